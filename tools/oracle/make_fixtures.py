@@ -16,7 +16,7 @@ import numpy as np
 
 from oraclelib import *  # noqa: F403
 
-N_PROMPT, N_STEPS, N_LONG, N_LONG_KEPT = 15, 6, 640, 3
+N_PROMPT, N_STEPS, N_LONG, N_LONG_KEPT = 13, 6, 640, 3
 
 
 # ---------------------------------------------------------------- weights, under the transformers names
@@ -251,7 +251,7 @@ FAMILIES = {
     "glm4-nobias-yarn": (cfg_glm4_yarn, dict(GLM, hidden=36, inter=52, layers=2, heads=4, kv=2, head_dim=20, vocab=331,
                                              ctx=256, eps=1e-5, theta=10000, fused=True, sandwich=True),
                          GLM4_SPECIALS, dict(prefix=PREFIX, ignore_merges=True), "BF16", 1),
-    "glm4moe-air": (cfg_air, dict(GLM, hidden=36, inter=52, layers=3, heads=24, kv=2, head_dim=12, vocab=347, ctx=2048,
+    "glm4moe-air": (cfg_air, dict(GLM, hidden=36, inter=52, layers=2, heads=24, kv=2, head_dim=12, vocab=347, ctx=2048,
                                   eps=1e-5, theta=1000000, bias=True, experts=6, topk=3, expert_inter=12,
                                   first_dense=1, scale=1.0, mtp="copies"), GLM45_SPECIALS,
                     dict(ignore_merges=True), "BF16", 1),
