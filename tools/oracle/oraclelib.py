@@ -128,6 +128,9 @@ def gpt2_text(data):
 # Merges in rank order, each as (left, right). Rank decides: "ab" beats "bc", so "abc" (made by "a"+"bc")
 # is reached only when a whole pre-token is looked up first (ignore_merges).
 MERGES = [(l.encode() if isinstance(l, str) else l, r.encode() if isinstance(r, str) else r) for l, r in [
+    # These six cross a boundary of the split regex: they apply only where a pre-token is cut wrongly
+    # (three digits, letter before space, U+180E not a space, U+0085 a space, 's and its long-s fold).
+    ("3", "4"), ("e", " "), (b"\x8e", b"\xe1"), (b"\x85", b"\xc2"), ("s", "x"), (b"\xbf", "x"),
     (" ", "t"), ("h", "e"), (" t", "he"), ("i", "n"), ("e", "r"), ("o", "n"), (" ", "a"), ("r", "e"),
     ("l", "l"), ("he", "ll"), ("hell", "o"), (" ", "w"), ("o", "r"), (" w", "or"), ("l", "d"), ("a", "b"),
     ("b", "c"), ("a", "bc"), ("in", "g"), ("'", "s"), (" ", " "), ("  ", "  "), ("\n", "\n"), ("1", "2"),
