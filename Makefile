@@ -1,0 +1,62 @@
+# Short doors to the CMake presets (CMakePresets.json); `make help` lists them.
+# The programs live in build/, the variants in build/<preset>/.
+.DEFAULT_GOAL := release
+MAKEFLAGS += --no-print-directory
+PREFIX ?= /usr/local
+# Quiet unless it fails.
+CONFIGURE = said=$$(cmake --preset release 2>&1) || { echo "$$said"; exit 1; }
+FIXTURE = tests/fixtures/glm4
+# What has threads in it; the rest would only be slow under ThreadSanitizer.
+TSAN_TESTS ?= ^(base|net|model|engine)\.
+
+.PHONY: release test asan tsan soak fuzz demo realmodel bench install clean help setup
+
+release: setup ## build/glim, optimised
+	@$(CONFIGURE)
+	@cmake --build --preset release
+
+setup:
+	@tools/setup.sh
+
+test: setup ## every test twice: -O2, then AddressSanitizer and UBSan (no more than 8 minutes on 2 cores)
+	@.ci/suite release asan
+
+asan: setup ## every test under AddressSanitizer and UBSan
+	@.ci/suite asan
+
+tsan: setup ## the tests with threads in them under ThreadSanitizer
+	@.ci/suite -R '$(TSAN_TESTS)' tsan
+
+soak: setup ## the long runs
+	@GLIM_SOAK=1 .ci/suite -o -DGLIM_TEST_TIMEOUT=7200 soak
+
+fuzz: ## every parser under libFuzzer, FUZZ_SECONDS=60 each
+	@tools/setup.sh clang
+	@.ci/fuzz
+
+demo: setup ## a short conversation on the smallest fixture model
+	@$(CONFIGURE)
+	@cmake --build --preset release --target glim -- --quiet
+	@echo 'A GLM-4 with random weights, a few hundred kilobytes, ships with the code: it shows that everything runs,'
+	@echo 'but nobody ever trained it, so its answers are gibberish. With real weights: build/glim chat FOLDER'
+	@echo
+	printf 'Good morning!\nWhat is a small light good for?\n' | build/glim chat $(FIXTURE) --seed 1 -n 24
+	@echo
+	build/glim info $(FIXTURE)
+
+realmodel: release ## SmolLM2-135M beside llama.cpp (needs Python and a network)
+	@tools/realmodel/run.sh
+
+bench: release ## measure this machine
+	@if [ -x bench/run ]; then bench/run; else echo 'bench: bench/run is not written yet; nothing was measured'; fi
+
+install: release ## glim into PREFIX=/usr/local (DESTDIR is respected)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/glim
+	install -m 755 build/glim $(DESTDIR)$(PREFIX)/bin/glim
+	install -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/glim/LICENSE
+
+clean: ## remove everything that was built
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 20
