@@ -76,7 +76,8 @@ def weights(seed, c):
     w = {}
     H, V = c["hidden"], c["vocab"]
     std = 2.0 / np.sqrt(H)
-    w["model.embed_tokens.weight"] = normal(seed, "model.embed_tokens.weight", (V, H), std if c.get("tied") else 1.0)
+    # Small embeddings: only then does the first norm's eps show in the logits.
+    w["model.embed_tokens.weight"] = normal(seed, "model.embed_tokens.weight", (V, H), std if c.get("tied") else c["embed"])
     for i in range(c["layers"]):
         layer(w, seed, i, c)
     if c.get("mtp"):
@@ -238,35 +239,35 @@ CHATML = dict(pad="<|endoftext|>", eos=["<|im_end|>"])
 
 FAMILIES = {
     # name: (config maker, sizes and switches, specials, tokenizer.json options, file dtype, shards)
-    "chatglm": (cfg_chatglm, dict(GLM, hidden=48, inter=52, layers=2, heads=4, kv=2, head_dim=12, vocab=331, ctx=2048,
+    "chatglm": (cfg_chatglm, dict(GLM, embed=0.003, hidden=48, inter=52, layers=2, heads=4, kv=2, head_dim=12, vocab=331, ctx=2048,
                                   eps=1.5625e-07, theta=5000000, bias=True, fused=True), GLM4_SPECIALS, None, "BF16", 1),
-    "glm": (cfg_glm, dict(GLM, hidden=44, inter=52, layers=2, heads=4, kv=2, head_dim=16, vocab=331, ctx=2048,
+    "glm": (cfg_glm, dict(GLM, embed=0.003, hidden=44, inter=52, layers=2, heads=4, kv=2, head_dim=16, vocab=331, ctx=2048,
                           eps=1.5625e-07, theta=5000000, bias=True, fused=True), GLM4_SPECIALS,
             dict(prefix=PREFIX), "BF16", 1),
     "glm-edge": (cfg_edge, dict(GLM, hidden=36, inter=52, layers=2, heads=6, kv=3, head_dim=10, vocab=317, ctx=2048,
                                 eps=1e-5, theta=10000, fused=True, tied=True), EDGE_SPECIALS, {}, "F32", 1),
-    "glm4": (cfg_glm4, dict(GLM, hidden=44, inter=76, layers=2, heads=6, kv=2, head_dim=12, vocab=331, ctx=2048,
+    "glm4": (cfg_glm4, dict(GLM, embed=0.02, hidden=44, inter=76, layers=2, heads=6, kv=2, head_dim=12, vocab=331, ctx=2048,
                             eps=1e-5, theta=10000, bias=True, fused=True, sandwich=True), GLM4_SPECIALS,
              dict(prefix=PREFIX), "BF16", 2),
-    "glm4-nobias-yarn": (cfg_glm4_yarn, dict(GLM, hidden=36, inter=52, layers=2, heads=4, kv=2, head_dim=20, vocab=331,
+    "glm4-nobias-yarn": (cfg_glm4_yarn, dict(GLM, embed=0.02, hidden=36, inter=52, layers=2, heads=4, kv=2, head_dim=20, vocab=331,
                                              ctx=256, eps=1e-5, theta=10000, fused=True, sandwich=True),
                          GLM4_SPECIALS, dict(prefix=PREFIX, ignore_merges=True), "BF16", 1),
-    "glm4moe-air": (cfg_air, dict(GLM, hidden=36, inter=52, layers=2, heads=24, kv=2, head_dim=12, vocab=347, ctx=2048,
+    "glm4moe-air": (cfg_air, dict(GLM, embed=0.02, hidden=36, inter=52, layers=2, heads=24, kv=2, head_dim=12, vocab=347, ctx=2048,
                                   eps=1e-5, theta=1000000, bias=True, experts=6, topk=3, expert_inter=12,
                                   first_dense=1, scale=1.0, mtp="copies"), GLM45_SPECIALS,
                     dict(ignore_merges=True), "BF16", 1),
-    "glm4moe-355b": (cfg_355b, dict(GLM, hidden=36, inter=52, layers=4, heads=6, kv=2, head_dim=16, vocab=347, ctx=2048,
+    "glm4moe-355b": (cfg_355b, dict(GLM, embed=0.02, hidden=36, inter=52, layers=4, heads=6, kv=2, head_dim=16, vocab=347, ctx=2048,
                                     eps=1e-5, theta=1000000, bias=True, qk_norm=True, experts=8, topk=3, groups=2,
                                     expert_inter=12, first_dense=3, scale=2.5, mtp="own"), GLM45_SPECIALS,
                      dict(ignore_merges=True), "BF16", 3),
-    "llama": (cfg_llama, dict(pad="<|end_of_text|>", eos=["<|end_of_text|>", "<|eom_id|>", "<|eot_id|>"], hidden=44,
+    "llama": (cfg_llama, dict(pad="<|end_of_text|>", eos=["<|end_of_text|>", "<|eom_id|>", "<|eot_id|>"], embed=0.02, hidden=44,
                               inter=52, layers=2, heads=4, kv=2, head_dim=16, vocab=317, ctx=512, eps=1e-5,
                               theta=10000), LLAMA3_SPECIALS, dict(prefix=["<|begin_of_text|>"], ignore_merges=True),
               "BF16", 1),
     "llama-tied": (cfg_llama_tied, dict(CHATML, hidden=36, inter=76, layers=2, heads=3, kv=1, head_dim=12, vocab=317,
                                         ctx=2048, eps=1e-5, theta=100000, tied=True), SMOL_SPECIALS,
                    dict(smol=True), "F32", 1),
-    "qwen2": (cfg_qwen2, dict(CHATML, hidden=60, inter=52, layers=2, heads=3, kv=1, head_dim=20, vocab=317, ctx=2048,
+    "qwen2": (cfg_qwen2, dict(CHATML, embed=0.008, hidden=60, inter=52, layers=2, heads=3, kv=1, head_dim=20, vocab=317, ctx=2048,
                               eps=1e-6, theta=1000000, bias=True), CHATML_SPECIALS,
               dict(regex=QWEN_REGEX, normalizer="NFC"), "F16", 1),
     "qwen3": (cfg_qwen3, dict(CHATML, hidden=44, inter=52, layers=2, heads=4, kv=2, head_dim=16, vocab=317, ctx=2048,
