@@ -278,21 +278,48 @@ LONG = ("glm", "glm4-nobias-yarn", "llama")
 SEEDS = {name: 1000 + i for i, name in enumerate(FAMILIES)}
 
 # Short templates of our own: they hold the marks by which a family is recognised and print its plain chat.
-CHAT_GLM4 = """[gMASK]<sop>
+CHAT_GLM4 = """[gMASK]<sop>{% for item in messages %}{% if item['tools'] is defined %}<|system|>
+你是一个名为 ChatGLM 的人工智能助手。
+
+# 可用工具{% for tool in item['tools'] %}
+
+## {{ tool['function']['name'] }}
+
+{{ tool['function'] | tojson(indent=4) }}
+在调用上述函数时，请使用 Json 格式表示调用的参数。{% endfor %}{% endif %}{% if item['content'] %}<|{{ item['role'] }}|>{{ item['metadata'] }}
+{{ item['content'] }}{% endif %}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"""
+CHAT_0414 = """[gMASK]<sop>
+{%- if tools -%}
+<|system|>
+# 可用工具
+{% for tool in tools %}
+
+## {{ tool.function.name }}
+
+{{ tool.function | tojson(indent=4, ensure_ascii=False) }}
+在调用上述函数时，请使用 Json 格式表示调用的参数。
+{%- endfor %}
+{%- endif -%}
 {%- for m in messages %}<|{{ m.role }}|>{{ '\\n' }}{{ m.content }}{% endfor %}
 {%- if add_generation_prompt %}<|assistant|>{% endif %}"""
-CHAT_GLM4_TOOLS = "{#- # 可用工具 -#}\n" + CHAT_GLM4
-CHAT_EDGE = """{%- for m in messages %}<|{{ m.role }}|>{{ '\\n' }}{{ m.content }}{% endfor %}
-{%- if add_generation_prompt %}<|assistant|>{% endif %}"""
+CHAT_EDGE = """{% for item in messages %}{% if item['role'] == 'system' %}<|system|>
+{{ item['content'] }}{% elif item['role'] == 'user' %}<|user|>
+{{ item['content'] }}{% elif item['role'] == 'assistant' %}<|assistant|>
+{{ item['content'] }}{% endif %}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"""
 CHAT_45 = """[gMASK]<sop>
 {%- for m in messages %}<|{{ m.role }}|>{{ '\\n' }}{{ '<think></think>\\n' if m.role == 'assistant' else '' }}{{ m.content }}
 {{- '/nothink' if m.role == 'user' and enable_thinking is defined and not enable_thinking else '' }}{% endfor %}
 {%- if add_generation_prompt %}<|assistant|>{{ '\\n<think></think>' if enable_thinking is defined and not enable_thinking else '' }}{% endif %}
-{#- calls: <tool_call>{function-name}\\n<arg_key>{arg-key-1}</arg_key>\\n<arg_value>{arg-value-1}</arg_value> -#}"""
+{#- reasoning_content; calls look like
+<tool_call>{function-name}
+<arg_key>{arg-key-1}</arg_key>
+<arg_value>{arg-value-1}</arg_value>
+</tool_call> -#}"""
 CHAT_47 = """[gMASK]<sop>
 {%- for m in messages %}<|{{ m.role }}|>{{ '</think>' if m.role == 'assistant' else '' }}{{ m.content }}{% endfor %}
 {%- if add_generation_prompt %}<|assistant|>{{ '</think>' if enable_thinking is defined and not enable_thinking else '<think>' }}{% endif %}
-{#- clear_thinking; calls: <tool_call>{function-name}<arg_key>{arg-key-1}</arg_key><arg_value>{arg-value-1}</arg_value> -#}"""
+{#- reasoning_content, clear_thinking; calls look like
+<tool_call>{function-name}<arg_key>{arg-key-1}</arg_key><arg_value>{arg-value-1}</arg_value></tool_call> -#}"""
 CHAT_LLAMA3 = """{{ bos_token }}{%- for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>
 
 {{ m.content | trim }}<|eot_id|>{% endfor %}
@@ -307,7 +334,7 @@ You are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>
 {% endif %}"""
 CHAT_SMOL = CHAT_QWEN.replace("You are Qwen, created by Alibaba Cloud. You are a helpful assistant.",
                               "You are a helpful AI assistant named SmolLM, trained by Hugging Face")
-CHAT = {"chatglm": CHAT_GLM4_TOOLS, "glm": CHAT_GLM4_TOOLS, "glm-edge": CHAT_EDGE, "glm4": CHAT_GLM4_TOOLS,
+CHAT = {"chatglm": CHAT_GLM4, "glm": CHAT_GLM4, "glm-edge": CHAT_EDGE, "glm4": CHAT_0414,
         "glm4moe-air": CHAT_45, "glm4moe-355b": CHAT_47, "llama": CHAT_LLAMA3, "llama-tied": CHAT_SMOL,
         "qwen2": CHAT_QWEN}
 GENERATION = {"chatglm": dict(do_sample=True, temperature=0.8, top_p=0.8, max_length=128000),
@@ -348,8 +375,10 @@ def write_folder(name, seed):
               specials_first=specials is SMOL_SPECIALS)
     assert v.n_real < c["vocab"], (name, v.n_real)
     folder = os.path.join(FIXTURES, name)
-    shutil.rmtree(folder, ignore_errors=True)
-    os.makedirs(folder)
+    os.makedirs(folder, exist_ok=True)
+    for f in os.listdir(folder):
+        if f != "tokens.jsonl":  # made by make_tokens.py
+            os.remove(os.path.join(folder, f))
     config = make_config(c, v)
     write_json(os.path.join(folder, "config.json"), config)
     text = config.get("text_config", config)
@@ -362,6 +391,58 @@ def write_folder(name, seed):
     write_checkpoint(folder, files, lambda n: "F32" if n.endswith("e_score_correction_bias") else dtype, shards)
     write_tokenizer(folder, name, v, tok_options)
     return folder, c, v, config, w
+
+
+ROPE_KEYS = ("rope_theta", "partial_rotary_factor", "rope_scaling")
+
+
+def respelled(config, how):
+    """The same configuration as transformers 5 writes it, flat or nested, or as transformers 4 wrote it."""
+    c = dict(config.get("text_config", config))
+    if how == "transformers4":
+        rope = c.pop("rope_parameters")
+        c["rope_theta"] = rope["rope_theta"]
+        if "partial_rotary_factor" in rope:
+            c["partial_rotary_factor"] = rope["partial_rotary_factor"]
+        c["torch_dtype"] = c.pop("dtype")
+        c["architectures"] = config["architectures"]
+        return c
+    scaling = dict(c.get("rope_scaling") or {})
+    rope = {"rope_type": scaling.pop("rope_type", scaling.pop("type", "default")), "rope_theta": c["rope_theta"], **scaling}
+    if "partial_rotary_factor" in c:
+        rope["partial_rotary_factor"] = c["partial_rotary_factor"]
+    c = {k: x for k, x in c.items() if k not in ROPE_KEYS}
+    c["rope_parameters"] = rope
+    c["dtype"] = c.pop("torch_dtype")
+    if how == "nested":
+        top = ("architectures", "model_type", "transformers_version", "tie_word_embeddings")
+        return {**{k: c[k] for k in top}, "text_config": {k: x for k, x in c.items() if k not in top or k == "model_type"}}
+    return c
+
+
+RESPELLED = [("glm4", "transformers5"), ("glm4", "nested"), ("glm4-nobias-yarn", "transformers5"), ("glm-edge", "transformers5"),
+             ("glm4moe-air", "transformers5"), ("glm4moe-air", "nested"), ("llama", "transformers5"),
+             ("glm4moe-355b", "transformers4"), ("qwen3", "transformers4")]
+
+
+def write_configs():
+    """tests/fixtures/configs/<fixture>.<spelling>.json: config.json of a fixture, spelled another way."""
+    import transformers
+    out = os.path.join(FIXTURES, "configs")
+    shutil.rmtree(out, ignore_errors=True)
+    os.makedirs(out)
+
+    def meaning(c):
+        conf = transformers.AutoConfig.for_model(**c.get("text_config", c)).to_dict()
+        conf["rope_parameters"].pop("type", None)
+        return {k: conf.get(k) for k in ("rope_parameters", "hidden_size", "head_dim", "rms_norm_eps", "tie_word_embeddings",
+                                         "vocab_size", "attention_bias", "num_key_value_heads", "eos_token_id")}
+
+    for name, how in RESPELLED:
+        config = json.load(open(os.path.join(FIXTURES, name, "config.json"), encoding="utf-8"))
+        other = respelled(config, how)
+        assert meaning(config) == meaning(other), (name, how, meaning(config), meaning(other))
+        write_json(os.path.join(out, f"{name}.{how}.json"), other)
 
 
 # ---------------------------------------------------------------- the reference run
@@ -522,6 +603,9 @@ def main():
               f"{info['bf16_vs_f32']['mean_abs']:.4f} cached {info['prefill_vs_cached_max_abs']:.1e} n_rot "
               f"{info['n_rot']} top1 {info['bf16_top1_agree']}/{info['rows']} {info.get('router', '')} {size} bytes",
               flush=True)
+
+
+    write_configs()
 
 
 if __name__ == "__main__":

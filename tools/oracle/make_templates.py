@@ -217,6 +217,25 @@ def glm4_case(template, source):
     return lambda s: case(template, source, s, lambda m, tools, o: glm4(template, m, tools, o["add_generation_prompt"]))
 
 
+FIXTURE_TEMPLATES = {"chatglm": "glm-4-9b-chat", "glm": "glm-4-9b-chat", "glm-edge": "glm-edge", "glm4": "glm-4-0414",
+                     "glm4moe-air": "glm-4.5", "glm4moe-355b": "glm-4.7", "llama": "llama-3", "llama-tied": "smollm2",
+                     "qwen2": "chatml"}
+
+
+def check_fixture_templates(files):
+    """The short templates inside the fixtures must print plain chats as their family does."""
+    for name, template in FIXTURE_TEMPLATES.items():
+        folder = os.path.join(FIXTURES, name)
+        path = os.path.join(folder, "chat_template.jinja")
+        text = open(path, encoding="utf-8").read() if os.path.exists(path) else json.load(
+            open(os.path.join(folder, "tokenizer_config.json"), encoding="utf-8"))["chat_template"]
+        t = environment().from_string(text)
+        for c in files[template]:
+            if c["name"].split("/")[1] in ("plain", "system", "multi_turn_zh", "no_generation_prompt", "thinking_off"):
+                got = t.render(messages=c["messages"], bos_token="<|begin_of_text|>", **c["options"])
+                assert got == c["expected"], (name, got, c["expected"])
+
+
 def main():
     read = lambda *p: open(os.path.join(DATA, *p), encoding="utf-8").read()
     glm = "tokenizer-glm4"
@@ -241,6 +260,7 @@ def main():
         "glm-z1": [glm4_case("glm-z1", "spec 7.2")(s) for s in G4_PLAIN + G4_TOOLS + G4_PARALLEL + G4_THINK + G4_SYSTEM_LATE],
         "glm-edge": [glm4_case("glm-edge", "spec 7.5")(s) for s in G4_PLAIN],
     }
+    check_fixture_templates(files)
     os.makedirs(TEMPLATES, exist_ok=True)
     for name, cases in files.items():
         with open(os.path.join(TEMPLATES, name + ".json"), "w", encoding="utf-8", newline="\n") as f:
