@@ -1,0 +1,409 @@
+/* load.c - from a checkpoint on disk to a model that can run: bind, plan, prepare.
+ *
+ * The plan comes first: what weights, KV pages and workspace will take is known before a byte of weights
+ * is read, and what does not fit is refused with a sentence. Preparing then visits each matrix once:
+ * checks that its values are finite, converts it if another type was asked for, packs it into the panels
+ * the kernel set wants, and drops the source pages. A matrix that needs none of this stays where it is,
+ * in the mapped file. */
+#include <math.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/log.h"
+#include "model/bind.h"
+#include "model/finite.h"
+#include "model/forward.h"
+#include "model/rope.h"
+
+/* ---- how much memory there is ---- */
+
+static bool read_number(const char *path, unsigned long long *v) {
+    FILE *f = fopen(path, "re");
+    if (!f) return false;
+    bool ok = fscanf(f, "%llu", v) == 1; /* "max" is not a number: no limit */
+    fclose(f);
+    return ok;
+}
+
+size_t glim_memory_available(void) {
+    unsigned long long avail = 0;
+    FILE *f = fopen("/proc/meminfo", "re");
+    if (f) {
+        char line[128];
+        while (fgets(line, sizeof line, f))
+            if (sscanf(line, "MemAvailable: %llu kB", &avail) == 1) break;
+        fclose(f);
+    }
+    avail *= 1024;
+    if (avail == 0) avail = (unsigned long long)SIZE_MAX / 2; /* cannot tell: do not refuse */
+    unsigned long long limit, used;
+    if ((read_number("/sys/fs/cgroup/memory.max", &limit) && read_number("/sys/fs/cgroup/memory.current", &used)) ||
+        (read_number("/sys/fs/cgroup/memory/memory.limit_in_bytes", &limit) &&
+         read_number("/sys/fs/cgroup/memory/memory.usage_in_bytes", &used))) {
+        unsigned long long left = limit > used ? limit - used : 0;
+        if (left < avail) avail = left;
+    }
+    return (size_t)avail;
+}
+
+size_t glim_model_kv_bytes(const glim_config *c, glim_dtype kv_type, size_t n_ctx) {
+    return (n_ctx / GLIM_KV_PAGE + (n_ctx % GLIM_KV_PAGE != 0)) *
+           glim_kv_page_bytes(kv_type, c->n_layer, c->n_kv_head, c->head_dim);
+}
+
+/* ---- every matrix of a model ---- */
+
+typedef glim_status (*mat_fn)(void *ctx, glim_mat *w, glim_err *err);
+
+static glim_status each_ffn(glim_ffn *f, mat_fn fn, void *ctx, glim_err *err) {
+    if (f->n_ff == 0) return GLIM_OK;
+    glim_mat *w[] = {&f->gate, &f->up, &f->down};
+    for (int i = 0; i < 3; i++) {
+        glim_status rc = fn(ctx, w[i], err);
+        if (rc != GLIM_OK) return rc;
+    }
+    return GLIM_OK;
+}
+
+/* All matrices that are multiplied, in the order of a pass. The embedding is read by row and is not one
+ * of them; a tied head is. */
+static glim_status each_mat(glim_model *m, mat_fn fn, void *ctx, glim_err *err) {
+    glim_status rc = GLIM_OK;
+    for (size_t i = 0; i < m->cfg.n_layer && rc == GLIM_OK; i++) {
+        glim_layer *l = &m->layers[i];
+        glim_mat *w[] = {&l->wq, &l->wk, &l->wv, &l->wo, &l->router};
+        for (int j = 0; j < (l->moe ? 5 : 4) && rc == GLIM_OK; j++) rc = fn(ctx, w[j], err);
+        if (rc == GLIM_OK) rc = each_ffn(&l->ffn, fn, ctx, err);
+        for (size_t e = 0; l->moe && e < m->cfg.n_expert && rc == GLIM_OK; e++)
+            rc = each_ffn(&l->experts[e], fn, ctx, err);
+    }
+    return rc == GLIM_OK ? fn(ctx, &m->head, err) : rc;
+}
+
+/* ---- the plan ---- */
+
+static bool is_router(const glim_model *m, const glim_mat *w) {
+    for (size_t i = 0; i < m->cfg.n_layer; i++)
+        if (w == &m->layers[i].router) return true;
+    return false;
+}
+
+/* The type a matrix will run in: the asked one where it can hold these rows. The router always runs in
+ * f32, as the reference does. */
+static glim_dtype run_type(const glim_model *m, const glim_mat *w, int asked) {
+    if (is_router(m, w)) return GLIM_F32;
+    glim_dtype t = asked ? (glim_dtype)(asked - 1) : w->type;
+    if (!asked) {
+        const glim_dtype_info *d = glim_dtype_of(t);
+        if (!d->is_quant && t != GLIM_F32 && t != GLIM_F16 && t != GLIM_BF16)
+            t = GLIM_F32; /* f64, f8 and integers have no kernels of their own */
+        return t;
+    }
+    if (w->n_in % glim_dtype_of(t)->block_len != 0) return w->type;
+    return t;
+}
+
+typedef struct plan_sum {
+    glim_model *m;
+    int asked;
+    size_t mapped, packed, per_token;
+    size_t n_packed_mats;
+} plan_sum;
+
+static size_t align64(size_t n) { return (n + 63) / 64 * 64; }
+
+static glim_status plan_mat(void *ctx, glim_mat *w, glim_err *err) {
+    plan_sum *s = ctx;
+    glim_dtype t = run_type(s->m, w, s->asked);
+    size_t row_bytes, bytes = s->m->k->pack_bytes(t, w->n_out, w->n_in);
+    glim_status rc = glim_row_bytes(t, w->n_in, &row_bytes, err);
+    if (rc != GLIM_OK) return rc;
+    if (bytes == 0 && t != w->type) bytes = w->n_out * row_bytes; /* converted rows */
+    if (bytes) s->packed += align64(bytes);
+    else s->mapped += w->n_out * w->row_bytes;
+    size_t read = bytes ? bytes : w->n_out * w->row_bytes;
+    bool expert = false;
+    for (size_t i = 0; i < s->m->cfg.n_layer && !expert; i++) {
+        const glim_layer *l = &s->m->layers[i];
+        expert = l->moe && (const char *)w >= (const char *)l->experts &&
+                 (const char *)w < (const char *)(l->experts + s->m->cfg.n_expert);
+    }
+    /* On average k of n experts are read for a token. */
+    s->per_token += expert ? (size_t)((double)read * (double)s->m->cfg.n_expert_used / (double)s->m->cfg.n_expert)
+                           : read;
+    return GLIM_OK;
+}
+
+static void plan_with(glim_model *m, const glim_model_params *p, int asked, glim_memory_plan *plan,
+                      size_t *per_token) {
+    plan_sum s = {.m = m, .asked = asked};
+    each_mat(m, plan_mat, &s, NULL);
+    /* The embedding is read by row: mapped, whatever the head does. */
+    if (!m->tied || s.packed) s.mapped += m->embd.n_out * m->embd.row_bytes;
+    plan->mapped = s.mapped;
+    plan->packed = s.packed;
+    plan->weight_type = run_type(m, &m->layers[0].wo, asked);
+    *per_token = s.per_token;
+    bool f32 = plan->weight_type == GLIM_F32;
+    plan->kv_type = p->kv_type ? (glim_dtype)(p->kv_type - 1) : f32 ? GLIM_F32 : GLIM_BF16;
+    plan->kv = plan->n_seq * glim_model_kv_bytes(&m->cfg, plan->kv_type, plan->n_ctx);
+    plan->workspace = glim_ws_bytes(m, plan->n_rows, plan->n_seq, glim_pool_size(m->pool));
+    plan->total = plan->mapped + plan->packed + plan->kv + plan->workspace;
+}
+
+static void make_plan(glim_model *m, const glim_model_params *p) {
+    glim_memory_plan *plan = &m->plan;
+    plan->n_ctx = p->n_ctx ? p->n_ctx : m->cfg.max_ctx < 8192 ? m->cfg.max_ctx : 8192;
+    plan->n_seq = p->n_seq ? p->n_seq : 1;
+    plan->n_rows = p->n_rows ? p->n_rows : 512;
+    if (plan->n_rows > plan->n_ctx && p->n_rows == 0) plan->n_rows = plan->n_ctx;
+    plan->available = glim_memory_available();
+    plan_with(m, p, p->type, plan, &m->bytes_per_token);
+    const glim_dtype_info *d = glim_dtype_of(plan->weight_type);
+    if (p->type == 0 && plan->total > plan->available && !d->is_quant) {
+        glim_memory_plan other = *plan;
+        size_t per_token;
+        plan_with(m, p, 1 + GLIM_Q8_0, &other, &per_token);
+        if (other.total <= other.available) {
+            *plan = other;
+            plan->fell_back = true;
+            m->bytes_per_token = per_token;
+        }
+    }
+}
+
+static double gib(size_t n) { return (double)n / (1024.0 * 1024 * 1024); }
+
+static glim_status check_plan(const glim_model *m, const glim_model_params *p, glim_err *err) {
+    const glim_memory_plan *plan = &m->plan;
+    if (p->no_memory_check || plan->total <= plan->available) return GLIM_OK;
+    glim_fail(err, GLIM_E_NOMEM,
+              "this model needs %.2f GiB (weights %.2f, KV for %zu tokens %.2f, workspace %.2f) and %.2f GiB are "
+              "free", gib(plan->total), gib(plan->mapped + plan->packed), plan->n_ctx * plan->n_seq,
+              gib(plan->kv), gib(plan->workspace), gib(plan->available));
+    size_t fixed = plan->mapped + plan->packed + plan->workspace;
+    if (fixed < plan->available && plan->kv > 0) {
+        size_t fits = (size_t)((double)(plan->available - fixed) / (double)plan->kv * (double)plan->n_ctx);
+        glim_err_hint(err, "a context of %zu tokens fits: --ctx %zu", fits / 64 * 64, fits / 64 * 64);
+    } else {
+        glim_err_hint(err, "use a file quantized to fewer bits, or a machine with more memory");
+    }
+    return GLIM_E_NOMEM;
+}
+
+/* ---- preparing ---- */
+
+typedef struct prepare {
+    glim_model *m;
+    const glim_model_params *params;
+    int asked;
+    char *at;        /* next free byte of m->packed */
+    float *wide;     /* [slab rows, n_in] when converting */
+    size_t wide_cap; /* floats */
+    size_t done, total;
+} prepare;
+
+enum { SLAB_ROWS = 64 * GLIM_PANEL };
+
+typedef struct convert_job {
+    const glim_mat *w;
+    glim_dtype to;
+    size_t first;      /* row of w that dst starts at */
+    float *wide;
+    char *dst;
+    size_t dst_row_bytes;
+} convert_job;
+
+static void convert_rows(void *ctx, size_t begin, size_t end, int worker) {
+    (void)worker;
+    const convert_job *j = ctx;
+    for (size_t i = begin; i < end; i++) {
+        float *row = j->to == GLIM_F32 ? (float *)(void *)(j->dst + i * j->dst_row_bytes) : j->wide + i * j->w->n_in;
+        glim_dequant(j->w->type, (const char *)j->w->rows + (j->first + i) * j->w->row_bytes, row, j->w->n_in);
+        if (j->to != GLIM_F32) glim_quant_simple(j->to, row, j->dst + i * j->dst_row_bytes, j->w->n_in);
+    }
+}
+
+typedef struct finite_job {
+    const glim_mat *w;
+    _Atomic size_t bad_row; /* 1 + the lowest bad row seen, 0: none */
+} finite_job;
+
+static void finite_rows(void *ctx, size_t begin, size_t end, int worker) {
+    (void)worker;
+    finite_job *j = ctx;
+    for (size_t i = begin; i < end; i++)
+        if (!glim_row_is_finite(j->w->type, (const char *)j->w->rows + i * j->w->row_bytes, j->w->n_in)) {
+            size_t seen = atomic_load(&j->bad_row);
+            while ((seen == 0 || i + 1 < seen) && !atomic_compare_exchange_weak(&j->bad_row, &seen, i + 1)) {}
+            return;
+        }
+}
+
+/* The tensor whose bytes hold p, for messages and for dropping pages. */
+static const glim_tensor *owner(const glim_model *m, const void *p) {
+    for (size_t i = 0; i < glim_ckpt_n_tensors(m->ckpt); i++) {
+        const glim_tensor *t = glim_ckpt_tensor(m->ckpt, i);
+        if ((const char *)p >= (const char *)t->data && (const char *)p < (const char *)t->data + t->n_bytes) return t;
+    }
+    return NULL;
+}
+
+static glim_status check_finite(const prepare *s, const glim_mat *w, glim_err *err) {
+    finite_job j = {.w = w};
+    glim_pool_for(s->m->pool, w->n_out, 64, finite_rows, &j);
+    if (j.bad_row == 0) return GLIM_OK;
+    const glim_tensor *t = owner(s->m, w->rows);
+    size_t row_in_tensor = t ? ((size_t)((const char *)w->rows - (const char *)t->data)) / w->row_bytes + j.bad_row - 1
+                             : j.bad_row - 1;
+    return glim_fail(err, GLIM_E_FORMAT, "%s: tensor \"%s\": row %zu holds a NaN or an infinity, want finite numbers",
+                     t ? glim_ckpt_file(s->m->ckpt, t->file, NULL) : "?", t ? t->name : "?", row_in_tensor);
+}
+
+/* Rows of another type, slab by slab, handed to the packer or left as rows. */
+static glim_status convert(prepare *s, glim_mat *w, glim_dtype to, glim_err *err) {
+    const glim_kernels *k = s->m->k;
+    size_t dst_row_bytes;
+    glim_status rc = glim_row_bytes(to, w->n_in, &dst_row_bytes, err);
+    if (rc != GLIM_OK) return rc;
+    size_t pack = k->pack_bytes(to, w->n_out, w->n_in);
+    size_t slab = w->n_out < SLAB_ROWS ? w->n_out : SLAB_ROWS;
+    void *wide = NULL, *rows = NULL;
+    if (to != GLIM_F32) rc = glim_try_calloc(&wide, slab * w->n_in, sizeof(float), "converting weights", err);
+    if (rc == GLIM_OK && pack) rc = glim_try_calloc(&rows, slab, dst_row_bytes, "converting weights", err);
+    for (size_t r = 0; rc == GLIM_OK && r < w->n_out; r += slab) {
+        size_t n = w->n_out - r < slab ? w->n_out - r : slab;
+        char *dst = pack ? rows : s->at + r * dst_row_bytes;
+        convert_job j = {.w = w, .to = to, .first = r, .wide = wide, .dst = dst, .dst_row_bytes = dst_row_bytes};
+        glim_pool_for(s->m->pool, n, 16, convert_rows, &j);
+        if (pack) {
+            glim_mat part = {.type = to, .n_out = n, .n_in = w->n_in, .rows = rows, .row_bytes = dst_row_bytes};
+            /* Panels are of one size, so a slab's panels lie at the bytes of the rows before it. */
+            glim_mat_pack(s->m->pool, k, &part, s->at + (r ? k->pack_bytes(to, r, w->n_in) : 0));
+        }
+    }
+    free(wide);
+    free(rows);
+    if (rc != GLIM_OK) return rc;
+    w->type = to;
+    w->row_bytes = dst_row_bytes;
+    if (pack) w->panels = s->at, w->rows = NULL;
+    else w->rows = s->at;
+    s->at += align64(pack ? pack : w->n_out * dst_row_bytes);
+    return GLIM_OK;
+}
+
+static glim_status prepare_mat(void *ctx, glim_mat *w, glim_err *err) {
+    prepare *s = ctx;
+    const glim_kernels *k = s->m->k;
+    glim_dtype to = run_type(s->m, w, s->asked);
+    const void *source = w->rows;
+    size_t source_bytes = w->n_out * w->row_bytes;
+    glim_status rc = check_finite(s, w, err);
+    if (rc != GLIM_OK) return rc;
+    if (to != w->type) rc = convert(s, w, to, err);
+    else {
+        size_t pack = k->pack_bytes(to, w->n_out, w->n_in);
+        if (pack) {
+            glim_mat_pack(s->m->pool, k, w, s->at);
+            w->rows = NULL;
+            s->at += align64(pack);
+        }
+    }
+    if (rc != GLIM_OK) return rc;
+    if (w->rows != source) {
+        const glim_tensor *t = owner(s->m, source);
+        if (t && t->data == source) glim_ckpt_drop(s->m->ckpt, t);
+    }
+    s->done += source_bytes;
+    if (s->params->progress && !s->params->progress(s->params->progress_ctx, s->done, s->total))
+        return glim_fail(err, GLIM_E_CANCELLED, "loading was stopped");
+    return GLIM_OK;
+}
+
+static glim_status sum_bytes(void *ctx, glim_mat *w, glim_err *err) {
+    (void)err;
+    *(size_t *)ctx += w->n_out * w->row_bytes;
+    return GLIM_OK;
+}
+
+static glim_status prepare_all(glim_model *m, const glim_model_params *params, glim_err *err) {
+    m->packed_bytes = m->plan.packed;
+    if (m->packed_bytes) {
+        void *p = mmap(NULL, m->packed_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (p == MAP_FAILED) {
+            m->packed_bytes = 0;
+            return glim_fail(err, GLIM_E_NOMEM, "could not reserve %zu bytes for packed weights", m->plan.packed);
+        }
+        madvise(p, m->packed_bytes, MADV_HUGEPAGE);
+        m->packed = p;
+    }
+    glim_mat embd = m->embd;
+    prepare s = {.m = m, .params = params, .asked = m->plan.fell_back ? 1 + GLIM_Q8_0 : params->type, .at = m->packed};
+    each_mat(m, sum_bytes, &s.total, NULL);
+    glim_status rc = m->tied ? GLIM_OK : check_finite(&s, &embd, err);
+    if (rc == GLIM_OK) rc = each_mat(m, prepare_mat, &s, err);
+    return rc;
+}
+
+/* ---- open ---- */
+
+static glim_status describe(glim_model **out, glim_ckpt *ckpt, const glim_model_params *params, glim_pool *pool,
+                            bool read_values, glim_err *err) {
+    *out = NULL;
+    glim_model *m = glim_xcalloc(1, sizeof *m);
+    m->ckpt = ckpt;
+    m->pool = pool;
+    glim_status rc = glim_kernels_init(err);
+    m->k = params->kernels ? params->kernels : glim_kernels_get();
+    if (rc == GLIM_OK) rc = glim_config_read(&m->cfg, ckpt, err);
+    if (rc == GLIM_OK) {
+        m->n_rot = m->cfg.rope.n_rot;
+        m->attn_scale = (float)(1.0 / sqrt((double)m->cfg.head_dim));
+        m->inv_freq = glim_arena_alloc(&m->arena, m->n_rot / 2 * sizeof(float));
+        if (!m->inv_freq) rc = glim_fail(err, GLIM_E_NOMEM, "could not allocate the rotary frequencies");
+    }
+    if (rc == GLIM_OK) {
+        size_t n_ctx = params->n_ctx ? params->n_ctx : m->cfg.max_ctx;
+        glim_rope_frequencies(&m->cfg.rope, n_ctx, m->inv_freq, &m->rope_mscale);
+        rc = glim_bind(m, read_values, err);
+    }
+    if (rc != GLIM_OK) {
+        glim_model_free(m);
+        return rc;
+    }
+    make_plan(m, params);
+    *out = m;
+    return GLIM_OK;
+}
+
+glim_status glim_model_inspect(glim_model **out, glim_ckpt *ckpt, const glim_model_params *params, glim_err *err) {
+    return describe(out, ckpt, params, NULL, false, err);
+}
+
+glim_status glim_model_load(glim_model **out, glim_ckpt *ckpt, const glim_model_params *params, glim_pool *pool,
+                            glim_err *err) {
+    glim_model *m;
+    glim_status rc = describe(&m, ckpt, params, pool, true, err);
+    if (rc != GLIM_OK) return rc;
+    rc = check_plan(m, params, err);
+    if (rc == GLIM_OK) rc = prepare_all(m, params, err);
+    if (rc != GLIM_OK) {
+        glim_model_free(m);
+        *out = NULL;
+        return rc;
+    }
+    *out = m;
+    return GLIM_OK;
+}
+
+void glim_model_free(glim_model *m) {
+    if (!m) return;
+    if (m->packed) munmap(m->packed, m->packed_bytes);
+    glim_arena_free(&m->arena);
+    glim_ckpt_close(m->ckpt);
+    free(m);
+}

@@ -1,0 +1,201 @@
+/* sample.c - see sample.h.
+ *
+ * Sorting 151k candidates for every token would cost more than the token on a small model, so candidates
+ * are binned by their distance from the best, and only the bins that top-k and top-p can reach are
+ * sorted. */
+#include "model/sample.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/rng.h"
+
+enum { N_BINS = 1024 };
+static const float BIN_WIDTH = 1.0f / 32; /* nats: 1024 bins reach 32 nats below the best */
+
+typedef struct cand {
+    float z; /* logit / temperature */
+    int32_t id;
+} cand;
+
+struct glim_sampler {
+    size_t n_vocab, n_real;
+    float *z;          /* [n_vocab] working copy */
+    cand *c;           /* [n_real] */
+    uint32_t *n_gen;   /* [n_real] times generated */
+    uint8_t *in_text;  /* [n_real] in prompt or answer */
+    int32_t *touched;  /* ids with a count or mark, for reset and penalties */
+    size_t n_touched;
+    uint32_t bins[N_BINS + 1];
+};
+
+glim_status glim_sampler_new(glim_sampler **out, size_t n_vocab, size_t n_real, glim_err *err) {
+    *out = NULL;
+    if (n_real > n_vocab) n_real = n_vocab;
+    glim_sampler *s = glim_xcalloc(1, sizeof *s);
+    s->n_vocab = n_vocab;
+    s->n_real = n_real;
+    void *p = NULL;
+    glim_status rc = glim_try_calloc(&p, n_vocab, sizeof *s->z, "the sampler", err);
+    s->z = p;
+    if (rc == GLIM_OK) rc = glim_try_calloc(&p, n_real, sizeof *s->c, "the sampler", err), s->c = p;
+    if (rc == GLIM_OK) rc = glim_try_calloc(&p, n_real, sizeof *s->n_gen, "the sampler", err), s->n_gen = p;
+    if (rc == GLIM_OK) rc = glim_try_calloc(&p, n_real, sizeof *s->in_text, "the sampler", err), s->in_text = p;
+    if (rc == GLIM_OK) rc = glim_try_calloc(&p, n_real, sizeof *s->touched, "the sampler", err), s->touched = p;
+    if (rc != GLIM_OK) {
+        glim_sampler_free(s);
+        return rc;
+    }
+    *out = s;
+    return GLIM_OK;
+}
+
+void glim_sampler_free(glim_sampler *s) {
+    if (!s) return;
+    free(s->z);
+    free(s->c);
+    free(s->n_gen);
+    free(s->in_text);
+    free(s->touched);
+    free(s);
+}
+
+void glim_sampler_reset(glim_sampler *s) {
+    for (size_t i = 0; i < s->n_touched; i++) s->n_gen[s->touched[i]] = 0, s->in_text[s->touched[i]] = 0;
+    s->n_touched = 0;
+}
+
+void glim_sampler_saw(glim_sampler *s, int32_t id, bool generated) {
+    if (id < 0 || (size_t)id >= s->n_real) return;
+    if (!s->in_text[id]) s->touched[s->n_touched++] = id;
+    s->in_text[id] = 1;
+    if (generated) s->n_gen[id]++;
+}
+
+static void penalize(glim_sampler *s, const glim_sample_params *p) {
+    bool rep = p->repetition_penalty > 0 && p->repetition_penalty != 1;
+    if (!rep && p->presence_penalty == 0 && p->frequency_penalty == 0) return;
+    float r = (float)p->repetition_penalty;
+    for (size_t i = 0; i < s->n_touched; i++) {
+        int32_t id = s->touched[i];
+        float *z = &s->z[id];
+        if (rep) *z = *z > 0 ? *z / r : *z * r;
+        if (s->n_gen[id])
+            *z -= (float)(p->presence_penalty + p->frequency_penalty * (double)s->n_gen[id]);
+    }
+}
+
+static int by_rank(const void *a, const void *b) {
+    const cand *x = a, *y = b;
+    if (x->z != y->z) return x->z > y->z ? -1 : 1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static size_t bin_of(float z, float top) {
+    float d = (top - z) / BIN_WIDTH;
+    return d < N_BINS ? (size_t)d : N_BINS;
+}
+
+/* s->c[0..n) becomes the candidates of all bins up to the first at which at least `want` of them and a
+ * mass of `mass` are gathered, sorted best first. total: sum of exp(z - top) over everything. */
+static size_t gather(glim_sampler *s, float top, size_t want, double mass) {
+    memset(s->bins, 0, sizeof s->bins);
+    for (size_t i = 0; i < s->n_real; i++)
+        if (s->z[i] > -INFINITY) s->bins[bin_of(s->z[i], top)]++;
+    size_t last = 0, have = 0;
+    double got = 0;
+    for (; last < N_BINS; last++) {
+        have += s->bins[last];
+        /* At least this much mass lies in the bin: counted at its far edge. */
+        got += s->bins[last] * exp(-(double)(last + 1) * (double)BIN_WIDTH);
+        if (have >= want && got >= mass) break;
+    }
+    size_t n = 0;
+    for (size_t i = 0; i < s->n_real; i++)
+        if (s->z[i] > -INFINITY && bin_of(s->z[i], top) <= last) s->c[n++] = (cand){s->z[i], (int32_t)i};
+    qsort(s->c, n, sizeof *s->c, by_rank);
+    return n;
+}
+
+int32_t glim_sample(glim_sampler *s, const glim_sample_params *p, const float *logits, uint64_t pos) {
+    memcpy(s->z, logits, s->n_real * sizeof *s->z);
+    for (size_t i = 0; i < p->n_bias; i++)
+        if (p->bias[i].id >= 0 && (size_t)p->bias[i].id < s->n_real) s->z[p->bias[i].id] += p->bias[i].add;
+    penalize(s, p);
+
+    int32_t best = -1;
+    float top = -INFINITY;
+    for (size_t i = 0; i < s->n_real; i++) {
+        if (isnan(s->z[i])) s->z[i] = -INFINITY;
+        if (s->z[i] > top) top = s->z[i], best = (int32_t)i;
+    }
+    if (best < 0 || p->temperature <= 0) return best;
+
+    float inv_t = (float)(1 / p->temperature);
+    double total = 0;
+    for (size_t i = 0; i < s->n_real; i++) {
+        s->z[i] *= inv_t;
+    }
+    top *= inv_t;
+    if (!isfinite(top)) return best; /* a temperature so small that it overflows is greedy */
+    for (size_t i = 0; i < s->n_real; i++) total += exp((double)(s->z[i] - top));
+
+    size_t k = p->top_k > 0 && (size_t)p->top_k < s->n_real ? (size_t)p->top_k : s->n_real;
+    bool use_p = p->top_p > 0 && p->top_p < 1;
+    double u = glim_rng_at(p->seed, p->choice, pos);
+
+    if (k == s->n_real && !use_p) {
+        /* Nothing is cut by rank: walk the ids in order, min-p by value. */
+        double floor_z = p->min_p > 0 ? log(p->min_p) : -INFINITY, sum = 0;
+        for (size_t i = 0; i < s->n_real; i++)
+            if ((double)(s->z[i] - top) >= floor_z) sum += exp((double)(s->z[i] - top));
+        double target = u * sum, acc = 0;
+        for (size_t i = 0; i < s->n_real; i++) {
+            if (!((double)(s->z[i] - top) >= floor_z) || s->z[i] == -INFINITY) continue;
+            acc += exp((double)(s->z[i] - top));
+            best = (int32_t)i;
+            if (acc > target) break;
+        }
+        return best;
+    }
+
+    /* top-k first; top-p is then a share of what top-k kept. */
+    size_t n = k < s->n_real ? gather(s, top, k, 0) : gather(s, top, 1, p->top_p * total);
+    if (n > k) n = k;
+    if (k < s->n_real) {
+        total = 0;
+        for (size_t i = 0; i < n; i++) total += exp((double)(s->c[i].z - top));
+    }
+    if (use_p) {
+        double acc = 0;
+        for (size_t i = 0; i < n; i++) {
+            acc += exp((double)(s->c[i].z - top));
+            if (acc >= p->top_p * total) {
+                n = i + 1;
+                break;
+            }
+        }
+    }
+    if (p->min_p > 0)
+        while (n > 1 && (double)(s->c[n - 1].z - top) < log(p->min_p)) n--;
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += exp((double)(s->c[i].z - top));
+    double target = u * sum, acc = 0;
+    for (size_t i = 0; i < n; i++) {
+        acc += exp((double)(s->c[i].z - top));
+        best = s->c[i].id;
+        if (acc > target) break;
+    }
+    return best;
+}
+
+double glim_log_prob(const float *logits, size_t n, int32_t id) {
+    float top = -INFINITY;
+    for (size_t i = 0; i < n; i++)
+        if (logits[i] > top) top = logits[i];
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += exp((double)(logits[i] - top));
+    return (double)(logits[id] - top) - log(sum);
+}
