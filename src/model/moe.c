@@ -22,7 +22,8 @@ static size_t argmax(const float *c, size_t n) {
     return best;
 }
 
-/* Outside the best groups c becomes 0, as transformers writes it (not -inf). */
+/* Outside the best groups nothing can be chosen (transformers 5 and vLLM; transformers 4 wrote 0.0 there,
+ * which a negative bias inside could lose to). */
 static void mask_groups(const glim_config *cfg, float *c, float *score) {
     size_t per = cfg->n_expert / cfg->n_group;
     for (size_t g = 0; g < cfg->n_group; g++) {
@@ -40,7 +41,7 @@ static void mask_groups(const glim_config *cfg, float *c, float *score) {
     }
     for (size_t g = 0; g < cfg->n_group; g++)
         if (score[g] != -INFINITY)
-            for (size_t i = 0; i < per; i++) c[g * per + i] = 0;
+            for (size_t i = 0; i < per; i++) c[g * per + i] = -INFINITY;
 }
 
 /* Chooses the experts of rows [begin, end): ws->chosen ascending, ws->weight beside it. */

@@ -1,0 +1,221 @@
+/* session.c - one conversation: what the cache holds, reading a prompt, writing an answer. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/utf8.h"
+#include "engine/engine.h"
+
+glim_status glim_session_open(glim_session *s, glim_engine *e, glim_err *err) {
+    *s = (glim_session){.e = e};
+    glim_status rc = glim_kv_seq_init(&s->seq, &e->kv, e->model->plan.n_ctx, err);
+    if (rc == GLIM_OK) rc = glim_sampler_new(&s->sampler, e->model->cfg.n_vocab, glim_tok_n(e->tok), err);
+    if (rc != GLIM_OK) glim_session_close(s);
+    return rc;
+}
+
+void glim_session_close(glim_session *s) {
+    if (s->seq.pool) glim_kv_seq_deinit(&s->seq);
+    glim_ids_free(&s->ids);
+    glim_sampler_free(s->sampler);
+    *s = (glim_session){0};
+}
+
+void glim_gen_result_free(glim_gen_result *r) {
+    glim_buf_free(&r->text);
+    glim_ids_free(&r->ids);
+    *r = (glim_gen_result){0};
+}
+
+/* Runs ids [n] as one batch at the session's end; logits of the last row (or of all) in *logits. */
+static glim_status run_rows(glim_session *s, const int32_t *ids, size_t n, bool all_logits, glim_row *rows,
+                            const float **logits, glim_err *err) {
+    glim_status rc = glim_kv_reserve(&s->seq, s->seq.n_pos + n, err);
+    for (size_t i = 0; i < n && rc == GLIM_OK; i++) {
+        rows[i] = (glim_row){.token = ids[i],
+                             .pos = (int32_t)(s->seq.n_pos + i),
+                             .logits = all_logits || i + 1 == n};
+        rc = glim_ids_push(&s->ids, ids[i], err);
+    }
+    glim_kv_seq *seqs[] = {&s->seq};
+    if (rc == GLIM_OK) rc = glim_forward(s->e->model, s->e->ws, &(glim_batch){rows, n, seqs, 1}, logits, err);
+    s->ids.n = s->seq.n_pos; /* after a failure: what the cache really holds */
+    return rc;
+}
+
+/* ---- the answer's text: whole characters, stop strings held back ---- */
+
+typedef struct writer {
+    const glim_gen_params *p;
+    glim_gen_result *out;
+    glim_buf pending;  /* decoded but not shown: may begin a stop string */
+    bool stopped;      /* a stop string was found */
+    bool cancelled;
+} writer;
+
+/* Longest suffix of text that is a proper beginning of a stop string. */
+static size_t may_begin_stop(const writer *w, const char *text, size_t n) {
+    size_t hold = 0;
+    for (size_t i = 0; i < w->p->n_stop; i++) {
+        size_t len = strlen(w->p->stop[i]);
+        for (size_t k = len > n ? n : len - (len > 0); k > hold; k--)
+            if (k < len && memcmp(text + n - k, w->p->stop[i], k) == 0) {
+                hold = k;
+                break;
+            }
+    }
+    return hold;
+}
+
+static void show(writer *w, size_t n) {
+    if (n == 0) return;
+    glim_buf_append(&w->out->text, w->pending.s, n);
+    if (w->p->on_text && !w->p->on_text(w->p->ctx, w->pending.s, n)) w->cancelled = true;
+    memmove(w->pending.s, w->pending.s + n, w->pending.len - n + 1);
+    w->pending.len -= n;
+}
+
+static void write_more(writer *w, bool last) {
+    if (w->pending.len == 0) return;
+    /* The earliest stop string ends the text. */
+    const char *cut = NULL;
+    for (size_t i = 0; i < w->p->n_stop; i++) {
+        if (!w->p->stop[i][0]) continue;
+        const char *at = memmem(w->pending.s, w->pending.len, w->p->stop[i], strlen(w->p->stop[i]));
+        if (at && (!cut || at < cut)) cut = at;
+    }
+    if (cut) {
+        show(w, (size_t)(cut - w->pending.s));
+        w->stopped = true;
+        return;
+    }
+    size_t n = w->pending.len;
+    show(w, last ? n : n - may_begin_stop(w, w->pending.s, n));
+}
+
+static bool is_stop(const glim_engine *e, int32_t id) {
+    for (size_t i = 0; i < e->n_stops; i++)
+        if (e->stops[i] == id) return true;
+    return false;
+}
+
+/* How many leading ids the cache already holds. The last prompt token is always read again: its logits
+ * choose the first answer token. */
+static size_t cached_prefix(const glim_session *s, const int32_t *prompt, size_t n) {
+    size_t k = 0;
+    while (k < s->ids.n && k + 1 < n && s->ids.v[k] == prompt[k]) k++;
+    return k;
+}
+
+static glim_status decode(glim_session *s, const glim_gen_params *p, glim_row *rows, const float *logits,
+                          glim_gen_result *out, glim_err *err) {
+    glim_engine *e = s->e;
+    writer w = {.p = p, .out = out};
+    glim_tok_stream stream = {0};
+    glim_status rc = GLIM_OK;
+    size_t n_ctx = e->model->plan.n_ctx;
+    int32_t handover = glim_tok_find(e->tok, "<|observation|>");
+    out->finish = GLIM_FINISH_LENGTH;
+    while (rc == GLIM_OK && (p->max_tokens == 0 || out->ids.n < p->max_tokens)) {
+        int32_t id = glim_sample(s->sampler, &p->sample, logits, s->seq.n_pos);
+        if (id < 0) {
+            rc = glim_fail(err, GLIM_E_FORMAT, "no token can be chosen: every id is banned or its logit is not a "
+                           "number");
+            break;
+        }
+        rc = glim_ids_push(&out->ids, id, err);
+        if (rc != GLIM_OK) break;
+        glim_sampler_saw(s->sampler, id, true);
+        if (!p->ignore_stop_ids && is_stop(e, id)) {
+            out->finish = id == handover ? GLIM_FINISH_TOOL_CALLS : GLIM_FINISH_STOP;
+            out->stop_id = id;
+            break;
+        }
+        glim_tok_stream_put(&stream, e->tok, id, p->raw_special, &w.pending);
+        write_more(&w, false);
+        if (w.stopped || w.cancelled) {
+            out->finish = w.stopped ? GLIM_FINISH_STOP : GLIM_FINISH_CANCELLED;
+            break;
+        }
+        if (s->seq.n_pos >= n_ctx || (p->max_tokens && out->ids.n >= p->max_tokens)) break;
+        rc = run_rows(s, &id, 1, false, rows, &logits, err);
+    }
+    if (!w.stopped) {
+        glim_tok_stream_end(&stream, &w.pending);
+        write_more(&w, true);
+    }
+    if (rc == GLIM_OK) rc = glim_buf_status(&w.pending, "the answer", err);
+    if (rc == GLIM_OK) rc = glim_buf_status(&out->text, "the answer", err);
+    glim_buf_free(&w.pending);
+    return rc;
+}
+
+glim_status glim_session_generate(glim_session *s, const int32_t *prompt, size_t n_prompt, const glim_gen_params *p,
+                                  glim_gen_result *out, glim_err *err) {
+    glim_engine *e = s->e;
+    *out = (glim_gen_result){.stop_id = -1, .n_prompt = n_prompt, .finish = GLIM_FINISH_CANCELLED};
+    size_t n_ctx = e->model->plan.n_ctx;
+    if (n_prompt == 0) return glim_fail(err, GLIM_E_ARG, "the prompt is empty: there is nothing to continue");
+    if (n_prompt > n_ctx) {
+        glim_fail(err, GLIM_E_LIMIT, "the prompt has %zu tokens, the context holds %zu", n_prompt, n_ctx);
+        glim_err_hint(err, "use a larger context (--ctx, at most %zu) or shorten the conversation",
+                      e->model->cfg.max_ctx);
+        return GLIM_E_LIMIT;
+    }
+    size_t slice = glim_ws_n_rows(e->ws);
+    if (p->prefill_slice && p->prefill_slice < slice) slice = p->prefill_slice;
+    void *mem;
+    glim_status rc = glim_try_calloc(&mem, slice, sizeof(glim_row), "a batch", err);
+    if (rc != GLIM_OK) return rc;
+    glim_row *rows = mem;
+
+    double t0 = glim_now_s();
+    size_t at = cached_prefix(s, prompt, n_prompt);
+    out->n_cached = at;
+    glim_kv_truncate(&s->seq, at);
+    s->ids.n = at;
+    glim_sampler_reset(s->sampler);
+    for (size_t i = 0; i < n_prompt; i++) glim_sampler_saw(s->sampler, prompt[i], false);
+
+    const float *logits = NULL;
+    bool go_on = true;
+    while (rc == GLIM_OK && at < n_prompt && go_on) {
+        size_t n = n_prompt - at < slice ? n_prompt - at : slice;
+        rc = run_rows(s, prompt + at, n, false, rows, &logits, err);
+        at += n;
+        if (rc == GLIM_OK && p->on_prefill) go_on = p->on_prefill(p->ctx, at, n_prompt);
+    }
+    double t1 = glim_now_s();
+    out->prefill_s = t1 - t0;
+    if (rc == GLIM_OK && go_on) rc = decode(s, p, rows, logits, out, err);
+    out->decode_s = glim_now_s() - t1;
+    free(rows);
+    return rc;
+}
+
+glim_status glim_session_score(glim_session *s, const int32_t *ids, size_t n, size_t slice,
+                               bool (*fn)(void *ctx, size_t pos, const float *logits), void *ctx, glim_err *err) {
+    glim_engine *e = s->e;
+    size_t n_ctx = e->model->plan.n_ctx, v = e->model->cfg.n_vocab;
+    if (n == 0 || n > n_ctx)
+        return glim_fail(err, GLIM_E_LIMIT, "got %zu tokens to score, want 1 to %zu (the context)", n, n_ctx);
+    /* Every row wants logits here, so the slice is bounded by what the workspace keeps of them. */
+    size_t most = e->model->plan.n_seq > 1 ? e->model->plan.n_seq : 1;
+    if (slice == 0 || slice > most) slice = most;
+    void *mem;
+    glim_status rc = glim_try_calloc(&mem, slice, sizeof(glim_row), "a batch", err);
+    if (rc != GLIM_OK) return rc;
+    glim_kv_truncate(&s->seq, 0);
+    s->ids.n = 0;
+    bool go_on = true;
+    for (size_t at = 0; at < n && rc == GLIM_OK && go_on;) {
+        size_t k = n - at < slice ? n - at : slice;
+        const float *logits;
+        rc = run_rows(s, ids + at, k, true, mem, &logits, err);
+        for (size_t i = 0; i < k && rc == GLIM_OK && go_on; i++) go_on = fn(ctx, at + i, logits + i * v);
+        at += k;
+    }
+    free(mem);
+    return rc;
+}
