@@ -11,7 +11,7 @@
 
 static bool can_ref(void) { return true; }
 
-#if defined __x86_64__ && defined GLIM_HAVE_X86_SETS
+#if defined __x86_64__
 static bool can_avx2(void) {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
            __builtin_cpu_supports("bmi2"); /* F16C: every CPU with AVX2 has it */
@@ -30,9 +30,8 @@ static const struct {
     const glim_kernels *set;
     bool (*can)(void);
 } g_sets[] = {
-#if defined __x86_64__ && defined GLIM_HAVE_X86_SETS
+#if defined __x86_64__
     {&glim_kernels_avx512, can_avx512},
-    {&glim_kernels_avx2, can_avx2},
 #endif
     {&glim_kernels_ref, can_ref},
 };

@@ -19,15 +19,19 @@ typedef struct glim_qblock {
     float add[2];   /* 0 for types without a minimum */
 } glim_qblock;
 
-/* What a type's blocks look like; all false for types that are not quantized. */
+/* How a type's codes become integers, and what scales they have. */
 typedef struct glim_qkind {
-    bool halves;  /* the two halves of 16 have their own scale */
-    bool has_add; /* there is a minimum, so a second term */
+    bool halves;         /* the two halves of 16 have their own scale */
+    bool has_add;        /* there is a minimum, so a second term */
+    uint8_t minus;       /* q = code - minus, unless there is a table */
+    const int8_t *table; /* q = table[code] */
 } glim_qkind;
+glim_qkind glim_qkind_of(glim_dtype t);
 
 /* Decodes values [32 b, 32 b + 32) of a row. t must be a block type. */
 void glim_qblock_read(glim_dtype t, const void *row, size_t b, glim_qblock *out);
-glim_qkind glim_qkind_of(glim_dtype t);
+/* The unsigned codes alone, before glim_qkind turns them into integers (8-bit types: q + 128). */
+void glim_qblock_codes(glim_dtype t, const void *row, size_t b, uint8_t code[32]);
 
 /* The 4-bit code books: IQ4_NL / IQ4_XS, and MXFP4 (twice its value, so that it is an integer). */
 extern const int8_t glim_iq4_values[16];
