@@ -29,6 +29,10 @@ void glim_ids_free(glim_ids *ids);
 glim_status glim_tok_open(glim_tok **out, const char *path, glim_err *err);
 /* From a checkpoint already open: its folder's tokenizer files, or its GGUF metadata. */
 glim_status glim_tok_from_ckpt(glim_tok **out, const glim_ckpt *c, glim_err *err);
+/* From bytes in memory: the text of a tokenizer.json, or of a tiktoken tokenizer.model, without the
+ * files that may stand beside it. */
+glim_status glim_tok_parse_json(glim_tok **out, const char *text, size_t len, glim_err *err);
+glim_status glim_tok_parse_tiktoken(glim_tok **out, const char *text, size_t len, glim_err *err);
 void glim_tok_free(glim_tok *t); /* takes NULL */
 
 enum {
@@ -62,7 +66,8 @@ typedef struct glim_tok_stream {
     char held[8];
     size_t n_held;
 } glim_tok_stream;
-/* Appends to out what can be shown after this token; keep_special also shows special tokens' text. */
+/* Appends to out what can be shown after this token, broken parts as U+FFFD: what comes out in all is
+ * the decoded text with each broken part replaced. keep_special also shows special tokens' text. */
 void glim_tok_stream_put(glim_tok_stream *s, const glim_tok *t, int32_t id, bool keep_special,
                          glim_buf *out);
 /* Appends what is held back, broken parts as U+FFFD. */
