@@ -1,0 +1,60 @@
+/* SHA-256: published vectors, any split, files. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "net/sha256.h"
+#include "test.h"
+
+TEST(published_vectors_hold_however_the_bytes_are_cut) {
+    /* FIPS 180-4 examples. */
+    static const struct {
+        const char *text, *hex;
+    } cases[] = {{"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+                 {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+                 {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+                  "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"}};
+    for (size_t i = 0; i < GLIM_COUNT(cases); i++) {
+        size_t n = strlen(cases[i].text);
+        for (size_t cut = 0; cut <= n; cut++) {
+            glim_sha256 h;
+            char hex[GLIM_SHA256_HEX];
+            glim_sha256_init(&h);
+            glim_sha256_update(&h, cases[i].text, cut);
+            glim_sha256_update(&h, cases[i].text + cut, n - cut);
+            glim_sha256_final(&h, hex);
+            CHECK_STR(hex, cases[i].hex);
+        }
+    }
+}
+
+static bool count_calls(void *ctx, uint64_t done, uint64_t total) {
+    int *left = ctx;
+    return done <= total && --*left > 0;
+}
+
+TEST(a_file_is_hashed_with_progress_and_can_be_stopped) {
+    char path[] = "/tmp/glim-sha-XXXXXX", hex[GLIM_SHA256_HEX];
+    int fd = mkstemp(path);
+    CHECK(fd >= 0 && ftruncate(fd, 9 << 20) == 0); /* nine MiB of zeros */
+    glim_err err;
+    int left = 100;
+    CHECK_OK(glim_sha256_file(path, hex, count_calls, &left, &err), err);
+    CHECK_STR(hex, "d2ee4703cd9698945ca7b9fe1689ea3095597eac1a0afd8dba00cac7894fdc43");
+    CHECK(left == 97);
+    left = 1;
+    CHECK(glim_sha256_file(path, hex, count_calls, &left, &err) == GLIM_E_CANCELLED);
+    close(fd);
+    unlink(path);
+    CHECK(glim_sha256_file(path, hex, NULL, NULL, &err) == GLIM_E_NOT_FOUND);
+    CHECK(glim_sha256_file("/", hex, NULL, NULL, &err) == GLIM_E_IO);
+}
+
+TEST(only_64_hex_digits_are_a_hash) {
+    char low[GLIM_SHA256_HEX];
+    CHECK(glim_sha256_parse("E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855", low));
+    CHECK_STR(low, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    CHECK(!glim_sha256_parse("", low) && !glim_sha256_parse("abc", low));
+    CHECK(!glim_sha256_parse("g3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", low));
+    CHECK(!glim_sha256_parse("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b8550", low));
+}
