@@ -32,6 +32,7 @@ static const struct {
 } g_sets[] = {
 #if defined __x86_64__
     {&glim_kernels_avx512, can_avx512},
+    {&glim_kernels_avx2, can_avx2},
 #endif
     {&glim_kernels_ref, can_ref},
 };
