@@ -14,7 +14,7 @@
 #include "base/json.h"
 #include "tensor/dtype.h"
 
-enum { GLIM_MAX_DIMS = 4 };
+enum { GLIM_MAX_DIMS = 6 }; /* convolutions of vision towers have 5; GGUF itself stops at 4 */
 
 typedef struct glim_tensor {
     const char *name;

@@ -80,6 +80,13 @@ glim_status glim_config_read(glim_config *out, const glim_ckpt *c, glim_err *err
 glim_status glim_config_from_json(glim_config *out, const json_t *config, const json_t *generation,
                                   glim_err *err);
 
+/* The same from GGUF metadata. vocab_rows: rows of token_embd.weight, 0 if there is none (then
+ * <arch>.vocab_size or the token list tells); has_head: output.weight is there.
+ * Scaling of llama-3 kind is not in the metadata: llama.cpp stores its factors, one for each rotated
+ * pair, as the tensor rope_freqs.weight, which divides the frequencies; model/ looks for it. */
+glim_status glim_config_from_gguf(glim_config *out, const struct glim_gguf *g, size_t vocab_rows,
+                                  bool has_head, glim_err *err);
+
 /* Which row of the family table this is ("GLM-4.5-Air", "GLM-4-9B-0414 or Z1-9B", ...) by its
  * numbers, or NULL for another size. With n_params != NULL also the published total (0: unknown). */
 const char *glim_config_known_name(const glim_config *c, uint64_t *n_params);
