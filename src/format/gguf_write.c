@@ -171,6 +171,9 @@ glim_status glim_gguf_put_strs(glim_gguf_writer *w, const char *key, const glim_
     if (rc != GLIM_OK) return rc;
     put_u32(&w->kv, GLIM_GGUF_STR);
     put_u64(&w->kv, n);
+    size_t total = 0; /* a vocabulary is reserved in one step; an overflow shows in the appends */
+    for (size_t i = 0; i < n && total < SIZE_MAX / 4; i++) total += 8 + items[i].len;
+    glim_buf_reserve(&w->kv, total);
     for (size_t i = 0; i < n; i++) put_text(&w->kv, items[i].s, items[i].len);
     return end_key(w, err);
 }
@@ -255,6 +258,9 @@ static void put_head(glim_buf *b, const glim_gguf_writer *w, int file, int n_fil
                      size_t n) {
     uint64_t n_keys = file == 0 ? w->n_keys : 0;
     bool align_key = w->p.alignment != 32;
+    size_t guess = 256 + (file == 0 ? w->kv.len : 0);
+    for (size_t i = 0; i < n; i++) guess += strlen(items[i].t->name) + 64;
+    glim_buf_reserve(b, guess);
     glim_buf_append(b, "GGUF", 4);
     put_u32(b, 3);
     put_u64(b, n);

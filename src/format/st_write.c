@@ -83,6 +83,9 @@ static glim_status write_file(glim_sink *sink, item *items, size_t n, const json
                               glim_err *err) {
     if (n > 1) qsort(items, n, sizeof *items, by_width);
     glim_buf h = {0};
+    size_t guess = 64; /* room for all of it at once: a model has up to 100,000 names */
+    for (size_t i = 0; i < n; i++) guess += strlen(items[i].t->name) + 160;
+    glim_buf_reserve(&h, guess);
     glim_buf_putc(&h, '{');
     if (metadata) {
         glim_buf_puts(&h, "\"__metadata__\":");
@@ -152,7 +155,12 @@ static glim_status write_index(glim_sink *sink, const item *items, size_t n, siz
                                glim_err *err) {
     glim_buf b = {0};
     unsigned long long total = 0;
-    for (size_t i = 0; i < n; i++) total += items[i].n_bytes;
+    size_t guess = 128;
+    for (size_t i = 0; i < n; i++) {
+        total += items[i].n_bytes;
+        guess += strlen(items[i].t->name) + 64;
+    }
+    glim_buf_reserve(&b, guess);
     glim_buf_printf(&b, "{\n  \"metadata\": {\n    \"total_size\": %llu\n  },\n  \"weight_map\": {", total);
     for (size_t i = 0; i < n; i++) {
         char file[64];

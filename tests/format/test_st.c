@@ -9,6 +9,7 @@
 static glim_buf make(const char *json, size_t n_data) {
     glim_buf b = {0};
     uint64_t n = strlen(json);
+    glim_buf_reserve(&b, 8 + n + n_data);
     glim_buf_append(&b, &n, 8);
     glim_buf_puts(&b, json);
     for (size_t i = 0; i < n_data; i++) glim_buf_putc(&b, (char)i);
@@ -246,6 +247,7 @@ TEST(a_header_of_many_megabytes_opens_in_linear_time) {
     for (int pass = 0; pass < 2; pass++) {
         size_t n = pass ? 80000 : 20000;
         glim_buf j = {0};
+        glim_buf_reserve(&j, n * 128);
         glim_buf_putc(&j, '{');
         for (size_t i = 0; i < n; i++)
             glim_buf_printf(&j, "%s\"model.layers.%zu.mlp.experts.%zu.gate_proj.weight\":{\"dtype\":\"U8\","
