@@ -18,12 +18,6 @@ struct glim_bpe_slot {
     uint32_t id;  /* GLIM_BPE_NONE: empty */
 };
 
-struct glim_bpe_pair {
-    uint64_t key;  /* left << 32 | right */
-    uint32_t rank; /* GLIM_BPE_NONE: empty */
-    uint32_t merged;
-};
-
 /* ---- hashing ------------------------------------------------------------------------------- */
 
 static inline uint64_t mix(uint64_t a, uint64_t b) {
@@ -52,11 +46,6 @@ static inline uint64_t hash_bytes(const char *s, size_t n) {
             (uint64_t)(unsigned char)s[n - 1] << 16;
     }
     return mix(h ^ w, 0xa0761d6478bd642fu);
-}
-
-static inline size_t hash_pair(uint64_t key) {
-    uint64_t h = key * 0x9e3779b97f4a7c15u;
-    return (size_t)(h ^ h >> 32);
 }
 
 /* A power of two at least 1.5 times n. */
@@ -96,7 +85,11 @@ void glim_bpe_deinit(glim_bpe *b) {
     free(b->plain);
     free(b->closed);
     free(b->slot);
-    free(b->pair);
+    free(b->merged);
+    free(b->merges);
+    free(b->table);
+    free(b->filter);
+    free(b->byte_pair);
     *b = (glim_bpe){0};
 }
 
@@ -181,53 +174,137 @@ const char *glim_bpe_bytes(const glim_bpe *b, uint32_t id, size_t *len) {
     return b->pool ? b->pool + b->off[id] : "";
 }
 
-/* ---- merges -------------------------------------------------------------------------------- */
+/* ---- merges --------------------------------------------------------------------------------
+ *
+ * GLM has 318,088 merges, and nearly all the time of encoding Chinese goes into asking whether a pair is
+ * one of them. So the table is made small enough for the caches:
+ *   - a pair of ids is one number of 2 * id_bits bits, mixed by steps that can be undone: the place in
+ *     the table says the low bits, the slot keeps the rest (tag) and the rank, 8 bytes in all;
+ *   - most questions are answered "no" by one bit of a filter a tenth the size;
+ *   - pairs of single bytes, the first question of every piece, have a table of their own.
+ * The tag's low bits count the steps from home, so that equal tags mean equal pairs. */
 
-static glim_status pair_table(glim_bpe *b, size_t size, glim_err *err) {
-    void *p;
-    glim_status rc = glim_try_calloc(&p, size, sizeof *b->pair, "the merges", err);
-    if (rc != GLIM_OK) return rc;
-    b->pair = p;
-    b->pair_mask = size - 1;
-    for (size_t i = 0; i < size; i++) b->pair[i].rank = GLIM_BPE_NONE;
+enum { STEP_BITS = 7, TAG_BITS = 31, MAX_TABLE_BITS = 28 };
+#define EMPTY UINT64_MAX
+
+/* Two rounds of multiply and fold: a permutation of the numbers of b->key_bits bits. */
+static inline uint64_t mix_pair(const glim_bpe *b, uint32_t left, uint32_t right) {
+    uint64_t k = (uint64_t)left << b->id_bits | right;
+    k = k * 0x9e3779b97f4a7c15u & b->key_mask;
+    k ^= k >> b->id_bits;
+    k = k * 0xd6e8feb86659fd93u & b->key_mask;
+    return k ^ k >> b->id_bits;
+}
+
+static inline bool maybe_pair(const glim_bpe *b, uint64_t h) {
+    return b->filter[(h & b->filter_mask) >> 6] >> (h & 63) & 1;
+}
+
+/* Rank of the pair that mixes to h, GLIM_BPE_NONE if it is no merge. */
+static inline uint32_t mixed_rank(const glim_bpe *b, uint64_t h) {
+    uint64_t tag = h >> b->table_bits << STEP_BITS;
+    for (size_t i = h & b->table_mask;; i = (i + 1) & b->table_mask, tag++) {
+        uint64_t slot = b->table[i];
+        if (slot >> 32 == tag) return (uint32_t)slot;
+        if (slot == EMPTY) return GLIM_BPE_NONE;
+    }
+}
+
+static inline uint32_t pair_rank(const glim_bpe *b, uint32_t left, uint32_t right) {
+    uint64_t h = mix_pair(b, left, right);
+    return maybe_pair(b, h) ? mixed_rank(b, h) : GLIM_BPE_NONE;
+}
+
+static inline uint32_t merged_of(const glim_bpe *b, uint32_t rank) {
+    return b->merged ? b->merged[rank] : rank;
+}
+
+static unsigned bits_for(size_t n) {
+    unsigned bits = 1;
+    while (((size_t)1 << bits) < n) bits++;
+    return bits;
+}
+
+/* Puts the collected merges into a table of 2^bits; false if a run of full slots is too long. */
+static bool fill_table(glim_bpe *b) {
+    for (size_t i = 0; i <= b->table_mask; i++) b->table[i] = EMPTY;
+    memset(b->filter, 0, (b->filter_mask + 1) / 8);
+    for (size_t k = 0; k < b->n_merges; k++) {
+        const glim_bpe_merge *m = &b->merges[k];
+        uint64_t h = mix_pair(b, m->left, m->right), tag = h >> b->table_bits << STEP_BITS;
+        size_t i = h & b->table_mask;
+        unsigned step = 0;
+        for (; b->table[i] != EMPTY; i = (i + 1) & b->table_mask, step++) {
+            if (b->table[i] >> 32 == tag + step) break; /* the pair again: its first rank counts */
+            if (step + 2 >= 1u << STEP_BITS) return false;
+        }
+        if (b->table[i] != EMPTY) continue;
+        b->table[i] = (tag + step) << 32 | m->rank;
+        b->filter[(h & b->filter_mask) >> 6] |= 1ull << (h & 63);
+    }
+    return true;
+}
+
+glim_status glim_bpe_merges_end(glim_bpe *b, glim_err *err) {
+    b->id_bits = bits_for(b->n_used);
+    b->key_mask = (1ull << 2 * b->id_bits) - 1;
+    unsigned bits = bits_for(b->n_merges + b->n_merges / 2);
+    if (bits < 6) bits = 6; /* the filter is whole words */
+    if (2 * b->id_bits > bits + TAG_BITS - STEP_BITS) bits = 2 * b->id_bits - (TAG_BITS - STEP_BITS);
+    for (;; bits++) {
+        if (bits > MAX_TABLE_BITS)
+            return glim_fail(err, GLIM_E_LIMIT, "%zu merges do not fit the table of merges", b->n_merges);
+        free(b->table);
+        free(b->filter);
+        b->table = NULL;
+        b->filter = NULL;
+        void *p;
+        glim_status rc = glim_try_calloc(&p, (size_t)1 << bits, sizeof *b->table, "the merges", err);
+        if (rc != GLIM_OK) return rc;
+        b->table = p;
+        if ((rc = glim_try_calloc(&p, (size_t)1 << bits, 1, "the merges", err)) != GLIM_OK) return rc;
+        b->filter = p;
+        b->table_bits = bits;
+        b->table_mask = ((size_t)1 << bits) - 1;
+        b->filter_mask = ((uint64_t)8 << bits) - 1;
+        if (fill_table(b)) break;
+    }
+    for (size_t i = 0; i < 65536; i++) {
+        uint32_t l = b->byte_id[i >> 8], r = b->byte_id[i & 255];
+        b->byte_pair[i] = l == GLIM_BPE_NONE || r == GLIM_BPE_NONE ? GLIM_BPE_NONE : pair_rank(b, l, r);
+    }
+    free(b->merges);
+    b->merges = NULL;
     return GLIM_OK;
 }
 
 glim_status glim_bpe_merges_begin(glim_bpe *b, size_t n_merges, glim_err *err) {
-    if (n_merges > (size_t)1 << 28)
-        return glim_fail(err, GLIM_E_LIMIT, "%zu merges, want at most %d", n_merges, 1 << 28);
-    b->pair_room = n_merges;
-    return pair_table(b, table_size(n_merges), err);
+    void *p;
+    if (n_merges > GLIM_BPE_MAX_MERGES)
+        return glim_fail(err, GLIM_E_LIMIT, "%zu merges, want at most %d", n_merges, GLIM_BPE_MAX_MERGES);
+    glim_status rc = glim_try_calloc(&p, n_merges, sizeof *b->merged, "the merges", err);
+    if (rc != GLIM_OK) return rc;
+    b->merged = p;
+    b->n_ranks = n_merges;
+    if ((rc = glim_try_calloc(&p, n_merges, sizeof *b->merges, "the merges", err)) != GLIM_OK) return rc;
+    b->merges = p;
+    b->merges_cap = n_merges;
+    if ((rc = glim_try_calloc(&p, 65536, sizeof *b->byte_pair, "the merges", err)) != GLIM_OK) return rc;
+    b->byte_pair = p;
+    return GLIM_OK;
 }
 
 void glim_bpe_merge_add(glim_bpe *b, uint32_t left, uint32_t right, uint32_t merged, uint32_t rank) {
-    uint64_t key = (uint64_t)left << 32 | right;
+    GLIM_ASSERT(b->n_merges < b->merges_cap && rank < b->n_ranks);
     if (!b->plain[merged]) return;
-    size_t i = hash_pair(key) & b->pair_mask;
-    for (; b->pair[i].rank != GLIM_BPE_NONE; i = (i + 1) & b->pair_mask)
-        if (b->pair[i].key == key) return;
-    GLIM_ASSERT(b->n_pairs < b->pair_room);
-    b->pair[i] = (glim_bpe_pair){key, rank, merged};
-    b->n_pairs++;
-}
-
-/* The merge of two ids, NULL if there is none. */
-static inline const glim_bpe_pair *pair_find(const glim_bpe *b, uint32_t left, uint32_t right) {
-    uint64_t key = (uint64_t)left << 32 | right;
-    for (size_t i = hash_pair(key) & b->pair_mask;; i = (i + 1) & b->pair_mask) {
-        const glim_bpe_pair *p = &b->pair[i];
-        if (p->rank == GLIM_BPE_NONE) return NULL;
-        if (p->key == key) return p;
-    }
+    b->merged[rank] = merged;
+    b->merges[b->n_merges++] = (glim_bpe_merge){left, right, rank};
 }
 
 glim_status glim_bpe_merges_from_ids(glim_bpe *b, glim_err *err) {
-    /* The count is not known before the cuts are tried: collect first, then build one table. */
-    struct cut {
-        uint32_t left, right, merged;
-    } *cuts = NULL;
-    size_t n = 0, cap = 0;
-    glim_status rc = GLIM_OK;
+    glim_status rc = glim_bpe_merges_begin(b, 0, err);
+    free(b->merged); /* a rank is the id it makes */
+    b->merged = NULL;
     for (uint32_t id = 0; id < b->n_used && rc == GLIM_OK; id++) {
         if (!b->plain[id]) continue;
         const char *s = b->pool + b->off[id];
@@ -237,59 +314,84 @@ glim_status glim_bpe_merges_from_ids(glim_bpe *b, glim_err *err) {
             if (left == GLIM_BPE_NONE) continue;
             uint32_t right = glim_bpe_find(b, s + i, len - i);
             if (right == GLIM_BPE_NONE) continue;
-            if (n == cap) {
-                cap = cap ? cap * 2 : 4096;
-                void *p = cuts;
-                rc = glim_try_realloc(&p, cap, sizeof *cuts, "the merges", err);
+            if (b->n_merges == b->merges_cap) {
+                size_t cap = b->merges_cap ? b->merges_cap * 2 : 4096;
+                void *p = b->merges;
+                rc = glim_try_realloc(&p, cap, sizeof *b->merges, "the merges", err);
                 if (rc != GLIM_OK) break;
-                cuts = p;
+                b->merges = p;
+                b->merges_cap = cap;
             }
-            cuts[n++] = (struct cut){left, right, id};
+            b->merges[b->n_merges++] = (glim_bpe_merge){left, right, id};
         }
     }
-    if (rc == GLIM_OK) rc = glim_bpe_merges_begin(b, n, err);
-    for (size_t i = 0; i < n && rc == GLIM_OK; i++)
-        glim_bpe_merge_add(b, cuts[i].left, cuts[i].right, cuts[i].merged, cuts[i].merged);
-    free(cuts);
-    return rc;
+    return rc == GLIM_OK ? glim_bpe_merges_end(b, err) : rc;
 }
 
-/* ---- short pieces: scan -------------------------------------------------------------------- */
+/* ---- short pieces: scan --------------------------------------------------------------------
+ *
+ * Nothing moves: places stay where they are, a mask of 64 bits says which are alive, and its bit
+ * operations are the links of the list. The next merge is the least of rank << 6 | place, found four
+ * lanes at a time (plain GNU vectors, so any machine). What costs time in merging short pieces is
+ * branches that cannot be predicted; here are few. */
 
-/* Merges n ids in place, n <= GLIM_BPE_SCAN; returns how many are left. */
-static size_t merge_scan(const glim_bpe *b, uint32_t *id, size_t n) {
-    uint32_t rank[GLIM_BPE_SCAN], to[GLIM_BPE_SCAN]; /* of the pair that begins here */
-    if (n < 2) return n;
-    for (size_t i = 0; i + 1 < n; i++) {
-        const glim_bpe_pair *p = pair_find(b, id[i], id[i + 1]);
-        rank[i] = p ? p->rank : GLIM_BPE_NONE;
-        to[i] = p ? p->merged : 0;
+enum { NO_MERGE = INT32_MAX };
+typedef int32_t lanes __attribute__((vector_size(16)));
+
+static inline lanes least(lanes a, lanes b) {
+    lanes m = a < b;
+    return (a & m) | (b & ~m);
+}
+
+static inline int32_t key_of(uint32_t rank, unsigned place) {
+    return rank == GLIM_BPE_NONE ? NO_MERGE : (int32_t)(rank << 6 | place);
+}
+
+/* Merges a piece of at most GLIM_BPE_SCAN bytes; ids of the places in the returned mask remain. */
+static uint64_t merge_scan(const glim_bpe *b, const char *piece, size_t len, uint32_t *id) {
+    union {
+        int32_t key[GLIM_BPE_SCAN];
+        lanes v[GLIM_BPE_SCAN / 4];
+    } u;
+    unsigned char byte[GLIM_BPE_SCAN];
+    unsigned n = 0;
+    for (size_t i = 0; i < len; i++) {
+        byte[n] = (unsigned char)piece[i];
+        id[n] = b->byte_id[byte[n]];
+        n += id[n] != GLIM_BPE_NONE;
     }
-    while (n > 1) {
-        size_t at = 0;
-        uint32_t best = rank[0];
-        for (size_t i = 1; i + 1 < n; i++)
-            if (rank[i] < best) best = rank[i], at = i;
-        if (best == GLIM_BPE_NONE) break;
-        id[at] = to[at];
-        n--;
-        /* Close the gap at + 1; the pair that began there is gone with it. */
-        size_t tail = n - at - 1;
-        memmove(id + at + 1, id + at + 2, tail * sizeof *id);
-        if (tail) {
-            memmove(rank + at + 1, rank + at + 2, (tail - 1) * sizeof *rank);
-            memmove(to + at + 1, to + at + 2, (tail - 1) * sizeof *to);
-            const glim_bpe_pair *p = pair_find(b, id[at], id[at + 1]);
-            rank[at] = p ? p->rank : GLIM_BPE_NONE;
-            to[at] = p ? p->merged : 0;
-        }
-        if (at > 0) {
-            const glim_bpe_pair *p = pair_find(b, id[at - 1], id[at]);
-            rank[at - 1] = p ? p->rank : GLIM_BPE_NONE;
-            to[at - 1] = p ? p->merged : 0;
-        }
+    if (n == 0) return 0;
+    uint64_t alive = n == 64 ? UINT64_MAX : (1ull << n) - 1;
+    unsigned n_lanes = (n + 7) / 8 * 2; /* in pairs, so that the loop below runs few times */
+    for (unsigned i = 0; i + 1 < n; i++) u.key[i] = key_of(b->byte_pair[byte[i] << 8 | byte[i + 1]], i);
+    for (unsigned i = n - 1; i < n_lanes * 4; i++) u.key[i] = NO_MERGE;
+    for (;;) {
+        lanes m0 = u.v[0], m1 = u.v[1];
+        for (unsigned i = 2; i < n_lanes; i += 2) m0 = least(m0, u.v[i]), m1 = least(m1, u.v[i + 1]);
+        m0 = least(m0, m1);
+        int32_t x = m0[0] < m0[1] ? m0[0] : m0[1], y = m0[2] < m0[3] ? m0[2] : m0[3];
+        int32_t best = x < y ? x : y;
+        if (best == NO_MERGE) return alive;
+        unsigned at = (unsigned)best & 63;
+        uint64_t right = alive & -(2ull << at), above = right & (right - 1);
+        unsigned gone = (unsigned)__builtin_ctzll(right);
+        uint64_t below = alive & ((1ull << at) - 1);
+        alive ^= 1ull << gone;
+        u.key[gone] = NO_MERGE;
+        uint32_t made = merged_of(b, (uint32_t)best >> 6);
+        id[at] = made;
+        /* Both new pairs are asked about before either answer is waited for. At an end of the piece
+         * the place itself stands in: its answer is thrown away. */
+        unsigned after = above ? (unsigned)__builtin_ctzll(above) : at;
+        unsigned before = below ? 63u - (unsigned)__builtin_clzll(below) : at;
+        uint64_t h_after = mix_pair(b, made, id[after]), h_before = mix_pair(b, id[before], made);
+        bool ask_after = maybe_pair(b, h_after) & (above != 0);
+        bool ask_before = maybe_pair(b, h_before) & (below != 0);
+        if (below) u.key[before] = NO_MERGE;
+        u.key[at] = NO_MERGE;
+        if (ask_after) u.key[at] = key_of(mixed_rank(b, h_after), at);
+        if (ask_before) u.key[before] = key_of(mixed_rank(b, h_before), before);
     }
-    return n;
 }
 
 /* ---- long pieces: heap --------------------------------------------------------------------- */
@@ -342,9 +444,8 @@ typedef struct node {
 
 /* Looks up the pair that begins at i and queues it. */
 static glim_status queue_pair(const glim_bpe *b, node *v, uint32_t i, heap *h, glim_err *err) {
-    const glim_bpe_pair *p = pair_find(b, v[i].id, v[v[i].next].id);
-    v[i].rank = p ? p->rank : GLIM_BPE_NONE;
-    return p ? heap_push(h, (uint64_t)p->rank << 32 | i, err) : GLIM_OK;
+    v[i].rank = pair_rank(b, v[i].id, v[v[i].next].id);
+    return v[i].rank != GLIM_BPE_NONE ? heap_push(h, (uint64_t)v[i].rank << 32 | i, err) : GLIM_OK;
 }
 
 static glim_status merge_heap(const glim_bpe *b, const char *piece, size_t len, glim_ids *ids,
@@ -373,10 +474,8 @@ static glim_status merge_heap(const glim_bpe *b, const char *piece, size_t len, 
     if (rc != GLIM_OK) goto done;
     h.v = p;
     for (uint32_t i = 0; i + 1 < n; i++) {
-        const glim_bpe_pair *m = pair_find(b, v[i].id, v[i + 1].id);
-        if (!m) continue;
-        v[i].rank = m->rank;
-        h.v[h.n++] = (uint64_t)m->rank << 32 | i;
+        v[i].rank = pair_rank(b, v[i].id, v[i + 1].id);
+        if (v[i].rank != GLIM_BPE_NONE) h.v[h.n++] = (uint64_t)v[i].rank << 32 | i;
     }
     if (h.n > 1)
         for (size_t i = (h.n - 2) / 4 + 1; i-- > 0;) heap_down(h.v, h.n, i);
@@ -388,7 +487,7 @@ static glim_status merge_heap(const glim_bpe *b, const char *piece, size_t len, 
         uint32_t i = (uint32_t)top, rank = (uint32_t)(top >> 32);
         if (v[i].rank != rank) continue; /* stale */
         uint32_t j = v[i].next;
-        v[i].id = pair_find(b, v[i].id, v[j].id)->merged;
+        v[i].id = merged_of(b, rank);
         v[i].rank = end;
         v[j].rank = end; /* what began at j is gone */
         v[i].next = v[j].next;
@@ -408,23 +507,14 @@ done:
 
 /* ---- one piece ----------------------------------------------------------------------------- */
 
-static size_t bytes_to_ids(const glim_bpe *b, const char *piece, size_t len, uint32_t *id) {
-    size_t n = 0;
-    for (size_t i = 0; i < len; i++) {
-        id[n] = b->byte_id[(unsigned char)piece[i]];
-        n += id[n] != GLIM_BPE_NONE;
-    }
-    return n;
-}
-
 /* Whether merging a token's bytes gives the token itself. Two threads may find it out at once; they
  * find the same. */
 static bool is_closed(const glim_bpe *b, uint32_t id) {
     unsigned char known = __atomic_load_n(&b->closed[id], __ATOMIC_RELAXED);
     if (!known) {
         uint32_t tmp[GLIM_BPE_SCAN];
-        size_t n = bytes_to_ids(b, b->pool + b->off[id], b->len[id], tmp);
-        known = merge_scan(b, tmp, n) == 1 && tmp[0] == id ? 1 : 2;
+        uint64_t left = merge_scan(b, b->pool + b->off[id], b->len[id], tmp);
+        known = left == 1 && tmp[0] == id ? 1 : 2;
         __atomic_store_n(&b->closed[id], known, __ATOMIC_RELAXED);
     }
     return known == 1;
@@ -437,9 +527,8 @@ glim_status glim_bpe_encode(const glim_bpe *b, const char *piece, size_t len, gl
         return glim_ids_push(ids, (int32_t)id, err);
     if (len > GLIM_BPE_SCAN) return merge_heap(b, piece, len, ids, err);
     uint32_t tmp[GLIM_BPE_SCAN];
-    size_t n = merge_scan(b, tmp, bytes_to_ids(b, piece, len, tmp));
-    for (size_t i = 0; i < n; i++) {
-        glim_status rc = glim_ids_push(ids, (int32_t)tmp[i], err);
+    for (uint64_t left = merge_scan(b, piece, len, tmp); left; left &= left - 1) {
+        glim_status rc = glim_ids_push(ids, (int32_t)tmp[__builtin_ctzll(left)], err);
         if (rc != GLIM_OK) return rc;
     }
     return GLIM_OK;

@@ -3,8 +3,8 @@
  * A piece of text starts as single bytes; the adjacent pair of lowest rank is merged, leftmost first
  * among equals, until no pair has a rank. Pairs are found by the two ids, not by text.
  *
- * Order of calls: init, add every token, index, then merges (listed or derived from ids), finish. After
- * that the table is read by any number of threads at once. */
+ * Order of calls: init, add every token, index, then merges (listed or derived from ids). After that the
+ * table is read by any number of threads at once. */
 #ifndef GLIM_TEXT_BPE_H
 #define GLIM_TEXT_BPE_H
 
@@ -19,12 +19,15 @@
 enum {
     GLIM_BPE_MAX_IDS = 1 << 22,   /* ids are below this: two fit in one key with room to spare */
     GLIM_BPE_MAX_BYTES = 1 << 16, /* the longest token; GLM's is 1,024 */
-    GLIM_BPE_SCAN = 96            /* pieces up to this many bytes are merged by scanning, longer by heap */
+    GLIM_BPE_MAX_MERGES = 1 << 25, /* a rank and a place fit in 31 bits */
+    GLIM_BPE_SCAN = 64            /* pieces up to this many bytes are merged by scanning, longer by heap */
 };
 #define GLIM_BPE_NONE UINT32_MAX
 
 typedef struct glim_bpe_slot glim_bpe_slot;
-typedef struct glim_bpe_pair glim_bpe_pair;
+typedef struct glim_bpe_merge {
+    uint32_t left, right, rank;
+} glim_bpe_merge;
 
 typedef struct glim_bpe {
     char *pool; /* bytes of all tokens, in order of arrival */
@@ -39,8 +42,16 @@ typedef struct glim_bpe {
 
     glim_bpe_slot *slot; /* bytes -> id, open addressing */
     size_t slot_mask;
-    glim_bpe_pair *pair; /* (left, right) -> rank, merged */
-    size_t pair_mask, n_pairs, pair_room;
+    /* (left, right) -> rank: see bpe.c */
+    uint32_t *byte_pair;             /* [256][256] */
+    uint64_t *table, *filter;
+    uint64_t key_mask, filter_mask;
+    size_t table_mask;
+    unsigned id_bits, table_bits;
+    uint32_t *merged;                /* rank -> id; NULL: the rank is the id */
+    size_t n_ranks;
+    glim_bpe_merge *merges;          /* collected, until the table is built */
+    size_t n_merges, merges_cap;
     bool whole_first; /* a piece that is a token is taken at once (tiktoken, ignore_merges) */
 } glim_bpe;
 
@@ -62,10 +73,12 @@ uint32_t glim_bpe_find(const glim_bpe *b, const char *bytes, size_t len);
 /* Bytes of any token, NULL for an id without one. */
 const char *glim_bpe_bytes(const glim_bpe *b, uint32_t id, size_t *len);
 
-/* Room for this many merges, then one call each: ranks rise from call to call, a repeated pair is
- * ignored, as is one whose result text must not become. */
+/* Room for this many merges, then at most one call for each rank below that, rising; then the table.
+ * A repeated pair keeps its first rank; a merge whose result text must not become is left out.
+ * Errors: LIMIT, NOMEM. */
 glim_status glim_bpe_merges_begin(glim_bpe *b, size_t n_merges, glim_err *err);
 void glim_bpe_merge_add(glim_bpe *b, uint32_t left, uint32_t right, uint32_t merged, uint32_t rank);
+glim_status glim_bpe_merges_end(glim_bpe *b, glim_err *err);
 /* tiktoken: every way to cut a plain token into two plain tokens is a merge, its rank the token's id. */
 glim_status glim_bpe_merges_from_ids(glim_bpe *b, glim_err *err);
 

@@ -93,7 +93,7 @@ static glim_status add_merges(glim_tok *t, const glim_gguf_kv *merges, glim_err 
         rc = glim_tok_merge_line(t, &b, i, m.s, m.len, err);
     }
     glim_buf_free(&b);
-    return rc;
+    return rc == GLIM_OK ? glim_bpe_merges_end(&t->bpe, err) : rc;
 }
 
 static glim_status token_id(const glim_tok *t, const glim_gguf *g, const char *key, int32_t *out,

@@ -264,7 +264,7 @@ static glim_status read_merges(glim_tok *t, const json_t *merges, glim_err *err)
                            glim_json_type_name(m));
     }
     glim_buf_free(&b);
-    return rc;
+    return rc == GLIM_OK ? glim_bpe_merges_end(&t->bpe, err) : rc;
 }
 
 /* Options of the model that would change the ids. */
@@ -412,6 +412,7 @@ glim_status glim_tok_read_vocab(glim_tok **out, const json_t *vocab, const char 
     if ((rc = merge_lines(NULL, merges, len, &n_merges, err)) != GLIM_OK) goto fail;
     if ((rc = glim_bpe_merges_begin(&t->bpe, n_merges, err)) != GLIM_OK) goto fail;
     if ((rc = merge_lines(t, merges, len, &n_merges, err)) != GLIM_OK) goto fail;
+    if ((rc = glim_bpe_merges_end(&t->bpe, err)) != GLIM_OK) goto fail;
     if (space && (rc = glim_split_add_space(t->split, err)) != GLIM_OK) goto fail;
     if ((rc = glim_split_add_regex(t->split, re, strlen(re), false, err)) != GLIM_OK) goto fail;
     if ((rc = glim_tok_config_ids(t, config, err)) != GLIM_OK) goto fail;
