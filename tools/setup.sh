@@ -80,7 +80,7 @@ if ! command -v apt-get > /dev/null; then
     exit 3
 fi
 if [ "${as_root[*]:-}" = none ]; then
-    echo "setup.sh: some packages are missing and this user may not install them; run: " \
+    echo "setup.sh: some packages are missing and this user may not install them; run:" \
          "sudo apt-get install -y --no-install-recommends ${missing[*]}" >&2
     exit 3
 fi
