@@ -490,7 +490,7 @@ int64_t glim_gguf_item_i64(const glim_gguf_kv *kv, size_t i) {
     case GLIM_GGUF_I32: memcpy(&v, p, 4); return v.i32;
     case GLIM_GGUF_U64:
     case GLIM_GGUF_I64: memcpy(&v, p, 8); return v.i64;
-    default: GLIM_ASSERT(!"an integer item");
+    default: GLIM_ASSERT(kv->item == GLIM_GGUF_I64); /* the caller asked for another kind */
     }
     return 0;
 }
