@@ -99,7 +99,7 @@ static void codes(glim_dtype t, const uint8_t *p, size_t b, uint8_t *code) {
     case GLIM_Q6_K: codes_q6k(code, p, b); break;
     case GLIM_IQ4_XS: nibbles(code, p + 8 + 16 * b); break;
     case GLIM_MXFP4: nibbles(code, p + 1); break;
-    default: GLIM_ASSERT(!"a block type");
+    default: GLIM_ASSERT(glim_dtype_of(t)->is_quant);
     }
 }
 

@@ -21,7 +21,7 @@
 #endif
 
 /* The first n lanes; n >= 16 means all. */
-INLINE __mmask16 first_lanes(size_t n) { return n >= 16 ? 0xffff : (__mmask16)((1u << n) - 1); }
+INLINE __mmask16 first_lanes(size_t n) { return (__mmask16)(n >= 16 ? 0xffffu : (1u << n) - 1); }
 
 /* A broadcast word of four int8 or two bf16. */
 INLINE __m512i bcast4(const void *p) {
