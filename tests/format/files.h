@@ -33,7 +33,7 @@ static inline void tmp_remove(const char *dir) { nftw(dir, tmp_remove_one, 16, F
 
 /* "dir/name". Valid until the next call but seven. */
 static inline const char *at(const char *dir, const char *name) {
-    static char paths[8][512];
+    static char paths[8][2048];
     static int turn;
     char *p = paths[turn++ % 8];
     snprintf(p, sizeof paths[0], "%s/%s", dir, name);
