@@ -50,7 +50,7 @@ glim_status glim_engine_open(glim_engine **out, const char *path, const glim_eng
     size_t pages = plan->n_seq * (plan->n_ctx / GLIM_KV_PAGE + (plan->n_ctx % GLIM_KV_PAGE != 0));
     rc = glim_kv_pool_init(&e->kv, plan->kv_type, e->model->cfg.n_layer, e->model->cfg.n_kv_head,
                            e->model->cfg.head_dim, pages, err);
-    if (rc == GLIM_OK) rc = glim_ws_new(&e->ws, e->model, plan->n_rows, plan->n_seq, err);
+    if (rc == GLIM_OK) rc = glim_ws_new(&e->ws, e->model, plan->n_rows, plan->n_logits, err);
     if (rc != GLIM_OK) goto fail;
     e->load_s = glim_now_s() - t0;
     *out = e;

@@ -96,9 +96,9 @@ void glim_session_close(glim_session *s);
 glim_status glim_session_generate(glim_session *s, const int32_t *prompt, size_t n_prompt, const glim_gen_params *p,
                                   glim_gen_result *out, glim_err *err);
 
-/* Logits of every position of ids [n], row by row: fn(ctx, position, logits [n_vocab]) in order; false
- * stops. Reads in slices of at most `slice` rows (0: as large as the workspace). The session starts anew. */
-glim_status glim_session_score(glim_session *s, const int32_t *ids, size_t n, size_t slice,
+/* Logits of positions [from, n) of ids, row by row: fn(ctx, position, logits [n_vocab]) in order; false
+ * stops. Rows with logits go in slices of what the workspace keeps (n_logits). The session starts anew. */
+glim_status glim_session_score(glim_session *s, const int32_t *ids, size_t n, size_t from,
                                bool (*fn)(void *ctx, size_t pos, const float *logits), void *ctx, glim_err *err);
 
 #endif

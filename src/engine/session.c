@@ -28,14 +28,16 @@ void glim_gen_result_free(glim_gen_result *r) {
     *r = (glim_gen_result){0};
 }
 
-/* Runs ids [n] as one batch at the session's end; logits of the last row (or of all) in *logits. */
-static glim_status run_rows(glim_session *s, const int32_t *ids, size_t n, bool all_logits, glim_row *rows,
+typedef enum row_logits { ROWS_NONE, ROWS_LAST, ROWS_ALL } row_logits;
+
+/* Runs ids [n] as one batch at the session's end; logits of no row, the last or all in *logits. */
+static glim_status run_rows(glim_session *s, const int32_t *ids, size_t n, row_logits want, glim_row *rows,
                             const float **logits, glim_err *err) {
     glim_status rc = glim_kv_reserve(&s->seq, s->seq.n_pos + n, err);
     for (size_t i = 0; i < n && rc == GLIM_OK; i++) {
         rows[i] = (glim_row){.token = ids[i],
                              .pos = (int32_t)(s->seq.n_pos + i),
-                             .logits = all_logits || i + 1 == n};
+                             .logits = want == ROWS_ALL || (want == ROWS_LAST && i + 1 == n)};
         rc = glim_ids_push(&s->ids, ids[i], err);
     }
     glim_kv_seq *seqs[] = {&s->seq};
@@ -139,7 +141,7 @@ static glim_status decode(glim_session *s, const glim_gen_params *p, glim_row *r
             break;
         }
         if (s->seq.n_pos >= n_ctx || (p->max_tokens && out->ids.n >= p->max_tokens)) break;
-        rc = run_rows(s, &id, 1, false, rows, &logits, err);
+        rc = run_rows(s, &id, 1, ROWS_LAST, rows, &logits, err);
     }
     if (!w.stopped) {
         glim_tok_stream_end(&stream, &w.pending);
@@ -182,7 +184,7 @@ glim_status glim_session_generate(glim_session *s, const int32_t *prompt, size_t
     bool go_on = true;
     while (rc == GLIM_OK && at < n_prompt && go_on) {
         size_t n = n_prompt - at < slice ? n_prompt - at : slice;
-        rc = run_rows(s, prompt + at, n, false, rows, &logits, err);
+        rc = run_rows(s, prompt + at, n, at + n == n_prompt ? ROWS_LAST : ROWS_NONE, rows, &logits, err);
         at += n;
         if (rc == GLIM_OK && p->on_prefill) go_on = p->on_prefill(p->ctx, at, n_prompt);
     }
@@ -194,26 +196,26 @@ glim_status glim_session_generate(glim_session *s, const int32_t *prompt, size_t
     return rc;
 }
 
-glim_status glim_session_score(glim_session *s, const int32_t *ids, size_t n, size_t slice,
+glim_status glim_session_score(glim_session *s, const int32_t *ids, size_t n, size_t from,
                                bool (*fn)(void *ctx, size_t pos, const float *logits), void *ctx, glim_err *err) {
     glim_engine *e = s->e;
     size_t n_ctx = e->model->plan.n_ctx, v = e->model->cfg.n_vocab;
     if (n == 0 || n > n_ctx)
         return glim_fail(err, GLIM_E_LIMIT, "got %zu tokens to score, want 1 to %zu (the context)", n, n_ctx);
-    /* Every row wants logits here, so the slice is bounded by what the workspace keeps of them. */
-    size_t most = e->model->plan.n_seq > 1 ? e->model->plan.n_seq : 1;
-    if (slice == 0 || slice > most) slice = most;
+    size_t wide = glim_ws_n_rows(e->ws), narrow = e->model->plan.n_logits < wide ? e->model->plan.n_logits : wide;
     void *mem;
-    glim_status rc = glim_try_calloc(&mem, slice, sizeof(glim_row), "a batch", err);
+    glim_status rc = glim_try_calloc(&mem, wide, sizeof(glim_row), "a batch", err);
     if (rc != GLIM_OK) return rc;
     glim_kv_truncate(&s->seq, 0);
     s->ids.n = 0;
     bool go_on = true;
     for (size_t at = 0; at < n && rc == GLIM_OK && go_on;) {
-        size_t k = n - at < slice ? n - at : slice;
+        bool want = at >= from;
+        size_t end = want ? n : from < n ? from : n, most = want ? narrow : wide;
+        size_t k = end - at < most ? end - at : most;
         const float *logits;
-        rc = run_rows(s, ids + at, k, true, mem, &logits, err);
-        for (size_t i = 0; i < k && rc == GLIM_OK && go_on; i++) go_on = fn(ctx, at + i, logits + i * v);
+        rc = run_rows(s, ids + at, k, want ? ROWS_ALL : ROWS_NONE, mem, &logits, err);
+        for (size_t i = 0; want && i < k && rc == GLIM_OK && go_on; i++) go_on = fn(ctx, at + i, logits + i * v);
         at += k;
     }
     free(mem);

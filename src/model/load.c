@@ -56,13 +56,14 @@ size_t glim_model_kv_bytes(const glim_config *c, glim_dtype kv_type, size_t n_ct
 
 /* ---- every matrix of a model ---- */
 
-typedef glim_status (*mat_fn)(void *ctx, glim_mat *w, glim_err *err);
+typedef enum mat_role { MAT_DENSE, MAT_ROUTER, MAT_EXPERT } mat_role;
+typedef glim_status (*mat_fn)(void *ctx, glim_mat *w, mat_role role, glim_err *err);
 
-static glim_status each_ffn(glim_ffn *f, mat_fn fn, void *ctx, glim_err *err) {
+static glim_status each_ffn(glim_ffn *f, mat_role role, mat_fn fn, void *ctx, glim_err *err) {
     if (f->n_ff == 0) return GLIM_OK;
     glim_mat *w[] = {&f->gate, &f->up, &f->down};
     for (int i = 0; i < 3; i++) {
-        glim_status rc = fn(ctx, w[i], err);
+        glim_status rc = fn(ctx, w[i], role, err);
         if (rc != GLIM_OK) return rc;
     }
     return GLIM_OK;
@@ -75,26 +76,20 @@ static glim_status each_mat(glim_model *m, mat_fn fn, void *ctx, glim_err *err) 
     for (size_t i = 0; i < m->cfg.n_layer && rc == GLIM_OK; i++) {
         glim_layer *l = &m->layers[i];
         glim_mat *w[] = {&l->wq, &l->wk, &l->wv, &l->wo, &l->router};
-        for (int j = 0; j < (l->moe ? 5 : 4) && rc == GLIM_OK; j++) rc = fn(ctx, w[j], err);
-        if (rc == GLIM_OK) rc = each_ffn(&l->ffn, fn, ctx, err);
+        for (int j = 0; j < (l->moe ? 5 : 4) && rc == GLIM_OK; j++) rc = fn(ctx, w[j], j == 4 ? MAT_ROUTER : MAT_DENSE, err);
+        if (rc == GLIM_OK) rc = each_ffn(&l->ffn, MAT_DENSE, fn, ctx, err);
         for (size_t e = 0; l->moe && e < m->cfg.n_expert && rc == GLIM_OK; e++)
-            rc = each_ffn(&l->experts[e], fn, ctx, err);
+            rc = each_ffn(&l->experts[e], MAT_EXPERT, fn, ctx, err);
     }
-    return rc == GLIM_OK ? fn(ctx, &m->head, err) : rc;
+    return rc == GLIM_OK ? fn(ctx, &m->head, MAT_DENSE, err) : rc;
 }
 
 /* ---- the plan ---- */
 
-static bool is_router(const glim_model *m, const glim_mat *w) {
-    for (size_t i = 0; i < m->cfg.n_layer; i++)
-        if (w == &m->layers[i].router) return true;
-    return false;
-}
-
 /* The type a matrix will run in: the asked one where it can hold these rows. The router always runs in
  * f32, as the reference does. */
-static glim_dtype run_type(const glim_model *m, const glim_mat *w, int asked) {
-    if (is_router(m, w)) return GLIM_F32;
+static glim_dtype run_type(const glim_mat *w, mat_role role, int asked) {
+    if (role == MAT_ROUTER) return GLIM_F32;
     glim_dtype t = asked ? (glim_dtype)(asked - 1) : w->type;
     if (!asked) {
         const glim_dtype_info *d = glim_dtype_of(t);
@@ -115,9 +110,9 @@ typedef struct plan_sum {
 
 static size_t align64(size_t n) { return (n + 63) / 64 * 64; }
 
-static glim_status plan_mat(void *ctx, glim_mat *w, glim_err *err) {
+static glim_status plan_mat(void *ctx, glim_mat *w, mat_role role, glim_err *err) {
     plan_sum *s = ctx;
-    glim_dtype t = run_type(s->m, w, s->asked);
+    glim_dtype t = run_type(w, role, s->asked);
     size_t row_bytes, bytes = s->m->k->pack_bytes(t, w->n_out, w->n_in);
     glim_status rc = glim_row_bytes(t, w->n_in, &row_bytes, err);
     if (rc != GLIM_OK) return rc;
@@ -125,14 +120,8 @@ static glim_status plan_mat(void *ctx, glim_mat *w, glim_err *err) {
     if (bytes) s->packed += align64(bytes);
     else s->mapped += w->n_out * w->row_bytes;
     size_t read = bytes ? bytes : w->n_out * w->row_bytes;
-    bool expert = false;
-    for (size_t i = 0; i < s->m->cfg.n_layer && !expert; i++) {
-        const glim_layer *l = &s->m->layers[i];
-        expert = l->moe && (const char *)w >= (const char *)l->experts &&
-                 (const char *)w < (const char *)(l->experts + s->m->cfg.n_expert);
-    }
     /* On average k of n experts are read for a token. */
-    s->per_token += expert ? (size_t)((double)read * (double)s->m->cfg.n_expert_used / (double)s->m->cfg.n_expert)
+    s->per_token += role == MAT_EXPERT ? (size_t)((double)read * (double)s->m->cfg.n_expert_used / (double)s->m->cfg.n_expert)
                            : read;
     return GLIM_OK;
 }
@@ -145,12 +134,12 @@ static void plan_with(glim_model *m, const glim_model_params *p, int asked, glim
     if (!m->tied || s.packed) s.mapped += m->embd.n_out * m->embd.row_bytes;
     plan->mapped = s.mapped;
     plan->packed = s.packed;
-    plan->weight_type = run_type(m, &m->layers[0].wo, asked);
+    plan->weight_type = run_type(&m->layers[0].wo, MAT_DENSE, asked);
     *per_token = s.per_token;
     bool f32 = plan->weight_type == GLIM_F32;
     plan->kv_type = p->kv_type ? (glim_dtype)(p->kv_type - 1) : f32 ? GLIM_F32 : GLIM_BF16;
     plan->kv = plan->n_seq * glim_model_kv_bytes(&m->cfg, plan->kv_type, plan->n_ctx);
-    plan->workspace = glim_ws_bytes(m, plan->n_rows, plan->n_seq, glim_pool_size(m->pool));
+    plan->workspace = glim_ws_bytes(m, plan->n_rows, plan->n_logits, glim_pool_size(m->pool));
     plan->total = plan->mapped + plan->packed + plan->kv + plan->workspace;
 }
 
@@ -160,6 +149,7 @@ static void make_plan(glim_model *m, const glim_model_params *p) {
     plan->n_seq = p->n_seq ? p->n_seq : 1;
     plan->n_rows = p->n_rows ? p->n_rows : 512;
     if (plan->n_rows > plan->n_ctx && p->n_rows == 0) plan->n_rows = plan->n_ctx;
+    plan->n_logits = p->n_logits ? p->n_logits : plan->n_seq;
     plan->available = glim_memory_available();
     plan_with(m, p, p->type, plan, &m->bytes_per_token);
     const glim_dtype_info *d = glim_dtype_of(plan->weight_type);
@@ -177,9 +167,9 @@ static void make_plan(glim_model *m, const glim_model_params *p) {
 
 static double gib(size_t n) { return (double)n / (1024.0 * 1024 * 1024); }
 
-static glim_status check_plan(const glim_model *m, const glim_model_params *p, glim_err *err) {
+glim_status glim_model_fits(const glim_model *m, glim_err *err) {
     const glim_memory_plan *plan = &m->plan;
-    if (p->no_memory_check || plan->total <= plan->available) return GLIM_OK;
+    if (plan->total <= plan->available) return GLIM_OK;
     glim_fail(err, GLIM_E_NOMEM,
               "this model needs %.2f GiB (weights %.2f, KV for %zu tokens %.2f, workspace %.2f) and %.2f GiB are "
               "free", gib(plan->total), gib(plan->mapped + plan->packed), plan->n_ctx * plan->n_seq,
@@ -201,8 +191,8 @@ typedef struct prepare {
     const glim_model_params *params;
     int asked;
     char *at;        /* next free byte of m->packed */
-    float *wide;     /* [slab rows, n_in] when converting */
-    size_t wide_cap; /* floats */
+    const glim_tensor **tensors; /* by address */
+    size_t n_tensors;
     size_t done, total;
 } prepare;
 
@@ -243,20 +233,28 @@ static void finite_rows(void *ctx, size_t begin, size_t end, int worker) {
         }
 }
 
-/* The tensor whose bytes hold p, for messages and for dropping pages. */
-static const glim_tensor *owner(const glim_model *m, const void *p) {
-    for (size_t i = 0; i < glim_ckpt_n_tensors(m->ckpt); i++) {
-        const glim_tensor *t = glim_ckpt_tensor(m->ckpt, i);
-        if ((const char *)p >= (const char *)t->data && (const char *)p < (const char *)t->data + t->n_bytes) return t;
+static int by_address(const void *a, const void *b) {
+    const glim_tensor *const *x = a, *const *y = b;
+    return (const char *)(*x)->data < (const char *)(*y)->data ? -1 : (*x)->data != (*y)->data;
+}
+
+/* The tensor whose bytes hold p, for messages and for dropping pages; NULL if none does. */
+static const glim_tensor *owner(const prepare *s, const void *p) {
+    size_t lo = 0, hi = s->n_tensors; /* the last tensor that starts at or before p */
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if ((const char *)s->tensors[mid]->data <= (const char *)p) lo = mid + 1;
+        else hi = mid;
     }
-    return NULL;
+    const glim_tensor *t = lo ? s->tensors[lo - 1] : NULL;
+    return t && (const char *)p < (const char *)t->data + t->n_bytes ? t : NULL;
 }
 
 static glim_status check_finite(const prepare *s, const glim_mat *w, glim_err *err) {
     finite_job j = {.w = w};
     glim_pool_for(s->m->pool, w->n_out, 64, finite_rows, &j);
     if (j.bad_row == 0) return GLIM_OK;
-    const glim_tensor *t = owner(s->m, w->rows);
+    const glim_tensor *t = owner(s, w->rows);
     size_t row_in_tensor = t ? ((size_t)((const char *)w->rows - (const char *)t->data)) / w->row_bytes + j.bad_row - 1
                              : j.bad_row - 1;
     return glim_fail(err, GLIM_E_FORMAT, "%s: tensor \"%s\": row %zu holds a NaN or an infinity, want finite numbers",
@@ -296,10 +294,10 @@ static glim_status convert(prepare *s, glim_mat *w, glim_dtype to, glim_err *err
     return GLIM_OK;
 }
 
-static glim_status prepare_mat(void *ctx, glim_mat *w, glim_err *err) {
+static glim_status prepare_mat(void *ctx, glim_mat *w, mat_role role, glim_err *err) {
     prepare *s = ctx;
     const glim_kernels *k = s->m->k;
-    glim_dtype to = run_type(s->m, w, s->asked);
+    glim_dtype to = run_type(w, role, s->asked);
     const void *source = w->rows;
     size_t source_bytes = w->n_out * w->row_bytes;
     glim_status rc = check_finite(s, w, err);
@@ -315,7 +313,7 @@ static glim_status prepare_mat(void *ctx, glim_mat *w, glim_err *err) {
     }
     if (rc != GLIM_OK) return rc;
     if (w->rows != source) {
-        const glim_tensor *t = owner(s->m, source);
+        const glim_tensor *t = owner(s, source);
         if (t && t->data == source) glim_ckpt_drop(s->m->ckpt, t);
     }
     s->done += source_bytes;
@@ -324,7 +322,8 @@ static glim_status prepare_mat(void *ctx, glim_mat *w, glim_err *err) {
     return GLIM_OK;
 }
 
-static glim_status sum_bytes(void *ctx, glim_mat *w, glim_err *err) {
+static glim_status sum_bytes(void *ctx, glim_mat *w, mat_role role, glim_err *err) {
+    (void)role;
     (void)err;
     *(size_t *)ctx += w->n_out * w->row_bytes;
     return GLIM_OK;
@@ -344,8 +343,16 @@ static glim_status prepare_all(glim_model *m, const glim_model_params *params, g
     glim_mat embd = m->embd;
     prepare s = {.m = m, .params = params, .asked = m->plan.fell_back ? 1 + GLIM_Q8_0 : params->type, .at = m->packed};
     each_mat(m, sum_bytes, &s.total, NULL);
-    glim_status rc = m->tied ? GLIM_OK : check_finite(&s, &embd, err);
+    s.n_tensors = glim_ckpt_n_tensors(m->ckpt);
+    void *list;
+    glim_status rc = glim_try_calloc(&list, s.n_tensors, sizeof *s.tensors, "a list of tensors", err);
+    if (rc != GLIM_OK) return rc;
+    s.tensors = list;
+    for (size_t i = 0; i < s.n_tensors; i++) s.tensors[i] = glim_ckpt_tensor(m->ckpt, i);
+    qsort(s.tensors, s.n_tensors, sizeof *s.tensors, by_address);
+    if (!m->tied) rc = check_finite(&s, &embd, err);
     if (rc == GLIM_OK) rc = each_mat(m, prepare_mat, &s, err);
+    free(list);
     return rc;
 }
 
@@ -389,7 +396,7 @@ glim_status glim_model_load(glim_model **out, glim_ckpt *ckpt, const glim_model_
     glim_model *m;
     glim_status rc = describe(&m, ckpt, params, pool, true, err);
     if (rc != GLIM_OK) return rc;
-    rc = check_plan(m, params, err);
+    if (!params->no_memory_check) rc = glim_model_fits(m, err);
     if (rc == GLIM_OK) rc = prepare_all(m, params, err);
     if (rc != GLIM_OK) {
         glim_model_free(m);

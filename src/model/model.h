@@ -48,6 +48,7 @@ typedef struct glim_model_params {
     size_t n_ctx;       /* context to plan for; 0: min(max_ctx, 8192) */
     size_t n_seq;       /* sequences of that context to plan for; 0: 1 */
     size_t n_rows;      /* rows of the largest batch; 0: 512 */
+    size_t n_logits;    /* rows of a batch that may want logits; 0: n_seq */
     int kv_type;        /* 0: f32 for f32 weights, else bf16; or 1 + GLIM_F32 / GLIM_BF16 / GLIM_I8 */
     bool no_memory_check;
     const glim_kernels *kernels; /* NULL: the set in use */
@@ -64,7 +65,7 @@ typedef struct glim_memory_plan {
     size_t workspace;  /* activations of one batch */
     size_t total;      /* of all */
     size_t available;  /* what this machine can give now (free + reclaimable, cgroup limit) */
-    size_t n_ctx, n_seq, n_rows;
+    size_t n_ctx, n_seq, n_rows, n_logits;
     glim_dtype weight_type; /* of the large matrices as they will run */
     glim_dtype kv_type;
     bool fell_back;    /* the file's own type did not fit: int8 instead */
@@ -107,6 +108,9 @@ void glim_model_free(glim_model *m); /* takes NULL */
 /* The same checks and the plan, without touching weight data: what `glim info` shows. */
 glim_status glim_model_inspect(glim_model **out, glim_ckpt *ckpt, const glim_model_params *params,
                                glim_err *err);
+
+/* GLIM_OK if the plan fits, else GLIM_E_NOMEM with the figures and the remedy in one sentence. */
+glim_status glim_model_fits(const glim_model *m, glim_err *err);
 
 /* Bytes the machine can give to this process now: MemAvailable, or less under a cgroup limit. */
 size_t glim_memory_available(void);

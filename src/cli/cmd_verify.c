@@ -1,0 +1,274 @@
+/* cmd_verify.c - proof that a model is whole and computes right on this machine.
+ *
+ * What an owner of real weights runs and can publish: every file with its size and SHA-256, every tensor
+ * with type and shape (and its own SHA-256 on request), the published parameter total, every value finite,
+ * and a numeric self-test: a fixed prompt gives the same bits as one batch, in slices and token by token,
+ * and agrees with the plain C kernels. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "cli/cli.h"
+#include "cli/progress.h"
+#include "net/sha256.h"
+
+typedef struct verify {
+    const char *path;
+    glim_model_flags mf;
+    bool json, tensors, quick;
+    json_t *report;
+    int failures;
+} verify;
+
+static void check(verify *v, const char *name, bool ok, const char *detail) {
+    json_array_append_new(json_object_get(v->report, "checks"),
+                          json_pack("{s:s, s:b, s:s}", "check", name, "ok", ok, "detail", detail));
+    if (!ok) v->failures++;
+    if (!v->json) printf("%s  %-34s %s\n", ok ? "ok  " : "FAIL", name, detail);
+}
+
+static bool hash_progress(void *ctx, uint64_t done, uint64_t total) {
+    (void)total;
+    glim_progress_update(ctx, done);
+    return !glim_cli_interrupt_pending();
+}
+
+static glim_status files(verify *v, const glim_ckpt *c, glim_err *err) {
+    json_t *list = json_array();
+    json_object_set_new(v->report, "files", list);
+    for (int i = 0; i < glim_ckpt_n_files(c); i++) {
+        size_t size;
+        char hex[GLIM_SHA256_HEX] = "";
+        const char *path = glim_ckpt_file(c, i, &size), *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+        if (!v->quick) {
+            glim_progress *bar = glim_progress_begin(name, size, GLIM_PROGRESS_BYTES);
+            glim_status rc = glim_sha256_file(path, hex, hash_progress, bar, err);
+            glim_progress_end(bar);
+            if (rc != GLIM_OK) return rc;
+        }
+        json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "name", name, "bytes", (json_int_t)size, "sha256", hex));
+        if (!v->json) printf("file  %s  %zu bytes  sha256 %s\n", name, size, v->quick ? "(skipped)" : hex);
+    }
+    return GLIM_OK;
+}
+
+static glim_status tensors(verify *v, const glim_ckpt *c, glim_err *err) {
+    json_t *list = json_array();
+    glim_sha256 all;
+    glim_sha256_init(&all); /* of the manifest: name, type, shape, one line each in file order */
+    size_t n = glim_ckpt_n_tensors(c);
+    glim_progress *bar = v->tensors && !v->quick ? glim_progress_begin("hashing tensors", n, GLIM_PROGRESS_COUNT) : NULL;
+    glim_status rc = GLIM_OK;
+    for (size_t i = 0; i < n && rc == GLIM_OK; i++) {
+        const glim_tensor *t = glim_ckpt_tensor(c, i);
+        json_t *shape = json_array();
+        glim_buf line = {0};
+        glim_buf_printf(&line, "%s %s [", t->name, glim_dtype_of(t->type)->name);
+        for (int d = 0; d < t->n_dims; d++) {
+            json_array_append_new(shape, json_integer((json_int_t)t->dims[d]));
+            glim_buf_printf(&line, d ? ", %zu" : "%zu", t->dims[d]);
+        }
+        glim_buf_puts(&line, "]");
+        glim_sha256_update(&all, glim_buf_cstr(&line), line.len);
+        glim_sha256_update(&all, "\n", 1);
+        if (v->tensors) {
+            char hex[GLIM_SHA256_HEX] = "";
+            if (!v->quick) {
+                glim_sha256 h;
+                glim_sha256_init(&h);
+                glim_sha256_update(&h, t->data, t->n_bytes);
+                glim_sha256_final(&h, hex);
+            }
+            if (!v->json) printf("tensor  %s  %s\n", glim_buf_cstr(&line), hex);
+            json_array_append_new(list, json_pack("{s:s, s:s, s:O, s:I, s:s}", "name", t->name, "dtype",
+                                                  glim_dtype_of(t->type)->name, "shape", shape, "bytes",
+                                                  (json_int_t)t->n_bytes, "sha256", hex));
+            glim_progress_update(bar, i + 1);
+            if (glim_cli_interrupt_pending()) rc = glim_fail(err, GLIM_E_CANCELLED, "interrupted");
+        }
+        json_decref(shape);
+        glim_buf_free(&line);
+    }
+    glim_progress_end(bar);
+    char hex[GLIM_SHA256_HEX];
+    glim_sha256_final(&all, hex);
+    json_object_set_new(v->report, "n_tensors", json_integer((json_int_t)n));
+    json_object_set_new(v->report, "manifest_sha256", json_string(hex));
+    if (v->tensors) json_object_set(v->report, "tensors", list);
+    json_decref(list);
+    if (rc == GLIM_OK && !v->json) printf("manifest  %zu tensors  sha256 %s\n", n, hex);
+    return rc;
+}
+
+/* ---- the numeric self-test ---- */
+
+typedef struct rows {
+    float *v; /* [n, n_vocab] */
+    size_t n_vocab;
+} rows;
+
+static bool keep_row(void *ctx, size_t pos, const float *logits) {
+    rows *r = ctx;
+    memcpy(r->v + pos * r->n_vocab, logits, r->n_vocab * sizeof *r->v);
+    return !glim_cli_interrupt_pending();
+}
+
+enum { TEST_TOKENS = 24 };
+
+/* Ids spread over the vocabulary: the same for everybody with this model. */
+static void test_ids(int32_t *ids, size_t n_vocab) {
+    uint64_t x = 12345;
+    for (int i = 0; i < TEST_TOKENS; i++) {
+        x = x * 6364136223846793005u + 1442695040888963407u;
+        ids[i] = (int32_t)((x >> 33) % n_vocab);
+    }
+}
+
+static glim_status run_ids(glim_engine *e, const int32_t *ids, rows *r, glim_err *err) {
+    glim_session s;
+    glim_status rc = glim_session_open(&s, e, err);
+    if (rc == GLIM_OK) rc = glim_session_score(&s, ids, TEST_TOKENS, 0, keep_row, r, err);
+    glim_session_close(&s);
+    return rc;
+}
+
+static void top_tokens(verify *v, const float *l, size_t n) {
+    json_t *top = json_array();
+    float last = INFINITY;
+    for (int k = 0; k < 5; k++) {
+        size_t best = n;
+        for (size_t i = 0; i < n; i++)
+            if (l[i] < last && (best == n || l[i] > l[best])) best = i;
+        if (best == n) break;
+        last = l[best];
+        json_array_append_new(top, json_pack("[I, f]", (json_int_t)best, (double)last));
+        if (!v->json) printf("%s%zu %.4f", k ? ", " : "top   after the fixed prompt: ", best, (double)last);
+    }
+    if (!v->json) printf("\n");
+    json_object_set_new(v->report, "top", top);
+}
+
+static glim_status self_test(verify *v, glim_err *err) {
+    int32_t ids[TEST_TOKENS];
+    char detail[160];
+    rows one = {0}, other = {0};
+    glim_engine *e = NULL, *slow = NULL;
+    glim_engine_params p = {.n_threads = (int)v->mf.threads};
+    glim_progress *bar = NULL;
+    void *mem = NULL, *mem2 = NULL;
+    glim_status rc = glim_cli_model_params(&p.model, &v->mf, err);
+    p.model.n_ctx = 64;
+    p.model.n_logits = TEST_TOKENS;
+    if (rc == GLIM_OK) rc = glim_engine_open(&e, v->path, &p, err);
+    if (rc != GLIM_OK) goto done; /* NaN weights, missing tensors, wrong shapes end here */
+    check(v, "every tensor known, every value finite", true, "shapes, types and values were read");
+    uint64_t published;
+    const char *known = glim_config_known_name(&e->model->cfg, &published);
+    if (known && published) {
+        snprintf(detail, sizeof detail, "%llu, %s has %llu", (unsigned long long)e->model->n_params, known,
+                 (unsigned long long)published);
+        check(v, "parameter total as published", e->model->n_params == published, detail);
+    }
+    one.n_vocab = other.n_vocab = e->model->cfg.n_vocab;
+    test_ids(ids, glim_tok_n(e->tok));
+    rc = glim_try_calloc(&mem, TEST_TOKENS * one.n_vocab, sizeof(float), "test logits", err);
+    if (rc == GLIM_OK) rc = glim_try_calloc(&mem2, TEST_TOKENS * one.n_vocab, sizeof(float), "test logits", err);
+    if (rc != GLIM_OK) goto done;
+    one.v = mem;
+    other.v = mem2;
+    rc = run_ids(e, ids, &one, err);
+    size_t n = TEST_TOKENS * one.n_vocab;
+    for (size_t slice = 7; rc == GLIM_OK && slice >= 1; slice = slice == 7 ? 1 : 0) {
+        e->model->plan.n_logits = slice;
+        rc = run_ids(e, ids, &other, err);
+        bool same = rc == GLIM_OK && memcmp(one.v, other.v, n * sizeof(float)) == 0;
+        snprintf(detail, sizeof detail, "%d tokens, %zu logits", TEST_TOKENS, n);
+        if (rc == GLIM_OK) check(v, slice == 7 ? "slices of 7 give the same bits" : "token by token gives the same bits", same, detail);
+    }
+    bool finite = true;
+    for (size_t i = 0; i < n && finite; i++) finite = isfinite(one.v[i]);
+    if (rc == GLIM_OK) check(v, "all logits finite", finite, "");
+
+    if (rc == GLIM_OK && strcmp(e->model->k->name, "ref") != 0) {
+        bar = glim_progress_begin("plain C kernels", 1, GLIM_PROGRESS_COUNT);
+        glim_engine_params pr = p;
+        pr.model.kernels = glim_kernels_find("ref");
+        rc = glim_engine_open(&slow, v->path, &pr, err);
+        if (rc == GLIM_OK) rc = run_ids(slow, ids, &other, err);
+        glim_progress_end(bar);
+        if (rc == GLIM_OK) {
+            /* The two sets differ in rounding only: the worst logit is held against the spread of its row. */
+            double worst = 0, spread = 0;
+            for (size_t i = 0; i < n; i++) {
+                double d = fabs((double)one.v[i] - (double)other.v[i]);
+                if (!(d <= worst)) worst = d;
+                if (fabs((double)other.v[i]) > spread) spread = fabs((double)other.v[i]);
+            }
+            double bound = e->model->plan.weight_type == GLIM_F32 ? 1e-3 : 0.05;
+            snprintf(detail, sizeof detail, "%s against ref: largest difference %.2e of %.1f", e->model->k->name, worst,
+                     spread);
+            check(v, "kernels agree with plain C", worst <= bound * spread, detail);
+        }
+    }
+    if (rc == GLIM_OK) {
+        top_tokens(v, one.v + (TEST_TOKENS - 1) * one.n_vocab, one.n_vocab);
+        static const char text[] = "Glim 你好, naïve 🚀 123 \n\t x";
+        glim_ids t = {0};
+        glim_buf back = {0};
+        rc = glim_tok_encode(e->tok, text, sizeof text - 1, 0, &t, err);
+        if (rc == GLIM_OK) glim_tok_decode(e->tok, t.v, t.n, true, &back);
+        bool same = back.len == sizeof text - 1 && memcmp(back.s, text, back.len) == 0;
+        snprintf(detail, sizeof detail, "%zu tokens", t.n);
+        if (rc == GLIM_OK) check(v, "tokenizer round trip", same, detail);
+        glim_buf_free(&back);
+        glim_ids_free(&t);
+    }
+done:
+    free(mem);
+    free(mem2);
+    glim_engine_free(slow);
+    glim_engine_free(e);
+    return rc;
+}
+
+int glim_cmd_verify(int argc, char **argv) {
+    verify v = {0};
+    const glim_flag own[] = {
+        {"--tensors", NULL, GLIM_FLAG_BOOL, &v.tensors, NULL, "list every tensor with its SHA-256", 0, 0},
+        {"--quick", NULL, GLIM_FLAG_BOOL, &v.quick, NULL, "no hashes of files and tensors", 0, 0},
+        {"--json", NULL, GLIM_FLAG_BOOL, &v.json, NULL, "one JSON object on stdout", 0, 0},
+        {0}};
+    const glim_flag model[] = {GLIM_MODEL_FLAGS(&v.mf), {0}};
+    const glim_usage u = {"glim verify MODEL",
+                          "Checks a model's files and arithmetic: sizes, SHA-256, every tensor, every value, and a numeric\n"
+                          "self-test on this machine. Exit code 2 if anything is wrong.", {own, model}};
+    glim_str_list pos = {0};
+    int code = glim_args(argc, argv, &u, &pos, 1, 1);
+    if (code >= 0) return code;
+    v.path = pos.v[0];
+    v.report = json_pack("{s:s, s:s, s:[]}", "glim", GLIM_VERSION, "kernels", glim_kernels_get()->name, "checks");
+    glim_cli_catch_interrupt();
+    glim_err err = {0};
+    glim_ckpt *c = NULL;
+    glim_status rc = glim_ckpt_open(&c, v.path, &err);
+    if (rc == GLIM_OK) rc = files(&v, c, &err);
+    if (rc == GLIM_OK) rc = tensors(&v, c, &err);
+    glim_ckpt_close(c);
+    if (rc == GLIM_OK) rc = self_test(&v, &err);
+    if (rc == GLIM_OK) {
+        if (v.json) {
+            json_object_set_new(v.report, "ok", json_boolean(v.failures == 0));
+            glim_buf b = {0};
+            glim_json_dump_py(&b, v.report, -1, false);
+            puts(glim_buf_cstr(&b));
+            glim_buf_free(&b);
+        } else if (v.failures == 0) puts("this model is whole and computes right here");
+        if (v.failures) {
+            rc = glim_fail(&err, GLIM_E_FORMAT, "%d checks failed", v.failures);
+        }
+    }
+    json_decref(v.report);
+    return rc == GLIM_OK ? 0 : glim_cli_error(&err);
+}

@@ -1,0 +1,56 @@
+/* main.c - the verbs of glim. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const struct verb {
+    const char *name, *what;
+    int (*run)(int argc, char **argv);
+} verbs[] = {
+    {"chat", "talk to a model", glim_cmd_chat},
+    {"run", "answer one prompt, from -p or stdin", glim_cmd_run},
+    {"info", "what a model is and what it needs here", glim_cmd_info},
+    {"verify", "check a model's files and arithmetic", glim_cmd_verify},
+    {"pull", "download a model from a hub", glim_cmd_pull},
+    {"tokenize", "text to token ids and back", glim_cmd_tokenize},
+    {"render", "a conversation as the prompt the model sees", glim_cmd_render},
+    {"logits", "raw logits for given ids", glim_cmd_logits},
+    {"perplexity", "how well a model predicts a text", glim_cmd_perplexity},
+};
+
+static void help(FILE *f) {
+    fprintf(f, "glim %s: your own AI, in one program\n\n", GLIM_VERSION);
+    for (size_t i = 0; i < GLIM_COUNT(verbs); i++) fprintf(f, "  glim %-11s %s\n", verbs[i].name, verbs[i].what);
+    fprintf(f, "\n`glim VERB --help` shows a verb's flags. MODEL is a Hugging Face folder or a GGUF file.\n");
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        help(stderr);
+        return GLIM_EXIT_USAGE;
+    }
+    const char *verb = argv[1];
+    if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 || strcmp(verb, "help") == 0) {
+        help(stdout);
+        return 0;
+    }
+    if (strcmp(verb, "--version") == 0 || strcmp(verb, "version") == 0) {
+        printf("glim %s\n", GLIM_VERSION);
+        return 0;
+    }
+    for (size_t i = 0; i < GLIM_COUNT(verbs); i++)
+        if (strcmp(verb, verbs[i].name) == 0) {
+            int rc = verbs[i].run(argc - 1, argv + 1);
+            /* A full disk or a closed pipe must not look like success. */
+            if (fflush(stdout) != 0 && rc == 0) {
+                fprintf(stderr, "glim: could not write the answer to stdout\n");
+                rc = GLIM_EXIT_FAIL;
+            }
+            return rc;
+        }
+    glim_err err;
+    glim_fail(&err, GLIM_E_ARG, "there is no verb \"%s\"", verb);
+    glim_err_hint(&err, "`glim help` lists them");
+    return glim_cli_error(&err);
+}
