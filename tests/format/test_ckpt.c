@@ -9,9 +9,9 @@
 static const float ones[1000] = {1};
 
 /* n tensors "w.0" ... of k floats each. */
-static void make_tensors(glim_tensor_out *t, char (*names)[16], size_t n, size_t k) {
+static void make_tensors(glim_tensor_out *t, char (*names)[24], size_t n, size_t k) {
     for (size_t i = 0; i < n; i++) {
-        snprintf(names[i], 16, "w.%zu", i);
+        snprintf(names[i], 24, "w.%zu", i);
         t[i] = (glim_tensor_out){.name = names[i], .type = GLIM_F32, .n_dims = 1, .dims = {k}, .data = ones};
     }
 }
@@ -19,7 +19,7 @@ static void make_tensors(glim_tensor_out *t, char (*names)[16], size_t n, size_t
 static void one_file(const char *path) {
     glim_err err = {0};
     glim_tensor_out t[2];
-    char names[2][16];
+    char names[2][24];
     make_tensors(t, names, 2, 10);
     CHECK_OK(glim_st_write(path, t, 2, NULL, &err), err);
 }
@@ -122,7 +122,7 @@ TEST(shards_and_their_index_open_as_one) {
     const char *dir = tmp_new();
     glim_err err = {0};
     glim_tensor_out t[7];
-    char names[7][16];
+    char names[7][24];
     make_tensors(t, names, 7, 100);
     t[3].dims[0] = 1000; /* longer than a shard may be: alone in one */
     json_t *meta = json_pack("{s:s}", "format", "pt");
@@ -160,7 +160,7 @@ TEST(a_wrong_index_is_refused_by_tensor_and_file) {
     const char *index = at(dir, "model.safetensors.index.json");
     glim_err err = {0};
     glim_tensor_out t[2];
-    char names[2][16];
+    char names[2][24];
     make_tensors(t, names, 2, 10);
     CHECK_OK(glim_st_write(at(dir, "a.safetensors"), &t[0], 1, NULL, &err), err);
     CHECK_OK(glim_st_write(at(dir, "b.safetensors"), &t[1], 1, NULL, &err), err);
