@@ -58,20 +58,23 @@ typedef struct glim_prompt {
 } glim_prompt;
 void glim_prompt_free(glim_prompt *p);
 
-/* messages: JSON array of OpenAI-shaped messages (role system|user|assistant|tool, content string,
- * null or list of parts, reasoning_content, tool_calls, tool_call_id, name); tools: JSON array or NULL.
- * tool_calls[].function.arguments may be a string (parsed first) or an object.
+/* messages: JSON array of at least one OpenAI-shaped message (role system|user|assistant|tool, content
+ * string, null or list of parts, reasoning_content, tool_calls, tool_call_id, name); tools: JSON array or
+ * NULL. tool_calls[].function.arguments may be a string (parsed first) or an object. Null content is
+ * empty. out is {0} or an earlier prompt, whose storage is used again; on an error it is freed.
  * Errors: GLIM_E_FORMAT naming the message index and key; GLIM_E_UNSUPPORTED (an image for a text model). */
 glim_status glim_chat_render(glim_prompt *out, glim_chat_kind k, const json_t *messages,
                              const json_t *tools, const glim_chat_options *opt, glim_err *err);
 
-/* Ids of a prompt: control spans become control tokens (each must exist in the tokenizer), everything
- * between two of them is encoded as one plain run. */
+/* Appends the ids of a prompt: control spans become control tokens, everything between two of them is
+ * encoded as one plain run, so that merges cross from template to content as they do in the reference.
+ * A span whose text is no added token of this tokenizer (<think> in Z1's, <tool_response> in Qwen2.5's)
+ * is plain text together with its neighbours. Errors: those of glim_tok_encode. */
 glim_status glim_prompt_encode(const glim_prompt *p, const glim_tok *t, glim_ids *ids, glim_err *err);
 
-/* The tokens that end an answer, by text from the tokenizer plus the config's eos ids: for GLM the set
- * <|endoftext|>, <|user|>, <|observation|> (and <|assistant|>, </answer>'s id where the config lists
- * it). *n in: capacity, out: count. */
+/* The tokens that end an answer, by text from the tokenizer plus the eos ids of config and tokenizer,
+ * each once: for GLM <|endoftext|>, <|user|>, <|observation|>; <|assistant|> too, but for 9B-chat, 0414
+ * and Z1, where it stands between parallel calls. config and t may be NULL. *n in: capacity, out: count. */
 void glim_chat_stops(glim_chat_kind k, const glim_config *config, const glim_tok *t, int32_t *ids,
                      size_t *n);
 

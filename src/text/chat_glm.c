@@ -48,6 +48,8 @@ static void put_msg(glim_chat_out *o, glim_chat_kind k, const glim_chat_msg *m) 
     /* An assistant message that only calls has no text item in any of them. */
     bool skip = m->text.n == 0 && (k == GLIM_CHAT_GLM4_9B || m->n_calls);
     if (!skip) put_item(o, tags[m->role], text);
+    /* Arguments stay whole. The templates would cut a call's JSON at a "</think>" inside one of its strings,
+     * as they cut any assistant text; nobody can have meant that. */
     for (size_t i = 0; i < m->n_calls; i++) {
         glim_chat_lit(o, "<|assistant|>");
         glim_chat_put(o, m->calls[i].name);
