@@ -3,6 +3,7 @@
  * The order of g_sets is the order of preference. The compiler's CPU checks include what the operating
  * system saves on a context switch, so a set that passes can be called. */
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,12 +68,17 @@ glim_status glim_kernels_init(glim_err *err) {
     pthread_once(&g_once, choose);
     if (!g_refused) return GLIM_OK;
     const char *name = getenv("GLIM_CPU");
+    char here[64] = "";
     bool known = false;
-    for (size_t i = 0; i < GLIM_COUNT(g_sets); i++)
+    for (size_t i = 0; i < GLIM_COUNT(g_sets); i++) {
         known |= name && strcmp(g_sets[i].set->name, name) == 0;
-    glim_fail(err, known ? GLIM_E_UNSUPPORTED : GLIM_E_ARG,
-              known ? "GLIM_CPU: this CPU cannot run the set \"%s\"" : "GLIM_CPU: no kernel set is called \"%s\"",
-              name ? name : "");
-    glim_err_hint(err, "sets that run here: %s, ref", g_sets[0].can() ? "avx512, avx2" : "avx2");
-    return err ? err->code : GLIM_E_ARG;
+        if (!g_sets[i].can()) continue;
+        const size_t len = strlen(here);
+        snprintf(here + len, sizeof here - len, "%s%s", len ? ", " : "", g_sets[i].set->name);
+    }
+    const glim_status rc =
+        known ? glim_fail(err, GLIM_E_UNSUPPORTED, "GLIM_CPU: this CPU cannot run the set \"%s\"", name)
+              : glim_fail(err, GLIM_E_ARG, "GLIM_CPU: no kernel set is called \"%s\"", name ? name : "");
+    glim_err_hint(err, "sets that run here: %s", here);
+    return rc;
 }

@@ -230,50 +230,52 @@ INLINE void tile(const glim_dtype T, const int R, const uint8_t *p, const tile_x
         for (size_t j = 0; j < l.blocks && b < n; j++, b++) {
             __m512i w[8];
             load_codes(T, p + l.codes + j * l.code_bytes, w);
-            if (has_halves(T)) {
-                const __m512 s0 = scale_of(T, p, &k4, j, 0), s1 = scale_of(T, p, &k4, j, 1);
-                UNROLL for (int r = 0; r < R; r++) {
-                    const int8_t *q = x->q + ((size_t)r * x->n_blocks + b) * 32;
-                    const __m512 xs = _mm512_set1_ps(x->xs[(size_t)r * x->n_blocks + b]);
-                    __m512i i0 = _mm512_setzero_si512(), i1 = i0;
-                    if (minus_of(T)) {
-                        i0 = _mm512_set1_epi32(x->start[r][2 * b]);
-                        i1 = _mm512_set1_epi32(x->start[r][2 * b + 1]);
-                    }
-                    UNROLL for (int t = 0; t < 4; t++) {
-                        i0 = _mm512_dpbusd_epi32(i0, w[t], bcast4(q + 4 * t));
-                        i1 = _mm512_dpbusd_epi32(i1, w[4 + t], bcast4(q + 16 + 4 * t));
-                    }
-                    acc[r] = _mm512_fmadd_ps(_mm512_mul_ps(s0, xs), _mm512_cvtepi32_ps(i0), acc[r]);
-                    acc[r] = _mm512_fmadd_ps(_mm512_mul_ps(s1, xs), _mm512_cvtepi32_ps(i1), acc[r]);
-                    if (has_add(T)) {
-                        acc[r] = _mm512_fmadd_ps(add_of(T, p, &k4, j, 0),
-                                                 _mm512_set1_ps(x->sum[r][2 * b]), acc[r]);
-                        acc[r] = _mm512_fmadd_ps(add_of(T, p, &k4, j, 1),
-                                                 _mm512_set1_ps(x->sum[r][2 * b + 1]), acc[r]);
+            const __m512 s0 = scale_of(T, p, &k4, j, 0);
+            const __m512 s1 = has_halves(T) ? scale_of(T, p, &k4, j, 1) : s0;
+            const __m512 a0 = has_add(T) ? add_of(T, p, &k4, j, 0) : s0;
+            const __m512 a1 = has_add(T) && has_halves(T) ? add_of(T, p, &k4, j, 1) : s0;
+            /* Four rows side by side: a chain of eight vpdpbusd would wait for its own latency. */
+            UNROLL for (int r0 = 0; r0 < R; r0 += 4) {
+                const int G = R - r0 < 4 ? R - r0 : 4;
+                __m512i lo[4], hi[4]; /* sums of the two halves of 16; lo alone where nothing splits them */
+                UNROLL for (int g = 0; g < G; g++) {
+                    const int r = r0 + g;
+                    lo[g] = hi[g] = _mm512_setzero_si512();
+                    if (minus_of(T) && has_halves(T)) {
+                        lo[g] = _mm512_set1_epi32(x->start[r][2 * b]);
+                        hi[g] = _mm512_set1_epi32(x->start[r][2 * b + 1]);
+                    } else if (minus_of(T)) {
+                        lo[g] = _mm512_set1_epi32(x->start[r][b]);
                     }
                 }
-            } else {
-                const __m512 s = scale_of(T, p, &k4, j, 0);
-                const __m512 a = has_add(T) ? add_of(T, p, &k4, j, 0) : _mm512_setzero_ps();
-                UNROLL for (int r = 0; r < R; r++) {
-                    const int8_t *q = x->q + ((size_t)r * x->n_blocks + b) * 32;
-                    const __m512 xs = _mm512_set1_ps(x->xs[(size_t)r * x->n_blocks + b]);
-                    __m512i i0 = _mm512_setzero_si512();
-                    if (minus_of(T)) i0 = _mm512_set1_epi32(x->start[r][b]);
-                    if (R == 1) { /* two chains: one alone would wait for its own latency */
-                        __m512i i1 = _mm512_setzero_si512();
-                        UNROLL for (int t = 0; t < 4; t++) {
-                            i0 = _mm512_dpbusd_epi32(i0, w[t], bcast4(q + 4 * t));
-                            i1 = _mm512_dpbusd_epi32(i1, w[4 + t], bcast4(q + 16 + 4 * t));
-                        }
-                        i0 = _mm512_add_epi32(i0, i1);
-                    } else {
-                        UNROLL for (int t = 0; t < 8; t++)
-                            i0 = _mm512_dpbusd_epi32(i0, w[t], bcast4(q + 4 * t));
+                const int8_t *q = x->q + ((size_t)r0 * x->n_blocks + b) * 32;
+                const bool split = has_halves(T) || G < 3; /* with few rows, two chains each */
+                UNROLL for (int t = 0; t < 4; t++) {
+                    UNROLL for (int g = 0; g < G; g++) {
+                        const int8_t *at = q + (size_t)g * x->n_blocks * 32 + 4 * t;
+                        lo[g] = _mm512_dpbusd_epi32(lo[g], w[t], bcast4(at));
+                        if (split) hi[g] = _mm512_dpbusd_epi32(hi[g], w[4 + t], bcast4(at + 16));
                     }
-                    acc[r] = _mm512_fmadd_ps(_mm512_mul_ps(s, xs), _mm512_cvtepi32_ps(i0), acc[r]);
-                    if (has_add(T)) acc[r] = _mm512_fmadd_ps(a, _mm512_set1_ps(x->sum[r][b]), acc[r]);
+                }
+                if (!split) {
+                    UNROLL for (int t = 4; t < 8; t++) {
+                        UNROLL for (int g = 0; g < G; g++)
+                            lo[g] = _mm512_dpbusd_epi32(lo[g], w[t], bcast4(q + (size_t)g * x->n_blocks * 32 + 4 * t));
+                    }
+                }
+                UNROLL for (int g = 0; g < G; g++) {
+                    const int r = r0 + g;
+                    const __m512 xs = _mm512_set1_ps(x->xs[(size_t)r * x->n_blocks + b]);
+                    if (split && !has_halves(T)) lo[g] = _mm512_add_epi32(lo[g], hi[g]);
+                    acc[r] = _mm512_fmadd_ps(_mm512_mul_ps(s0, xs), _mm512_cvtepi32_ps(lo[g]), acc[r]);
+                    if (has_halves(T))
+                        acc[r] = _mm512_fmadd_ps(_mm512_mul_ps(s1, xs), _mm512_cvtepi32_ps(hi[g]), acc[r]);
+                    if (has_add(T) && has_halves(T)) {
+                        acc[r] = _mm512_fmadd_ps(a0, _mm512_set1_ps(x->sum[r][2 * b]), acc[r]);
+                        acc[r] = _mm512_fmadd_ps(a1, _mm512_set1_ps(x->sum[r][2 * b + 1]), acc[r]);
+                    } else if (has_add(T)) {
+                        acc[r] = _mm512_fmadd_ps(a0, _mm512_set1_ps(x->sum[r][b]), acc[r]);
+                    }
                 }
             }
         }
