@@ -643,8 +643,8 @@ static glim_status check_space(const crew *w, glim_err *err) {
                     uint64_t room = (uint64_t)vfs.f_bavail * vfs.f_frsize;
                     if (sum > room || room - sum < SPACE_MARGIN) {
                         rc = glim_fail(err, GLIM_E_IO,
-                                       "not enough disk space in \"%s\": %.2f GB are free, want %.2f GB", dir,
-                                       (double)room / 1e9, (double)sum / 1e9);
+                                       "not enough disk space in \"%s\": %.2f GiB are free, want %.2f GiB", dir,
+                                       (double)room / 0x1p30, (double)sum / 0x1p30);
                         glim_err_hint(err, "free some space or choose a folder on another disk");
                     }
                 }

@@ -332,6 +332,8 @@ glim_status glim_http_fetch(glim_http_reply *reply, const glim_http_request *req
         } else if (cc != CURLE_OK) {
             rc = glim_http_fail_code(err, cc, errbuf, req->url, &lim);
             again = glim_http_retry_code(cc);
+            /* Nobody there: one more try is enough, a person is waiting for the first answer. */
+            if ((cc == CURLE_COULDNT_CONNECT || cc == CURLE_COULDNT_RESOLVE_HOST) && n_done >= 2) again = false;
         } else if (reply->status >= 400) {
             rc = glim_http_fail_status(err, reply->status, req->url);
             again = glim_http_retry_status(reply->status);
@@ -346,9 +348,8 @@ glim_status glim_http_fetch(glim_http_reply *reply, const glim_http_request *req
             glim_err_clear(err);
             reply->next = link_next(head.link, req->url);
         }
-        if (!again) break;
-        if (n_done >= lim.n_tries) {
-            glim_err_context(err, "after %d tries", n_done);
+        if (!again || n_done >= lim.n_tries) {
+            if (rc == GLIM_E_NET && n_done > 1) glim_err_context(err, "after %d tries", n_done);
             break;
         }
         if (glim_http_sleep(wait, req->cancel, NULL)) {

@@ -242,6 +242,13 @@ glim_status glim_hub_parse_hf_commit(char commit[65], const char *text, size_t l
     return rc;
 }
 
+static glim_status need_size(const json_t *o, const char *key, size_t i, int64_t *size, glim_err *err) {
+    if (glim_json_need_int(o, key, 0, INT64_MAX, size, err) == GLIM_OK) return GLIM_OK;
+    glim_err_context(err, "entry %zu of the listing", i);
+    if (err) err->code = GLIM_E_FORMAT; /* a missing key too: it is the listing that is broken */
+    return GLIM_E_FORMAT;
+}
+
 glim_status glim_hub_parse_hf_tree(glim_hub_repo *r, const char *text, size_t len, glim_err *err) {
     json_t *list = NULL;
     glim_status rc = glim_json_parse(&list, text, len, 0, err);
@@ -261,7 +268,7 @@ glim_status glim_hub_parse_hf_tree(glim_hub_repo *r, const char *text, size_t le
         if (rc != GLIM_OK || strcmp(type, "file") != 0) continue;
         const json_t *lfs = json_object_get(o, "lfs");
         rc = glim_json_get_str(o, "oid", "", &oid, err);
-        if (rc == GLIM_OK) rc = glim_json_need_int(o, "size", 0, INT64_MAX, &size, err);
+        if (rc == GLIM_OK) rc = need_size(o, "size", i, &size, err);
         if (rc == GLIM_OK && json_is_object(lfs)) {
             rc = glim_json_get_str(lfs, "oid", "", &sha, err);
             if (rc == GLIM_OK && strncmp(sha, "sha256:", 7) == 0) sha += 7;
@@ -303,7 +310,7 @@ glim_status glim_hub_parse_ms_files(glim_hub_repo *r, const char *text, size_t l
         }
         rc = glim_json_get_str(f, "Type", "blob", &type, err);
         if (rc != GLIM_OK || strcmp(type, "tree") == 0) continue;
-        rc = glim_json_need_int(f, "Size", 0, INT64_MAX, &size, err);
+        rc = need_size(f, "Size", i, &size, err);
         if (rc == GLIM_OK) rc = glim_json_get_str(f, "Sha256", "", &sha, err);
         if (rc == GLIM_OK && sha[0] && !glim_sha256_parse(sha, NULL))
             rc = glim_fail(err, GLIM_E_FORMAT, "file %zu: \"Sha256\" is \"%.80s\", want 64 digits", i, sha);

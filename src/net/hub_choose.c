@@ -92,8 +92,8 @@ static bool is_model_gguf(const char *path) {
 }
 
 static void put_size(glim_buf *b, uint64_t n) {
-    if (n >= 1000000000) glim_buf_printf(b, "%7.2f GB", (double)n / 1e9);
-    else glim_buf_printf(b, "%7.2f MB", (double)n / 1e6);
+    if (n >= 1000 << 20) glim_buf_printf(b, "%7.2f GiB", (double)n / 0x1p30);
+    else glim_buf_printf(b, "%7.2f MiB", (double)n / 0x1p20);
 }
 
 /* One line per GGUF model: size, name, parts. */

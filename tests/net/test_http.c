@@ -199,7 +199,7 @@ TEST(nobody_there_and_nonsense_urls_are_said_plainly) {
     snprintf(base, sizeof base, "%s", s->base);
     down();
     CHECK(get(base, "/x", NULL, 10) == GLIM_E_NET);
-    CHECK(strstr(err.msg, "after 3 tries") && strstr(err.msg, base) && err.hint[0]);
+    CHECK(strstr(err.msg, "after 2 tries") && strstr(err.msg, base) && err.hint[0]);
     static const char *const bad[] = {"", "file:///etc/passwd", "http://", "https:///x", "ftp://h/x", "http://h/a b",
                                       "http://h/\r\nX: 1", "huggingface.co/x"};
     for (size_t i = 0; i < GLIM_COUNT(bad); i++)
