@@ -87,7 +87,7 @@ static glim_status read_note(pull *p, glim_err *err) {
         rc = glim_fail(err, GLIM_E_UNSUPPORTED, "\"%s\" is of version %" PRId64 ", want at most %d", path, version,
                        NOTE_VERSION);
         glim_err_hint(err, "it was written by a newer glim: use that, or another folder with --to");
-    } else if (ours && strcasecmp(repo, p->name) != 0) {
+    } else if (ours && strcasecmp(repo, p->name) != 0 && json_object_size(json_object_get(o, "files")) > 0) {
         rc = glim_fail(err, GLIM_E_ARG, "\"%s\" holds \"%s\", want a folder for \"%s\"", p->dir, repo, p->name);
         glim_err_hint(err, "choose another folder with --to DIR");
     } else if (ours && version == NOTE_VERSION && json_is_object(json_object_get(o, "files"))) {

@@ -6,8 +6,8 @@
  *            2. The note on disk describes the part before the part's first byte is written.
  *            3. Only finish() gives a file its final name.
  * Surprise   one thread per file at work, each with its own curl handle, instead of one thread with
- *            curl's multi interface: hashing (the slowest step on a fast line) uses as many cores as
- *            there are files, and hashing an old part does not let the other connections stall.
+ *            curl's multi interface: TLS and hashing use as many cores as there are files, and hashing
+ *            gigabytes of an old part does not let the other connections stall.
  *
  *   open_part() --> [ attempt() --> pause ]* --> finish()
  *                        |  server changed, Range ignored, note differs: start_over()              */

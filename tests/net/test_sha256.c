@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/file.h"
+#include "base/rng.h"
 #include "net/sha256.h"
 #include "test.h"
 
@@ -25,6 +25,32 @@ TEST(published_vectors_hold_however_the_bytes_are_cut) {
             glim_sha256_final(&h, hex);
             CHECK_STR(hex, cases[i].hex);
         }
+    }
+}
+
+TEST(long_runs_equal_the_plain_definition_at_every_offset_and_length) {
+    static uint8_t data[5000];
+    glim_rng r = {.seed = 4};
+    for (size_t i = 0; i < sizeof data; i++) data[i] = (uint8_t)glim_rng_u64(&r);
+    for (int turn = 0; turn < 3000; turn++) {
+        size_t at = glim_rng_below(&r, 70), n = glim_rng_below(&r, sizeof data - at), done = 0;
+        crypto_hash_sha256_state want;
+        glim_sha256 got;
+        char a[GLIM_SHA256_HEX], b[GLIM_SHA256_HEX];
+        glim_sha256_init(&got);
+        while (done < n) { /* in pieces of any size */
+            size_t k = 1 + glim_rng_below(&r, turn % 2 ? 400 : 3000);
+            if (k > n - done) k = n - done;
+            glim_sha256_update(&got, data + at + done, k);
+            done += k;
+        }
+        glim_sha256_final(&got, a);
+        glim_sha256 plain; /* libsodium's own update */
+        crypto_hash_sha256_init(&want);
+        crypto_hash_sha256_update(&want, data + at, n);
+        plain.st = want;
+        glim_sha256_final(&plain, b);
+        CHECK_STR(a, b);
     }
 }
 
