@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -61,6 +62,13 @@ static inline void *heap_copy(const void *bytes, size_t n) {
     CHECK(p != NULL);
     memcpy(p, bytes, n);
     return p;
+}
+
+/* Seconds of processor time used so far: a busy machine does not fail a test that times something. */
+static inline double cpu_now(void) {
+    struct timespec ts;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+    return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
 }
 
 /* rc is the status wanted, err holds one line, and every word (up to 4, NULL ends) is in it. */
