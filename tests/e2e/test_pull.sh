@@ -8,7 +8,7 @@ mkdir "$work/serve"
 GLIM_SERVE="$work/serve" "$serve" >"$work/serve.log" 2>&1 &
 server=$!
 trap 'touch "$work/serve/stop"; wait $server; rm -rf "$work"' EXIT
-for _ in $(seq 100); do [ -f "$work/serve/port" ] && break; sleep 0.05; done
+for _ in $(seq 400); do [ -f "$work/serve/port" ] && break; sleep 0.05; done
 port=$(cat "$work/serve/port") || { echo "FAILED: the server did not start"; exit 1; }
 export HF_ENDPOINT=http://127.0.0.1:$port MODELSCOPE_ENDPOINT=http://127.0.0.1:$port no_proxy='*'
 export HF_HOME="$work/hf" XDG_DATA_HOME="$work/data" HOME="$work"
