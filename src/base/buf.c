@@ -2,6 +2,7 @@
 #include "base/buf.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@ void glim_buf_reserve(glim_buf *b, size_t n_more) {
     }
     if (need <= b->cap) return;
     size_t cap = b->cap < 64 ? 64 : b->cap;
-    while (cap < need) cap = cap > need / 2 ? need : cap * 2;
+    while (cap < need) cap = cap > SIZE_MAX / 2 ? need : cap * 2;
     void *p = b->s;
     if (glim_try_realloc(&p, cap, 1, "text", NULL) != GLIM_OK) {
         b->failed = true;

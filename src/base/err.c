@@ -31,7 +31,7 @@ static void put_printable(char *dst, size_t cap, const char *src, size_t n) {
     dst[o] = 0;
 }
 
-static void vset(char *dst, size_t cap, const char *fmt, va_list ap) {
+__attribute__((format(printf, 3, 0))) static void vset(char *dst, size_t cap, const char *fmt, va_list ap) {
     char raw[1024];
     int n = vsnprintf(raw, sizeof raw, fmt, ap);
     if (n < 0) n = 0;

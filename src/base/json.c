@@ -30,15 +30,34 @@ static glim_status check_depth(const char *s, size_t n, int max_depth, glim_err 
     return GLIM_OK;
 }
 
+/* jansson reports a refused allocation as a syntax error, or not at all when it was a buffer's growth: its
+ * allocations are watched by this thread's flag. */
+static _Thread_local bool t_refused;
+
+static void *watched_malloc(size_t n) {
+    void *p = malloc(n);
+    if (!p) t_refused = true;
+    return p;
+}
+
+__attribute__((constructor)) static void watch_jansson(void) { json_set_alloc_funcs(watched_malloc, free); }
+
+void glim_json_saw_refusal(void) { t_refused = true; }
+
 glim_status glim_json_parse(json_t **out, const char *text, size_t len, int max_depth, glim_err *err) {
     *out = NULL;
     glim_status rc = check_depth(text, len, max_depth > 0 ? max_depth : GLIM_JSON_DEPTH, err);
     if (rc != GLIM_OK) return rc;
+    if (memchr(text, 0, len)) /* jansson would take one after a number for the end */
+        return glim_fail(err, GLIM_E_FORMAT, "JSON holds a NUL byte at byte %zu",
+                         (size_t)((const char *)memchr(text, 0, len) - text));
     json_error_t je;
+    t_refused = false;
     /* JSON_DECODE_ANY: a bare value is JSON too (RFC 8259). */
     json_t *v = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &je);
-    if (!v) {
-        if (json_error_code(&je) == json_error_out_of_memory)
+    if (!v || t_refused) {
+        json_decref(v);
+        if (t_refused || json_error_code(&je) == json_error_out_of_memory)
             return glim_fail(err, GLIM_E_NOMEM, "could not allocate memory for %zu bytes of JSON", len);
         return glim_fail(err, GLIM_E_FORMAT, "JSON line %d, column %d: %s", je.line, je.column, je.text);
     }

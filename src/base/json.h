@@ -19,6 +19,8 @@ enum { GLIM_JSON_DEPTH = 64 }; /* default nesting limit */
 /* *out is a new reference. max_depth 0 means GLIM_JSON_DEPTH (256 is the most).
  * Errors: GLIM_E_FORMAT with line and column, GLIM_E_LIMIT. */
 glim_status glim_json_parse(json_t **out, const char *text, size_t len, int max_depth, glim_err *err);
+/* For tests that replace jansson's allocator: tell that it refused. */
+void glim_json_saw_refusal(void);
 /* Reads at most max_bytes from a file and parses it; errors name the path. */
 glim_status glim_json_read(json_t **out, const char *path, size_t max_bytes, glim_err *err);
 

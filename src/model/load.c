@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/log.h"
 #include "model/bind.h"
@@ -191,12 +190,14 @@ typedef struct prepare {
     const glim_model_params *params;
     int asked;
     char *at;        /* next free byte of m->packed */
+    bool found;      /* the packed bytes are there already: only point at them */
     const glim_tensor **tensors; /* by address */
     size_t n_tensors;
     size_t done, total;
 } prepare;
 
 enum { SLAB_ROWS = 64 * GLIM_PANEL };
+enum { CACHE_FROM = 16 << 20 }; /* packed bytes below which a cache file saves nothing */
 
 typedef struct convert_job {
     const glim_mat *w;
@@ -294,13 +295,28 @@ static glim_status convert(prepare *s, glim_mat *w, glim_dtype to, glim_err *err
     return GLIM_OK;
 }
 
+/* What convert or pack would leave behind, when its bytes were found in the cache. */
+static glim_status point_at(prepare *s, glim_mat *w, glim_dtype to, glim_err *err) {
+    size_t pack = s->m->k->pack_bytes(to, w->n_out, w->n_in), row_bytes;
+    glim_status rc = glim_row_bytes(to, w->n_in, &row_bytes, err);
+    if (rc != GLIM_OK || (pack == 0 && to == w->type)) return rc;
+    w->type = to;
+    w->row_bytes = row_bytes;
+    if (pack) w->panels = s->at, w->rows = NULL;
+    else w->rows = s->at;
+    s->at += align64(pack ? pack : w->n_out * row_bytes);
+    return GLIM_OK;
+}
+
 static glim_status prepare_mat(void *ctx, glim_mat *w, mat_role role, glim_err *err) {
     prepare *s = ctx;
     const glim_kernels *k = s->m->k;
     glim_dtype to = run_type(w, role, s->asked);
     const void *source = w->rows;
     size_t source_bytes = w->n_out * w->row_bytes;
-    glim_status rc = check_finite(s, w, err);
+    glim_status rc = GLIM_OK;
+    if (s->found) return point_at(s, w, to, err);
+    rc = check_finite(s, w, err);
     if (rc != GLIM_OK) return rc;
     if (to != w->type) rc = convert(s, w, to, err);
     else {
@@ -330,28 +346,25 @@ static glim_status sum_bytes(void *ctx, glim_mat *w, mat_role role, glim_err *er
 }
 
 static glim_status prepare_all(glim_model *m, const glim_model_params *params, glim_err *err) {
-    m->packed_bytes = m->plan.packed;
-    if (m->packed_bytes) {
-        void *p = mmap(NULL, m->packed_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (p == MAP_FAILED) {
-            m->packed_bytes = 0;
-            return glim_fail(err, GLIM_E_NOMEM, "could not reserve %zu bytes for packed weights", m->plan.packed);
-        }
-        madvise(p, m->packed_bytes, MADV_HUGEPAGE);
-        m->packed = p;
-    }
+    int asked = m->plan.fell_back ? 1 + GLIM_Q8_0 : params->type;
+    char how[64], key[GLIM_PACKED_KEY];
+    snprintf(how, sizeof how, "%s layout %d type %d", m->k->name, GLIM_PANEL_LAYOUT, asked);
+    glim_packed_key(key, m->ckpt, how);
+    glim_status rc = glim_packed_open(&m->packed, key, m->plan.packed, m->plan.packed >= CACHE_FROM, err);
+    if (rc != GLIM_OK) return rc;
     glim_mat embd = m->embd;
-    prepare s = {.m = m, .params = params, .asked = m->plan.fell_back ? 1 + GLIM_Q8_0 : params->type, .at = m->packed};
+    prepare s = {.m = m, .params = params, .asked = asked, .at = m->packed.data, .found = m->packed.ready};
     each_mat(m, sum_bytes, &s.total, NULL);
     s.n_tensors = glim_ckpt_n_tensors(m->ckpt);
     void *list;
-    glim_status rc = glim_try_calloc(&list, s.n_tensors, sizeof *s.tensors, "a list of tensors", err);
+    rc = glim_try_calloc(&list, s.n_tensors, sizeof *s.tensors, "a list of tensors", err);
     if (rc != GLIM_OK) return rc;
     s.tensors = list;
     for (size_t i = 0; i < s.n_tensors; i++) s.tensors[i] = glim_ckpt_tensor(m->ckpt, i);
     qsort(s.tensors, s.n_tensors, sizeof *s.tensors, by_address);
-    if (!m->tied) rc = check_finite(&s, &embd, err);
+    if (!m->tied && !s.found) rc = check_finite(&s, &embd, err);
     if (rc == GLIM_OK) rc = each_mat(m, prepare_mat, &s, err);
+    if (rc == GLIM_OK) glim_packed_commit(&m->packed);
     free(list);
     return rc;
 }
@@ -409,7 +422,7 @@ glim_status glim_model_load(glim_model **out, glim_ckpt *ckpt, const glim_model_
 
 void glim_model_free(glim_model *m) {
     if (!m) return;
-    if (m->packed) munmap(m->packed, m->packed_bytes);
+    glim_packed_close(&m->packed);
     glim_arena_free(&m->arena);
     glim_ckpt_close(m->ckpt);
     free(m);

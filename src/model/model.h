@@ -15,6 +15,7 @@
 #include "base/pool.h"
 #include "format/ckpt.h"
 #include "format/config.h"
+#include "format/packed.h"
 #include "tensor/kernels.h"
 
 typedef struct glim_ffn {
@@ -60,7 +61,7 @@ typedef struct glim_model_params {
 /* Where memory goes, in bytes. */
 typedef struct glim_memory_plan {
     size_t mapped;     /* weights read in place from the file: the kernel may evict them */
-    size_t packed;     /* weights rearranged or converted, private memory */
+    size_t packed;     /* weights rearranged or converted: a cache file, or private memory */
     size_t kv;         /* KV pages for n_seq x n_ctx */
     size_t workspace;  /* activations of one batch */
     size_t total;      /* of all */
@@ -94,8 +95,7 @@ typedef struct glim_model {
     size_t n_bound, n_skipped; /* tensors of the file */
     size_t bytes_per_token; /* weight bytes that one decoded token reads */
 
-    void *packed; /* private mapping that holds panels and converted rows */
-    size_t packed_bytes;
+    glim_packed packed; /* panels and converted rows */
 } glim_model;
 
 /* Opens, checks, plans and prepares a model. Takes ownership of ckpt, also on failure.

@@ -23,6 +23,7 @@
 
 enum {
     GLIM_PANEL = 16,    /* output columns that a packed weight panel holds */
+    GLIM_PANEL_LAYOUT = 1, /* grows with every change of a panel's bytes: old cache files are then left */
     GLIM_ACT_BLOCK = 32, /* activations that share a scale when weights are quantized */
     GLIM_KV_PAGE = 64,  /* positions in a KV page */
     GLIM_KV_CHUNK = 256 /* positions after which attention partials are merged; 4 pages */

@@ -1,0 +1,43 @@
+/* packed.h - the cache of rearranged weights: one mapped file per (checkpoint, kernel set, layout).
+ *
+ * $XDG_CACHE_HOME/glim/packed/<key>.pack: a page of header (magic, version, key, size) and then the bytes.
+ * A file appears under its name only when it is whole and on disk: it is filled under a temporary name and
+ * renamed by a background thread after fsync. Where no file can be made (read-only, full disk, small
+ * model, GLIM_CACHE=0) the bytes are private memory and nothing is kept. */
+#ifndef GLIM_FORMAT_PACKED_H
+#define GLIM_FORMAT_PACKED_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "format/ckpt.h"
+
+enum { GLIM_PACKED_KEY = 48 }; /* characters of a key, the final 0 included */
+
+typedef struct glim_packed {
+    void *data;     /* [bytes], 64-byte aligned; read-only once ready */
+    size_t bytes;
+    bool ready;     /* the contents were found: nothing to fill in */
+    bool cached;    /* data lies in a file: the kernel may evict clean pages */
+    /* private */
+    void *map;
+    size_t map_bytes;
+    int fd;
+    char *tmp_path, *path;
+    pthread_t keeper;
+    bool keeping;
+} glim_packed;
+
+/* Identifies what would be packed: names, types, shapes, file sizes and times, and a sample of every
+ * tensor's bytes; plus `how`, the words that describe kernel set, layout version and types. */
+void glim_packed_key(char key[GLIM_PACKED_KEY], const glim_ckpt *c, const char *how);
+
+/* Finds or makes room for `bytes`. keep false: private memory. Errors: GLIM_E_NOMEM. */
+glim_status glim_packed_open(glim_packed *p, const char *key, size_t bytes, bool keep, glim_err *err);
+/* The bytes are filled in: from now on they are read-only, and are kept if they can be. */
+void glim_packed_commit(glim_packed *p);
+void glim_packed_close(glim_packed *p); /* takes {0}; waits for the keeper at most 30 s */
+
+#endif
