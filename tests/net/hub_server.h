@@ -42,7 +42,7 @@ typedef struct hs_route {
     uint64_t drop_seed;          /* if this is not 0 */
     bool drop_reset;             /* with RST instead of FIN */
     bool ignore_range, ignore_if_range;
-    bool shift_range;            /* answers 206 from another first byte */
+    bool shift_range;            /* answers 206 from one byte too early, and says so */
     bool chunked, no_length;     /* no Content-Length; no_length: ends by closing */
     size_t claim;                /* a false Content-Length, 0: the true one */
     size_t end_after;            /* a clean end after so many bytes, 0: all */
@@ -187,6 +187,7 @@ static inline bool hs_answer(hs_conn *c, const char *req) {
         return hs_put(c->fd, head, (size_t)k);
     }
     if (partial) r->n_206++;
+    if (partial && w.shift_range && first > 0) first--;
     size_t len = n - first, cut = len;
     if (drop) {
         r->n_drops--;
@@ -208,7 +209,7 @@ static inline bool hs_answer(hs_conn *c, const char *req) {
     if (w.link[0]) o += (size_t)snprintf(head + o, sizeof head - o, "Link: %s\r\n", w.link);
     if (partial)
         o += (size_t)snprintf(head + o, sizeof head - o, "Content-Range: bytes %zu-%zu/%zu\r\n",
-                              first - (w.shift_range ? 1 : 0), n - 1, n);
+                              first, n - 1, n);
     if (w.chunked) o += (size_t)snprintf(head + o, sizeof head - o, "Transfer-Encoding: chunked\r\n");
     else if (w.no_length) o += (size_t)snprintf(head + o, sizeof head - o, "Connection: close\r\n");
     else o += (size_t)snprintf(head + o, sizeof head - o, "Content-Length: %zu\r\n", w.claim ? w.claim : len);
