@@ -1,5 +1,5 @@
-/* sha256.c - see sha256.h. libsodium's state and arithmetic; whole blocks in the middle go to the CPU's
- * SHA instructions where it has them (sha256_ni.c), on the same state. */
+/* sha256.c - see sha256.h. The arithmetic is Nettle's, which uses the CPU's SHA instructions where it has
+ * them and is what GnuTLS hashes with. */
 #include "net/sha256.h"
 
 #include <errno.h>
@@ -10,30 +10,15 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "net/sha256_internal.h"
 
-void glim_sha256_init(glim_sha256 *h) { crypto_hash_sha256_init(&h->st); }
+void glim_sha256_init(glim_sha256 *h) { sha256_init(&h->st); }
 
-void glim_sha256_update(glim_sha256 *h, const void *bytes, size_t n) {
-    const uint8_t *p = bytes;
-    if (n >= 128 && glim_sha256_ni_here()) {
-        /* libsodium keeps the length in bits in `count` and an unfinished block in `buf`. */
-        size_t held = (size_t)(h->st.count >> 3) & 63, fill = (64 - held) & 63;
-        if (fill) crypto_hash_sha256_update(&h->st, p, fill);
-        p += fill;
-        n -= fill;
-        glim_sha256_ni_blocks(h->st.state, p, n / 64);
-        h->st.count += (uint64_t)(n / 64) << 9;
-        p += n / 64 * 64;
-        n %= 64;
-    }
-    crypto_hash_sha256_update(&h->st, p, n);
-}
+void glim_sha256_update(glim_sha256 *h, const void *bytes, size_t n) { sha256_update(&h->st, n, bytes); }
 
 void glim_sha256_final(glim_sha256 *h, char hex[GLIM_SHA256_HEX]) {
     static const char digits[] = "0123456789abcdef";
-    unsigned char d[crypto_hash_sha256_BYTES];
-    crypto_hash_sha256_final(&h->st, d);
+    unsigned char d[SHA256_DIGEST_SIZE];
+    sha256_digest(&h->st, sizeof d, d);
     for (size_t i = 0; i < sizeof d; i++) {
         hex[2 * i] = digits[d[i] >> 4];
         hex[2 * i + 1] = digits[d[i] & 15];

@@ -2,7 +2,7 @@
 #ifndef GLIM_NET_SHA256_H
 #define GLIM_NET_SHA256_H
 
-#include <sodium/crypto_hash_sha256.h>
+#include <nettle/sha2.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,7 +12,7 @@
 enum { GLIM_SHA256_HEX = 65 }; /* 64 digits and the final 0 */
 
 typedef struct glim_sha256 {
-    crypto_hash_sha256_state st;
+    struct sha256_ctx st;
 } glim_sha256;
 
 void glim_sha256_init(glim_sha256 *h);

@@ -25,8 +25,8 @@ mkdir "$tmp/model" "$tmp/obj"
 cp "$src"/src/model/*.[ch] "$tmp/model"
 
 # The copy's folder comes first, so that "model/x.h" is the copy's too.
-read -r -a cflags < <(pkg-config --cflags jansson libutf8proc libcurl libsodium libpcre2-8 | tr '\n' ' ')
-read -r -a ldlibs < <(pkg-config --libs jansson libutf8proc libcurl libsodium libpcre2-8 | tr '\n' ' ')
+read -r -a cflags < <(pkg-config --cflags jansson libutf8proc libcurl nettle libpcre2-8 | tr '\n' ' ')
+read -r -a ldlibs < <(pkg-config --libs jansson libutf8proc libcurl nettle libpcre2-8 | tr '\n' ' ')
 cflags+=(-std=gnu11 -O1 -w -ffp-contract=off -fno-math-errno -D_GNU_SOURCE -DGLIM_VERSION=\"mutation\"
     -DGLIM_SOURCE_DIR="\"$src\"" "-I$tmp" "-I$build/include-model" "-I$src/include" "-I$src/tests")
 libs=()
