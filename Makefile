@@ -37,7 +37,7 @@ fuzz: ## every parser under libFuzzer, FUZZ_SECONDS=60 each
 demo: setup ## a short conversation on the smallest fixture model
 	@$(CONFIGURE)
 	@cmake --build --preset release --target glim -- --quiet
-	@echo 'A GLM-4 with random weights, a few hundred kilobytes, ships with the code: it shows that everything runs,'
+	@echo 'A GLM-4 of 133 KiB with random weights ships with the code: it shows that everything runs,'
 	@echo 'but nobody ever trained it, so its answers are gibberish. With real weights: build/glim chat FOLDER'
 	@echo
 	printf 'Good morning!\nWhat is a small light good for?\n' | build/glim chat $(FIXTURE) --seed 1 -n 24

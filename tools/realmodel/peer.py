@@ -14,6 +14,8 @@ DATA = os.environ.get("GLIM_DATA", os.path.join(ROOT, "..", "shared", "data"))
 CACHE = os.path.join(
     os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "glim", "realmodel"
 )
+# On a busy machine OpenMP's spinning barriers cost more than the work; nothing here measures speed.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 TOP = 64  # how many of the highest logits of a step are kept
 
 
@@ -21,15 +23,35 @@ def threads():
     return len(os.sched_getaffinity(0))
 
 
-class Peer:
-    """llama.cpp on one file. KV cache F16 and no flash attention: its defaults for this interface."""
+def f32_twin(path):
+    """The same weights as F32, written by llama.cpp's own dequantization (540 MB in the cache)."""
+    import llama_cpp
 
-    def __init__(self, path, n_ctx):
+    twin = os.path.join(CACHE, os.path.basename(path).replace(".gguf", ".as-f32.gguf"))
+    if not os.path.exists(twin):
+        from llama_cpp._logger import set_verbose
+
+        set_verbose(False)
+        params = llama_cpp.llama_model_quantize_default_params()
+        params.ftype = llama_cpp.LLAMA_FTYPE_ALL_F32
+        params.allow_requantize = True
+        params.nthread = threads()
+        if llama_cpp.llama_model_quantize(path.encode(), (twin + ".tmp").encode(), params) != 0:
+            sys.exit("realmodel: llama.cpp could not write the F32 twin")
+        os.replace(twin + ".tmp", twin)
+    return twin
+
+
+class Peer:
+    """llama.cpp on one file: by default its KV cache is F16; no flash attention."""
+
+    def __init__(self, path, n_ctx, f32_kv=False):
         from llama_cpp import Llama
 
+        kv = {"type_k": 0, "type_v": 0} if f32_kv else {}  # 0 is GGML_TYPE_F32
         self.llm = Llama(
             model_path=path, n_ctx=n_ctx, n_batch=512, n_ubatch=512, n_threads=threads(),
-            n_threads_batch=threads(), logits_all=True, verbose=False,
+            n_threads_batch=threads(), logits_all=True, verbose=False, **kv,
         )
 
     def tokenize(self, text, special=False):
@@ -77,9 +99,14 @@ def glim(*words, text=None):
     return done.stdout
 
 
-def glim_logits(model, ids):
-    """The row at the last of these ids."""
-    rows = glim("logits", model, "--ids", ",".join(map(str, ids)), "--jsonl").splitlines()
+def glim_logits(model, ids, *words):
+    """[len(ids), n_vocab]"""
+    rows = glim("logits", model, "--ids", ",".join(map(str, ids)), "--jsonl", *words).splitlines()
+    return np.array([json.loads(r) for r in rows], dtype=np.float32)
+
+
+def glim_last_logits(model, ids, *words):
+    rows = glim("logits", model, "--ids", ",".join(map(str, ids)), "--jsonl", *words).splitlines()
     return np.array(json.loads(rows[-1]), dtype=np.float32)
 
 
