@@ -63,7 +63,8 @@ static void read_range(void *ctx, size_t begin, size_t end, int worker) {
     (void)ctx, (void)worker;
     const uint8_t *p = g_bytes + 64 * begin, *last = g_bytes + 64 * end;
 #if defined __x86_64__
-    __m256i s[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()};
+    __m256i s[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(),
+                    _mm256_setzero_si256()};
     for (; p + 128 <= last; p += 128) {
         const __m256i *v = (const __m256i *)(const void *)p;
         s[0] = _mm256_xor_si256(s[0], v[0]), s[1] = _mm256_xor_si256(s[1], v[1]);
@@ -173,7 +174,8 @@ static double peak_gops(peak_kind kind) {
 
 /* ---- the products ---- */
 
-/* n_out x N_IN of panels: 16 random rows are packed and their panel repeated. Returns bytes of panels. */
+/* n_out x N_IN of panels: 16 random rows are packed and their panel repeated. Returns bytes of
+ * panels. */
 static size_t make_weights(const glim_kernels *k, glim_dtype t, size_t n_out, glim_mat *w) {
     glim_err err;
     glim_rng rng = {.seed = 1};
@@ -183,7 +185,8 @@ static size_t make_weights(const glim_kernels *k, glim_dtype t, size_t n_out, gl
     const size_t n_rows = panel ? GLIM_PANEL : n_out;
     uint8_t *rows = mem64(n_rows * w->row_bytes);
     /* No subnormals anywhere: their multiplications are not what is measured. */
-    for (size_t i = 0; i < n_rows * w->row_bytes; i++) rows[i] = (uint8_t)(glim_rng_u64(&rng) & 0x33) | 0x08;
+    for (size_t i = 0; i < n_rows * w->row_bytes; i++)
+        rows[i] = (uint8_t)(glim_rng_u64(&rng) & 0x33) | 0x08;
     for (size_t i = 0; t == GLIM_MXFP4 && i < n_rows * w->row_bytes; i += 17) rows[i] = 120;
     w->rows = rows;
     if (!panel) {
@@ -204,8 +207,8 @@ static void free_weights(glim_mat *w) {
 }
 
 /* Seconds of one product of n_rows rows. */
-static double time_product(const glim_kernels *k, const glim_mat *w, size_t n_rows, const float *x, float *y,
-                           void *scratch) {
+static double time_product(const glim_kernels *k, const glim_mat *w, size_t n_rows, const float *x,
+                           float *y, void *scratch) {
     glim_act a;
     const unsigned forms = k->act_form(w->type);
     glim_act_layout(&a, scratch, x, N_IN, n_rows, N_IN, forms);
@@ -243,8 +246,8 @@ static void bench_type(const glim_kernels *k, glim_dtype t, size_t mb, int reps,
             speed[r] = (double)n_bytes / time_product(k, &w, 1, x, y, scratch) * 1e-9;
             part[r] = speed[r] / can;
         }
-        printf("%s,%s,1,%.1f,GB/s,%.0f%% of read\n", k->name, glim_dtype_of(t)->name, median(speed, reps),
-               100 * median(part, reps));
+        printf("%s,%s,1,%.1f,GB/s,%.0f%% of read\n", k->name, glim_dtype_of(t)->name,
+               median(speed, reps), 100 * median(part, reps));
         fflush(stdout);
         free(y);
         free_weights(&w);
@@ -255,7 +258,8 @@ static void bench_type(const glim_kernels *k, glim_dtype t, size_t mb, int reps,
         time_product(k, &w, n_rows[n], x, y, scratch);
         for (int r = 0; r < reps; r++) {
             const double can = peak_gops(peak_for(k, t));
-            speed[r] = 2.0 * N_IN * GEMM_OUT * (double)n_rows[n] / time_product(k, &w, n_rows[n], x, y, scratch) * 1e-9;
+            speed[r] = 2.0 * N_IN * GEMM_OUT * (double)n_rows[n] /
+                       time_product(k, &w, n_rows[n], x, y, scratch) * 1e-9;
             part[r] = speed[r] / can;
         }
         printf("%s,%s,%zu,%.0f,GOP/s,%.0f%% of peak\n", k->name, glim_dtype_of(t)->name, n_rows[n],
@@ -269,8 +273,10 @@ static void bench_type(const glim_kernels *k, glim_dtype t, size_t mb, int reps,
 }
 
 int main(int argc, char **argv) {
-    static const glim_dtype types[] = {GLIM_F32, GLIM_F16, GLIM_BF16, GLIM_Q8_0, GLIM_Q4_0, GLIM_Q4_1, GLIM_Q5_0, GLIM_Q5_1,
-                                       GLIM_Q2_K, GLIM_Q3_K, GLIM_Q4_K, GLIM_Q5_K, GLIM_Q6_K, GLIM_IQ4_NL, GLIM_IQ4_XS, GLIM_MXFP4};
+    static const glim_dtype types[] = {GLIM_F32,  GLIM_F16,    GLIM_BF16,   GLIM_Q8_0,
+                                       GLIM_Q4_0, GLIM_Q4_1,   GLIM_Q5_0,   GLIM_Q5_1,
+                                       GLIM_Q2_K, GLIM_Q3_K,   GLIM_Q4_K,   GLIM_Q5_K,
+                                       GLIM_Q6_K, GLIM_IQ4_NL, GLIM_IQ4_XS, GLIM_MXFP4};
     static const char *const sets[] = {"avx512", "avx2"};
     int n_threads = 0, reps = 9, opt;
     size_t mb = 256;
@@ -284,17 +290,23 @@ int main(int argc, char **argv) {
         case 'm': mb = (size_t)atoi(optarg); break;
         case 'r': reps = atoi(optarg); break;
         case 'q': skip_one_row = true; break;
-        default: fprintf(stderr, "usage: %s [-t threads] [-s set] [-y type] [-m MB] [-r repetitions] [-q]\n", argv[0]); return 2;
+        default:
+            fprintf(stderr,
+                    "usage: %s [-t threads] [-s set] [-y type] [-m MB] [-r repetitions] [-q]\n",
+                    argv[0]);
+            return 2;
         }
     }
     if (reps < 1 || reps > REPS_MOST) reps = 9;
     if (mb < 1) mb = 1;
     g_pool = glim_pool_new(n_threads);
-    printf("set,type,rows,median,unit,share (%d threads, n_in %d, one row over %zu MB)\n", glim_pool_size(g_pool), N_IN, mb);
+    printf("set,type,rows,median,unit,share (%d threads, n_in %d, one row over %zu MB)\n",
+           glim_pool_size(g_pool), N_IN, mb);
     for (size_t s = 0; s < GLIM_COUNT(sets); s++) {
         const glim_kernels *k = glim_kernels_find(set ? set : sets[s]);
         for (size_t t = 0; k && t < GLIM_COUNT(types); t++)
-            if (!type || strcmp(type, glim_dtype_of(types[t])->name) == 0) bench_type(k, types[t], mb, reps, skip_one_row);
+            if (!type || strcmp(type, glim_dtype_of(types[t])->name) == 0)
+                bench_type(k, types[t], mb, reps, skip_one_row);
         if (set) break;
     }
     glim_pool_free(g_pool);

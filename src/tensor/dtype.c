@@ -61,7 +61,8 @@ glim_status glim_row_bytes(glim_dtype t, size_t n, size_t *bytes, glim_err *err)
         return glim_fail(err, GLIM_E_SHAPE, "a row of %zu values cannot be %s: want a multiple of %u", n,
                          info->name, (unsigned)info->block_len);
     if (!glim_mul_size(n / info->block_len, info->block_bytes, bytes))
-        return glim_fail(err, GLIM_E_SHAPE, "a row of %zu %s values is larger than memory", n, info->name);
+        return glim_fail(err, GLIM_E_SHAPE, "a row of %zu %s values is larger than memory", n,
+                         info->name);
     return GLIM_OK;
 }
 

@@ -1,5 +1,5 @@
-/* kernels_internal.h - what the files of this folder share: the sets, and plain C entries that other sets
- * reuse where there is nothing to gain. Not for other layers. */
+/* kernels_internal.h - what the files of this folder share: the sets, and plain C entries that
+ * other sets reuse where there is nothing to gain. Not for other layers. */
 #ifndef GLIM_TENSOR_KERNELS_INTERNAL_H
 #define GLIM_TENSOR_KERNELS_INTERNAL_H
 
@@ -31,7 +31,9 @@ void glim_ref_attn_chunk(float *acc, float *m, float *l, const float *q, size_t 
  * infinite scale and zeros, so that products with it come out as NaN. Returns the scale. */
 float glim_ref_q8(int8_t *q, const float *x, size_t n);
 
-static inline size_t glim_act_blocks(size_t n_in) { return (n_in + GLIM_ACT_BLOCK - 1) / GLIM_ACT_BLOCK; }
+static inline size_t glim_act_blocks(size_t n_in) {
+    return (n_in + GLIM_ACT_BLOCK - 1) / GLIM_ACT_BLOCK;
+}
 static inline size_t glim_panel_count(size_t n_out) { return (n_out + GLIM_PANEL - 1) / GLIM_PANEL; }
 
 #endif

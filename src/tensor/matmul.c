@@ -1,10 +1,10 @@
 /* matmul.c - spreads a group of products over the pool.
  *
- * A piece of work is (job, range of panels, range of rows). Pieces of all jobs are numbered through and
- * handed out one by one, so that small products (experts, K and V) fill the gaps of large ones and a slow
- * thread holds up one piece only. Rows run fastest: the panels of a range, once read from memory, serve
- * all row ranges from cache. Nothing is allocated: a piece's number is turned into its place by counting
- * through the jobs. */
+ * A piece of work is (job, range of panels, range of rows). Pieces of all jobs are numbered through
+ * and handed out one by one, so that small products (experts, K and V) fill the gaps of large ones
+ * and a slow thread holds up one piece only. Rows run fastest: the panels of a range, once read
+ * from memory, serve all row ranges from cache. Nothing is allocated: a piece's number is turned
+ * into its place by counting through the jobs. */
 #include "tensor/kernels_internal.h"
 
 enum {
@@ -70,7 +70,8 @@ static void run_pieces(void *ctx, size_t begin, size_t end, int worker) {
     }
 }
 
-void glim_matmul_many(glim_pool *pool, const glim_kernels *k, const glim_matmul_job *jobs, size_t n_jobs) {
+void glim_matmul_many(glim_pool *pool, const glim_kernels *k, const glim_matmul_job *jobs,
+                      size_t n_jobs) {
     many_ctx m = {.k = k, .jobs = jobs, .n_jobs = n_jobs, .n_threads = (size_t)glim_pool_size(pool)};
     size_t n_pieces = 0;
     for (size_t n = 0; n < n_jobs; n++) n_pieces += cut_job(&jobs[n], m.n_threads).n_pieces;

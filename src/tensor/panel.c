@@ -159,7 +159,8 @@ static void put_2(uint8_t *scales, size_t line, size_t c, const uint8_t *f16) {
     memcpy(scales + line * F16S + 2 * c, f16, 2);
 }
 
-/* Scales of one file block, the n-th (of one or two superblocks, or of up to four blocks) in its group. */
+/* Scales of one file block, the n-th (of one or two superblocks, or of up to four blocks) in its
+ * group. */
 static void put_scales(uint8_t *scales, glim_dtype t, const uint8_t *p, size_t n, size_t c) {
     switch (t) {
     case GLIM_Q4_1:
@@ -201,7 +202,8 @@ static void pack_blocks(uint8_t *panel, const glim_mat *w, size_t out0, size_t n
     const glim_dtype t = w->type, kind = glim_panel_type(t);
     const glim_dtype_info *info = glim_dtype_of(t);
     const glim_panel_layout l = glim_panel_layout_of(kind);
-    const size_t per = info->block_len / 32u, n_file = w->n_in / info->block_len; /* blocks of the file */
+    const size_t per = info->block_len / 32u,
+                 n_file = w->n_in / info->block_len; /* blocks of the file */
     for (size_t f = 0; f < n_file; f++) {
         const size_t first = f * per; /* run of 32 */
         uint8_t *group = panel + first / l.blocks * l.group_bytes;

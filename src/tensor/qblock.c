@@ -72,8 +72,8 @@ static void codes_q5k(uint8_t *code, const uint8_t *p, size_t b) {
     codes_q4k(code, p + 48, b);
     for (int i = 0; i < 32; i++) code[i] = (uint8_t)(code[i] | (p[16 + i] >> b & 1) << 4);
 }
-/* Half b / 4; inside it sub-block s = b % 4 has its low bits in nibble s / 2 of ql[32 (s % 2) ..] and its
- * high bits in field s of qh. */
+/* Half b / 4; inside it sub-block s = b % 4 has its low bits in nibble s / 2 of ql[32 (s % 2) ..]
+ * and its high bits in field s of qh. */
 static void codes_q6k(uint8_t *code, const uint8_t *p, size_t b) {
     const size_t half = b / 4, s = b % 4;
     const uint8_t *ql = p + 64 * half + 32 * (s % 2), *qh = p + 128 + 32 * half;
@@ -156,7 +156,9 @@ static void scales(glim_dtype t, const uint8_t *p, size_t b, glim_qblock *o) {
         break;
     case GLIM_IQ4_XS:
         memcpy(&high, p + 2, 2);
-        one_scale(o, read_f16(p) * (float)(((p[4 + b / 2] >> 4 * (b % 2) & 15) | (high >> 2 * b & 3) << 4) - 32),
+        one_scale(o,
+                  read_f16(p) *
+                      (float)(((p[4 + b / 2] >> 4 * (b % 2) & 15) | (high >> 2 * b & 3) << 4) - 32),
                   0);
         break;
     case GLIM_MXFP4: one_scale(o, glim_mxfp4_scale(p[0]), 0); break;

@@ -1,9 +1,10 @@
 /* qblock.h - one 32-value block of a quantized row, decoded to integers and scales.
  *
  * Every block type reads as   value[i] = scale[i / 16] * q[i] + add[i / 16]
- * in runs of 32 values; a 256-value block is eight of them. The plain C kernels, exact dequantization and
- * the panel packer all read files through this one view, so each bit layout is written down once.
- * Products such as d * sc are formed as the reference formats do, in f32, where they are exact. */
+ * in runs of 32 values; a 256-value block is eight of them. The plain C kernels, exact
+ * dequantization and the panel packer all read files through this one view, so each bit layout is
+ * written down once. Products such as d * sc are formed as the reference formats do, in f32, where
+ * they are exact. */
 #ifndef GLIM_TENSOR_QBLOCK_H
 #define GLIM_TENSOR_QBLOCK_H
 

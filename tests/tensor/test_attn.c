@@ -1,8 +1,8 @@
-/* test_attn.c - attention over KV chunks: every set against naive double arithmetic on the values that the
- * cache really holds.
+/* test_attn.c - attention over KV chunks: every set against naive double arithmetic on the values
+ * that the cache really holds.
  *
- * Tolerance 2e-6 of the largest |v| for scores of ordinary size. A score s is itself only good to about
- * 1e-6 * sum |q k|, and exp turns an absolute error of s into a relative one, so it grows to
+ * Tolerance 2e-6 of the largest |v| for scores of ordinary size. A score s is itself only good to
+ * about 1e-6 * sum |q k|, and exp turns an absolute error of s into a relative one, so it grows to
  * 4e-6 * max sum |q k| for large scores. */
 #include "tensor_test.h"
 
@@ -17,13 +17,14 @@ typedef struct cache {
 } cache;
 
 /* Positions past n are NaN: nobody may look at them. */
-static void cache_init(cache *c, const glim_kernels *k, glim_dtype type, size_t head_dim, size_t n, const float *ks,
-                       const float *vs) {
+static void cache_init(cache *c, const glim_kernels *k, glim_dtype type, size_t head_dim, size_t n,
+                       const float *ks, const float *vs) {
     *c = (cache){.type = type, .head_dim = head_dim, .n = n};
     const size_t size = glim_dtype_of(type)->block_bytes, row = head_dim * size;
     c->kf = mem64(n * head_dim * 4), c->vf = mem64(n * head_dim * 4);
     for (size_t p = 0; p < (n + 63) / 64; p++) {
-        c->k[p] = mem64(64 * row), c->v[p] = mem64(64 * row), c->ks[p] = mem64(256), c->vs[p] = mem64(256);
+        c->k[p] = mem64(64 * row), c->v[p] = mem64(64 * row), c->ks[p] = mem64(256),
+        c->vs[p] = mem64(256);
         memset(c->k[p], 0xff, 64 * row), memset(c->v[p], 0xff, 64 * row);
         for (int i = 0; i < 64; i++) c->ks[p][i] = c->vs[p][i] = NAN;
     }
@@ -51,13 +52,15 @@ static glim_kv_chunk chunk_of(const cache *c, size_t first) {
     glim_kv_chunk h = {.n = c->n - first < GLIM_KV_CHUNK ? c->n - first : GLIM_KV_CHUNK};
     for (size_t p = 0; p < (h.n + 63) / 64; p++) {
         h.k[p] = c->k[first / 64 + p], h.v[p] = c->v[first / 64 + p];
-        if (c->type == GLIM_I8) h.k_scale[p] = c->ks[first / 64 + p], h.v_scale[p] = c->vs[first / 64 + p];
+        if (c->type == GLIM_I8)
+            h.k_scale[p] = c->ks[first / 64 + p], h.v_scale[p] = c->vs[first / 64 + p];
     }
     return h;
 }
 
 /* Query i sees its first see[i] positions; out [n_q, head_dim]. Results of all chunks, divided by l. */
-static void attend(const glim_kernels *k, const cache *c, const float *q, size_t n_q, const size_t *see, float *out) {
+static void attend(const glim_kernels *k, const cache *c, const float *q, size_t n_q,
+                   const size_t *see, float *out) {
     const size_t hd = c->head_dim;
     float *m = mem64(n_q * 4), *l = mem64(n_q * 4);
     size_t *n_pos = mem64(n_q * sizeof *n_pos);
@@ -65,7 +68,8 @@ static void attend(const glim_kernels *k, const cache *c, const float *q, size_t
     for (size_t i = 0; i < n_q; i++) m[i] = -INFINITY;
     for (size_t first = 0; first < c->n; first += GLIM_KV_CHUNK) {
         const glim_kv_chunk h = chunk_of(c, first);
-        for (size_t i = 0; i < n_q; i++) n_pos[i] = see[i] <= first ? 0 : see[i] - first < h.n ? see[i] - first : h.n;
+        for (size_t i = 0; i < n_q; i++)
+            n_pos[i] = see[i] <= first ? 0 : see[i] - first < h.n ? see[i] - first : h.n;
         k->attn_chunk(out, m, l, q, hd, n_q, n_pos, &h, c->type, hd);
     }
     for (size_t i = 0; i < n_q; i++) {
@@ -97,8 +101,11 @@ static void check_naive(const char *set, const cache *c, const float *q, size_t 
         for (size_t d = 0; d < hd; d++) {
             double want = 0;
             for (size_t p = 0; p < see[i]; p++) want += e[p] / sum * c->vf[p * hd + d];
-            CHECK_MSG(fabs(got[i * hd + d] - want) <= tol, "%s %s head_dim %zu query %zu of %zu (%zu positions) dim %zu: got %.9g, want %.9g",
-                      set, glim_dtype_of(c->type)->name, hd, i, n_q, see[i], d, (double)got[i * hd + d], want);
+            CHECK_MSG(
+                fabs(got[i * hd + d] - want) <= tol,
+                "%s %s head_dim %zu query %zu of %zu (%zu positions) dim %zu: got %.9g, want %.9g",
+                set, glim_dtype_of(c->type)->name, hd, i, n_q, see[i], d, (double)got[i * hd + d],
+                want);
         }
     }
     free(e);
@@ -106,7 +113,8 @@ static void check_naive(const char *set, const cache *c, const float *q, size_t 
 
 static const glim_dtype g_types[] = {GLIM_F32, GLIM_BF16, GLIM_I8};
 
-static void try_one(glim_rng *rng, glim_dtype type, size_t head_dim, size_t n, size_t n_q, float q_sigma, bool masks) {
+static void try_one(glim_rng *rng, glim_dtype type, size_t head_dim, size_t n, size_t n_q,
+                    float q_sigma, bool masks) {
     float *ks = mem64(n * head_dim * 4), *vs = mem64(n * head_dim * 4);
     float *q = mem64(n_q * head_dim * 4), *out = mem64(n_q * head_dim * 4);
     size_t *see = mem64(n_q * sizeof *see);
@@ -128,7 +136,8 @@ TEST(attention_over_any_number_of_positions) {
     const size_t ns[] = {1, 2, 15, 16, 17, 63, 64, 65, 255, 256, 257, 600};
     glim_rng rng = {.seed = 1};
     for (size_t t = 0; t < 3; t++)
-        for (size_t i = 0; i < GLIM_COUNT(ns); i++) try_one(&rng, g_types[t], 128, ns[i], 1 + i % 5, 1, false);
+        for (size_t i = 0; i < GLIM_COUNT(ns); i++)
+            try_one(&rng, g_types[t], 128, ns[i], 1 + i % 5, 1, false);
 }
 
 TEST(attention_with_any_head_and_any_number_of_queries) {
@@ -137,7 +146,8 @@ TEST(attention_with_any_head_and_any_number_of_queries) {
     glim_rng rng = {.seed = 2};
     for (size_t t = 0; t < 3; t++) {
         for (size_t i = 0; i < GLIM_COUNT(dims); i++) try_one(&rng, g_types[t], dims[i], 70, 3, 1, true);
-        for (size_t i = 0; i < GLIM_COUNT(n_qs); i++) try_one(&rng, g_types[t], 64, 300, n_qs[i], 2, true);
+        for (size_t i = 0; i < GLIM_COUNT(n_qs); i++)
+            try_one(&rng, g_types[t], 64, 300, n_qs[i], 2, true);
     }
 }
 
@@ -188,7 +198,8 @@ TEST(a_query_does_not_see_its_company) {
                 /* A cache that ends where the query stops seeing. */
                 cache_init(&shorter, k, g_types[t], HD, see[i], ks, vs);
                 attend(k, &shorter, q + i * HD, 1, see + i, one);
-                CHECK_MSG(memcmp(one, all + i * HD, sizeof one) == 0, "%s query %zu, shorter cache", k->name, i);
+                CHECK_MSG(memcmp(one, all + i * HD, sizeof one) == 0, "%s query %zu, shorter cache",
+                          k->name, i);
                 cache_free(&shorter);
             }
             cache_free(&c);

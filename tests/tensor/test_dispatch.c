@@ -4,7 +4,8 @@
 
 #include "tensor_test.h"
 
-/* Runs the choice in a child with GLIM_CPU=name; returns the status of init, and checks the set in use. */
+/* Runs the choice in a child with GLIM_CPU=name; returns the status of init, and checks the set in
+ * use. */
 static int init_in_child(const char *name, const char *want_set) {
     const pid_t pid = fork();
     if (pid == 0) {
@@ -25,7 +26,9 @@ TEST(GLIM_CPU_names_the_set) {
         const char *name = g_set_names[i];
         const int rc = init_in_child(name, name);
         if (glim_kernels_find(name)) CHECK(rc == GLIM_OK);
-        else CHECK(rc == GLIM_E_UNSUPPORTED || rc == GLIM_E_ARG); /* not on this CPU, or not in this build */
+        else
+            CHECK(rc == GLIM_E_UNSUPPORTED ||
+                  rc == GLIM_E_ARG); /* not on this CPU, or not in this build */
     }
 }
 
@@ -34,5 +37,7 @@ TEST(an_unknown_GLIM_CPU_is_an_error_that_names_the_sets) {
 }
 
 TEST(an_empty_GLIM_CPU_is_none) {
-    CHECK(init_in_child("", glim_kernels_find("avx512") ? "avx512" : glim_kernels_find("avx2") ? "avx2" : "ref") == GLIM_OK);
+    CHECK(init_in_child("", glim_kernels_find("avx512") ? "avx512"
+                            : glim_kernels_find("avx2") ? "avx2"
+                                                        : "ref") == GLIM_OK);
 }

@@ -60,7 +60,8 @@ TEST(every_f16_survives_the_way_through_f32) {
 /* Between neighbours lo and hi the halfway point goes to the even one, anything else to the nearer. */
 TEST(f16_rounds_to_nearest_even) {
     for (uint32_t h = 0; h < 0x7bff; h++) {
-        const double lo = (double)glim_f16_to_f32((uint16_t)h), hi = (double)glim_f16_to_f32((uint16_t)(h + 1));
+        const double lo = (double)glim_f16_to_f32((uint16_t)h),
+                     hi = (double)glim_f16_to_f32((uint16_t)(h + 1));
         const float mid = (float)((lo + hi) / 2); /* exact: one more bit */
         const uint32_t even = h & 1 ? h + 1 : h;
         CHECK_MSG(glim_f32_to_f16(mid) == even, "middle above %04x", h);
@@ -150,8 +151,8 @@ TEST(blocks_dequantize_to_the_values_of_the_reference_package) {
         for (size_t i = 0; i < n; i++) {
             float want;
             memcpy(&want, bin.s + values + 4 * i, 4);
-            CHECK_MSG(got[i] == want || (isnan(got[i]) && isnan(want)), "%s[%zu]: got %.9g, want %.9g", name, i,
-                      (double)got[i], (double)want);
+            CHECK_MSG(got[i] == want || (isnan(got[i]) && isnan(want)),
+                      "%s[%zu]: got %.9g, want %.9g", name, i, (double)got[i], (double)want);
         }
         free(got);
         n_types++;
@@ -188,7 +189,8 @@ TEST(simple_quantization_gives_the_published_bytes) {
 }
 
 TEST(simple_quantization_takes_zeros_and_bad_numbers) {
-    const glim_dtype types[] = {GLIM_Q8_0, GLIM_Q4_0, GLIM_Q4_1, GLIM_Q5_0, GLIM_Q5_1, GLIM_F16, GLIM_BF16};
+    const glim_dtype types[] = {GLIM_Q8_0, GLIM_Q4_0, GLIM_Q4_1, GLIM_Q5_0,
+                                GLIM_Q5_1, GLIM_F16,  GLIM_BF16};
     for (size_t t = 0; t < GLIM_COUNT(types); t++) {
         float x[32] = {0}, y[32];
         uint8_t q[64];

@@ -13,10 +13,13 @@
 #include "tensor/qblock.h"
 #include "tensor_test.h"
 
-static bool same_bits(const float *a, const float *b, size_t n) { return memcmp(a, b, n * sizeof *a) == 0; }
+static bool same_bits(const float *a, const float *b, size_t n) {
+    return memcmp(a, b, n * sizeof *a) == 0;
+}
 
 /* bound[r, o] = sum |w| |x|, and exact[r, o] = sum w x in double. */
-static void exact_product(const glim_mat *w, const float *x, size_t n_rows, double *exact, double *bound) {
+static void exact_product(const glim_mat *w, const float *x, size_t n_rows, double *exact,
+                          double *bound) {
     float *v = mem64(w->n_in * sizeof *v);
     for (size_t o = 0; o < w->n_out; o++) {
         glim_dequant(w->type, (const uint8_t *)w->rows + o * w->row_bytes, v, w->n_in);
@@ -39,11 +42,12 @@ static bool is_bf16_approx(const glim_kernels *k, glim_dtype t) {
 }
 
 /* One random matrix of the type through every set. */
-static void compare_sets(glim_rng *rng, glim_dtype t, size_t n_out, size_t n_in, size_t n_rows, bool with_bias,
-                         float x_sigma) {
+static void compare_sets(glim_rng *rng, glim_dtype t, size_t n_out, size_t n_in, size_t n_rows,
+                         bool with_bias, float x_sigma) {
     glim_mat w = random_mat(rng, t, n_out, n_in);
     const size_t n_y = n_rows * n_out;
-    float *x = mem64(n_rows * n_in * 4), *bias = mem64(n_out * 4), *want = mem64(n_y * 4), *got = mem64(n_y * 4);
+    float *x = mem64(n_rows * n_in * 4), *bias = mem64(n_out * 4), *want = mem64(n_y * 4),
+          *got = mem64(n_y * 4);
     double *exact = mem64(n_y * 8), *bound = mem64(n_y * 8);
     fill_normal(rng, x, n_rows * n_in, x_sigma);
     if (with_bias) fill_normal(rng, bias, n_out, 1);
@@ -56,12 +60,14 @@ static void compare_sets(glim_rng *rng, glim_dtype t, size_t n_out, size_t n_in,
         for (size_t i = 0; i < n_y; i++) {
             const char *what = glim_dtype_of(t)->name;
             if (is_bf16_approx(k, t))
-                CHECK_MSG(fabs((double)got[i] - (double)want[i]) <= (0x1p-8 + 1e-5) * bound[i] + 1e-30,
-                          "%s %s n_in %zu [%zu]: got %.9g, want %.9g", k->name, what, n_in, i, (double)got[i],
-                          (double)want[i]);
+                CHECK_MSG(fabs((double)got[i] - (double)want[i]) <=
+                              (0x1p-8 + 1e-5) * bound[i] + 1e-30,
+                          "%s %s n_in %zu [%zu]: got %.9g, want %.9g", k->name, what, n_in, i,
+                          (double)got[i], (double)want[i]);
             else
-                CHECK_MSG(same_bits(&got[i], &want[i], 1), "%s %s n_in %zu n_out %zu [%zu]: got %.9g, want %.9g",
-                          k->name, what, n_in, n_out, i, (double)got[i], (double)want[i]);
+                CHECK_MSG(same_bits(&got[i], &want[i], 1),
+                          "%s %s n_in %zu n_out %zu [%zu]: got %.9g, want %.9g", k->name, what,
+                          n_in, n_out, i, (double)got[i], (double)want[i]);
         }
         free(panels);
         w.panels = NULL;
@@ -79,7 +85,8 @@ static void compare_sets(glim_rng *rng, glim_dtype t, size_t n_out, size_t n_in,
             const size_t i = r * n_out + o;
             /* With a minimum, s * q and a may cancel in the value but not in their rounding: allow for
              * the larger terms. */
-            double tol = 1e-5 * bound[i] + 1e-6 * fabs(exact[i]) + 2e-5 * (double)bias[o] * (double)bias[o] + 1e-6;
+            double tol = 1e-5 * bound[i] + 1e-6 * fabs(exact[i]) +
+                         2e-5 * (double)bias[o] * (double)bias[o] + 1e-6;
             if (glim_dtype_of(t)->is_quant) tol += w_sum * (double)x_max * (0.51 / 127 + 1e-4);
             CHECK_MSG(fabs((double)want[i] - (with_bias ? (double)bias[o] : 0) - exact[i]) <= tol,
                       "plain C %s [%zu]: got %.9g, want %.9g, allowed %.3g", glim_dtype_of(t)->name, i,
@@ -157,8 +164,8 @@ TEST(extreme_codes_and_activations_are_exact) {
                 void *panels = pack_for(NULL, k, &w);
                 product(NULL, k, &w, x, N_ROWS, NULL, got);
                 if (set_i == 0) memcpy(want, got, sizeof got);
-                CHECK_MSG(same_bits(got, want, N_ROWS * N_OUT), "%s %s, all bytes %02x", k->name, info->name,
-                          fills[f]);
+                CHECK_MSG(same_bits(got, want, N_ROWS * N_OUT), "%s %s, all bytes %02x", k->name,
+                          info->name, fills[f]);
                 free(panels);
                 w.panels = NULL;
             }
@@ -180,8 +187,8 @@ TEST(bf16_products_of_bf16_activations_differ_only_in_rounding_of_sums) {
         void *panels = pack_for(NULL, k, &w);
         product(NULL, k, &w, x, N_ROWS, NULL, got);
         for (size_t i = 0; i < N_ROWS * N_OUT; i++)
-            CHECK_MSG(fabs((double)got[i] - exact[i]) <= 1e-5 * bound[i], "%s [%zu]: got %.9g, want %.9g",
-                      k->name, i, (double)got[i], exact[i]);
+            CHECK_MSG(fabs((double)got[i] - exact[i]) <= 1e-5 * bound[i],
+                      "%s [%zu]: got %.9g, want %.9g", k->name, i, (double)got[i], exact[i]);
         free(panels);
         w.panels = NULL;
     }
@@ -219,7 +226,8 @@ TEST(results_do_not_depend_on_rows_threads_or_cuts) {
             /* Row counts, alone and through the driver (which lays the activations out anew). */
             for (size_t n = 1; n <= 17; n++) {
                 product(NULL, k, &w, x, n, bias, got);
-                CHECK_MSG(same_bits(got, want, n * N_OUT), "%s %s: %zu rows", k->name, glim_dtype_of(t)->name, n);
+                CHECK_MSG(same_bits(got, want, n * N_OUT), "%s %s: %zu rows", k->name,
+                          glim_dtype_of(t)->name, n);
             }
             /* Threads. */
             for (int n = 0; n < 4; n++) {
@@ -265,7 +273,8 @@ TEST(many_jobs_run_as_one_loop) {
             const size_t n_rows = i == 4 ? 0 : 1 + i * 40, n_out = 1 + 50 * i; /* one job has no rows */
             w[i] = random_mat(&rng, types[i % 4], n_out, N_IN);
             panels[i] = pack_for(pool, k, &w[i]);
-            x[i] = mem64(n_rows * N_IN * 4), y[i] = mem64(n_rows * n_out * 4), want[i] = mem64(n_rows * n_out * 4);
+            x[i] = mem64(n_rows * N_IN * 4), y[i] = mem64(n_rows * n_out * 4),
+            want[i] = mem64(n_rows * n_out * 4);
             fill_normal(&rng, x[i], n_rows * N_IN, 1);
             const unsigned forms = k->act_form(w[i].type);
             scratch[i] = mem64(glim_act_bytes(n_rows, N_IN, forms));
@@ -291,7 +300,8 @@ TEST(many_jobs_run_as_one_loop) {
 TEST(a_bad_activation_spoils_its_own_row_only) {
     enum { N_IN = 512, N_OUT = 20, N_ROWS = 3 };
     const float bad[] = {NAN, INFINITY, -INFINITY};
-    const glim_dtype types[] = {GLIM_F32, GLIM_F16, GLIM_BF16, GLIM_Q4_0, GLIM_Q8_0, GLIM_Q4_K, GLIM_Q6_K, GLIM_Q2_K};
+    const glim_dtype types[] = {GLIM_F32,  GLIM_F16,  GLIM_BF16, GLIM_Q4_0,
+                                GLIM_Q8_0, GLIM_Q4_K, GLIM_Q6_K, GLIM_Q2_K};
     glim_rng rng = {.seed = 9};
     EACH_SET(k) {
         for (size_t t = 0; t < GLIM_COUNT(types); t++) {
@@ -351,9 +361,11 @@ TEST(activation_forms_are_the_same_bits_on_every_set) {
                             const size_t at = b * 32 + d;
                             if (at >= n_in) CHECK(q[d] == 0);
                             else if (isfinite(s))
-                                CHECK(fabs((double)s * q[d] - (double)x[r * stride + at]) <= 0.5001 * (double)s + 1e-35);
+                                CHECK(fabs((double)s * q[d] - (double)x[r * stride + at]) <=
+                                      0.5001 * (double)s + 1e-35);
                         }
-                        CHECK(sum[0] == a.q8_sum[2 * (r * nb + b)] && sum[1] == a.q8_sum[2 * (r * nb + b) + 1]);
+                        CHECK(sum[0] == a.q8_sum[2 * (r * nb + b)] &&
+                              sum[1] == a.q8_sum[2 * (r * nb + b) + 1]);
                     }
                 }
             }
@@ -362,7 +374,8 @@ TEST(activation_forms_are_the_same_bits_on_every_set) {
             for (size_t b = 0; b < n_bytes; b++) {
                 float s;
                 memcpy(&s, got + b / 4 * 4, 4);
-                if (b >= scale_at && b < scale_at + N_ROWS * ((n_in + 31) / 32) * 4 && isnan(s)) continue;
+                if (b >= scale_at && b < scale_at + N_ROWS * ((n_in + 31) / 32) * 4 && isnan(s))
+                    continue;
                 CHECK_MSG(got[b] == want[b], "%s: n_in %zu byte %zu", k->name, n_in, b);
             }
         }

@@ -1,4 +1,5 @@
-/* test_ops.c - row operations of every set: exact where they should be, near double arithmetic elsewhere.
+/* test_ops.c - row operations of every set: exact where they should be, near double arithmetic
+ * elsewhere.
  *
  *   rope, add, axpy, kv_store   bit-equal to plain C
  *   rmsnorm                     1e-6 relative to double arithmetic
@@ -19,7 +20,8 @@ TEST(rmsnorm_is_near_double_arithmetic) {
             fill_normal(&rng, w, n, 1);
             double ss = 0;
             for (size_t i = 0; i < n; i++) ss += (double)x[i] * x[i];
-            for (size_t i = 0; i < n; i++) want[i] = (float)(w[i] * (x[i] / sqrt(ss / (double)n + 1e-5)));
+            for (size_t i = 0; i < n; i++)
+                want[i] = (float)(w[i] * (x[i] / sqrt(ss / (double)n + 1e-5)));
             got[n] = 77;
             k->rmsnorm(got, x, w, n, 1e-5f);
             CHECK_CLOSE(got, want, n, 1e-30, 1e-6);
@@ -85,7 +87,8 @@ TEST(rope_is_the_same_bits_on_every_set) {
     glim_rng rng = {.seed = 2};
     for (size_t i = 0; i < GLIM_COUNT(n_rots); i++) {
         for (int interleaved = 0; interleaved < 2; interleaved++) {
-            const glim_rope_spec s = {.head_dim = n_rots[i] + i % 3, .n_rot = n_rots[i], .interleaved = interleaved};
+            const glim_rope_spec s = {
+                .head_dim = n_rots[i] + i % 3, .n_rot = n_rots[i], .interleaved = interleaved};
             float x[3 * 130], c[64], sn[64], want[3 * 130], got[3 * 130];
             fill_normal(&rng, x, GLIM_COUNT(x), 3);
             fill_normal(&rng, c, 64, 1);
@@ -96,7 +99,8 @@ TEST(rope_is_the_same_bits_on_every_set) {
                 if (set_i == 0) memcpy(want, got, sizeof got);
                 CHECK_MSG(memcmp(got, want, sizeof got) == 0, "%s n_rot %zu", k->name, n_rots[i]);
                 for (size_t h = 0; h < 3; h++) /* dims past n_rot pass through */
-                    for (size_t d = s.n_rot; d < s.head_dim; d++) CHECK(got[h * s.head_dim + d] == x[h * s.head_dim + d]);
+                    for (size_t d = s.n_rot; d < s.head_dim; d++)
+                        CHECK(got[h * s.head_dim + d] == x[h * s.head_dim + d]);
             }
         }
     }
@@ -113,8 +117,10 @@ TEST(silu_is_near_double_arithmetic_everywhere) {
         }
         k->silu_mul(got, g, up, N);
         for (int i = 0; i < N; i++)
-            CHECK_MSG(fabs((double)got[i] - (double)want[i]) <= 4e-7 * fabs((double)want[i]) + 1e-35,
-                      "%s: silu(%g) = %.9g, want %.9g", k->name, (double)g[i], (double)got[i], (double)want[i]);
+            CHECK_MSG(fabs((double)got[i] - (double)want[i]) <=
+                          4e-7 * fabs((double)want[i]) + 1e-35,
+                      "%s: silu(%g) = %.9g, want %.9g", k->name, (double)g[i], (double)got[i],
+                      (double)want[i]);
         const float big[4] = {1e30f, -1e30f, 0, -0.0f}, one[4] = {1, 1, 1, 1};
         k->silu_mul(got, big, one, 4);
         CHECK(got[0] == 1e30f && got[1] == 0 && got[2] == 0 && got[3] == 0);
@@ -182,12 +188,15 @@ TEST(kv_rows_are_the_same_bits_on_every_set) {
                         float back = 0;
                         glim_dequant(types[t], got + i * size, &back, 1);
                         if (types[t] == GLIM_I8) back *= scale;
-                        const double tol = types[t] == GLIM_F32 ? 0 : types[t] == GLIM_BF16 ? 0x1p-8 * fabs((double)x[i]) : 0.5001 * (double)scale;
-                        CHECK(fabs((double)back - (double)x[i]) <= tol + (types[t] == GLIM_F32 ? 0 : 1e-38));
+                        const double tol = types[t] == GLIM_F32    ? 0
+                                           : types[t] == GLIM_BF16 ? 0x1p-8 * fabs((double)x[i])
+                                                                   : 0.5001 * (double)scale;
+                        CHECK(fabs((double)back - (double)x[i]) <=
+                              tol + (types[t] == GLIM_F32 ? 0 : 1e-38));
                     }
                 }
-                CHECK_MSG(scale == want_scale && memcmp(want, got, sizeof got) == 0, "%s %s n %zu", k->name,
-                          glim_dtype_of(types[t])->name, n);
+                CHECK_MSG(scale == want_scale && memcmp(want, got, sizeof got) == 0, "%s %s n %zu",
+                          k->name, glim_dtype_of(types[t])->name, n);
             }
         }
     }

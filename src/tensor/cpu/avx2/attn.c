@@ -1,6 +1,6 @@
-/* attn.c - attention of many queries over one KV chunk with AVX2; see cpu/avx512/attn.c, whose shape this
- * has: strips of 16 positions made f32 once for a block of 16 queries, scores in tiles of 2 queries x 4
- * positions, values in tiles of 2 queries x 32 dims. */
+/* attn.c - attention of many queries over one KV chunk with AVX2; see cpu/avx512/attn.c, whose
+ * shape this has: strips of 16 positions made f32 once for a block of 16 queries, scores in tiles
+ * of 2 queries x 4 positions, values in tiles of 2 queries x 32 dims. */
 #if defined __x86_64__
 #include <math.h>
 
@@ -64,7 +64,8 @@ static void score_tile(scratch *z, size_t dim, size_t i0, size_t r0, size_t p) {
         }
     }
     UNROLL for (int i = 0; i < 2; i++) { /* a symmetric tree: no total depends on its place */
-        const __m256 x = _mm256_hadd_ps(_mm256_hadd_ps(a[i][0], a[i][1]), _mm256_hadd_ps(a[i][2], a[i][3]));
+        const __m256 x =
+            _mm256_hadd_ps(_mm256_hadd_ps(a[i][0], a[i][1]), _mm256_hadd_ps(a[i][2], a[i][3]));
         _mm_storeu_ps(&z->s[i0 + (size_t)i][p],
                       _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1)));
     }
@@ -89,7 +90,8 @@ static void softmax_row(scratch *z, size_t i, size_t n) {
 INLINE void value_tile(scratch *z, const int Q, const int V, size_t i0, size_t d, size_t p0, size_t n) {
     __m256 a[2][4];
     UNROLL for (int i = 0; i < Q; i++) {
-        UNROLL for (int v = 0; v < V; v++) a[i][v] = _mm256_load_ps(&z->sum[i0 + (size_t)i][d + 8 * (size_t)v]);
+        UNROLL for (int v = 0; v < V; v++) a[i][v] =
+            _mm256_load_ps(&z->sum[i0 + (size_t)i][d + 8 * (size_t)v]);
     }
     for (size_t r = 0; r < n; r++) {
         __m256 x[4];
@@ -100,7 +102,8 @@ INLINE void value_tile(scratch *z, const int Q, const int V, size_t i0, size_t d
         }
     }
     UNROLL for (int i = 0; i < Q; i++) {
-        UNROLL for (int v = 0; v < V; v++) _mm256_store_ps(&z->sum[i0 + (size_t)i][d + 8 * (size_t)v], a[i][v]);
+        UNROLL for (int v = 0; v < V; v++)
+            _mm256_store_ps(&z->sum[i0 + (size_t)i][d + 8 * (size_t)v], a[i][v]);
     }
 }
 
@@ -118,8 +121,9 @@ static void values_1(scratch *z, size_t dim, size_t i, size_t p0, size_t n) {
 INLINE size_t in_strip(size_t n, size_t p0) { return n <= p0 ? 0 : n - p0 < STRIP ? n - p0 : STRIP; }
 
 /* Up to 16 queries. */
-static void attend_block(scratch *z, float *acc, float *m, float *l, const float *q, size_t q_stride, size_t n_q,
-                         const size_t *n_pos, const glim_kv_chunk *c, glim_dtype kv_type, size_t head_dim) {
+static void attend_block(scratch *z, float *acc, float *m, float *l, const float *q,
+                         size_t q_stride, size_t n_q, const size_t *n_pos, const glim_kv_chunk *c,
+                         glim_dtype kv_type, size_t head_dim) {
     const size_t dim = (head_dim + 7) & ~(size_t)7;
     size_t n[QUERIES] = {0}, most = 0;
     for (size_t i = 0; i < n_q; i++) {
@@ -160,7 +164,8 @@ static void attend_block(scratch *z, float *acc, float *m, float *l, const float
     for (size_t i = 0; i < n_q; i++, acc += head_dim) {
         if (n[i] == 0) continue;
         const float top = m[i] > z->max[i] ? m[i] : z->max[i];
-        const __m256 old = exp_ps(_mm256_set1_ps(m[i] - top)), new = exp_ps(_mm256_set1_ps(z->max[i] - top));
+        const __m256 old = exp_ps(_mm256_set1_ps(m[i] - top)),
+                     new = exp_ps(_mm256_set1_ps(z->max[i] - top));
         for (size_t d = 0; d < head_dim; d += 8) {
             const __m256 v = _mm256_mul_ps(_mm256_load_ps(&z->sum[i][d]), new);
             store_n(acc + d, head_dim - d, _mm256_fmadd_ps(load_n(acc + d, head_dim - d), old, v));
@@ -170,8 +175,9 @@ static void attend_block(scratch *z, float *acc, float *m, float *l, const float
     }
 }
 
-void glim_avx2_attn_chunk(float *acc, float *m, float *l, const float *q, size_t q_stride, size_t n_q,
-                          const size_t *n_pos, const glim_kv_chunk *c, glim_dtype kv_type, size_t head_dim) {
+void glim_avx2_attn_chunk(float *acc, float *m, float *l, const float *q, size_t q_stride,
+                          size_t n_q, const size_t *n_pos, const glim_kv_chunk *c,
+                          glim_dtype kv_type, size_t head_dim) {
     if (head_dim > DIM_MAX) {
         glim_ref_attn_chunk(acc, m, l, q, q_stride, n_q, n_pos, c, kv_type, head_dim);
         return;

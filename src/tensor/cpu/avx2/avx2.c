@@ -1,4 +1,5 @@
-/* avx2.c - the table of the AVX2 set (AVX2, FMA, F16C, BMI2: every x86 server and laptop since 2013-17). */
+/* avx2.c - the table of the AVX2 set (AVX2, FMA, F16C, BMI2: every x86 server and laptop since
+ * 2013-17). */
 #if defined __x86_64__
 #include "tensor/cpu/avx2/vec.h"
 #include "tensor/kernels_internal.h"

@@ -1,8 +1,8 @@
 /* blocks.c - products with block-quantized weights with AVX2: vpmaddubsw and vpmaddwd over panels.
  *
- * The panels and the order of operations are those of cpu/avx512/blocks.c; a panel is two halves of eight
- * columns. vpmaddubsw adds two products in 16 bits and saturates, so each type says how many of its sums
- * may be added up before they are widened (activations lie in -127..127):
+ * The panels and the order of operations are those of cpu/avx512/blocks.c; a panel is two halves of
+ * eight columns. vpmaddubsw adds two products in 16 bits and saturates, so each type says how many
+ * of its sums may be added up before they are widened (activations lie in -127..127):
  *
  *   largest code  15: 8 sums (30480)   24, 31: 4 (31496)   63: 2 (32004)
  *   8-bit types   |w| * (x with w's sign): 128 * 127 * 2 = 32512 fits once
@@ -78,7 +78,8 @@ INLINE glim_panel_layout layout_of(glim_dtype T) {
 
 INLINE __m256i load32(const uint8_t *p) { return _mm256_loadu_si256((const void *)p); }
 INLINE __m256i shift(__m256i x, const int left) {
-    return left >= 0 ? _mm256_slli_epi16(x, left >= 0 ? left : 0) : _mm256_srli_epi16(x, left >= 0 ? 0 : -left);
+    return left >= 0 ? _mm256_slli_epi16(x, left >= 0 ? left : 0)
+                     : _mm256_srli_epi16(x, left >= 0 ? 0 : -left);
 }
 INLINE __m256i nibble(const uint8_t *p, const int t) {
     const __m256i v = load32(p + 64 * (t % 4));
@@ -88,7 +89,8 @@ INLINE __m256i bit(const uint8_t *p, const int t, const int at) {
     return _mm256_and_si256(shift(load32(p), at - t), _mm256_set1_epi8((char)(1 << at)));
 }
 INLINE __m256i pair(const uint8_t *p, const int t, const int at) {
-    return _mm256_and_si256(shift(load32(p + 64 * (t / 4)), at - 2 * (t % 4)), _mm256_set1_epi8((char)(3 << at)));
+    return _mm256_and_si256(shift(load32(p + 64 * (t / 4)), at - 2 * (t % 4)),
+                            _mm256_set1_epi8((char)(3 << at)));
 }
 INLINE __m256i look_up(__m256i code, __m128i table) {
     return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), code);
@@ -105,10 +107,11 @@ INLINE __m256i load_code(const glim_dtype T, const uint8_t *p, const int t) {
     case GLIM_Q3_K: return _mm256_or_si256(pair(p + 64, t, 0), bit(p, t, 2));
     case GLIM_IQ4_NL:
     case GLIM_IQ4_XS: /* glim_iq4_values */
-        return look_up(nibble(p, t), _mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53,
-                                                   69, 89, 113));
+        return look_up(nibble(p, t), _mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13,
+                                                   25, 38, 53, 69, 89, 113));
     case GLIM_MXFP4: /* glim_mxfp4_values + 12 */
-        return look_up(nibble(p, t), _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
+        return look_up(nibble(p, t),
+                       _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
     default: return nibble(p, t);
     }
 }
@@ -139,7 +142,8 @@ INLINE __m128i load8(const uint8_t *p) { return _mm_loadl_epi64((const void *)p)
 INLINE __m256 load_f16(const uint8_t *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const void *)p)); }
 INLINE __m256 f32_of_u8(__m128i v) { return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(v)); }
 
-INLINE __m256 scale_of(const glim_dtype T, const uint8_t *g, const k4_bytes *k, size_t j, size_t h, size_t c) {
+INLINE __m256 scale_of(const glim_dtype T, const uint8_t *g, const k4_bytes *k, size_t j, size_t h,
+                       size_t c) {
     switch (T) {
     case GLIM_Q4_1:
     case GLIM_Q5_1: return load_f16(g + 16 * c);
@@ -177,7 +181,8 @@ INLINE __m256 scale_of(const glim_dtype T, const uint8_t *g, const k4_bytes *k, 
 }
 
 /* The minimum term, as glim_qblock.add. */
-INLINE __m256 add_of(const glim_dtype T, const uint8_t *g, const k4_bytes *k, size_t j, size_t h, size_t c) {
+INLINE __m256 add_of(const glim_dtype T, const uint8_t *g, const k4_bytes *k, size_t j, size_t h,
+                     size_t c) {
     const __m256 minus_0 = _mm256_set1_ps(-0.0f), d = load_f16(g + 32 + 16 * c);
     switch (T) {
     case GLIM_Q4_K:
@@ -195,8 +200,8 @@ INLINE __m256 add_of(const glim_dtype T, const uint8_t *g, const k4_bytes *k, si
 /* ---- the tile ---- */
 
 /* isum[r] += sum over inputs [4 t0, 4 t1) of codes times row r's activations (q: row 0's block). */
-INLINE void dot(const glim_dtype T, const int R, const uint8_t *p, const int8_t *q, size_t q_row, const int t0,
-                const int t1, __m256i isum[ROWS]) {
+INLINE void dot(const glim_dtype T, const int R, const uint8_t *p, const int8_t *q, size_t q_row,
+                const int t0, const int t1, __m256i isum[ROWS]) {
     const int G = sums_of(T) < t1 - t0 ? sums_of(T) : t1 - t0;
     const __m256i ones = _mm256_set1_epi16(1);
     UNROLL for (int t = t0; t < t1; t += G) {
@@ -207,7 +212,8 @@ INLINE void dot(const glim_dtype T, const int R, const uint8_t *p, const int8_t 
             __m256i s = _mm256_setzero_si256();
             UNROLL for (int i = 0; i < G; i++) {
                 const __m256i x = bcast4(at + 4 * i);
-                const __m256i v = is_signed(T) ? _mm256_maddubs_epi16(_mm256_abs_epi8(w[i]), _mm256_sign_epi8(x, w[i]))
+                const __m256i v = is_signed(T) ? _mm256_maddubs_epi16(_mm256_abs_epi8(w[i]),
+                                                                      _mm256_sign_epi8(x, w[i]))
                                                : _mm256_maddubs_epi16(w[i], x);
                 s = i == 0 ? v : _mm256_add_epi16(s, v);
             }
@@ -219,8 +225,8 @@ INLINE void dot(const glim_dtype T, const int R, const uint8_t *p, const int8_t 
 /* out[r][c] for R rows and halves c0 .. c0 + C - 1, over n blocks from the panel's group at p. With few
  * rows both halves are done together, so that memory is read in order; with many the registers do not
  * suffice, and the panel is in the cache anyway. */
-INLINE void tile(const glim_dtype T, const int R, const int C, size_t c0, const uint8_t *p, const tile_x *x,
-                 size_t n, __m256 out[ROWS][2]) {
+INLINE void tile(const glim_dtype T, const int R, const int C, size_t c0, const uint8_t *p,
+                 const tile_x *x, size_t n, __m256 out[ROWS][2]) {
     const glim_panel_layout l = layout_of(T);
     const size_t q_row = x->n_blocks * 32;
     const int H = has_halves(T) ? 2 : 1;
@@ -240,15 +246,16 @@ INLINE void tile(const glim_dtype T, const int R, const int C, size_t c0, const 
                     __m256i isum[ROWS];
                     UNROLL for (int r = 0; r < R; r++) {
                         const size_t at = has_halves(T) ? 2 * b + (size_t)h : b;
-                        isum[r] = minus_of(T) ? _mm256_set1_epi32(x->start[r][at]) : _mm256_setzero_si256();
+                        isum[r] = minus_of(T) ? _mm256_set1_epi32(x->start[r][at])
+                                              : _mm256_setzero_si256();
                     }
                     if (has_halves(T)) dot(T, R, code, q, q_row, h ? 4 : 0, h ? 8 : 4, isum);
                     else dot(T, R, code, q, q_row, 0, 8, isum);
                     const __m256 s = scale_of(T, p, &k4, j, (size_t)h, c);
                     UNROLL for (int r = 0; r < R; r++) {
                         const __m256 xs = _mm256_set1_ps(x->xs[(size_t)r * x->n_blocks + b]);
-                        acc[r][ci] =
-                            _mm256_fmadd_ps(_mm256_mul_ps(s, xs), _mm256_cvtepi32_ps(isum[r]), acc[r][ci]);
+                        acc[r][ci] = _mm256_fmadd_ps(_mm256_mul_ps(s, xs),
+                                                     _mm256_cvtepi32_ps(isum[r]), acc[r][ci]);
                     }
                 }
                 if (has_add(T)) {
@@ -309,7 +316,8 @@ static void fill_terms(tile_x *x, glim_dtype T, const glim_act *a, size_t row, i
     }
 }
 
-void glim_avx2_matmul_blocks(const glim_matmul_job *j, size_t out0, size_t n_out, size_t row0, size_t n_rows) {
+void glim_avx2_matmul_blocks(const glim_matmul_job *j, size_t out0, size_t n_out, size_t row0,
+                             size_t n_rows) {
     const glim_mat *w = j->w;
     const glim_dtype T = glim_panel_type(w->type);
     const glim_panel_layout l = glim_panel_layout_of(T);
@@ -331,13 +339,15 @@ void glim_avx2_matmul_blocks(const glim_matmul_job *j, size_t out0, size_t n_out
                 __m256 acc[ROWS][2];
                 for (int r = 0; r < rows; r++)
                     for (size_t c = 0; c < 2; c++)
-                        acc[r][c] = b0 && n_col[c] ? load_n(y + (size_t)r * j->y_stride + 8 * c, n_col[c])
-                                                   : _mm256_setzero_ps();
+                        acc[r][c] = b0 && n_col[c]
+                                        ? load_n(y + (size_t)r * j->y_stride + 8 * c, n_col[c])
+                                        : _mm256_setzero_ps();
                 g_tiles[T][at](p, &x, n, acc);
                 for (size_t c = 0; c < 2 && n_col[c]; c++) {
                     for (int r = 0; r < rows; r++) {
                         __m256 v = acc[r][c];
-                        if (last && j->bias) v = _mm256_add_ps(v, load_n(j->bias + out0 + o + 8 * c, n_col[c]));
+                        if (last && j->bias)
+                            v = _mm256_add_ps(v, load_n(j->bias + out0 + o + 8 * c, n_col[c]));
                         store_n(y + (size_t)r * j->y_stride + 8 * c, n_col[c], v);
                     }
                 }

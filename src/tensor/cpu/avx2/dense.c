@@ -1,8 +1,9 @@
-/* dense.c - products with f32, f16 and bf16 weights with AVX2, and the choice between these and blocks.
+/* dense.c - products with f32, f16 and bf16 weights with AVX2, and the choice between these and
+ * blocks.
  *
- * One fma chain per output over the inputs in order, f32 activations, weights expanded exactly: bit-equal
- * to plain C for all three. A tile is R rows by P panels of two registers; 1 x 4, 2 x 2 and 4 x 1 all keep
- * eight chains in flight. */
+ * One fma chain per output over the inputs in order, f32 activations, weights expanded exactly:
+ * bit-equal to plain C for all three. A tile is R rows by P panels of two registers; 1 x 4, 2 x 2
+ * and 4 x 1 all keep eight chains in flight. */
 #if defined __x86_64__
 #include "tensor/cpu/avx2/vec.h"
 #include "tensor/kernels_internal.h"
@@ -20,10 +21,11 @@ INLINE __m256 load_w(const glim_dtype T, const uint8_t *p, size_t k, size_t c) {
                                      : _mm256_slli_epi32(v, 16));
 }
 
-INLINE void step(const glim_dtype T, const int R, const int P, const uint8_t *p, size_t p_stride, const float *x,
-                 size_t x_row, size_t k, __m256 acc[R_MAX][P_MAX][2]) {
+INLINE void step(const glim_dtype T, const int R, const int P, const uint8_t *p, size_t p_stride,
+                 const float *x, size_t x_row, size_t k, __m256 acc[R_MAX][P_MAX][2]) {
     UNROLL for (int i = 0; i < P; i++) {
-        const __m256 w0 = load_w(T, p + (size_t)i * p_stride, k, 0), w1 = load_w(T, p + (size_t)i * p_stride, k, 1);
+        const __m256 w0 = load_w(T, p + (size_t)i * p_stride, k, 0),
+                     w1 = load_w(T, p + (size_t)i * p_stride, k, 1);
         UNROLL for (int r = 0; r < R; r++) {
             const __m256 v = _mm256_broadcast_ss(x + (size_t)r * x_row + k);
             acc[r][i][0] = _mm256_fmadd_ps(w0, v, acc[r][i][0]);
@@ -32,8 +34,8 @@ INLINE void step(const glim_dtype T, const int R, const int P, const uint8_t *p,
     }
 }
 
-INLINE void tile(const glim_dtype T, const int R, const int P, const uint8_t *p, size_t p_stride, const float *x,
-                 size_t x_row, size_t n, __m256 out[R_MAX][P_MAX][2]) {
+INLINE void tile(const glim_dtype T, const int R, const int P, const uint8_t *p, size_t p_stride,
+                 const float *x, size_t x_row, size_t n, __m256 out[R_MAX][P_MAX][2]) {
     __m256 acc[R_MAX][P_MAX][2];
     UNROLL for (int r = 0; r < R; r++) {
         UNROLL for (int i = 0; i < P; i++) acc[r][i][0] = acc[r][i][1] = _mm256_setzero_ps();
@@ -62,13 +64,16 @@ TILES(F16)
 TILES(BF16)
 
 /* [rows 1, 2, 4][panels 1, 2, 4] */
-#define ROW(T) \
-    {{tile_##T##_1_1, tile_##T##_1_2, tile_##T##_1_4}, {tile_##T##_2_1, tile_##T##_2_2, NULL}, {tile_##T##_4_1, NULL, NULL}}
+#define ROW(T)                                           \
+    {{tile_##T##_1_1, tile_##T##_1_2, tile_##T##_1_4},   \
+     {tile_##T##_2_1, tile_##T##_2_2, NULL},             \
+     {tile_##T##_4_1, NULL, NULL}}
 static tile_fn *const g_f32[3][3] = ROW(F32);
 static tile_fn *const g_f16[3][3] = ROW(F16);
 static tile_fn *const g_bf16[3][3] = ROW(BF16);
 
-static void matmul_dense(const glim_matmul_job *j, size_t out0, size_t n_out, size_t row0, size_t n_rows) {
+static void matmul_dense(const glim_matmul_job *j, size_t out0, size_t n_out, size_t row0,
+                         size_t n_rows) {
     const glim_mat *w = j->w;
     const glim_dtype T = glim_panel_type(w->type);
     tile_fn *const(*tiles)[3] = T == GLIM_F32 ? g_f32 : T == GLIM_F16 ? g_f16 : g_bf16;
@@ -83,7 +88,8 @@ static void matmul_dense(const glim_matmul_job *j, size_t out0, size_t n_out, si
             const int most = 2 - ri; /* eight chains at most */
             const int pi = left >= 4 && most >= 2 ? 2 : left >= 2 && most >= 1 ? 1 : 0, panels = 1 << pi;
             __m256 acc[R_MAX][P_MAX][2];
-            tiles[ri][pi](first + o / GLIM_PANEL * stride, stride, j->x->f32 + row * x_row, x_row, w->n_in, acc);
+            tiles[ri][pi](first + o / GLIM_PANEL * stride, stride, j->x->f32 + row * x_row, x_row,
+                          w->n_in, acc);
             for (int i = 0; i < panels; i++) {
                 for (size_t c = 0; c < 2; c++) {
                     const size_t col = o + (size_t)i * GLIM_PANEL + 8 * c;

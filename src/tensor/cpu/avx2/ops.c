@@ -42,7 +42,8 @@ static void q8_block(const float *src, size_t len, int8_t *q, float *scale, int3
     for (size_t i = 0; i < len; i += 8) { /* lanes beyond len are zero */
         const __m256i v = round_8(src + i, len - i, inv);
         _mm_storel_epi64((void *)(q + i), narrow(v));
-        sum[i / 16] += sum_lanes_epi32(_mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1)));
+        sum[i / 16] += sum_lanes_epi32(
+            _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1)));
     }
 }
 
@@ -53,7 +54,8 @@ void glim_avx2_act_fill(glim_act *x, unsigned forms, size_t row0, size_t n) {
         if (forms & GLIM_ACT_BF16) {
             uint16_t *dst = x->bf16 + r * n_even;
             size_t i = 0;
-            for (; i + 8 <= n_in; i += 8) _mm_storeu_si128((void *)(dst + i), bf16_of(_mm256_loadu_ps(src + i)));
+            for (; i + 8 <= n_in; i += 8)
+                _mm_storeu_si128((void *)(dst + i), bf16_of(_mm256_loadu_ps(src + i)));
             for (; i < n_in; i++) dst[i] = glim_f32_to_bf16(src[i]);
             if (n_in & 1) dst[n_in] = 0;
         }
@@ -110,7 +112,8 @@ void glim_avx2_rmsnorm(float *out, const float *x, const float *w, size_t n, flo
     const float ss = sum_lanes(_mm256_add_ps(_mm256_add_ps(s[0], s[1]), _mm256_add_ps(s[2], s[3])));
     const __m256 inv = _mm256_set1_ps(1.0f / sqrtf(ss / (float)n + eps));
     for (i = 0; i < n; i += 8)
-        store_n(out + i, n - i, _mm256_mul_ps(load_n(w + i, n - i), _mm256_mul_ps(load_n(x + i, n - i), inv)));
+        store_n(out + i, n - i,
+                _mm256_mul_ps(load_n(w + i, n - i), _mm256_mul_ps(load_n(x + i, n - i), inv)));
 }
 
 static void rope_split(float *x, const float *cos, const float *sin, size_t half) {

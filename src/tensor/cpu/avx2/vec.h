@@ -89,7 +89,8 @@ INLINE uint32_t max_lanes_epu32(__m256i v) {
 }
 
 void glim_avx2_matmul(const glim_matmul_job *j, size_t out0, size_t n_out, size_t row0, size_t n_rows);
-void glim_avx2_matmul_blocks(const glim_matmul_job *j, size_t out0, size_t n_out, size_t row0, size_t n_rows);
+void glim_avx2_matmul_blocks(const glim_matmul_job *j, size_t out0, size_t n_out, size_t row0,
+                             size_t n_rows);
 void glim_avx2_act_fill(glim_act *x, unsigned forms, size_t row0, size_t n);
 void glim_avx2_kv_store(void *dst, float *scale, glim_dtype kv_type, const float *src, size_t n);
 void glim_avx2_rmsnorm(float *out, const float *x, const float *w, size_t n, float eps);
@@ -97,7 +98,8 @@ void glim_avx2_rope(float *x, size_t n_head, const float *cos, const float *sin,
 void glim_avx2_silu_mul(float *out, const float *gate, const float *up, size_t n);
 void glim_avx2_add(float *y, const float *x, size_t n);
 void glim_avx2_axpy(float *y, float a, const float *x, size_t n);
-void glim_avx2_attn_chunk(float *acc, float *m, float *l, const float *q, size_t q_stride, size_t n_q,
-                          const size_t *n_pos, const glim_kv_chunk *c, glim_dtype kv_type, size_t head_dim);
+void glim_avx2_attn_chunk(float *acc, float *m, float *l, const float *q, size_t q_stride,
+                          size_t n_q, const size_t *n_pos, const glim_kv_chunk *c,
+                          glim_dtype kv_type, size_t head_dim);
 
 #endif

@@ -1,16 +1,16 @@
 /* attn.c - attention of many queries over one KV chunk with AVX-512; contract in kernels.h.
  *
- * Queries are taken in blocks of 16, positions in strips of 16. A strip of K or V is read and turned into
- * f32 once for all queries of the block (grouped-query attention: 12 or 16 query heads share it), into a
- * scratch that stays in the first-level cache. Then:
+ * Queries are taken in blocks of 16, positions in strips of 16. A strip of K or V is read and
+ * turned into f32 once for all queries of the block (grouped-query attention: 12 or 16 query heads
+ * share it), into a scratch that stays in the first-level cache. Then:
  *
- *   scores   tiles of 4 queries x 4 positions: 16 registers of partial sums over head_dim, folded to 16
- *            totals by one symmetric tree, so that a total does not depend on its place in the tile
+ *   scores   tiles of 4 queries x 4 positions: 16 registers of partial sums over head_dim, folded
+ *            to 16 totals by one symmetric tree: a total does not depend on its place in the tile
  *   softmax  per query: maximum, exponentials, sum in 16 lanes (position p in lane p % 16)
  *   values   tiles of 4 queries x 64 dims, one fma chain per output over positions in order
  *
- * A query's chain stops at its own n_pos; where the four of a tile differ they are run one by one, with
- * the same operations. So a query's result depends on nothing but itself. */
+ * A query's chain stops at its own n_pos; where the four of a tile differ they are run one by one,
+ * with the same operations. So a query's result depends on nothing but itself. */
 #if defined __x86_64__
 #include <math.h>
 
@@ -69,13 +69,16 @@ static void score_tile(scratch *z, size_t dim, size_t i0, size_t r0, size_t p) {
     /* Fold: within 128-bit lanes until each holds partial sums of the four positions, then the lanes. */
     __m512 x[4];
     UNROLL for (int i = 0; i < 4; i++) {
-        const __m512 u = _mm512_add_ps(_mm512_unpacklo_ps(a[i][0], a[i][1]), _mm512_unpackhi_ps(a[i][0], a[i][1]));
-        const __m512 v = _mm512_add_ps(_mm512_unpacklo_ps(a[i][2], a[i][3]), _mm512_unpackhi_ps(a[i][2], a[i][3]));
+        const __m512 u = _mm512_add_ps(_mm512_unpacklo_ps(a[i][0], a[i][1]),
+                                       _mm512_unpackhi_ps(a[i][0], a[i][1]));
+        const __m512 v = _mm512_add_ps(_mm512_unpacklo_ps(a[i][2], a[i][3]),
+                                       _mm512_unpackhi_ps(a[i][2], a[i][3]));
         const __m512d ud = _mm512_castps_pd(u), vd = _mm512_castps_pd(v);
         x[i] = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(ud, vd)),
                              _mm512_castpd_ps(_mm512_unpackhi_pd(ud, vd)));
     }
-#define FOLD(u, v) _mm512_add_ps(_mm512_shuffle_f32x4((u), (v), 0x88), _mm512_shuffle_f32x4((u), (v), 0xdd))
+#define FOLD(u, v)                                                                                 \
+    _mm512_add_ps(_mm512_shuffle_f32x4((u), (v), 0x88), _mm512_shuffle_f32x4((u), (v), 0xdd))
     const __m512 x01 = FOLD(x[0], x[1]), x23 = FOLD(x[2], x[3]), all = FOLD(x01, x23);
 #undef FOLD
     _mm_storeu_ps(&z->s[i0][p], _mm512_castps512_ps128(all));
@@ -106,7 +109,8 @@ static void softmax_row(scratch *z, size_t i, size_t n) {
 INLINE void value_tile(scratch *z, const int Q, const int V, size_t i0, size_t d, size_t p0, size_t n) {
     __m512 a[4][4];
     UNROLL for (int i = 0; i < Q; i++) {
-        UNROLL for (int v = 0; v < V; v++) a[i][v] = _mm512_load_ps(&z->sum[i0 + (size_t)i][d + 16 * (size_t)v]);
+        UNROLL for (int v = 0; v < V; v++) a[i][v] =
+            _mm512_load_ps(&z->sum[i0 + (size_t)i][d + 16 * (size_t)v]);
     }
     for (size_t r = 0; r < n; r++) {
         __m512 x[4];
@@ -117,7 +121,8 @@ INLINE void value_tile(scratch *z, const int Q, const int V, size_t i0, size_t d
         }
     }
     UNROLL for (int i = 0; i < Q; i++) {
-        UNROLL for (int v = 0; v < V; v++) _mm512_store_ps(&z->sum[i0 + (size_t)i][d + 16 * (size_t)v], a[i][v]);
+        UNROLL for (int v = 0; v < V; v++)
+            _mm512_store_ps(&z->sum[i0 + (size_t)i][d + 16 * (size_t)v], a[i][v]);
     }
 }
 
@@ -136,8 +141,9 @@ static void values_1(scratch *z, size_t dim, size_t i, size_t p0, size_t n) {
 INLINE size_t in_strip(size_t n, size_t p0) { return n <= p0 ? 0 : n - p0 < STRIP ? n - p0 : STRIP; }
 
 /* Up to 16 queries. */
-static void attend_block(scratch *z, float *acc, float *m, float *l, const float *q, size_t q_stride, size_t n_q,
-                         const size_t *n_pos, const glim_kv_chunk *c, glim_dtype kv_type, size_t head_dim) {
+static void attend_block(scratch *z, float *acc, float *m, float *l, const float *q,
+                         size_t q_stride, size_t n_q, const size_t *n_pos, const glim_kv_chunk *c,
+                         glim_dtype kv_type, size_t head_dim) {
     const size_t dim = (head_dim + 15) & ~(size_t)15;
     size_t n[QUERIES] = {0}, most = 0;
     for (size_t i = 0; i < n_q; i++) {
@@ -178,11 +184,13 @@ static void attend_block(scratch *z, float *acc, float *m, float *l, const float
     for (size_t i = 0; i < n_q; i++, acc += head_dim) {
         if (n[i] == 0) continue;
         const float top = m[i] > z->max[i] ? m[i] : z->max[i];
-        const __m512 old = exp_ps(_mm512_set1_ps(m[i] - top)), new = exp_ps(_mm512_set1_ps(z->max[i] - top));
+        const __m512 old = exp_ps(_mm512_set1_ps(m[i] - top)),
+                     new = exp_ps(_mm512_set1_ps(z->max[i] - top));
         for (size_t d = 0; d < head_dim; d += 16) {
             const __mmask16 mask = first_lanes(head_dim - d);
             const __m512 v = _mm512_mul_ps(_mm512_load_ps(&z->sum[i][d]), new);
-            _mm512_mask_storeu_ps(acc + d, mask, _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, acc + d), old, v));
+            _mm512_mask_storeu_ps(acc + d, mask,
+                                  _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, acc + d), old, v));
         }
         l[i] = l[i] * _mm512_cvtss_f32(old) + z->total[i] * _mm512_cvtss_f32(new);
         m[i] = top;

@@ -1,4 +1,5 @@
-/* avx512.c - the table of the AVX-512 set (F, BW, VL, DQ, VNNI, BF16, VBMI: Zen 4, Sapphire Rapids on). */
+/* avx512.c - the table of the AVX-512 set (F, BW, VL, DQ, VNNI, BF16, VBMI: Zen 4, Sapphire Rapids
+ * on). */
 #if defined __x86_64__
 #include "tensor/cpu/avx512/vec.h"
 #include "tensor/kernels_internal.h"

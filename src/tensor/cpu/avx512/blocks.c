@@ -1,15 +1,16 @@
 /* blocks.c - products with block-quantized weights: vpdpbusd over panels (AVX-512 VNNI).
  *
- * A tile is up to 8 rows by one panel of 16 columns. For each block of 32 the codes are unpacked once into
- * eight registers (16 columns x 4 inputs each) and multiplied with every row's broadcast activations. The
- * integer sums are exact, so the result is the fma sequence of cpu/ref/matmul.c, bit for bit:
+ * A tile is up to 8 rows by one panel of 16 columns. For each block of 32 the codes are unpacked
+ * once into eight registers (16 columns x 4 inputs each) and multiplied with every row's broadcast
+ * activations. The integer sums are exact, so the result is the fma sequence of cpu/ref/matmul.c,
+ * bit for bit:
  *
  *   codes are unsigned      sum (u - minus) x = sum u x - minus * sum x: the accumulator starts at
  *                           -minus * xsum, which the row's activation sums give
  *   the minimum             fma(a, xs * xsum, acc), with xs * xsum made once per row and block
  *
- * Both per-row terms are made for SEGMENT blocks ahead and serve all panels of the call. Between segments
- * (n_in > 8192) the accumulators rest in y, which changes nothing. */
+ * Both per-row terms are made for SEGMENT blocks ahead and serve all panels of the call. Between
+ * segments (n_in > 8192) the accumulators rest in y, which changes nothing. */
 #if defined __x86_64__
 #include "tensor/cpu/avx512/vec.h"
 #include "tensor/kernels_internal.h"
@@ -47,7 +48,7 @@ INLINE int minus_of(glim_dtype T) {
     }
 }
 INLINE glim_panel_layout layout_of(glim_dtype T) {
-    switch (T) { /* as glim_panel_layout_of, known at compile time; a test compares */
+    switch (T) { /* as glim_panel_layout_of, known at compile time; the tests would not pass otherwise */
     case GLIM_Q4_0:
     case GLIM_IQ4_NL: return (glim_panel_layout){2, 576, 64, 256};
     case GLIM_Q4_1: return (glim_panel_layout){1, 320, 64, 256};
@@ -122,8 +123,8 @@ INLINE void load_codes(glim_dtype T, const uint8_t *p, __m512i w[8]) {
     case GLIM_IQ4_NL:
     case GLIM_IQ4_XS: /* glim_iq4_values + 128 */
         load_nibbles(p, w);
-        look_up(w, _mm_setr_epi8(1, 24, 45, 63, 79, 93, 106, 118, (char)129, (char)141, (char)153, (char)166,
-                                 (char)181, (char)197, (char)217, (char)241));
+        look_up(w, _mm_setr_epi8(1, 24, 45, 63, 79, 93, 106, 118, (char)129, (char)141, (char)153,
+                                 (char)166, (char)181, (char)197, (char)217, (char)241));
         break;
     case GLIM_MXFP4: /* glim_mxfp4_values + 12 */
         load_nibbles(p, w);
@@ -185,7 +186,8 @@ INLINE __m512 scale_of(glim_dtype T, const uint8_t *g, const k4_bytes *k, size_t
         const __m512i h2 = _mm512_and_si512(_mm512_srl_epi32(high, _mm_cvtsi32_si128((int)(2 * j))),
                                             _mm512_set1_epi32(3));
         const __m512i s = _mm512_or_si512(l4, _mm512_slli_epi32(h2, 4));
-        return _mm512_mul_ps(load_f16(g), _mm512_cvtepi32_ps(_mm512_sub_epi32(s, _mm512_set1_epi32(32))));
+        return _mm512_mul_ps(load_f16(g),
+                             _mm512_cvtepi32_ps(_mm512_sub_epi32(s, _mm512_set1_epi32(32))));
     }
     case GLIM_MXFP4: { /* glim_mxfp4_scale */
         const __m512i e = _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)(g + 16 * j)));
@@ -220,7 +222,8 @@ INLINE __m512 add_of(glim_dtype T, const uint8_t *g, const k4_bytes *k, size_t j
 /* ---- the tile ---- */
 
 /* acc[r] over n blocks from the panel's group at p. */
-INLINE void tile(const glim_dtype T, const int R, const uint8_t *p, const tile_x *x, size_t n, __m512 *out) {
+INLINE void tile(const glim_dtype T, const int R, const uint8_t *p, const tile_x *x, size_t n,
+                 __m512 *out) {
     const glim_panel_layout l = layout_of(T);
     __m512 acc[ROWS];
     UNROLL for (int r = 0; r < R; r++) acc[r] = out[r];
@@ -237,7 +240,8 @@ INLINE void tile(const glim_dtype T, const int R, const uint8_t *p, const tile_x
             /* Four rows side by side: a chain of eight vpdpbusd would wait for its own latency. */
             UNROLL for (int r0 = 0; r0 < R; r0 += 4) {
                 const int G = R - r0 < 4 ? R - r0 : 4;
-                __m512i lo[4], hi[4]; /* sums of the two halves of 16; lo alone where nothing splits them */
+                __m512i lo[4],
+                    hi[4]; /* sums of the two halves of 16; lo alone where nothing splits them */
                 UNROLL for (int g = 0; g < G; g++) {
                     const int r = r0 + g;
                     lo[g] = hi[g] = _mm512_setzero_si512();
@@ -259,8 +263,8 @@ INLINE void tile(const glim_dtype T, const int R, const uint8_t *p, const tile_x
                 }
                 if (!split) {
                     UNROLL for (int t = 4; t < 8; t++) {
-                        UNROLL for (int g = 0; g < G; g++)
-                            lo[g] = _mm512_dpbusd_epi32(lo[g], w[t], bcast4(q + (size_t)g * x->n_blocks * 32 + 4 * t));
+                        UNROLL for (int g = 0; g < G; g++) lo[g] = _mm512_dpbusd_epi32(
+                            lo[g], w[t], bcast4(q + (size_t)g * x->n_blocks * 32 + 4 * t));
                     }
                 }
                 UNROLL for (int g = 0; g < G; g++) {
@@ -269,7 +273,8 @@ INLINE void tile(const glim_dtype T, const int R, const uint8_t *p, const tile_x
                     if (split && !has_halves(T)) lo[g] = _mm512_add_epi32(lo[g], hi[g]);
                     acc[r] = _mm512_fmadd_ps(_mm512_mul_ps(s0, xs), _mm512_cvtepi32_ps(lo[g]), acc[r]);
                     if (has_halves(T))
-                        acc[r] = _mm512_fmadd_ps(_mm512_mul_ps(s1, xs), _mm512_cvtepi32_ps(hi[g]), acc[r]);
+                        acc[r] = _mm512_fmadd_ps(_mm512_mul_ps(s1, xs), _mm512_cvtepi32_ps(hi[g]),
+                                                 acc[r]);
                     if (has_add(T) && has_halves(T)) {
                         acc[r] = _mm512_fmadd_ps(a0, _mm512_set1_ps(x->sum[r][2 * b]), acc[r]);
                         acc[r] = _mm512_fmadd_ps(a1, _mm512_set1_ps(x->sum[r][2 * b + 1]), acc[r]);
@@ -344,8 +349,9 @@ void glim_avx512_matmul_blocks(const glim_matmul_job *j, size_t out0, size_t n_o
                     acc[r] = b0 ? _mm512_maskz_loadu_ps(mask, y + (size_t)r * j->y_stride)
                                 : _mm512_setzero_ps();
                 g_tiles[T][at](p, &x, n, acc);
-                const __m512 bias =
-                    last && j->bias ? _mm512_maskz_loadu_ps(mask, j->bias + out0 + o) : _mm512_setzero_ps();
+                const __m512 bias = last && j->bias
+                                        ? _mm512_maskz_loadu_ps(mask, j->bias + out0 + o)
+                                        : _mm512_setzero_ps();
                 for (int r = 0; r < rows; r++) {
                     if (last && j->bias) acc[r] = _mm512_add_ps(acc[r], bias);
                     _mm512_mask_storeu_ps(y + (size_t)r * j->y_stride, mask, acc[r]);

@@ -1,12 +1,14 @@
-/* dense.c - products with f32, f16 and bf16 weights, and the choice between these and block weights.
+/* dense.c - products with f32, f16 and bf16 weights, and the choice between these and block
+ * weights.
  *
  *   f32, f16  acc = fma(w, x, acc) in input order, f32 activations: bit-equal to plain C
- *   bf16      vdpbf16ps on pairs of inputs in order, activations rounded to bf16: twice the arithmetic
- *             rate. Products are exact; the instruction rounds sums to nearest and takes subnormals as
- *             zero, so it agrees with plain C only to rounding (tests/tensor/test_matmul.c states it).
+ *   bf16      vdpbf16ps on pairs of inputs in order, activations rounded to bf16: twice the
+ * arithmetic rate. Products are exact; the instruction rounds sums to nearest and takes subnormals
+ * as zero, so it agrees with plain C only to rounding (tests/tensor/test_matmul.c states it).
  *
- * A tile is R rows by P panels held in registers over the whole inner dimension; with one row, four panels
- * give four independent chains. Each output has its own chain, so R and P do not show in the result. */
+ * A tile is R rows by P panels held in registers over the whole inner dimension; with one row, four
+ * panels give four independent chains. Each output has its own chain, so R and P do not show in the
+ * result. */
 #if defined __x86_64__
 #include "tensor/cpu/avx512/vec.h"
 #include "tensor/kernels_internal.h"
@@ -19,7 +21,8 @@ unsigned glim_avx512_act_form(glim_dtype weight) {
 
 enum { P_MAX = 4, R_MAX = 8 };
 
-/* n steps of one panel line each: an input for f32 and f16, a pair for bf16. x_row: bytes between rows. */
+/* n steps of one panel line each: an input for f32 and f16, a pair for bf16. x_row: bytes between
+ * rows. */
 INLINE void tile(const glim_dtype T, const int R, const int P, const uint8_t *p, size_t p_stride,
                  const uint8_t *x, size_t x_row, size_t n, __m512 out[R_MAX][P_MAX]) {
     const size_t line = T == GLIM_F16 ? 32 : 64;
@@ -31,15 +34,16 @@ INLINE void tile(const glim_dtype T, const int R, const int P, const uint8_t *p,
         __m512i w[P_MAX];
         UNROLL for (int i = 0; i < P; i++) {
             const uint8_t *at = p + (size_t)i * p_stride;
-            w[i] = T == GLIM_F16 ? _mm512_castps_si512(_mm512_cvtph_ps(_mm256_loadu_si256((const void *)at)))
-                                 : _mm512_loadu_si512(at);
+            w[i] = T == GLIM_F16
+                       ? _mm512_castps_si512(_mm512_cvtph_ps(_mm256_loadu_si256((const void *)at)))
+                       : _mm512_loadu_si512(at);
         }
         UNROLL for (int r = 0; r < R; r++) {
             const __m512i v = bcast4(x + (size_t)r * x_row);
-            UNROLL for (int i = 0; i < P; i++)
-                acc[r][i] = T == GLIM_BF16
-                                ? _mm512_dpbf16_ps(acc[r][i], (__m512bh)w[i], (__m512bh)v)
-                                : _mm512_fmadd_ps(_mm512_castsi512_ps(w[i]), _mm512_castsi512_ps(v), acc[r][i]);
+            UNROLL for (int i = 0; i < P; i++) acc[r][i] =
+                T == GLIM_BF16
+                    ? _mm512_dpbf16_ps(acc[r][i], (__m512bh)w[i], (__m512bh)v)
+                    : _mm512_fmadd_ps(_mm512_castsi512_ps(w[i]), _mm512_castsi512_ps(v), acc[r][i]);
         }
     }
     UNROLL for (int r = 0; r < R; r++) {
@@ -63,14 +67,17 @@ TILES(F16)
 TILES(BF16)
 
 /* [rows 1, 2, 4, 8][panels 1, 2, 4]; eight rows by four panels would not fit the registers. */
-#define ROW(T)                                                                                \
-    {{tile_##T##_1_1, tile_##T##_1_2, tile_##T##_1_4}, {tile_##T##_2_1, tile_##T##_2_2, tile_##T##_2_4}, \
-     {tile_##T##_4_1, tile_##T##_4_2, tile_##T##_4_4}, {tile_##T##_8_1, tile_##T##_8_2, NULL}}
+#define ROW(T)                                                    \
+    {{tile_##T##_1_1, tile_##T##_1_2, tile_##T##_1_4},            \
+     {tile_##T##_2_1, tile_##T##_2_2, tile_##T##_2_4},            \
+     {tile_##T##_4_1, tile_##T##_4_2, tile_##T##_4_4},            \
+     {tile_##T##_8_1, tile_##T##_8_2, NULL}}
 static tile_fn *const g_f32[4][3] = ROW(F32);
 static tile_fn *const g_f16[4][3] = ROW(F16);
 static tile_fn *const g_bf16[4][3] = ROW(BF16);
 
-static void matmul_dense(const glim_matmul_job *j, size_t out0, size_t n_out, size_t row0, size_t n_rows) {
+static void matmul_dense(const glim_matmul_job *j, size_t out0, size_t n_out, size_t row0,
+                         size_t n_rows) {
     const glim_mat *w = j->w;
     const glim_dtype T = glim_panel_type(w->type);
     tile_fn *const(*tiles)[3] = T == GLIM_F32 ? g_f32 : T == GLIM_F16 ? g_f16 : g_bf16;
@@ -105,7 +112,8 @@ static void matmul_dense(const glim_matmul_job *j, size_t out0, size_t n_out, si
     }
 }
 
-void glim_avx512_matmul(const glim_matmul_job *j, size_t out0, size_t n_out, size_t row0, size_t n_rows) {
+void glim_avx512_matmul(const glim_matmul_job *j, size_t out0, size_t n_out, size_t row0,
+                        size_t n_rows) {
     if (glim_panel_type(j->w->type) == GLIM_N_DTYPE) glim_ref_matmul(j, out0, n_out, row0, n_rows);
     else if (glim_dtype_of(j->w->type)->is_quant)
         glim_avx512_matmul_blocks(j, out0, n_out, row0, n_rows);

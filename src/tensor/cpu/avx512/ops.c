@@ -41,7 +41,8 @@ void glim_avx512_act_fill(glim_act *x, unsigned forms, size_t row0, size_t n) {
         const float *src = x->f32 + r * x->f32_stride;
         if (forms & GLIM_ACT_BF16) {
             uint16_t *dst = x->bf16 + r * n_even;
-            for (size_t i = 0; i < n_even; i += 16) { /* the zero that pads an odd row is a masked lane */
+            for (size_t i = 0; i < n_even;
+                 i += 16) { /* the zero that pads an odd row is a masked lane */
                 const __m512 v = _mm512_maskz_loadu_ps(first_lanes(n_in - i), src + i);
                 _mm256_mask_storeu_epi16(dst + i, first_lanes(n_even - i), bf16_of(v));
             }
@@ -164,7 +165,8 @@ void glim_avx512_axpy(float *y, float a, const float *x, size_t n) {
     const __m512 va = _mm512_set1_ps(a);
     for (size_t i = 0; i < n; i += 16) {
         const __mmask16 m = first_lanes(n - i);
-        const __m512 v = _mm512_fmadd_ps(va, _mm512_maskz_loadu_ps(m, x + i), _mm512_maskz_loadu_ps(m, y + i));
+        const __m512 v =
+            _mm512_fmadd_ps(va, _mm512_maskz_loadu_ps(m, x + i), _mm512_maskz_loadu_ps(m, y + i));
         _mm512_mask_storeu_ps(y + i, m, v);
     }
 }

@@ -1,12 +1,13 @@
 /* matmul.c - plain C definition of matrix products and of the activation forms they read.
  *
  * Float weights      acc = fma(w, x, acc) over the inputs in order, in f32, from acc = 0.
- * Quantized weights  blocks of 32 in order. With s, a the block's scale and minimum term (qblock.h), xs the
- *                    activation scale, isum = sum of q * x8 and xsum = sum of x8, both exact integers:
+ * Quantized weights  blocks of 32 in order. With s, a the block's scale and minimum term (qblock.h),
+ *                    xs the activation scale, isum = sum of q * x8 and xsum = sum of x8, both exact:
  *                        acc = fma(s * xs, isum, acc)
- *                        acc = fma(a, xs * xsum, acc)          only for types with a minimum
- *                    A type with a scale per 16 does the first line for each half, then the second line
- *                    for each half.
+ *                        acc = fma(a, xs * xsum, acc)      only for types with a minimum
+ *                    A type with a scale per 16 does the first line for each half, then the second
+ *                    line for each half.
+ *
  * Then the bias is added. Every set that reads q8 activations repeats exactly these operations, so
  * quantized products are bit-equal between sets. */
 #include <math.h>
