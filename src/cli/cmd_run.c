@@ -31,13 +31,8 @@ static glim_status read_stdin(glim_buf *out, glim_err *err) {
 /* The ids to continue: the text itself, or the conversation it opens. */
 static glim_status make_prompt(const run_flags *f, const glim_engine *e, const char *text, size_t len, int thinking,
                                glim_prompt *prompt, glim_ids *ids, glim_err *err) {
-    if (f->raw) {
-        glim_status rc = GLIM_OK;
-        if (glim_tok_add_bos(e->tok) && glim_tok_bos(e->tok) >= 0) rc = glim_ids_push(ids, glim_tok_bos(e->tok), err);
-        return rc != GLIM_OK ? rc
-                             : glim_tok_encode(e->tok, text, len, GLIM_TOK_PREFIX | (f->special ? GLIM_TOK_SPECIAL : 0),
-                                               ids, err);
-    }
+    if (f->raw) /* the family's prefix, which is bos where a file asks for one, comes first exactly once */
+        return glim_tok_encode(e->tok, text, len, GLIM_TOK_PREFIX | (f->special ? GLIM_TOK_SPECIAL : 0), ids, err);
     if (!glim_utf8_valid(text, len)) return glim_fail(err, GLIM_E_ARG, "the prompt is not valid UTF-8");
     json_t *messages = json_array();
     if (f->system) json_array_append_new(messages, json_pack("{s:s, s:s}", "role", "system", "content", f->system));

@@ -23,6 +23,7 @@ typedef struct opts {
 } opts;
 
 static void put_ids(glim_buf *out, const glim_ids *ids) {
+    glim_buf_reserve(out, ids->n * 12 + 2);
     glim_buf_putc(out, '[');
     for (size_t i = 0; i < ids->n; i++) glim_buf_printf(out, "%s%d", i ? ", " : "", ids->v[i]);
     glim_buf_putc(out, ']');

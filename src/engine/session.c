@@ -11,6 +11,11 @@ glim_status glim_session_open(glim_session *s, glim_engine *e, glim_err *err) {
     *s = (glim_session){.e = e};
     glim_status rc = glim_kv_seq_init(&s->seq, &e->kv, e->model->plan.n_ctx, err);
     if (rc == GLIM_OK) rc = glim_sampler_new(&s->sampler, e->model->cfg.n_vocab, glim_tok_n(e->tok), err);
+    /* The vocabulary may have holes below its last token: ids with a row in the head and no text. */
+    for (size_t id = 0; rc == GLIM_OK && id < glim_tok_n(e->tok); id++) {
+        size_t len;
+        if (!glim_tok_piece(e->tok, (int32_t)id, &len)) rc = glim_sampler_ban(s->sampler, (int32_t)id, err);
+    }
     if (rc != GLIM_OK) glim_session_close(s);
     return rc;
 }

@@ -48,7 +48,7 @@ typedef struct glim_config {
     size_t max_ctx;
     float eps;
     glim_rope_config rope;
-    bool tie;            /* what the file says; absence of the head tensor also ties */
+    bool tie;            /* what the file says; in a GGUF a missing head tensor says it */
     bool sandwich_norms; /* post-norms on the outputs of attention and MLP */
     /* MoE; n_expert == 0 for dense models */
     size_t n_expert, n_expert_used, n_expert_shared, n_ff_expert, first_dense;

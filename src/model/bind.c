@@ -206,6 +206,8 @@ static glim_status attention(binder *b, glim_layer *l, size_t i) {
             c->head_dim, true));
     TRY(vec(b, &l->k_norm, lname(b, name, i, b->gguf ? "attn_k_norm.weight" : "self_attn.k_norm.weight"),
             c->head_dim, true));
+    if (c->arch == GLIM_ARCH_QWEN3 && !l->q_norm)
+        return missing(b, lname(b, name, i, b->gguf ? "attn_q_norm.weight" : "self_attn.q_norm.weight"));
     if (!l->q_norm != !l->k_norm)
         return glim_fail(b->err, GLIM_E_NOT_FOUND, "%s: layer %zu has only one of q_norm and k_norm",
                          glim_ckpt_path(b->m->ckpt), i);
@@ -291,7 +293,7 @@ static glim_status moe_ffn(binder *b, glim_layer *l, size_t i) {
             c->n_expert, c->n_embd));
     TRY(vec(b, &l->router_bias,
             lname(b, name, i, b->gguf ? "exp_probs_b.bias" : "mlp.gate.e_score_correction_bias"), c->n_expert,
-            true));
+            c->arch != GLIM_ARCH_GLM4_MOE));
     size_t n_shared = c->n_ff_expert * c->n_expert_shared;
     if (b->gguf) {
         for (size_t e = 0; e < c->n_expert; e++) l->experts[e].n_ff = c->n_ff_expert;

@@ -323,12 +323,8 @@ static void block(glim_pass *p, glim_act *x, unsigned forms_next) {
     ws->jobs[0] = (glim_matmul_job){.y = ws->o, .y_stride = c->n_embd, .w = &l->wo, .x = &att};
     glim_matmul_many(m->pool, p->k, ws->jobs, 1);
 
-    const glim_ffn *f = l->moe ? &l->experts[0] : &l->ffn;
-    forms = p->k->act_form(f->gate.type) | p->k->act_form(f->up.type);
-    if (l->moe) {
-        forms |= p->k->act_form(l->router.type);
-        if (l->ffn.n_ff) forms |= p->k->act_form(l->ffn.gate.type) | p->k->act_form(l->ffn.up.type);
-    }
+    forms = l->moe ? glim_experts_forms_in(p) | p->k->act_form(l->router.type) : 0;
+    if (l->ffn.n_ff) forms |= p->k->act_form(l->ffn.gate.type) | p->k->act_form(l->ffn.up.type);
     glim_act_layout(x, ws->act_in, ws->x, c->n_embd, n, c->n_embd, forms);
     x->forms = forms;
     norm_job norm = {.p = p, .post = l->post_attn_norm, .add = true, .norm = l->ffn_norm, .act = x, .forms = forms};

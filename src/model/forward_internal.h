@@ -91,6 +91,10 @@ static inline glim_act glim_act_rows(const glim_act *x, size_t row0, size_t n) {
     return a;
 }
 
+/* Activation forms that a MoE layer's experts need at their input, and at their middle: experts of one layer
+ * may be of different types. */
+unsigned glim_experts_forms_in(const glim_pass *p);
+unsigned glim_experts_forms_mid(const glim_pass *p);
 /* y[rows] = FFN(act): gate and up, silu, down. Shared by dense layers and the shared expert. */
 void glim_ffn_run(glim_pass *p, const glim_ffn *f, glim_act *in, float *y, size_t n_rows);
 /* attn.c: attention of all rows over their sequences' pages; ws->q -> ws->att. */

@@ -92,8 +92,8 @@ static glim_dtype run_type(const glim_mat *w, mat_role role, int asked) {
     glim_dtype t = asked ? (glim_dtype)(asked - 1) : w->type;
     if (!asked) {
         const glim_dtype_info *d = glim_dtype_of(t);
-        if (!d->is_quant && t != GLIM_F32 && t != GLIM_F16 && t != GLIM_BF16)
-            t = GLIM_F32; /* f64, f8 and integers have no kernels of their own */
+        bool small = t == GLIM_F16 || t == GLIM_BF16 || t == GLIM_F8_E4M3 || t == GLIM_F8_E5M2;
+        if (!d->is_quant && !small) t = GLIM_F32; /* f64 and integers have no kernels of their own */
         return t;
     }
     if (w->n_in % glim_dtype_of(t)->block_len != 0) return w->type;
@@ -142,9 +142,13 @@ static void plan_with(glim_model *m, const glim_model_params *p, int asked, glim
     plan->total = plan->mapped + plan->packed + plan->kv + plan->workspace;
 }
 
+static size_t planned_ctx(const glim_config *c, const glim_model_params *p) {
+    return p->n_ctx ? p->n_ctx : c->max_ctx < 8192 ? c->max_ctx : 8192;
+}
+
 static void make_plan(glim_model *m, const glim_model_params *p) {
     glim_memory_plan *plan = &m->plan;
-    plan->n_ctx = p->n_ctx ? p->n_ctx : m->cfg.max_ctx < 8192 ? m->cfg.max_ctx : 8192;
+    plan->n_ctx = planned_ctx(&m->cfg, p);
     plan->n_seq = p->n_seq ? p->n_seq : 1;
     plan->n_rows = p->n_rows ? p->n_rows : 512;
     if (plan->n_rows > plan->n_ctx && p->n_rows == 0) plan->n_rows = plan->n_ctx;
@@ -387,8 +391,7 @@ static glim_status describe(glim_model **out, glim_ckpt *ckpt, const glim_model_
         if (!m->inv_freq) rc = glim_fail(err, GLIM_E_NOMEM, "could not allocate the rotary frequencies");
     }
     if (rc == GLIM_OK) {
-        size_t n_ctx = params->n_ctx ? params->n_ctx : m->cfg.max_ctx;
-        glim_rope_frequencies(&m->cfg.rope, n_ctx, m->inv_freq, &m->rope_mscale);
+        glim_rope_frequencies(&m->cfg.rope, planned_ctx(&m->cfg, params), m->inv_freq, &m->rope_mscale);
         rc = glim_bind(m, read_values, err);
     }
     if (rc != GLIM_OK) {

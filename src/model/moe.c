@@ -12,6 +12,19 @@
 
 #include "model/forward_internal.h"
 
+unsigned glim_experts_forms_in(const glim_pass *p) {
+    unsigned forms = 0;
+    for (size_t e = 0; e < p->m->cfg.n_expert; e++)
+        forms |= p->k->act_form(p->l->experts[e].gate.type) | p->k->act_form(p->l->experts[e].up.type);
+    return forms;
+}
+
+unsigned glim_experts_forms_mid(const glim_pass *p) {
+    unsigned forms = 0;
+    for (size_t e = 0; e < p->m->cfg.n_expert; e++) forms |= p->k->act_form(p->l->experts[e].down.type);
+    return forms;
+}
+
 static float sigmoidf(float z) { return 1 / (1 + expf(-z)); }
 
 /* Index of the largest of c[0..n) that is not taken (taken: -inf); the lowest on ties. */
@@ -166,7 +179,7 @@ void glim_moe_run(glim_pass *p, glim_act *in, size_t n_rows) {
     if (l->ffn.n_ff) glim_ffn_run(p, &l->ffn, in, ws->o, n_rows);
 
     glim_act x, mid;
-    unsigned forms = p->k->act_form(l->experts[0].gate.type) | p->k->act_form(l->experts[0].up.type);
+    unsigned forms = glim_experts_forms_in(p);
     glim_act_layout(&x, ws->act_exp, ws->ex, n_embd, slots, n_embd, forms);
     x.forms = forms;
     gather_job gather = {ws, in, &x, forms};
@@ -184,7 +197,7 @@ void glim_moe_run(glim_pass *p, glim_act *in, size_t n_rows) {
     }
     glim_matmul_many(p->m->pool, p->k, ws->jobs, n_jobs);
 
-    forms = p->k->act_form(l->experts[0].down.type);
+    forms = glim_experts_forms_mid(p);
     glim_act_layout(&mid, ws->act_exp_mid, ws->eg, n_ff, slots, n_ff, forms);
     mid.forms = forms;
     expert_silu silu = {p, &mid, forms};

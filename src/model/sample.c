@@ -28,6 +28,8 @@ struct glim_sampler {
     uint8_t *in_text;  /* [n_real] in prompt or answer */
     int32_t *touched;  /* ids with a count or mark, for reset and penalties */
     size_t n_touched;
+    int32_t *banned;   /* [n_banned] ids without a token */
+    size_t n_banned;
     uint32_t bins[N_BINS + 1];
 };
 
@@ -59,7 +61,17 @@ void glim_sampler_free(glim_sampler *s) {
     free(s->n_gen);
     free(s->in_text);
     free(s->touched);
+    free(s->banned);
     free(s);
+}
+
+glim_status glim_sampler_ban(glim_sampler *s, int32_t id, glim_err *err) {
+    void *p = s->banned;
+    glim_status rc = glim_try_realloc(&p, s->n_banned + 1, sizeof *s->banned, "banned ids", err);
+    if (rc != GLIM_OK) return rc;
+    s->banned = p;
+    if (id >= 0 && (size_t)id < s->n_real) s->banned[s->n_banned++] = id;
+    return GLIM_OK;
 }
 
 void glim_sampler_reset(glim_sampler *s) {
@@ -124,6 +136,7 @@ int32_t glim_sample(glim_sampler *s, const glim_sample_params *p, const float *l
     for (size_t i = 0; i < p->n_bias; i++)
         if (p->bias[i].id >= 0 && (size_t)p->bias[i].id < s->n_real) s->z[p->bias[i].id] += p->bias[i].add;
     penalize(s, p);
+    for (size_t i = 0; i < s->n_banned; i++) s->z[s->banned[i]] = -INFINITY;
 
     int32_t best = -1;
     float top = -INFINITY;

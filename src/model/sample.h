@@ -36,6 +36,8 @@ typedef struct glim_sampler glim_sampler;
 /* n_vocab: width of logits; n_real: ids at and above it have no token and are never chosen. */
 glim_status glim_sampler_new(glim_sampler **out, size_t n_vocab, size_t n_real, glim_err *err);
 void glim_sampler_free(glim_sampler *s); /* takes NULL */
+/* An id that has no token (a hole in the vocabulary) is never chosen from now on. */
+glim_status glim_sampler_ban(glim_sampler *s, int32_t id, glim_err *err);
 /* Forgets what was seen. */
 void glim_sampler_reset(glim_sampler *s);
 /* Tells the sampler of a token in the prompt (repetition penalty) or generated (all penalties). */

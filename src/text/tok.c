@@ -300,8 +300,10 @@ bool glim_tok_add_bos(const glim_tok *t) { return t->add_bos; }
 /* ---- decoding -------------------------------------------------------------------------------------- */
 
 void glim_tok_decode(const glim_tok *t, const int32_t *ids, size_t n, bool keep_special, glim_buf *out) {
+    size_t total = 0, len;
+    for (size_t i = 0; i < n; i++) total += glim_tok_piece(t, ids[i], &len) ? len : 0;
+    glim_buf_reserve(out, total);
     for (size_t i = 0; i < n; i++) {
-        size_t len;
         const char *s = glim_tok_piece(t, ids[i], &len);
         if (s && (keep_special || !glim_tok_is_special(t, ids[i]))) glim_buf_append(out, s, len);
     }

@@ -65,10 +65,12 @@ static glim_status compose(glim_buf *out, const char *text, size_t len, glim_err
     order_marks(v, ccc, n, tmp);
     utf8proc_ssize_t left =
         utf8proc_normalize_utf32(v, (utf8proc_ssize_t)n, UTF8PROC_COMPOSE | UTF8PROC_STABLE);
-    for (utf8proc_ssize_t i = 0; i < left; i++) {
-        char c[4];
+    size_t total = 0;
+    char c[4];
+    for (utf8proc_ssize_t i = 0; i < left; i++) total += (size_t)glim_utf8_put(c, (uint32_t)v[i]);
+    glim_buf_reserve(out, total);
+    for (utf8proc_ssize_t i = 0; i < left; i++)
         glim_buf_append(out, c, (size_t)glim_utf8_put(c, (uint32_t)v[i]));
-    }
     rc = glim_buf_status(out, "text", err);
 done:
     free(cps);

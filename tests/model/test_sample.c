@@ -40,6 +40,16 @@ TEST(padding_ids_are_never_chosen_and_greedy_takes_the_best_real_one) {
     CHECK(once(&(glim_sample_params){0}, none, 0) == -1);
 }
 
+TEST(a_banned_id_is_never_chosen) {
+    glim_sampler *s;
+    glim_err err;
+    CHECK_OK(glim_sampler_new(&s, N, 6, &err), err);
+    CHECK_OK(glim_sampler_ban(s, 1, &err), err);
+    CHECK(glim_sample(s, &(glim_sample_params){0}, g_logits, 0) == 3);
+    for (uint64_t i = 0; i < 200; i++) CHECK(glim_sample(s, &(glim_sample_params){.temperature = 5}, g_logits, i) != 1);
+    glim_sampler_free(s);
+}
+
 TEST(frequencies_follow_the_softmax_at_any_temperature) {
     static const double temps[] = {0.5, 1, 2};
     for (int t = 0; t < 3; t++) {
