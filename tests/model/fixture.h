@@ -24,7 +24,7 @@ typedef struct runner {
 } runner;
 
 /* n_ctx positions of KV in all; batches of at most n_rows rows, every one with logits. */
-static void runner_open(runner *r, const char *path, const glim_model_params *params, int n_threads, size_t n_rows,
+static inline void runner_open(runner *r, const char *path, const glim_model_params *params, int n_threads, size_t n_rows,
                         size_t n_ctx) {
     glim_ckpt *c;
     memset(r, 0, sizeof *r);
@@ -38,7 +38,7 @@ static void runner_open(runner *r, const char *path, const glim_model_params *pa
                                n_ctx / GLIM_KV_PAGE + 1, &r->err), r->err);
 }
 
-static void runner_close(runner *r) {
+static inline void runner_close(runner *r) {
     glim_kv_pool_deinit(&r->kv);
     glim_ws_free(r->ws);
     glim_model_free(r->m);
