@@ -26,6 +26,7 @@ static bool read_data(glim_buf *out, const char *name) {
     FILE *f = popen(cmd, "r");
     if (!f) return false;
     char chunk[65536];
+    glim_buf_reserve(out, 4 << 20);
     for (size_t n; (n = fread(chunk, 1, sizeof chunk, f)) > 0;) glim_buf_append(out, chunk, n);
     return pclose(f) == 0 && !out->failed;
 }
@@ -52,6 +53,7 @@ static bool sha256(char hex[65], const char *bytes, size_t n) {
 }
 
 static void join(glim_buf *out, const int32_t *ids, size_t n, const char *sep) {
+    glim_buf_reserve(out, n * 12);
     for (size_t i = 0; i < n; i++) glim_buf_printf(out, "%s%d", i ? sep : "", ids[i]);
 }
 
