@@ -1,0 +1,59 @@
+/* quant.c - a row, block by block: weights made ready, then the block's own quantizer. */
+#include "compress/quant.h"
+
+#include "compress/quant_internal.h"
+
+bool glim_quant_can(glim_dtype t) {
+    switch (t) {
+    case GLIM_F32:
+    case GLIM_F16:
+    case GLIM_BF16:
+    case GLIM_Q8_0:
+    case GLIM_Q4_0:
+    case GLIM_Q4_1:
+    case GLIM_Q5_0:
+    case GLIM_Q5_1:
+    case GLIM_Q2_K:
+    case GLIM_Q3_K:
+    case GLIM_Q4_K:
+    case GLIM_Q5_K:
+    case GLIM_Q6_K:
+    case GLIM_IQ4_NL:
+    case GLIM_IQ4_XS: return true;
+    default: return false;
+    }
+}
+
+/* Weights as ratios, the largest about 1, so that sums of squares stay inside f32. */
+static void weights_of(const float *x, const float *w, size_t n, float *out) {
+    float most = 0, most_w = 0, sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        float a = x[i] < 0 ? -x[i] : x[i];
+        most = a > most ? a : most;
+        if (w) most_w = w[i] > most_w ? w[i] : most_w;
+    }
+    if (most_w > 0) { /* weights matter as ratios only: the largest becomes 1 */
+        for (size_t i = 0; i < n; i++) out[i] = w[i] / most_w;
+        return;
+    }
+    if (most == 0) most = 1;
+    for (size_t i = 0; i < n; i++) sum += (x[i] / most) * (x[i] / most);
+    sum /= (float)n;
+    for (size_t i = 0; i < n; i++) out[i] = sum + (x[i] / most) * (x[i] / most);
+}
+
+void glim_quant_row(glim_dtype t, const float *x, const float *w, void *dst, size_t n) {
+    const glim_dtype_info *info = glim_dtype_of(t);
+    GLIM_ASSERT(glim_quant_can(t) && n % info->block_len == 0);
+    if (!info->is_quant) {
+        glim_quant_simple(t, x, dst, n);
+        return;
+    }
+    uint8_t *p = dst;
+    float weight[256];
+    for (size_t i = 0; i < n; i += info->block_len, p += info->block_bytes) {
+        weights_of(x + i, w ? w + i : NULL, info->block_len, weight);
+        if (info->block_len == 32) glim_quant_block_32(t, x + i, weight, p);
+        else glim_quant_block_k(t, x + i, weight, p);
+    }
+}
