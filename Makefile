@@ -40,7 +40,7 @@ demo: setup ## a short conversation on the smallest fixture model
 	@echo 'A GLM-4 of 133 KiB with random weights ships with the code: it shows that everything runs,'
 	@echo 'but nobody ever trained it, so its answers are gibberish. With real weights: build/glim chat FOLDER'
 	@echo
-	printf 'Good morning!\nWhat is a small light good for?\n' | build/glim chat $(FIXTURE) --seed 1 -n 24
+	printf 'Good morning!\nWhat is a small light good for?\n' | build/glim chat $(FIXTURE) --echo --seed 1 -n 24
 	@echo
 	build/glim info $(FIXTURE)
 

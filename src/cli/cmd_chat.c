@@ -23,7 +23,7 @@ typedef struct chat {
     json_t *messages;
     glim_sample_flags sample;
     int thinking;     /* as glim_chat_options */
-    bool tty, quiet;
+    bool tty, quiet, echo;
     bool quit;
 } chat;
 
@@ -91,7 +91,7 @@ static glim_status take_turn(chat *c, glim_err *err) {
     glim_prompt prompt = {0};
     glim_ids ids = {0};
     glim_gen_result r = {0};
-    glim_gen_params p = {.raw_special = true};
+    glim_gen_params p = {.for_reply = true};
     turn t = {0};
     bool begun = false;
     glim_status rc = glim_cli_sampling(&p, c->e, &c->sample, bias, err);
@@ -307,6 +307,7 @@ static char *read_line(const chat *c, const char *prompt, bool *interrupted) {
         return NULL;
     }
     if (n > 0 && line[n - 1] == '\n') line[n - 1] = 0;
+    if (c->echo) printf("%s%s\n", prompt, line);
     return line;
 }
 
@@ -360,6 +361,7 @@ int glim_cmd_chat(int argc, char **argv) {
         {"--system", NULL, GLIM_FLAG_STR, &system, "TEXT", "system message", 0, 0},
         {"--load", NULL, GLIM_FLAG_STR, &load_file, "FILE", "go on with a saved conversation", 0, 0},
         {"--thinking", NULL, GLIM_FLAG_STR, &thinking, "on|off", "let the model reason first (default: its own way)", 0, 0},
+        {"--echo", NULL, GLIM_FLAG_BOOL, &c.echo, NULL, "show the lines that a script types", 0, 0},
         {"--quiet", "-q", GLIM_FLAG_BOOL, &c.quiet, NULL, "no figures after answers", 0, 0},
         {0}};
     const glim_flag sample[] = {GLIM_SAMPLE_FLAGS(&c.sample), {0}};

@@ -113,7 +113,7 @@ static glim_status answer(const run_flags *f, glim_engine *e, const char *text, 
             glim_answer_init(&a, e, NULL, &prompt, thinking, show, show && isatty(STDERR_FILENO));
             p.on_text = glim_answer_text;
             p.ctx = &a;
-            p.raw_special = true; /* the parser reads <think> and tool tags */
+            p.for_reply = true;
         }
         rc = glim_session_generate(&s, ids.v, ids.n, &p, &r, err);
     }

@@ -62,6 +62,8 @@ typedef struct glim_gen_params {
     size_t n_stop;
     bool ignore_stop_ids;      /* go on past <|user|> and friends: for measuring */
     bool raw_special;          /* show special tokens' text too */
+    bool for_reply;            /* the text goes to a glim_reply: of the special tokens only <|assistant|> is shown,
+                                  which separates parallel calls in the older GLM templates */
     size_t prefill_slice;      /* rows per pass; 0: as large as the workspace */
     /* New text (whole UTF-8 characters, stop strings never shown). false ends the answer. May be NULL. */
     bool (*on_text)(void *ctx, const char *text, size_t n);

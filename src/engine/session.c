@@ -122,7 +122,7 @@ static glim_status decode(glim_session *s, const glim_gen_params *p, glim_row *r
     glim_tok_stream stream = {0};
     glim_status rc = GLIM_OK;
     size_t n_ctx = e->model->plan.n_ctx;
-    int32_t handover = glim_tok_find(e->tok, "<|observation|>");
+    int32_t handover = glim_tok_find(e->tok, "<|observation|>"), turn = glim_tok_find(e->tok, "<|assistant|>");
     out->finish = GLIM_FINISH_LENGTH;
     while (rc == GLIM_OK && (p->max_tokens == 0 || out->ids.n < p->max_tokens)) {
         int32_t id = glim_sample(s->sampler, &p->sample, logits, s->seq.n_pos);
@@ -139,7 +139,7 @@ static glim_status decode(glim_session *s, const glim_gen_params *p, glim_row *r
             out->stop_id = id;
             break;
         }
-        glim_tok_stream_put(&stream, e->tok, id, p->raw_special, &w.pending);
+        glim_tok_stream_put(&stream, e->tok, id, p->raw_special || (p->for_reply && id == turn), &w.pending);
         write_more(&w, false);
         if (w.stopped || w.cancelled) {
             out->finish = w.stopped ? GLIM_FINISH_STOP : GLIM_FINISH_CANCELLED;
