@@ -6,8 +6,9 @@
  *   [a[b]&&c] sets within sets exist in Oniguruma only: refused.
  *   \w \b \h  mean different sets: refused. No published byte-level tokenizer needs them.
  *   ^ $       are per line in Oniguruma: PCRE2_MULTILINE.
- * Surprise   letters and digits are those of PCRE2's Unicode version (10.42: Unicode 14). A character
- *            assigned later counts as a symbol; the references differ among themselves there. */
+ *   \p{L} \p{N} are those of Unicode 16 there; Debian's PCRE2 10.42 knows Unicode 14. What came since
+ *             (Chinese extensions H and I among it) is added to both, by comparing every code point
+ *             with Hugging Face tokenizers 0.23. Other classes stay PCRE2's. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <stdlib.h>
@@ -67,6 +68,30 @@ bool glim_tok_is_space(uint32_t cp) {
     "\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}"              \
     "\\x{3001}-\\x{10ffff}"
 
+/* Letters and numbers of Unicode 15, 15.1 and 16. */
+#define NEW_LETTERS                                                                             \
+    "\\x{1c89}\\x{1c8a}\\x{a7cb}-\\x{a7cd}\\x{a7da}-\\x{a7dc}\\x{105c0}-\\x{105f3}\\x{10d4a}-\\x{10d65}"      \
+    "\\x{10d6f}-\\x{10d85}\\x{10ec2}-\\x{10ec4}\\x{1123f}\\x{11240}\\x{11380}-\\x{11389}\\x{1138b}"            \
+    "\\x{1138e}\\x{11390}-\\x{113b5}\\x{113b7}\\x{113d1}\\x{113d3}\\x{11bc0}-\\x{11be0}\\x{11f02}"              \
+    "\\x{11f04}-\\x{11f10}\\x{11f12}-\\x{11f33}\\x{1342f}\\x{13441}-\\x{13446}\\x{13460}-\\x{143fa}"            \
+    "\\x{16100}-\\x{1611d}\\x{16d40}-\\x{16d6c}\\x{18cff}\\x{1b132}\\x{1b155}\\x{1df25}-\\x{1df2a}"              \
+    "\\x{1e030}-\\x{1e06d}\\x{1e4d0}-\\x{1e4eb}\\x{1e5d0}-\\x{1e5ed}\\x{1e5f0}\\x{2b739}"                      \
+    "\\x{2ebf0}-\\x{2ee5d}\\x{31350}-\\x{323af}"
+#define NEW_NUMBERS                                                                             \
+    "\\x{10d40}-\\x{10d49}\\x{116d0}-\\x{116e3}\\x{11bf0}-\\x{11bf9}\\x{11f50}-\\x{11f59}"                    \
+    "\\x{16130}-\\x{16139}\\x{16d70}-\\x{16d79}\\x{1ccf0}-\\x{1ccf9}\\x{1d2c0}-\\x{1d2d3}"                    \
+    "\\x{1e4f0}-\\x{1e4f9}\\x{1e5f1}-\\x{1e5fa}"
+
+/* At p, after the backslash: "p{L}", "p{N}" or their negation with P outside a set. Writes the class and
+ * returns its length, 0 for anything else. */
+static size_t put_class(glim_buf *out, const char *p, size_t n, bool in_set) {
+    if (n < 4 || p[1] != '{' || (p[2] != 'L' && p[2] != 'N') || p[3] != '}') return 0;
+    if (p[0] != 'p' && (p[0] != 'P' || in_set)) return 0;
+    const char *open = in_set ? "" : p[0] == 'p' ? "[" : "[^", *close = in_set ? "" : "]";
+    glim_buf_printf(out, "%s\\p{%c}%s%s", open, p[2], p[2] == 'L' ? NEW_LETTERS : NEW_NUMBERS, close);
+    return 4;
+}
+
 /* Rewrites a pattern as the head of this file says. */
 static glim_status translate(glim_buf *out, const char *p, size_t n, glim_err *err) {
     bool in_set = false;
@@ -77,7 +102,9 @@ static glim_status translate(glim_buf *out, const char *p, size_t n, glim_err *e
         if (c == '\\') {
             if (i + 1 == n) return glim_fail(err, GLIM_E_FORMAT, "the pattern ends in a backslash");
             char e = p[++i];
-            if (e == 's') glim_buf_puts(out, in_set ? SPACE_SET : "[" SPACE_SET "]");
+            size_t taken = put_class(out, p + i, n - i, in_set);
+            if (taken) i += taken - 1;
+            else if (e == 's') glim_buf_puts(out, in_set ? SPACE_SET : "[" SPACE_SET "]");
             else if (e == 'S') glim_buf_puts(out, in_set ? NOT_SPACE_SET : "[^" SPACE_SET "]");
             else if ((e >= 'a' && e <= 'z') || (e >= 'A' && e <= 'Z') || (e >= '0' && e <= '9')) {
                 if (!strchr("pPrntdDfvx", e))

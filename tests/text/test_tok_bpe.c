@@ -196,6 +196,13 @@ TEST(white_space_is_unicodes_and_not_pcre2s) {
     check_cut("\\s+(?!\\S)", "a   b  ", "a|  | b|  |");
 }
 
+/* Ideographs of extensions I and H (Unicode 15), a Garay digit (Unicode 16). */
+TEST(letters_and_digits_are_those_of_unicode_16) {
+    check_cut(GLIM_TOK_RE_GLM, "!\xf0\xae\xaf\xb0 \xf0\xb1\x8d\x90", "!\xf0\xae\xaf\xb0| \xf0\xb1\x8d\x90|");
+    check_cut("\\p{N}", "a\xf0\x90\xb5\x80" "b", "a|\xf0\x90\xb5\x80|b|");
+    check_cut("\\P{L}+", "a\xf0\xb1\x8d\x90!!", "a\xf0\xb1\x8d\x90|!!|");
+}
+
 TEST(the_families_patterns_cut_as_published) {
     check_cut(GLIM_TOK_RE_GLM, "I'm 12345 years,\n\n  old!!\r\n", "I|'m| |123|45| years|,\n\n| | old|!!\r\n|");
     check_cut(GLIM_TOK_RE_QWEN2, "a 12", "a| |1|2|");
