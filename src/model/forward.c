@@ -150,6 +150,17 @@ void glim_ws_free(glim_ws *ws) {
     free(ws);
 }
 
+void glim_ws_tap(glim_ws *ws, glim_tap_fn fn, void *ctx) {
+    ws->tap = fn;
+    ws->tap_ctx = ctx;
+}
+
+void glim_pass_matmul(glim_pass *p, size_t n_jobs) {
+    glim_ws *ws = p->ws;
+    for (size_t i = 0; ws->tap && i < n_jobs; i++) ws->tap(ws->tap_ctx, ws->jobs[i].w, ws->jobs[i].x);
+    glim_matmul_many(p->m->pool, p->k, ws->jobs, n_jobs);
+}
+
 size_t glim_ws_n_rows(const glim_ws *ws) { return ws->n_rows; }
 const float *glim_ws_hidden(const glim_ws *ws) { return ws->hidden; }
 
@@ -288,7 +299,7 @@ void glim_ffn_run(glim_pass *p, const glim_ffn *f, glim_act *in, float *y, size_
     size_t n_embd = p->m->cfg.n_embd;
     ws->jobs[0] = (glim_matmul_job){.y = ws->gate, .y_stride = f->n_ff, .w = &f->gate, .x = in};
     ws->jobs[1] = (glim_matmul_job){.y = ws->up, .y_stride = f->n_ff, .w = &f->up, .x = in};
-    glim_matmul_many(p->m->pool, p->k, ws->jobs, 2);
+    glim_pass_matmul(p, 2);
 
     glim_act mid;
     unsigned forms = p->k->act_form(f->down.type);
@@ -298,7 +309,7 @@ void glim_ffn_run(glim_pass *p, const glim_ffn *f, glim_act *in, float *y, size_
     glim_pool_for(p->m->pool, n_rows, 1, silu_rows, &silu);
 
     ws->jobs[0] = (glim_matmul_job){.y = y, .y_stride = n_embd, .w = &f->down, .x = &mid};
-    glim_matmul_many(p->m->pool, p->k, ws->jobs, 1);
+    glim_pass_matmul(p, 1);
 }
 
 static void block(glim_pass *p, glim_act *x, unsigned forms_next) {
@@ -311,7 +322,7 @@ static void block(glim_pass *p, glim_act *x, unsigned forms_next) {
     ws->jobs[0] = (glim_matmul_job){.y = ws->q, .y_stride = nq, .w = &l->wq, .bias = l->bq, .x = x};
     ws->jobs[1] = (glim_matmul_job){.y = ws->k, .y_stride = nkv, .w = &l->wk, .bias = l->bk, .x = x};
     ws->jobs[2] = (glim_matmul_job){.y = ws->v, .y_stride = nkv, .w = &l->wv, .bias = l->bv, .x = x};
-    glim_matmul_many(m->pool, p->k, ws->jobs, 3);
+    glim_pass_matmul(p, 3);
     glim_pool_for(m->pool, n, 4, rope_store_rows, p);
 
     glim_attn_run(p);
@@ -321,7 +332,7 @@ static void block(glim_pass *p, glim_act *x, unsigned forms_next) {
     glim_act_layout(&att, ws->act_in, ws->att, nq, n, nq, forms);
     glim_act_prepare(m->pool, p->k, &att, forms);
     ws->jobs[0] = (glim_matmul_job){.y = ws->o, .y_stride = c->n_embd, .w = &l->wo, .x = &att};
-    glim_matmul_many(m->pool, p->k, ws->jobs, 1);
+    glim_pass_matmul(p, 1);
 
     forms = l->moe ? glim_experts_forms_in(p) | p->k->act_form(l->router.type) : 0;
     if (l->ffn.n_ff) forms |= p->k->act_form(l->ffn.gate.type) | p->k->act_form(l->ffn.up.type);
@@ -362,7 +373,7 @@ static void head(glim_pass *p, size_t n_logits) {
     glim_act_layout(&x, ws->act_head, ws->hidden, c->n_embd, n_logits, c->n_embd, forms);
     glim_act_prepare(m->pool, p->k, &x, forms);
     ws->jobs[0] = (glim_matmul_job){.y = ws->logits, .y_stride = c->n_vocab, .w = &m->head, .x = &x};
-    glim_matmul_many(m->pool, p->k, ws->jobs, 1);
+    glim_pass_matmul(p, 1);
 }
 
 glim_status glim_forward(const glim_model *m, glim_ws *ws, const glim_batch *b, const float **logits,

@@ -35,6 +35,13 @@ glim_status glim_ws_new(glim_ws **out, const glim_model *m, size_t n_rows, size_
 void glim_ws_free(glim_ws *ws); /* takes NULL */
 size_t glim_ws_n_rows(const glim_ws *ws);
 
+/* Watches what weights are multiplied with: before each product of a pass, fn(ctx, W, x) in the caller's
+ * thread, where W is a matrix of the model (its address tells which) and x the prepared rows: whichever
+ * of x->forms are set hold values (x->f32 only with GLIM_ACT_F32). fn must not allocate. NULL: off, and
+ * then a pass costs one comparison for each group of products. */
+typedef void (*glim_tap_fn)(void *ctx, const glim_mat *w, const glim_act *x);
+void glim_ws_tap(glim_ws *ws, glim_tap_fn fn, void *ctx);
+
 /* Runs the batch: appends K and V of every row to its sequence (n_pos grows) and computes logits for the
  * rows that want them, in row order.
  *

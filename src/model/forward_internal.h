@@ -61,6 +61,9 @@ struct glim_ws {
     float *ex;         /* [slots, n_embd] gathered f32 input, if a form of f32 is needed */
     void *act_exp, *act_exp_mid;
 
+    glim_tap_fn tap; /* NULL: nobody watches */
+    void *tap_ctx;
+
     void *mem;
     size_t mem_bytes;
 };
@@ -95,6 +98,8 @@ static inline glim_act glim_act_rows(const glim_act *x, size_t row0, size_t n) {
  * may be of different types. */
 unsigned glim_experts_forms_in(const glim_pass *p);
 unsigned glim_experts_forms_mid(const glim_pass *p);
+/* The first n jobs of ws->jobs, after the tap has seen them: every product of a pass goes through here. */
+void glim_pass_matmul(glim_pass *p, size_t n_jobs);
 /* y[rows] = FFN(act): gate and up, silu, down. Shared by dense layers and the shared expert. */
 void glim_ffn_run(glim_pass *p, const glim_ffn *f, glim_act *in, float *y, size_t n_rows);
 /* attn.c: attention of all rows over their sequences' pages; ws->q -> ws->att. */

@@ -172,7 +172,7 @@ void glim_moe_run(glim_pass *p, glim_act *in, size_t n_rows) {
     size_t n_embd = cfg->n_embd, n_ff = cfg->n_ff_expert, slots = n_rows * cfg->n_expert_used;
 
     ws->jobs[0] = (glim_matmul_job){.y = ws->router, .y_stride = cfg->n_expert, .w = &l->router, .x = in};
-    glim_matmul_many(p->m->pool, p->k, ws->jobs, 1);
+    glim_pass_matmul(p, 1);
     glim_pool_for(p->m->pool, n_rows, 4, choose_rows, p);
     sort_slots(ws, cfg, n_rows);
 
@@ -195,7 +195,7 @@ void glim_moe_run(glim_pass *p, glim_act *in, size_t n_rows) {
         ws->jobs[n_jobs++] = (glim_matmul_job){
             .y = ws->eu + r0 * n_ff, .y_stride = n_ff, .w = &l->experts[e].up, .x = &ws->views[e]};
     }
-    glim_matmul_many(p->m->pool, p->k, ws->jobs, n_jobs);
+    glim_pass_matmul(p, n_jobs);
 
     forms = glim_experts_forms_mid(p);
     glim_act_layout(&mid, ws->act_exp_mid, ws->eg, n_ff, slots, n_ff, forms);
@@ -211,6 +211,6 @@ void glim_moe_run(glim_pass *p, glim_act *in, size_t n_rows) {
         ws->jobs[n_jobs++] = (glim_matmul_job){
             .y = ws->eo + r0 * n_embd, .y_stride = n_embd, .w = &l->experts[e].down, .x = &ws->views[e]};
     }
-    glim_matmul_many(p->m->pool, p->k, ws->jobs, n_jobs);
+    glim_pass_matmul(p, n_jobs);
     glim_pool_for(p->m->pool, n_rows, 4, combine_rows, p);
 }
