@@ -13,18 +13,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#if defined __x86_64__
-#include <immintrin.h>
-#endif
-
 #include "base/alloc.h"
 #include "base/pool.h"
 #include "base/rng.h"
 #include "tensor/kernels.h"
+#include "tensor/probe.h"
 
 enum { N_IN = 4096, GEMM_OUT = 2048, REPS_MOST = 99 };
 
 static glim_pool *g_pool;
+static glim_probe g_probe; /* without bytes of its own: the weights are read */
 
 /* One thread is timed by its own processor time: what neighbours take does not count. */
 static double now_s(void) {
@@ -32,7 +30,6 @@ static double now_s(void) {
     clock_gettime(glim_pool_size(g_pool) == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &ts);
     return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
 }
-static volatile uint64_t g_sink;
 
 static void *mem64(size_t n_bytes) {
     void *p;
@@ -51,125 +48,6 @@ static int by_value(const void *a, const void *b) {
 static double median(double *v, int n) {
     qsort(v, (size_t)n, sizeof *v, by_value);
     return v[n / 2];
-}
-
-/* ---- what the machine can do ---- */
-
-static const uint8_t *g_bytes;
-#if defined __x86_64__
-__attribute__((target("avx2")))
-#endif
-static void read_range(void *ctx, size_t begin, size_t end, int worker) {
-    (void)ctx, (void)worker;
-    const uint8_t *p = g_bytes + 64 * begin, *last = g_bytes + 64 * end;
-#if defined __x86_64__
-    __m256i s[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(),
-                    _mm256_setzero_si256()};
-    for (; p + 128 <= last; p += 128) {
-        const __m256i *v = (const __m256i *)(const void *)p;
-        s[0] = _mm256_xor_si256(s[0], v[0]), s[1] = _mm256_xor_si256(s[1], v[1]);
-        s[2] = _mm256_xor_si256(s[2], v[2]), s[3] = _mm256_xor_si256(s[3], v[3]);
-    }
-    s[0] = _mm256_xor_si256(_mm256_xor_si256(s[0], s[1]), _mm256_xor_si256(s[2], s[3]));
-    g_sink += (uint64_t)_mm256_extract_epi64(s[0], 0);
-#else
-    uint64_t s = 0;
-    for (; p < last; p += 8) s += *(const uint64_t *)(const void *)p;
-    g_sink += s;
-#endif
-}
-static double read_gbs(const uint8_t *bytes, size_t n) {
-    g_bytes = bytes;
-    const double t = now_s();
-    glim_pool_for(g_pool, n / 64, 192 * 1024 / 64, read_range, NULL);
-    return (double)n / (now_s() - t) * 1e-9;
-}
-
-typedef enum peak_kind { PEAK_F32, PEAK_BF16, PEAK_I8, PEAK_MADDUBS, PEAK_F32_256 } peak_kind;
-enum { PEAK_STEPS = 100000 };
-
-#if defined __x86_64__
-#define CHAINS 12
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#define WITH(isa) __attribute__((target(isa)))
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#define WITH(isa) __attribute__((target(isa), optimize("O3")))
-#endif
-#define REPEAT(expr)                                                      \
-    for (int i = 0; i < PEAK_STEPS; i++) {                                \
-        UNROLL for (int c = 0; c < CHAINS; c++) {                         \
-            acc[c] = (expr);                                              \
-            __asm__ volatile("" : "+v"(acc[c]));                          \
-        }                                                                 \
-    }
-WITH("avx512f") static void peak_f32(void) {
-    __m512 acc[CHAINS], x = _mm512_set1_ps(1e-3f);
-    UNROLL for (int c = 0; c < CHAINS; c++) acc[c] = x;
-    REPEAT(_mm512_fmadd_ps(x, x, acc[c]))
-}
-WITH("avx512f,avx512bf16") static void peak_bf16(void) {
-    __m512 acc[CHAINS];
-    const __m512bh x = (__m512bh)_mm512_set1_epi16(0x3c00);
-    UNROLL for (int c = 0; c < CHAINS; c++) acc[c] = _mm512_setzero_ps();
-    REPEAT(_mm512_dpbf16_ps(acc[c], x, x))
-}
-WITH("avx512f,avx512vnni") static void peak_i8(void) {
-    __m512i acc[CHAINS];
-    const __m512i x = _mm512_set1_epi8(1);
-    UNROLL for (int c = 0; c < CHAINS; c++) acc[c] = x;
-    REPEAT(_mm512_dpbusd_epi32(acc[c], x, x))
-}
-#undef REPEAT
-#define REPEAT(expr)                                                      \
-    for (int i = 0; i < PEAK_STEPS; i++) {                                \
-        UNROLL for (int c = 0; c < CHAINS; c++) {                         \
-            acc[c] = (expr);                                              \
-            __asm__ volatile("" : "+x"(acc[c]));                          \
-        }                                                                 \
-    }
-WITH("avx2,fma") static void peak_f32_256(void) {
-    __m256 acc[CHAINS], x = _mm256_set1_ps(1e-3f);
-    UNROLL for (int c = 0; c < CHAINS; c++) acc[c] = x;
-    REPEAT(_mm256_fmadd_ps(x, x, acc[c]))
-}
-WITH("avx2") static void peak_maddubs(void) {
-    __m256i acc[CHAINS];
-    const __m256i x = _mm256_set1_epi8(1);
-    UNROLL for (int c = 0; c < CHAINS; c++) acc[c] = x;
-    REPEAT(_mm256_maddubs_epi16(acc[c], x))
-}
-#endif
-
-static void peak_piece(void *ctx, size_t begin, size_t end, int worker) {
-    (void)worker;
-#if defined __x86_64__
-    for (size_t i = begin; i < end; i++) {
-        switch (*(const peak_kind *)ctx) {
-        case PEAK_F32: peak_f32(); break;
-        case PEAK_BF16: peak_bf16(); break;
-        case PEAK_I8: peak_i8(); break;
-        case PEAK_MADDUBS: peak_maddubs(); break;
-        case PEAK_F32_256: peak_f32_256(); break;
-        }
-    }
-#else
-    (void)ctx, (void)begin, (void)end;
-#endif
-}
-/* GOP/s over the pool; 0 where there is no probe. */
-static double peak_gops(peak_kind kind) {
-#if defined __x86_64__
-    static const double ops[] = {32, 64, 128, 64, 16}; /* per instruction */
-    const size_t pieces = 4 * (size_t)glim_pool_size(g_pool);
-    const double t = now_s();
-    glim_pool_for(g_pool, pieces, 1, peak_piece, &kind);
-    return ops[kind] * CHAINS * PEAK_STEPS * (double)pieces / (now_s() - t) * 1e-9;
-#else
-    (void)kind;
-    return 0;
-#endif
 }
 
 /* ---- the products ---- */
@@ -219,13 +97,6 @@ static double time_product(const glim_kernels *k, const glim_mat *w, size_t n_ro
     return now_s() - t;
 }
 
-static peak_kind peak_for(const glim_kernels *k, glim_dtype t) {
-    const bool wide = strcmp(k->name, "avx512") == 0;
-    if (k->act_form(t) == GLIM_ACT_Q8) return wide ? PEAK_I8 : PEAK_MADDUBS;
-    if (k->act_form(t) == GLIM_ACT_BF16) return PEAK_BF16;
-    return wide ? PEAK_F32 : PEAK_F32_256;
-}
-
 static void bench_type(const glim_kernels *k, glim_dtype t, size_t mb, int reps, bool skip_one_row) {
     static const size_t n_rows[] = {8, 64, 512};
     double speed[REPS_MOST], part[REPS_MOST];
@@ -242,7 +113,7 @@ static void bench_type(const glim_kernels *k, glim_dtype t, size_t mb, int reps,
         y = mem64(n_out * sizeof *y);
         time_product(k, &w, 1, x, y, scratch);
         for (int r = 0; r < reps; r++) {
-            const double can = read_gbs(w.panels ? w.panels : w.rows, n_bytes);
+            const double can = glim_probe_read(&g_probe, w.panels ? w.panels : w.rows, n_bytes);
             speed[r] = (double)n_bytes / time_product(k, &w, 1, x, y, scratch) * 1e-9;
             part[r] = speed[r] / can;
         }
@@ -257,7 +128,7 @@ static void bench_type(const glim_kernels *k, glim_dtype t, size_t mb, int reps,
     for (size_t n = 0; n < GLIM_COUNT(n_rows); n++) {
         time_product(k, &w, n_rows[n], x, y, scratch);
         for (int r = 0; r < reps; r++) {
-            const double can = peak_gops(peak_for(k, t));
+            const double can = glim_probe_peak(&g_probe, glim_instr_for(k->name, k->act_form(t)));
             speed[r] = 2.0 * N_IN * GEMM_OUT * (double)n_rows[n] /
                        time_product(k, &w, n_rows[n], x, y, scratch) * 1e-9;
             part[r] = speed[r] / can;
@@ -300,6 +171,7 @@ int main(int argc, char **argv) {
     if (reps < 1 || reps > REPS_MOST) reps = 9;
     if (mb < 1) mb = 1;
     g_pool = glim_pool_new(n_threads);
+    g_probe = (glim_probe){.pool = g_pool, .now = now_s};
     printf("set,type,rows,median,unit,share (%d threads, n_in %d, one row over %zu MB)\n",
            glim_pool_size(g_pool), N_IN, mb);
     for (size_t s = 0; s < GLIM_COUNT(sets); s++) {
