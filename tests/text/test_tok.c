@@ -47,7 +47,9 @@ static glim_status make(glim_tok **out, parts p, glim_err *err) {
                     p.model ? p.model : "");
     put_vocab(&b, p.vocab ? p.vocab : VOCAB);
     glim_buf_printf(&b, "}, \"merges\": %s}}", p.merges ? p.merges : MERGES);
-    glim_status rc = glim_tok_parse_json(out, b.s, b.len, err);
+    *out = NULL;
+    glim_status rc = glim_buf_status(&b, "the test's text", err);
+    if (rc == GLIM_OK) rc = glim_tok_parse_json(out, b.s, b.len, err);
     glim_buf_free(&b);
     return rc;
 }
@@ -372,8 +374,7 @@ TEST(every_refused_allocation_is_an_error_and_no_leak) {
         glim_status rc = make(&t, (parts){.norm = "{\"type\": \"NFC\"}"}, &err);
         if (rc == GLIM_OK) rc = glim_tok_encode(t, text, sizeof text, GLIM_TOK_SPECIAL | GLIM_TOK_PREFIX, &ids, &err);
         glim_alloc_fail_after(0);
-        CHECK_MSG(rc == GLIM_OK || rc == GLIM_E_NOMEM || rc == GLIM_E_FORMAT, "allocation %ld: %s", k, err.msg);
-        CHECK_MSG(rc != GLIM_E_FORMAT || strstr(err.msg, "JSON"), "%s", err.msg); /* the text was cut short by make() */
+        CHECK_MSG(rc == GLIM_OK || rc == GLIM_E_NOMEM, "allocation %ld: %s", k, err.msg);
         done = rc == GLIM_OK;
         glim_ids_free(&ids);
         glim_tok_free(t);
