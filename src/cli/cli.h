@@ -115,5 +115,6 @@ int glim_cmd_render(int argc, char **argv);
 int glim_cmd_logits(int argc, char **argv);
 int glim_cmd_perplexity(int argc, char **argv);
 int glim_cmd_pull(int argc, char **argv);
+int glim_cmd_quantize(int argc, char **argv);
 
 #endif

@@ -32,6 +32,10 @@ uint8_t glim_iq4_code(int8_t value) {
     return k;
 }
 
+/* The nearest integer, for |t| below 2^22: adding 1.5 * 2^23 leaves no bits for the fraction. Unlike
+ * lrintf, which gives 64 bits, a loop of these becomes vector instructions. */
+static inline float nearest(float t) { return (t + 12582912.0f) - 12582912.0f; }
+
 static inline float clampf(float t, float lo, float hi) {
     t = t < lo ? lo : t;
     return t > hi ? hi : t;
@@ -46,7 +50,7 @@ static void snap(const glim_codes *c, const float *x, int n, float inv, float *o
             out[i] = g_near[h];
         }
     else
-        for (int i = 0; i < n; i++) out[i] = (float)lrintf(clampf(x[i] * inv, lo, hi));
+        for (int i = 0; i < n; i++) out[i] = nearest(clampf(x[i] * inv, lo, hi));
 }
 
 float glim_fit_assign(const glim_codes *c, const float *x, const float *w, int n, float d, int8_t *v) {
@@ -104,7 +108,7 @@ float glim_fit_assign_min(int top, const float *x, const float *w, int n, float 
     float inv = d != 0 ? 1 / d : 0, err = 0;
     if (!isfinite(inv)) inv = 0;
     for (int i = 0; i < n; i++) {
-        float f = (float)lrintf(clampf((x[i] - m) * inv, 0, (float)top)), e = x[i] - (d * f + m);
+        float f = nearest(clampf((x[i] - m) * inv, 0, (float)top)), e = x[i] - (d * f + m);
         q[i] = (int8_t)f;
         err += w[i] * e * e;
     }
@@ -116,7 +120,7 @@ static float try_line(int top, bool negative, const float *x, const float *w, in
                       float *m) {
     float q[GLIM_FIT_MAX], s = 0, sx = 0, sq = 0, sqq = 0, sxq = 0;
     for (int i = 0; i < n; i++) {
-        q[i] = (float)lrintf(clampf((x[i] - *m) * inv, 0, (float)top));
+        q[i] = nearest(clampf((x[i] - *m) * inv, 0, (float)top));
         s += w[i];
         sx += w[i] * x[i];
         sq += w[i] * q[i];

@@ -1,0 +1,36 @@
+/* importance.h - second moments of what each weight matrix is multiplied with, from calibration text.
+ *
+ * E[x_i^2] of input column i is the weight of that column's squared error in the expected squared error
+ * of the product (the diagonal of the Hessian of least squares). Matrices with one input share it: q, k
+ * and v; gate and up. Each expert has its own, from the rows that reached it; one that was hardly
+ * reached gets the mean over all rows that reached any expert of its layer. */
+#ifndef GLIM_COMPRESS_IMPORTANCE_H
+#define GLIM_COMPRESS_IMPORTANCE_H
+
+#include <stdint.h>
+
+#include "engine/engine.h"
+
+typedef struct glim_importance glim_importance;
+
+typedef struct glim_calibrate_params {
+    size_t n_ctx;      /* tokens of a window; 0: 512 */
+    size_t max_tokens; /* 0: all of the text */
+    int n_threads;
+    bool (*progress)(void *ctx, size_t done, size_t total); /* false stops. May be NULL */
+    void *progress_ctx;
+} glim_calibrate_params;
+
+/* Runs the model at `model` over the file `text`. Errors: as glim_engine_open; GLIM_E_ARG for a text
+ * shorter than 16 tokens; GLIM_E_CANCELLED. */
+glim_status glim_importance_gather(glim_importance **out, const char *model, const char *text,
+                                   const glim_calibrate_params *p, glim_err *err);
+void glim_importance_free(glim_importance *im); /* takes NULL */
+
+/* [n_in] for a GGUF tensor (expert: index, 0 for plain matrices); NULL if it has none, or another width. */
+const float *glim_importance_find(const glim_importance *im, const char *name, size_t expert, size_t n_in);
+/* A hash of all values, for telling two runs apart. */
+uint64_t glim_importance_hash(const glim_importance *im);
+size_t glim_importance_n_tokens(const glim_importance *im);
+
+#endif

@@ -1,0 +1,446 @@
+/* quantize.c - the run: types chosen, space checked, tensors streamed, a journal kept. See quantize.h.
+ *
+ * Invariant  tensors are written in one order and their bytes depend on nothing but input and settings,
+ *            so an interrupted file is a prefix of the whole one, and what is done is its first tensors.
+ * Surprise   a journal line may be on disk before the bytes it speaks of (they pass through a buffer).
+ *            The hash decides: a tensor that does not match is made again, and all after it. */
+#include "compress/quantize.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "compress/layout.h"
+#include "compress/meta.h"
+#include "compress/quant.h"
+#include "format/shape.h"
+
+enum { SLAB_BYTES = 4 << 20, FORMAT_VERSION = 1 };
+
+typedef struct entry { /* a tensor that an earlier run has finished */
+    uint64_t pos, n_bytes, hash;
+} entry;
+
+typedef struct run {
+    const glim_quantize_params *p;
+    glim_quantize_result *res;
+    const glim_model *m;
+    glim_pool *pool;
+    glim_layout layout;
+    char *out, *part, *journal, *tmp;
+    uint64_t key;      /* of input and settings */
+    FILE *log;         /* the journal, locked */
+    entry *done;       /* [n_done] */
+    size_t n_done;
+    int old;           /* the interrupted file, -1: none */
+    bool linked;       /* out.part is a name of the file being written */
+    uint8_t *slab;
+    size_t slab_bytes;
+    float *wide;       /* [threads, widest row] */
+    size_t widest;
+    uint64_t total, written;
+} run;
+
+static uint64_t mix(uint64_t h, const void *bytes, size_t n) {
+    const uint8_t *p = bytes;
+    uint64_t v;
+    for (; n >= 8; n -= 8, p += 8) {
+        memcpy(&v, p, 8);
+        h = (h ^ v) * 0x9e3779b97f4a7c15u;
+        h ^= h >> 29;
+    }
+    for (; n > 0; n--, p++) h = (h ^ *p) * 0x100000001b3u;
+    return h ^ h >> 32;
+}
+
+/* ---- one tensor ---- */
+
+typedef struct job {
+    run *r;
+    const glim_qtensor *q;
+    size_t row0, row_bytes;
+    _Atomic size_t bad; /* 1 + a row that is not finite */
+    const float *const *weight; /* [n_src or 1] */
+} job;
+
+/* Row i of a head, pairs side by side, comes from the half it belonged to. */
+static size_t source_row(const glim_qtensor *q, size_t row) {
+    if (!q->head_dim) return row;
+    size_t head = row / q->head_dim, i = row % q->head_dim;
+    return head * q->head_dim + i % 2 * (q->head_dim / 2) + i / 2;
+}
+
+static void make_rows(void *ctx, size_t begin, size_t end, int worker) {
+    job *j = ctx;
+    const glim_qtensor *q = j->q;
+    float *wide = j->r->wide + (size_t)worker * j->r->widest;
+    for (size_t i = begin; i < end; i++) {
+        size_t row = source_row(q, j->row0 + i), per = q->n_rows / (q->n_src ? q->n_src : 1);
+        uint8_t *dst = j->r->slab + i * j->row_bytes;
+        const float *x = q->made;
+        if (!x) {
+            const glim_tensor *t = q->src[row / per];
+            size_t bytes = t->n_bytes / per; /* rows of one length, without gaps */
+            const uint8_t *src = (const uint8_t *)t->data + row % per * bytes;
+            glim_dequant(t->type, src, wide, q->n_in);
+            x = wide;
+            bool finite = true;
+            for (size_t k = 0; k < q->n_in; k++) finite &= isfinite(x[k]) != 0;
+            if (!finite) atomic_store(&j->bad, row + 1);
+            if (t->type == q->out.type) { /* nothing to choose: the same bits */
+                memcpy(dst, src, bytes);
+                continue;
+            }
+        }
+        glim_quant_row(q->out.type, x, j->weight ? j->weight[row / q->rows_each] : NULL, dst, q->n_in);
+    }
+}
+
+static glim_status tell(run *r, const glim_qtensor *q, glim_err *err) {
+    if (r->p->progress && !r->p->progress(r->p->progress_ctx, r->written, r->total, q->out.name))
+        return glim_fail(err, GLIM_E_CANCELLED, "stopped");
+    return GLIM_OK;
+}
+
+/* Importances of each group of rows; *list stays NULL if the tensor has none. */
+static glim_status find_weights(run *r, const glim_qtensor *q, const float ***list, glim_err *err) {
+    *list = NULL;
+    if (!r->p->importance || q->out.n_dims < 2 || q->made || !glim_dtype_of(q->out.type)->is_quant) return GLIM_OK;
+    size_t n = q->n_rows / q->rows_each, found = 0;
+    void *mem;
+    glim_status rc = glim_try_calloc(&mem, n, sizeof(float *), "a list of importances", err);
+    if (rc != GLIM_OK) return rc;
+    const float **w = mem;
+    for (size_t e = 0; e < n; e++) {
+        w[e] = glim_importance_find(r->p->importance, q->out.name, e, q->n_in);
+        found += w[e] != NULL;
+    }
+    r->res->n_weighted += found > 0;
+    *list = w;
+    return GLIM_OK;
+}
+
+static size_t rows_of_slab(const run *r, size_t row_bytes) {
+    size_t n = r->slab_bytes / row_bytes;
+    return n ? n : 1;
+}
+
+static glim_status make(run *r, const glim_qtensor *q, size_t row_bytes, glim_sink *sink, uint64_t *hash,
+                        glim_err *err) {
+    const float **weight;
+    glim_status rc = find_weights(r, q, &weight, err);
+    size_t step = rows_of_slab(r, row_bytes);
+    for (size_t row = 0; row < q->n_rows && rc == GLIM_OK; row += step) {
+        size_t n = q->n_rows - row < step ? q->n_rows - row : step;
+        job j = {.r = r, .q = q, .row0 = row, .row_bytes = row_bytes, .weight = weight};
+        glim_pool_for(r->pool, n, 4, make_rows, &j);
+        if (j.bad)
+            rc = glim_fail(err, GLIM_E_FORMAT, "row %zu holds a NaN or an infinity, want finite numbers", j.bad - 1);
+        *hash = mix(*hash, r->slab, n * row_bytes);
+        if (rc == GLIM_OK) rc = glim_sink_write(sink, r->slab, n * row_bytes, err);
+        r->written += n * row_bytes;
+        if (rc == GLIM_OK) rc = tell(r, q, err);
+    }
+    free(weight);
+    return rc;
+}
+
+/* ---- what an interrupted run has left ---- */
+
+static bool read_at(int fd, void *p, size_t n, uint64_t pos) {
+    for (size_t k = 0; k < n;) {
+        ssize_t got = pread(fd, (char *)p + k, n - k, (off_t)(pos + k));
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return false;
+        k += (size_t)got;
+    }
+    return true;
+}
+
+/* Copies tensor q from the interrupted file if its bytes are what the journal says; checked before the
+ * first byte is written. */
+static glim_status take_over(run *r, const glim_qtensor *q, size_t row_bytes, glim_sink *sink, bool *taken,
+                             glim_err *err) {
+    const entry *e = &r->done[q->index];
+    size_t step = rows_of_slab(r, row_bytes);
+    uint64_t n_bytes = (uint64_t)q->n_rows * row_bytes, hash = r->key;
+    *taken = false;
+    if (e->n_bytes != n_bytes || e->pos != glim_sink_pos(sink)) return GLIM_OK;
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t row = 0; row < q->n_rows; row += step) {
+            size_t n = (q->n_rows - row < step ? q->n_rows - row : step) * row_bytes;
+            if (!read_at(r->old, r->slab, n, e->pos + (uint64_t)row * row_bytes)) {
+                if (pass == 0) return GLIM_OK;
+                return glim_fail(err, GLIM_E_IO, "could not read \"%s\" again", r->part);
+            }
+            if (pass == 0) {
+                hash = mix(hash, r->slab, n);
+                continue;
+            }
+            glim_status rc = glim_sink_write(sink, r->slab, n, err);
+            if (rc != GLIM_OK) return rc;
+            r->written += n;
+        }
+        if (pass == 0 && hash != e->hash) return GLIM_OK;
+    }
+    *taken = true;
+    r->res->n_resumed++;
+    return tell(r, q, err);
+}
+
+/* From the first tensor that is made anew, out.part names the new file. */
+static void link_part(run *r) {
+    if (r->linked) return;
+    r->linked = true;
+    if (r->old >= 0) close(r->old);
+    r->old = -1;
+    r->n_done = 0;
+    unlink(r->part);
+    if (link(r->tmp, r->part) != 0) return; /* no hard links here: after a kill the next run finds the tmp file */
+}
+
+static glim_status fill(void *ctx, const glim_tensor_out *out, glim_sink *sink, glim_err *err) {
+    (void)out;
+    glim_qtensor *q = ctx;
+    run *r = q->run;
+    size_t row_bytes;
+    glim_status rc = glim_row_bytes(q->out.type, q->n_in, &row_bytes, err);
+    if (rc != GLIM_OK) return rc;
+    if (q->index < r->n_done) {
+        bool taken;
+        rc = take_over(r, q, row_bytes, sink, &taken, err);
+        if (rc != GLIM_OK || taken) return rc;
+    }
+    link_part(r);
+    uint64_t pos = glim_sink_pos(sink), hash = r->key;
+    rc = make(r, q, row_bytes, sink, &hash, err);
+    for (size_t e = 0; e < q->n_src; e++) glim_ckpt_drop(r->m->ckpt, q->src[e]);
+    if (rc != GLIM_OK) return rc;
+    fprintf(r->log, "done %zu %llu %llu %016llx\n", q->index, (unsigned long long)pos,
+            (unsigned long long)((uint64_t)q->n_rows * row_bytes), (unsigned long long)hash);
+    fflush(r->log); /* not synced: a line that is lost costs one tensor */
+    return GLIM_OK;
+}
+
+/* ---- before the first byte ---- */
+
+static bool same_file(const char *a, const char *b) {
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static glim_status check_out(const run *r, glim_err *err) {
+    for (int i = 0; i < glim_ckpt_n_files(r->m->ckpt); i++)
+        if (same_file(glim_ckpt_file(r->m->ckpt, i, NULL), r->out))
+            return glim_fail(err, GLIM_E_ARG, "\"%s\" is the input", r->out);
+    if (glim_path_is_dir(r->out))
+        return glim_fail(err, GLIM_E_ARG, "\"%s\" is a folder, want the name of a .gguf file", r->out);
+    if (glim_path_exists(r->out) && !r->p->overwrite) {
+        glim_fail(err, GLIM_E_ARG, "\"%s\" exists", r->out);
+        glim_err_hint(err, "--force replaces it");
+        return GLIM_E_ARG;
+    }
+    return GLIM_OK;
+}
+
+static void choose_types(run *r) {
+    const glim_config *c = &r->m->cfg;
+    glim_recipe_model rm = {c->n_layer, c->n_head, c->n_kv_head, c->n_expert, r->m->tied};
+    glim_quantize_result *res = r->res;
+    for (size_t i = 0; i < r->layout.n; i++) {
+        glim_qtensor *q = &r->layout.t[i];
+        glim_dtype source = q->made ? GLIM_F32 : q->src[0]->type;
+        q->out.type = glim_recipe_type(r->p->recipe, &rm, &r->p->wish, q->out.name, q->out.n_dims, q->n_in, source,
+                                       &q->fell_back);
+        q->out.fill = fill;
+        q->out.ctx = q;
+        q->run = r;
+        size_t bytes = 0;
+        glim_shape_bytes(q->out.type, q->out.dims, q->out.n_dims, &bytes, NULL);
+        res->n_tensors++;
+        res->n_fell_back += q->fell_back;
+        res->n_values += (uint64_t)q->n_rows * q->n_in;
+        res->bytes_out += bytes;
+        res->types[q->out.type].n++;
+        res->types[q->out.type].bytes += bytes;
+        for (size_t e = 0; e < q->n_src; e++) res->bytes_in += q->src[e]->n_bytes;
+        if (q->n_in > r->widest) r->widest = q->n_in;
+        size_t row_bytes = 0;
+        glim_row_bytes(q->out.type, q->n_in, &row_bytes, NULL);
+        if (row_bytes > r->slab_bytes) r->slab_bytes = row_bytes;
+    }
+    res->bits_per_value = 8.0 * (double)res->bytes_out / (double)res->n_values;
+    r->total = res->bytes_out;
+}
+
+/* What the bytes of the result depend on. */
+static uint64_t settings_key(const run *r) {
+    char text[256];
+    uint64_t h = FORMAT_VERSION;
+    for (int i = 0; i < glim_ckpt_n_files(r->m->ckpt); i++) {
+        struct stat st = {0};
+        size_t size;
+        const char *path = glim_ckpt_file(r->m->ckpt, i, &size);
+        stat(path, &st);
+        snprintf(text, sizeof text, "%zu %lld %ld", size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+        h = mix(mix(h, path, strlen(path)), text, strlen(text));
+    }
+    for (size_t i = 0; i < r->layout.n; i++) {
+        const glim_tensor_out *t = &r->layout.t[i].out;
+        h = mix(mix(h, t->name, strlen(t->name)), &t->type, sizeof t->type);
+        h = mix(h, t->dims, (size_t)t->n_dims * sizeof *t->dims);
+    }
+    snprintf(text, sizeof text, "%d %016llx " GLIM_VERSION, r->p->recipe->file_type,
+             (unsigned long long)glim_importance_hash(r->p->importance));
+    return mix(h, text, strlen(text));
+}
+
+/* Opens, locks and reads the journal; afterwards r->old and r->done hold what can be taken over. */
+static glim_status open_journal(run *r, glim_err *err) {
+    char line[256];
+    unsigned long long key = 0, pos, n, hash;
+    long pid;
+    size_t index;
+    if (glim_path_exists(r->part) && !glim_path_exists(r->journal)) {
+        glim_fail(err, GLIM_E_ARG, "\"%s\" exists and is no interrupted quantization", r->part);
+        glim_err_hint(err, "move it away, or write to another name");
+        return GLIM_E_ARG;
+    }
+    r->log = fopen(r->journal, "a+e");
+    if (!r->log) return glim_fail_errno(err, GLIM_E_IO, errno, "could not create \"%s\"", r->journal);
+    if (flock(fileno(r->log), LOCK_EX | LOCK_NB) != 0)
+        return glim_fail(err, GLIM_E_STATE, "another run is writing \"%s\"", r->out);
+    void *mem;
+    glim_status rc = glim_try_calloc(&mem, r->layout.n + 1, sizeof *r->done, "the journal", err);
+    if (rc != GLIM_OK) return rc;
+    r->done = mem;
+    rewind(r->log);
+    bool same = fgets(line, sizeof line, r->log) && sscanf(line, "glim-quantize %llx", &key) == 1 && key == r->key;
+    while (fgets(line, sizeof line, r->log)) {
+        if (!strchr(line, '\n')) break; /* cut off by the kill */
+        if (sscanf(line, "pid %ld", &pid) == 1 && pid != (long)getpid()) {
+            char stale[4096];
+            snprintf(stale, sizeof stale, "%s.tmp.%ld", r->out, pid);
+            if (!same || glim_path_exists(r->part)) unlink(stale); /* its writer is gone: we hold the lock */
+            else rename(stale, r->part);
+        } else if (sscanf(line, "done %zu %llu %llu %llx", &index, &pos, &n, &hash) == 4 && index < r->layout.n) {
+            r->done[index] = (entry){pos, n, hash};
+        }
+    }
+    while (r->n_done < r->layout.n && r->done[r->n_done].n_bytes) r->n_done++;
+    if (same) r->old = open(r->part, O_RDONLY | O_CLOEXEC);
+    if (r->old < 0) {
+        r->n_done = 0;
+        unlink(r->part);
+        if (ftruncate(fileno(r->log), 0) != 0)
+            return glim_fail_errno(err, GLIM_E_IO, errno, "could not write \"%s\"", r->journal);
+    }
+    clearerr(r->log);
+    fseek(r->log, 0, SEEK_END);
+    /* A line that was cut off must not swallow the next one. */
+    fprintf(r->log, r->old < 0 ? "glim-quantize %016llx\n" : "\n", (unsigned long long)r->key);
+    fprintf(r->log, "pid %ld\n", (long)getpid());
+    if (fflush(r->log) != 0) return glim_fail_errno(err, GLIM_E_IO, errno, "could not write \"%s\"", r->journal);
+    return GLIM_OK;
+}
+
+static glim_status check_space(const run *r, glim_err *err) {
+    char *dir = glim_xstrdup(r->out), *slash = strrchr(dir, '/');
+    if (slash) slash[slash == dir ? 1 : 0] = 0;
+    struct statvfs v;
+    int bad = statvfs(slash ? dir : ".", &v);
+    int e = errno;
+    glim_status rc = GLIM_OK;
+    if (bad) rc = glim_fail_errno(err, GLIM_E_IO, e, "could not look at \"%s\"", slash ? dir : ".");
+    else {
+        struct stat st = {0};
+        uint64_t room = (uint64_t)v.f_bavail * v.f_frsize, need = r->total + (r->total >> 10) + (64u << 20);
+        if (r->total < (64u << 20)) need = r->total + r->total / 8 + (1u << 20);
+        if (r->old >= 0 && fstat(r->old, &st) == 0) room += (uint64_t)st.st_blocks * 512; /* freed on the way */
+        if (room < need)
+            rc = glim_fail(err, GLIM_E_IO, "\"%s\" needs %.2f GiB and %.2f GiB are free", r->out,
+                           (double)need / 1073741824.0, (double)room / 1073741824.0);
+    }
+    free(dir);
+    return rc;
+}
+
+static char *with_suffix(const char *path, const char *suffix) {
+    size_t n = strlen(path) + strlen(suffix) + 1;
+    char *s = glim_xmalloc(n);
+    snprintf(s, n, "%s%s", path, suffix);
+    return s;
+}
+
+static glim_status write_all(run *r, glim_err *err) {
+    glim_gguf_writer *w = glim_gguf_writer_new(NULL);
+    glim_status rc = glim_meta_put(w, r->m, &r->layout, r->p->recipe->file_type, err);
+    for (size_t i = 0; i < r->layout.n && rc == GLIM_OK; i++) rc = glim_gguf_add_tensor(w, &r->layout.t[i].out, err);
+    if (rc == GLIM_OK) rc = open_journal(r, err);
+    if (rc == GLIM_OK) rc = check_space(r, err);
+    bool begun = rc == GLIM_OK;
+    if (rc == GLIM_OK) rc = glim_gguf_write(w, r->out, err);
+    /* An error of the input or the disk leaves the finished tensors for the next run. */
+    if (rc == GLIM_OK || (begun && !glim_path_exists(r->part)) || (r->log && !begun && r->old < 0 && rc != GLIM_E_STATE)) {
+        unlink(r->part);
+        unlink(r->journal);
+    }
+    glim_gguf_writer_free(w);
+    return rc;
+}
+
+glim_status glim_quantize(const char *in, const char *out, const glim_quantize_params *p,
+                          glim_quantize_result *result, glim_err *err) {
+    *result = (glim_quantize_result){0};
+    run r = {.p = p, .res = result, .old = -1, .slab_bytes = SLAB_BYTES};
+    char pid[32];
+    snprintf(pid, sizeof pid, ".tmp.%ld", (long)getpid());
+    r.out = glim_xstrdup(out);
+    r.part = with_suffix(out, ".part");
+    r.journal = with_suffix(out, ".part.journal");
+    r.tmp = with_suffix(out, pid);
+    r.pool = glim_pool_new(p->n_threads);
+    glim_ckpt *c;
+    glim_model *m = NULL;
+    void *mem = NULL;
+    glim_status rc = glim_recipe_check(&p->wish, err);
+    if (rc == GLIM_OK) rc = glim_ckpt_open(&c, in, err);
+    if (rc == GLIM_OK) rc = glim_model_inspect(&m, c, &(glim_model_params){0}, err);
+    r.m = m;
+    if (rc == GLIM_OK) rc = check_out(&r, err);
+    if (rc == GLIM_OK) rc = glim_layout_make(&r.layout, m, p->keep_mtp, err);
+    if (rc == GLIM_OK) {
+        choose_types(&r);
+        r.key = settings_key(&r);
+        rc = glim_try_calloc(&mem, r.slab_bytes, 1, "a slab of rows", err);
+        r.slab = mem;
+    }
+    mem = NULL;
+    size_t threads = (size_t)glim_pool_size(r.pool), n_wide = 0;
+    if (rc == GLIM_OK && !glim_mul_size(threads, r.widest, &n_wide)) n_wide = SIZE_MAX / 8;
+    if (rc == GLIM_OK) rc = glim_try_calloc(&mem, n_wide, sizeof(float), "rows of numbers", err);
+    r.wide = mem;
+    if (rc == GLIM_OK) rc = write_all(&r, err);
+    if (r.log) fclose(r.log);
+    if (r.old >= 0) close(r.old);
+    glim_layout_free(&r.layout);
+    glim_model_free(m);
+    glim_pool_free(r.pool);
+    free(r.done);
+    free(r.slab);
+    free(r.wide);
+    free(r.tmp);
+    free(r.journal);
+    free(r.part);
+    free(r.out);
+    return rc;
+}

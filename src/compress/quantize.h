@@ -1,0 +1,44 @@
+/* quantize.h - one checkpoint into one GGUF of other types.
+ *
+ * Tensors go by one at a time, rows in parallel; memory is one slab of output and one row for each
+ * thread, whatever the model's size. The file grows as "<out>.tmp.<pid>" under a second name,
+ * "<out>.part", which survives a kill; "<out>.part.journal" has a line with a hash for each tensor that
+ * is done. The next run with the same input and settings copies what the journal vouches for and goes
+ * on; the result has the same bytes as an undisturbed run. Another input or setting starts anew. */
+#ifndef GLIM_COMPRESS_QUANTIZE_H
+#define GLIM_COMPRESS_QUANTIZE_H
+
+#include "compress/importance.h"
+#include "compress/recipe.h"
+
+typedef struct glim_quantize_params {
+    const glim_recipe *recipe;
+    glim_recipe_wish wish;
+    const glim_importance *importance; /* or NULL */
+    bool keep_mtp;
+    bool overwrite; /* `out` may exist (never the input) */
+    int n_threads;  /* 0: all this process may use */
+    /* Bytes of the result written so far, and the tensor at work; false stops. May be NULL. */
+    bool (*progress)(void *ctx, uint64_t done, uint64_t total, const char *tensor);
+    void *progress_ctx;
+} glim_quantize_params;
+
+typedef struct glim_quantize_result {
+    size_t n_tensors, n_fell_back; /* tensors whose rows the wanted type does not divide */
+    size_t n_resumed;              /* tensors taken over from an interrupted run */
+    size_t n_weighted;             /* tensors quantized with importances */
+    uint64_t n_values, bytes_in, bytes_out; /* of tensor data */
+    double bits_per_value;
+    struct {
+        size_t n;
+        uint64_t bytes;
+    } types[GLIM_N_DTYPE];
+} glim_quantize_result;
+
+/* Errors: those of opening and of model/'s binding; GLIM_E_ARG (out is the input, or exists);
+ * GLIM_E_IO (no room: got and wanted); GLIM_E_FORMAT (a value is not finite, by tensor and row);
+ * GLIM_E_CANCELLED; GLIM_E_STATE (another run is writing the same file). */
+glim_status glim_quantize(const char *in, const char *out, const glim_quantize_params *p,
+                          glim_quantize_result *result, glim_err *err);
+
+#endif
