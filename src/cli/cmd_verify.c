@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "cli/agree.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "net/sha256.h"
@@ -115,16 +116,7 @@ static bool keep_row(void *ctx, size_t pos, const float *logits) {
     return !glim_cli_interrupt_pending();
 }
 
-enum { TEST_TOKENS = 24 };
-
-/* Ids spread over the vocabulary: the same for everybody with this model. */
-static void test_ids(int32_t *ids, size_t n_vocab) {
-    uint64_t x = 12345;
-    for (int i = 0; i < TEST_TOKENS; i++) {
-        x = x * 6364136223846793005u + 1442695040888963407u;
-        ids[i] = (int32_t)((x >> 33) % n_vocab);
-    }
-}
+enum { TEST_TOKENS = GLIM_AGREE_TOKENS };
 
 static glim_status run_ids(glim_engine *e, const int32_t *ids, rows *r, glim_err *err) {
     glim_session s;
@@ -172,7 +164,7 @@ static glim_status self_test(verify *v, glim_err *err) {
         check(v, "parameter total as published", e->model->n_params == published, detail);
     }
     one.n_vocab = other.n_vocab = e->model->cfg.n_vocab;
-    test_ids(ids, glim_tok_n(e->tok));
+    glim_agree_ids(ids, glim_tok_n(e->tok));
     rc = glim_try_calloc(&mem, TEST_TOKENS * one.n_vocab, sizeof(float), "test logits", err);
     if (rc == GLIM_OK) rc = glim_try_calloc(&mem2, TEST_TOKENS * one.n_vocab, sizeof(float), "test logits", err);
     if (rc != GLIM_OK) goto done;
@@ -199,17 +191,10 @@ static glim_status self_test(verify *v, glim_err *err) {
         if (rc == GLIM_OK) rc = run_ids(slow, ids, &other, err);
         glim_progress_end(bar);
         if (rc == GLIM_OK) {
-            /* The two sets differ in rounding only: the worst logit is held against the spread of its row. */
-            double worst = 0, spread = 0;
-            for (size_t i = 0; i < n; i++) {
-                double d = fabs((double)one.v[i] - (double)other.v[i]);
-                if (!(d <= worst)) worst = d;
-                if (fabs((double)other.v[i]) > spread) spread = fabs((double)other.v[i]);
-            }
-            double bound = e->model->plan.weight_type == GLIM_F32 ? 1e-3 : 0.05;
-            snprintf(detail, sizeof detail, "%s against ref: largest difference %.2e of %.1f", e->model->k->name, worst,
-                     spread);
-            check(v, "kernels agree with plain C", worst <= bound * spread, detail);
+            glim_agree a = glim_agree_logits(one.v, other.v, n, e->model->plan.weight_type);
+            snprintf(detail, sizeof detail, "%s against ref: largest difference %.2e of %.1f", e->model->k->name, a.worst,
+                     a.spread);
+            check(v, "kernels agree with plain C", a.ok, detail);
         }
     }
     if (rc == GLIM_OK) {

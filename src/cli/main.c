@@ -18,6 +18,7 @@ static const struct verb {
     {"render", "a conversation as the prompt the model sees", glim_cmd_render},
     {"logits", "raw logits for given ids", glim_cmd_logits},
     {"perplexity", "how well a model predicts a text", glim_cmd_perplexity},
+    {"bench", "how fast a model runs here, beside what the machine can do", glim_cmd_bench},
 };
 
 static void help(FILE *f) {
