@@ -224,7 +224,10 @@ static glim_status fill(void *ctx, const glim_tensor_out *out, glim_sink *sink, 
     uint64_t pos = glim_sink_pos(sink), hash = r->key;
     rc = make(r, q, row_bytes, sink, &hash, err);
     for (size_t e = 0; e < q->n_src; e++) glim_ckpt_drop(r->m->ckpt, q->src[e]);
-    if (rc != GLIM_OK) return rc;
+    if (rc != GLIM_OK) {
+        glim_sink_close(sink, NULL); /* nothing more comes: what is finished reaches out.part */
+        return rc;
+    }
     fprintf(r->log, "done %zu %llu %llu %016llx\n", q->index, (unsigned long long)pos,
             (unsigned long long)((uint64_t)q->n_rows * row_bytes), (unsigned long long)hash);
     fflush(r->log); /* not synced: a line that is lost costs one tensor */

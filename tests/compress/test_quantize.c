@@ -1,0 +1,509 @@
+/* test_quantize.c - whole checkpoints through glim_quantize: what is written runs as the source does, whatever
+ * the threads, and whether or not the run was interrupted. */
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/rng.h"
+#include "compress/quality.h"
+#include "compress/quant.h"
+#include "compress/quantize.h"
+#include "format/gguf.h"
+#include "test.h"
+
+static const char *const g_folders[] = {"chatglm", "glm", "glm-edge", "glm4", "glm4-nobias-yarn", "glm4moe-air",
+                                        "glm4moe-355b", "llama", "llama-tied", "qwen2", "qwen3"};
+static const char *const g_ggufs[] = {"gguf/chatglm.gguf", "gguf/glm4-00001-of-00002.gguf", "gguf/glm4moe-air.gguf",
+                                      "gguf/llama.gguf"};
+/* Without " lazy": chatglm's vocabulary has it as a token that no merges lead to, which tiktoken takes whole and
+ * a GGUF of "chatglm-bpe" cannot say. Real vocabularies have none. */
+static const char g_text[] = "Good morning! It's 12345 o'clock, \xe4\xbd\xa0\xe5\xa5\xbd.\n\n  The quick brown fox "
+                             "jumps over the dog; then it sleeps <|user|> until the next day.\n";
+
+static char g_dir[256];
+
+static const char *in_dir(const char *name) {
+    static char path[8][512];
+    static int turn;
+    if (!g_dir[0]) {
+        snprintf(g_dir, sizeof g_dir, "/tmp/glim-quantize-XXXXXX");
+        CHECK(mkdtemp(g_dir) != NULL);
+    }
+    char *p = path[turn++ % 8];
+    snprintf(p, sizeof path[0], "%s/%s", g_dir, name);
+    return p;
+}
+
+__attribute__((destructor)) static void clean_up(void) {
+    char cmd[300];
+    if (g_dir[0] && snprintf(cmd, sizeof cmd, "rm -rf '%s'", g_dir) > 0 && system(cmd) != 0) return;
+}
+
+static const char *fixture(const char *name) {
+    char path[256];
+    snprintf(path, sizeof path, "tests/fixtures/%s", name);
+    return glim_test_source(path);
+}
+
+static void write_text(const char *path, int times) {
+    FILE *f = fopen(path, "w");
+    CHECK(f != NULL);
+    for (int i = 0; i < times; i++) fprintf(f, "%d %s", i, g_text);
+    CHECK(fclose(f) == 0);
+}
+
+static glim_quantize_result quantize(const char *in, const char *out, const char *type, glim_quantize_params p) {
+    glim_err err = {0};
+    glim_quantize_result r;
+    CHECK_OK(glim_recipe_find(&p.recipe, type, &err), err);
+    p.overwrite = true;
+    CHECK_OK(glim_quantize(in, out, &p, &r, &err), err);
+    return r;
+}
+
+static glim_status try_quantize(const char *in, const char *out, const char *type, glim_quantize_params p,
+                                glim_quantize_result *r, glim_err *err) {
+    *err = (glim_err){0};
+    CHECK_OK(glim_recipe_find(&p.recipe, type, err), *err);
+    return glim_quantize(in, out, &p, r, err);
+}
+
+static void same_bytes(const char *a, const char *b) {
+    glim_map x, y;
+    glim_err err;
+    CHECK_OK(glim_map_open(&x, a, &err), err);
+    CHECK_OK(glim_map_open(&y, b, &err), err);
+    CHECK_MSG(x.size == y.size && memcmp(x.data, y.data, x.size) == 0, "%s and %s differ", a, b);
+    glim_map_close(&x);
+    glim_map_close(&y);
+}
+
+/* Logits of all positions of the text, run in f32: [*n, n_vocab], heap. */
+typedef struct rows {
+    float *v;
+    size_t n, n_vocab;
+} rows;
+
+static bool keep_row(void *ctx, size_t pos, const float *logits) {
+    rows *r = ctx;
+    memcpy(r->v + pos * r->n_vocab, logits, r->n_vocab * sizeof *logits);
+    return true;
+}
+
+static rows logits_of(const char *path, glim_ids *ids) {
+    glim_err err = {0};
+    glim_engine *e;
+    glim_session s = {0};
+    glim_engine_params p = {.n_threads = 2, .model = {.type = 1 + GLIM_F32, .n_ctx = 256, .n_logits = 256}};
+    CHECK_OK(glim_engine_open(&e, path, &p, &err), err);
+    CHECK_OK(glim_tok_encode(e->tok, g_text, sizeof g_text - 1, GLIM_TOK_SPECIAL | GLIM_TOK_PREFIX, ids, &err), err);
+    rows r = {.n = ids->n < 200 ? ids->n : 200, .n_vocab = e->model->cfg.n_vocab};
+    r.v = calloc(r.n * r.n_vocab, sizeof(float));
+    CHECK_OK(glim_session_open(&s, e, &err), err);
+    CHECK_OK(glim_session_score(&s, ids->v, r.n, 0, keep_row, &r, &err), err);
+    glim_session_close(&s);
+    glim_engine_free(e);
+    return r;
+}
+
+/* Relative to the spread of the logits. */
+static double distance(const rows *a, const rows *b) {
+    double d = 0, s = 0;
+    for (size_t i = 0; i < a->n * a->n_vocab; i++) {
+        d += (double)(a->v[i] - b->v[i]) * (double)(a->v[i] - b->v[i]);
+        s += (double)a->v[i] * (double)a->v[i];
+    }
+    return sqrt(d / s);
+}
+
+static void check_pair(const char *source, const char *result, double most) {
+    glim_ids ia = {0}, ib = {0};
+    rows a = logits_of(source, &ia), b = logits_of(result, &ib);
+    CHECK_MSG(ia.n == ib.n && memcmp(ia.v, ib.v, ia.n * sizeof *ia.v) == 0, "%s: tokens differ from %s", result, source);
+    CHECK(a.n == b.n && a.n_vocab == b.n_vocab);
+    double d = distance(&a, &b);
+    CHECK_MSG(d <= most, "%s: logits are %g away from the source's, want at most %g", result, d, most);
+    free(a.v);
+    free(b.v);
+    glim_ids_free(&ia);
+    glim_ids_free(&ib);
+}
+
+TEST(every_family_written_as_f32_computes_what_the_source_does) {
+    for (size_t i = 0; i < GLIM_COUNT(g_folders) + GLIM_COUNT(g_ggufs); i++) {
+        const char *in = fixture(i < GLIM_COUNT(g_folders) ? g_folders[i] : g_ggufs[i - GLIM_COUNT(g_folders)]);
+        quantize(in, in_dir("f32.gguf"), "f32", (glim_quantize_params){0});
+        check_pair(in, in_dir("f32.gguf"), 2e-5);
+    }
+}
+
+TEST(every_family_stays_near_in_fewer_bits) {
+    static const struct {
+        const char *type;
+        double most;
+    } types[] = {{"q8_0", 0.02}, {"q4_0", 0.35}, {"iq4_nl", 0.35}, {"q4_k_m", 0.35}};
+    for (size_t i = 0; i < GLIM_COUNT(g_folders); i++)
+        for (size_t t = 0; t < GLIM_COUNT(types); t++) {
+            /* Any rounding may choose another expert, and with six of them that moves a row far. */
+            bool moe = strncmp(g_folders[i], "glm4moe", 7) == 0;
+            glim_quantize_result r = quantize(fixture(g_folders[i]), in_dir("few.gguf"), types[t].type,
+                                              (glim_quantize_params){0});
+            CHECK(r.bytes_out > 0 && r.bits_per_value > 0);
+            check_pair(fixture(g_folders[i]), in_dir("few.gguf"), moe ? 0.6 : types[t].most);
+        }
+}
+
+TEST(the_description_survives) {
+    for (size_t i = 0; i < GLIM_COUNT(g_folders); i++) {
+        glim_err err;
+        glim_ckpt *a, *b;
+        glim_config x, y;
+        quantize(fixture(g_folders[i]), in_dir("c.gguf"), "bf16", (glim_quantize_params){0});
+        CHECK_OK(glim_ckpt_open(&a, fixture(g_folders[i]), &err), err);
+        CHECK_OK(glim_ckpt_open(&b, in_dir("c.gguf"), &err), err);
+        CHECK_OK(glim_config_read(&x, a, &err), err);
+        CHECK_OK(glim_config_read(&y, b, &err), err);
+        CHECK(x.n_embd == y.n_embd && x.n_layer == y.n_layer && x.n_head == y.n_head && x.n_kv_head == y.n_kv_head);
+        CHECK(x.head_dim == y.head_dim && x.n_ff == y.n_ff && x.n_vocab == y.n_vocab && x.max_ctx == y.max_ctx);
+        CHECK(x.eps == y.eps && x.rope.n_rot == y.rope.n_rot && x.sandwich_norms == y.sandwich_norms);
+        CHECK(fabs(x.rope.theta / y.rope.theta - 1) < 1e-6);
+        CHECK(x.n_expert == y.n_expert && x.n_expert_used == y.n_expert_used && x.n_group == y.n_group);
+        CHECK(x.routed_scale == y.routed_scale && x.norm_topk == y.norm_topk && x.first_dense == y.first_dense);
+        CHECK(y.n_mtp == 0);
+        for (size_t k = 0; k < x.n_eos && k < 3; k++) {
+            bool found = false;
+            for (size_t j = 0; j < y.n_eos; j++) found |= x.eos[k] == y.eos[j];
+            CHECK_MSG(found, "%s: stop %d is lost", g_folders[i], x.eos[k]);
+        }
+        const char *ta = glim_ckpt_chat_template(a), *tb = glim_ckpt_chat_template(b);
+        CHECK(!ta == !tb && (!ta || strcmp(ta, tb) == 0));
+        glim_ckpt_close(a);
+        glim_ckpt_close(b);
+    }
+}
+
+TEST(mtp_layers_are_dropped_or_kept) {
+    glim_err err;
+    glim_ckpt *c;
+    glim_config cfg;
+    glim_quantize_result a = quantize(fixture("glm4moe-air"), in_dir("plain.gguf"), "f32", (glim_quantize_params){0});
+    glim_quantize_result b = quantize(fixture("glm4moe-air"), in_dir("mtp.gguf"), "f32",
+                                      (glim_quantize_params){.keep_mtp = true});
+    CHECK(b.n_tensors > a.n_tensors);
+    CHECK_OK(glim_ckpt_open(&c, in_dir("mtp.gguf"), &err), err);
+    CHECK_OK(glim_config_read(&cfg, c, &err), err);
+    CHECK(cfg.n_layer == 2 && cfg.n_mtp == 1);
+    CHECK(glim_ckpt_find(c, "blk.2.nextn.eh_proj.weight") && glim_ckpt_find(c, "blk.2.ffn_gate_exps.weight"));
+    glim_ckpt_close(c);
+    check_pair(in_dir("mtp.gguf"), in_dir("plain.gguf"), 0);
+    /* And from a GGUF that has them. */
+    quantize(in_dir("mtp.gguf"), in_dir("dropped.gguf"), "f32", (glim_quantize_params){0});
+    CHECK_OK(glim_ckpt_open(&c, in_dir("dropped.gguf"), &err), err);
+    CHECK_OK(glim_config_read(&cfg, c, &err), err);
+    CHECK(cfg.n_layer == 2 && cfg.n_mtp == 0 && !glim_ckpt_find(c, "blk.2.nextn.eh_proj.weight"));
+    glim_ckpt_close(c);
+    check_pair(in_dir("plain.gguf"), in_dir("dropped.gguf"), 0);
+}
+
+TEST(the_same_type_is_copied_bit_for_bit) {
+    quantize(fixture("llama"), in_dir("q.gguf"), "q8_0", (glim_quantize_params){0});
+    quantize(in_dir("q.gguf"), in_dir("again.gguf"), "q8_0", (glim_quantize_params){0});
+    check_pair(in_dir("q.gguf"), in_dir("again.gguf"), 0);
+}
+
+TEST(threads_do_not_change_the_bytes) {
+    glim_importance *im;
+    glim_err err = {0};
+    write_text(in_dir("text"), 20);
+    glim_calibrate_params cp = {.n_ctx = 64, .n_threads = 1};
+    CHECK_OK(glim_importance_gather(&im, fixture("glm4moe-355b"), in_dir("text"), &cp, &err), err);
+    for (int weighted = 0; weighted < 2; weighted++) {
+        glim_quantize_params p = {.importance = weighted ? im : NULL, .n_threads = 1};
+        quantize(fixture("glm4moe-355b"), in_dir("one.gguf"), "q4_k_m", p);
+        p.n_threads = 4;
+        quantize(fixture("glm4moe-355b"), in_dir("four.gguf"), "q4_k_m", p);
+        same_bytes(in_dir("one.gguf"), in_dir("four.gguf"));
+    }
+    uint64_t h = glim_importance_hash(im);
+    glim_importance_free(im);
+    cp.n_threads = 4;
+    CHECK_OK(glim_importance_gather(&im, fixture("glm4moe-355b"), in_dir("text"), &cp, &err), err);
+    CHECK(glim_importance_hash(im) == h);
+    glim_importance_free(im);
+}
+
+/* A llama of 256-wide rows, 9 MB in f32: large enough that a killed run leaves finished tensors behind. */
+enum { BIG_EMBD = 256, BIG_FF = 512, BIG_LAYERS = 3, BIG_VOCAB = 512 };
+
+static void big_model(const char *path) {
+    static const struct {
+        const char *name;
+        size_t n_out, n_in;
+    } parts[] = {{"attn_norm.weight", 0, BIG_EMBD}, {"attn_q.weight", BIG_EMBD, BIG_EMBD},
+                 {"attn_k.weight", 128, BIG_EMBD},  {"attn_v.weight", 128, BIG_EMBD},
+                 {"attn_output.weight", BIG_EMBD, BIG_EMBD}, {"ffn_norm.weight", 0, BIG_EMBD},
+                 {"ffn_gate.weight", BIG_FF, BIG_EMBD}, {"ffn_up.weight", BIG_FF, BIG_EMBD},
+                 {"ffn_down.weight", BIG_EMBD, BIG_FF}};
+    static float values[BIG_VOCAB * BIG_FF];
+    static char names[64][48];
+    static glim_tensor_out t[64];
+    size_t n = 0;
+    glim_err err = {0};
+    glim_rng r = {.seed = 5};
+    for (size_t i = 0; i < GLIM_COUNT(values); i++) values[i] = (float)(0.05 * glim_rng_normal(&r));
+    glim_gguf_writer *w = glim_gguf_writer_new(NULL);
+    CHECK_OK(glim_gguf_put_str(w, "general.architecture", "llama", 5, &err), err);
+    static const struct {
+        const char *key;
+        int64_t v;
+    } keys[] = {{"llama.block_count", BIG_LAYERS}, {"llama.context_length", 128}, {"llama.embedding_length", BIG_EMBD},
+                {"llama.feed_forward_length", BIG_FF}, {"llama.attention.head_count", 4},
+                {"llama.attention.head_count_kv", 2}, {"general.file_type", 0}};
+    for (size_t i = 0; i < GLIM_COUNT(keys); i++)
+        CHECK_OK(glim_gguf_put_int(w, keys[i].key, GLIM_GGUF_U32, keys[i].v, &err), err);
+    CHECK_OK(glim_gguf_put_real(w, "llama.attention.layer_norm_rms_epsilon", GLIM_GGUF_F32, 1e-5, &err), err);
+    t[n++] = (glim_tensor_out){.name = "token_embd.weight", .n_dims = 2, .dims = {BIG_VOCAB, BIG_EMBD}};
+    t[n++] = (glim_tensor_out){.name = "output_norm.weight", .n_dims = 1, .dims = {BIG_EMBD}};
+    t[n++] = (glim_tensor_out){.name = "output.weight", .n_dims = 2, .dims = {BIG_VOCAB, BIG_EMBD}};
+    for (int l = 0; l < BIG_LAYERS; l++)
+        for (size_t k = 0; k < GLIM_COUNT(parts); k++) {
+            snprintf(names[n], sizeof names[n], "blk.%d.%s", l, parts[k].name);
+            t[n] = (glim_tensor_out){.name = names[n], .n_dims = 1, .dims = {parts[k].n_in}};
+            if (parts[k].n_out) t[n].n_dims = 2, t[n].dims[0] = parts[k].n_out, t[n].dims[1] = parts[k].n_in;
+            n++;
+        }
+    for (size_t i = 0; i < n; i++) {
+        t[i].type = GLIM_F32;
+        t[i].data = values;
+        CHECK_OK(glim_gguf_add_tensor(w, &t[i], &err), err);
+    }
+    CHECK_OK(glim_gguf_write(w, path, &err), err);
+    glim_gguf_writer_free(w);
+}
+
+TEST(k_types_in_a_file_hold_what_the_quantizer_made) {
+    glim_err err = {0};
+    glim_ckpt *a, *b;
+    big_model(in_dir("big.gguf"));
+    glim_quantize_result r = quantize(in_dir("big.gguf"), in_dir("big4.gguf"), "q4_k_m", (glim_quantize_params){0});
+    CHECK(r.types[GLIM_Q4_K].n > 0 && r.types[GLIM_Q6_K].n > 0 && r.n_fell_back == 0);
+    CHECK_OK(glim_ckpt_open(&a, in_dir("big.gguf"), &err), err);
+    CHECK_OK(glim_ckpt_open(&b, in_dir("big4.gguf"), &err), err);
+    for (size_t i = 0; i < glim_ckpt_n_tensors(a); i++) {
+        const glim_tensor *x = glim_ckpt_tensor(a, i), *y = glim_ckpt_find(b, x->name);
+        CHECK(y != NULL);
+        size_t n = 1;
+        for (int d = 0; d < x->n_dims; d++) n *= x->dims[d];
+        void *row = calloc(1, y->n_bytes);
+        glim_quant_row(y->type, x->data, NULL, row, n); /* rows are whole blocks: as one long row */
+        CHECK_MSG(memcmp(row, y->data, y->n_bytes) == 0, "%s: not what the quantizer makes", x->name);
+        free(row);
+    }
+    glim_ckpt_close(a);
+    glim_ckpt_close(b);
+}
+
+/* Stops, or dies, once `left` tensors have begun. */
+typedef struct stopper {
+    int left;
+    bool die;
+} stopper;
+
+static bool stop_at(void *ctx, uint64_t done, uint64_t total, const char *tensor) {
+    (void)done;
+    (void)total;
+    (void)tensor;
+    stopper *s = ctx;
+    if (--s->left > 0) return true;
+    if (s->die) raise(SIGKILL);
+    return false;
+}
+
+TEST(an_interrupted_run_goes_on_and_gives_the_same_bytes) {
+    const char *in = in_dir("big.gguf");
+    glim_err err;
+    glim_quantize_result r;
+    big_model(in);
+    quantize(in, in_dir("whole.gguf"), "q8_0", (glim_quantize_params){0});
+    for (int die = 0; die < 2; die++) {
+        size_t most = 0;
+        for (int at = 2; at < 30; at += 9) {
+            const char *out = in_dir("cut.gguf"), *part = in_dir("cut.gguf.part");
+            unlink(out);
+            stopper s = {at, die};
+            if (die) {
+                pid_t pid = fork();
+                if (pid == 0) {
+                    try_quantize(in, out, "q8_0", (glim_quantize_params){.progress = stop_at, .progress_ctx = &s,
+                                                                         .n_threads = 1}, &r, &err);
+                    _exit(1);
+                }
+                int status;
+                CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
+            } else {
+                CHECK(try_quantize(in, out, "q8_0", (glim_quantize_params){.progress = stop_at, .progress_ctx = &s},
+                                   &r, &err) == GLIM_E_CANCELLED);
+            }
+            CHECK(!glim_path_exists(out) && glim_path_exists(part));
+            CHECK_OK(try_quantize(in, out, "q8_0", (glim_quantize_params){0}, &r, &err), err);
+            /* What stood in the writer's buffer at a kill is lost. */
+            CHECK_MSG(die || r.n_resumed == (size_t)at - 1, "stopped at %d: %zu tensors were taken over", at, r.n_resumed);
+            most = r.n_resumed > most ? r.n_resumed : most;
+            same_bytes(out, in_dir("whole.gguf"));
+            CHECK(!glim_path_exists(part) && !glim_path_exists(in_dir("cut.gguf.part.journal")));
+        }
+        CHECK_MSG(most > 10, "at most %zu tensors were taken over", most);
+    }
+}
+
+TEST(a_run_interrupted_twice_goes_on_from_the_better_half) {
+    glim_err err;
+    glim_quantize_result r;
+    big_model(in_dir("big.gguf"));
+    unlink(in_dir("cut.gguf"));
+    quantize(in_dir("big.gguf"), in_dir("whole.gguf"), "q4_k_m", (glim_quantize_params){0});
+    static const int at[] = {20, 5, 25}; /* the second stops while it still copies */
+    for (int k = 0; k < 3; k++) {
+        stopper s = {at[k], false};
+        CHECK(try_quantize(in_dir("big.gguf"), in_dir("cut.gguf"), "q4_k_m",
+                           (glim_quantize_params){.progress = stop_at, .progress_ctx = &s}, &r, &err) == GLIM_E_CANCELLED);
+    }
+    CHECK_OK(try_quantize(in_dir("big.gguf"), in_dir("cut.gguf"), "q4_k_m", (glim_quantize_params){0}, &r, &err), err);
+    CHECK_MSG(r.n_resumed == 24, "%zu tensors were taken over", r.n_resumed);
+    same_bytes(in_dir("cut.gguf"), in_dir("whole.gguf"));
+}
+
+TEST(what_is_left_of_another_run_or_damaged_is_not_used) {
+    const char *in = fixture("glm4");
+    glim_err err;
+    glim_quantize_result r;
+    quantize(in, in_dir("whole.gguf"), "q8_0", (glim_quantize_params){0});
+    unlink(in_dir("cut.gguf"));
+    stopper s = {20, false};
+    CHECK(try_quantize(in, in_dir("cut.gguf"), "q5_0", (glim_quantize_params){.progress = stop_at, .progress_ctx = &s},
+                       &r, &err) == GLIM_E_CANCELLED);
+    CHECK_OK(try_quantize(in, in_dir("cut.gguf"), "q8_0", (glim_quantize_params){0}, &r, &err), err);
+    CHECK(r.n_resumed == 0); /* other settings */
+    same_bytes(in_dir("cut.gguf"), in_dir("whole.gguf"));
+
+    unlink(in_dir("cut.gguf"));
+    s = (stopper){20, false};
+    CHECK(try_quantize(in, in_dir("cut.gguf"), "q8_0", (glim_quantize_params){.progress = stop_at, .progress_ctx = &s},
+                       &r, &err) == GLIM_E_CANCELLED);
+    struct stat st;
+    CHECK(stat(in_dir("cut.gguf.part"), &st) == 0);
+    FILE *f = fopen(in_dir("cut.gguf.part"), "r+");
+    CHECK(f && fseek(f, st.st_size * 3 / 4, SEEK_SET) == 0);
+    CHECK(fputs("damage", f) >= 0 && fclose(f) == 0);
+    CHECK_OK(try_quantize(in, in_dir("cut.gguf"), "q8_0", (glim_quantize_params){0}, &r, &err), err);
+    CHECK(r.n_resumed < 19);
+    same_bytes(in_dir("cut.gguf"), in_dir("whole.gguf"));
+}
+
+TEST(wrong_wishes_are_refused_by_name) {
+    const char *in = fixture("glm4");
+    glim_err err;
+    glim_quantize_result r;
+    quantize(in, in_dir("x.gguf"), "q8_0", (glim_quantize_params){0});
+    CHECK(try_quantize(in_dir("x.gguf"), in_dir("x.gguf"), "q4_0", (glim_quantize_params){.overwrite = true}, &r, &err) ==
+          GLIM_E_ARG);
+    CHECK(strstr(err.msg, "is the input"));
+    CHECK(try_quantize(in, in_dir("x.gguf"), "q4_0", (glim_quantize_params){0}, &r, &err) == GLIM_E_ARG);
+    CHECK(strstr(err.msg, "exists") && strstr(err.hint, "--force"));
+    const char *bad[] = {"blk.*=q9_k"};
+    CHECK(try_quantize(in, in_dir("y.gguf"), "q4_0", (glim_quantize_params){.wish = {.tensor = bad, .n_tensor = 1}}, &r,
+                       &err) == GLIM_E_ARG);
+    CHECK(strstr(err.msg, "blk.*=q9_k"));
+    CHECK(try_quantize(in, in_dir("y.gguf"), "q4_0", (glim_quantize_params){.wish = {.output = "i32"}}, &r, &err) ==
+          GLIM_E_ARG);
+    write_text(in_dir("z.gguf.part"), 1);
+    CHECK(try_quantize(in, in_dir("z.gguf"), "q4_0", (glim_quantize_params){0}, &r, &err) == GLIM_E_ARG);
+    CHECK(strstr(err.msg, "no interrupted quantization"));
+    const glim_recipe *recipe;
+    CHECK(glim_recipe_find(&recipe, "q7", &err) == GLIM_E_ARG && strstr(err.msg, "q4_k_m"));
+    CHECK_OK(glim_recipe_find(&recipe, "Q4_K", &err), err);
+    CHECK_STR(recipe->name, "q4_k_m");
+}
+
+TEST(recipes_choose_and_fall_back_as_stated) {
+    const glim_recipe *r;
+    glim_err err;
+    bool back;
+    glim_recipe_model m = {.n_layer = 40, .n_head = 32, .n_kv_head = 2};
+    const char *tensor[] = {"blk.*.ffn_up.weight=q3_k", "blk.7.*=q5_k"};
+    glim_recipe_wish none = {0}, wish = {.embedding = "q8_0", .output = "q5_k", .tensor = tensor, .n_tensor = 2};
+#define TYPE(w, name, dims, n_in) glim_recipe_type(r, &m, &(w), name, dims, n_in, GLIM_BF16, &back)
+    CHECK_OK(glim_recipe_find(&r, "q4_k_m", &err), err);
+    CHECK(TYPE(none, "blk.20.attn_q.weight", 2, 4096) == GLIM_Q4_K && !back);
+    CHECK(TYPE(none, "blk.0.attn_v.weight", 2, 4096) == GLIM_Q6_K);
+    CHECK(TYPE(none, "blk.0.ffn_down.weight", 2, 13696) == GLIM_Q8_0 && back); /* 53.5 blocks of q6_k */
+    CHECK(TYPE(none, "blk.6.ffn_down.weight", 2, 13696) == GLIM_Q5_0 && back);
+    CHECK(TYPE(none, "blk.6.ffn_down.weight", 2, 44) == GLIM_BF16 && back);
+    CHECK(TYPE(none, "output.weight", 2, 4096) == GLIM_Q6_K);
+    CHECK(TYPE(none, "token_embd.weight", 2, 4096) == GLIM_Q4_K);
+    CHECK(TYPE(none, "blk.3.ffn_gate_inp.weight", 2, 4096) == GLIM_F32);
+    CHECK(TYPE(none, "blk.3.exp_probs_b.bias", 1, 128) == GLIM_F32);
+    CHECK(TYPE(none, "blk.3.attn_norm.weight", 1, 4096) == GLIM_F32);
+    CHECK(TYPE(wish, "token_embd.weight", 2, 4096) == GLIM_Q8_0);
+    CHECK(TYPE(wish, "output.weight", 2, 4096) == GLIM_Q5_K);
+    CHECK(TYPE(wish, "blk.3.ffn_up.weight", 2, 4096) == GLIM_Q3_K);
+    CHECK(TYPE(wish, "blk.7.ffn_up.weight", 2, 4096) == GLIM_Q5_K); /* the last that fits */
+    CHECK(TYPE(wish, "blk.7.attn_norm.weight", 1, 4096) == GLIM_F32);
+    m.tied = true;
+    CHECK(TYPE(none, "token_embd.weight", 2, 4096) == GLIM_Q6_K);
+    CHECK_OK(glim_recipe_find(&r, "iq4_xs", &err), err);
+    CHECK(TYPE(none, "blk.3.ffn_down_exps.weight", 3, 1408) == GLIM_Q5_1 && back); /* first eighth: q5_k wanted */
+    CHECK(TYPE(none, "blk.13.ffn_down_exps.weight", 3, 1408) == GLIM_IQ4_NL && back);
+    CHECK_OK(glim_recipe_find(&r, "f16", &err), err);
+    CHECK(TYPE(none, "output.weight", 2, 4096) == GLIM_F16);
+#undef TYPE
+}
+
+TEST(importances_are_the_second_moments_of_inputs) {
+    glim_importance *im;
+    glim_err err = {0};
+    write_text(in_dir("text"), 20);
+    CHECK_OK(glim_importance_gather(&im, fixture("glm4moe-air"), in_dir("text"), &(glim_calibrate_params){.n_ctx = 64},
+                                    &err), err);
+    CHECK(glim_importance_n_tokens(im) > 500);
+    const float *q = glim_importance_find(im, "blk.1.attn_q.weight", 0, 36);
+    CHECK(q && q == glim_importance_find(im, "blk.1.attn_v.weight", 0, 36));
+    CHECK(glim_importance_find(im, "blk.1.attn_output.weight", 0, 24 * 12));
+    const float *e0 = glim_importance_find(im, "blk.1.ffn_gate_exps.weight", 0, 36);
+    const float *e5 = glim_importance_find(im, "blk.1.ffn_up_exps.weight", 5, 36);
+    CHECK(e0 && e5 && e0 != e5);
+    CHECK(glim_importance_find(im, "blk.1.ffn_down_exps.weight", 3, 12));
+    CHECK(glim_importance_find(im, "blk.1.ffn_down_shexp.weight", 0, 12) && glim_importance_find(im, "output.weight", 0, 36));
+    CHECK(!glim_importance_find(im, "blk.1.attn_q.weight", 0, 35) && !glim_importance_find(im, "blk.2.attn_q.weight", 0, 36));
+    CHECK(!glim_importance_find(im, "blk.0.ffn_gate_exps.weight", 0, 36)); /* the dense layer */
+    double sum = 0;
+    for (int i = 0; i < 36; i++) {
+        CHECK(isfinite(q[i]) && q[i] >= 0);
+        sum += (double)q[i];
+    }
+    CHECK(sum > 0);
+    glim_quantize_result r = quantize(fixture("glm4moe-air"), in_dir("w.gguf"), "q8_0", (glim_quantize_params){.importance = im});
+    CHECK(r.n_weighted > 0);
+    glim_importance_free(im);
+    write_text(in_dir("empty"), 0);
+    CHECK(glim_importance_gather(&im, fixture("glm4moe-air"), in_dir("empty"), &(glim_calibrate_params){0}, &err) ==
+          GLIM_E_ARG);
+}
+
+TEST(a_report_finds_no_difference_where_there_is_none) {
+    glim_err err = {0};
+    glim_quality q;
+    write_text(in_dir("text"), 20);
+    glim_quality_params p = {.n_ctx = 64, .max_tokens = 256};
+    CHECK_OK(glim_quality_compare(&q, fixture("glm"), fixture("glm"), in_dir("text"), &p, &err), err);
+    CHECK(q.kl_max == 0 && q.top1 == 1 && q.same_tokens && q.ppl_source == q.ppl_result && q.n_scored == 4 * 31);
+    quantize(fixture("glm"), in_dir("r.gguf"), "q4_0", (glim_quantize_params){0});
+    CHECK_OK(glim_quality_compare(&q, fixture("glm"), in_dir("r.gguf"), in_dir("text"), &p, &err), err);
+    CHECK(q.kl_mean > 0 && q.kl_median <= q.kl_99 && q.kl_99 <= q.kl_max && q.same_tokens);
+    p.n_ctx = 1 << 14;
+    CHECK(glim_quality_compare(&q, fixture("glm"), in_dir("r.gguf"), in_dir("text"), &p, &err) != GLIM_OK);
+}
