@@ -27,6 +27,24 @@ run 0 "$GLIM" bench "$m" --quick --reps 1 --csv - --prefill none
 [ "$(wc -l < "$work/out")" -eq 4 ] && ok || bad "CSV on stdout alone"
 run 0 "$GLIM" bench "$m" --start-only --ctx 64; says '"cache": "none", "open_s": [0-9]'
 
+# models of random weights: what make_model writes is a whole model, and the same each time
+make=$GLIM_BUILD_DIR/bench/make_model
+for shape in glm-4-9b-0414 glm-4.5-air smollm2-135m; do
+    for type in q4_0 q4_k; do
+        run 0 "$make" $shape --type $type --layers 2 --shrink 32 --out "$work/m.gguf"; says 'tensors'
+        run 0 "$GLIM" verify "$work/m.gguf" --quick; says '^ok    all logits finite'; says '^ok    kernels agree\|kernels ref'
+    done
+done
+cp "$work/m.gguf" "$work/m1.gguf"
+run 0 "$make" smollm2-135m --type q4_k --layers 2 --shrink 32 --out "$work/m.gguf"; same "$work/m.gguf" "$work/m1.gguf"
+run 0 "$GLIM" bench "$work/m.gguf" --quick --reps 1; says 'weights q5_0'; says '^prefill of 128'
+run 0 "$GLIM" run "$work/m.gguf" --raw -p 'a small light' -n 3 --ignore-eos
+run 0 "$make" glm-4.5-air --type bf16 --layers 2 --shrink 64 --out "$work/m.gguf"
+run 0 "$GLIM" info "$work/m.gguf"; says '2 layers'
+run 2 "$make" glm-9000 --type q4_0 --out "$work/m.gguf"
+run 2 "$make" glm-4.5-air --type q9_0 --out "$work/m.gguf"
+run 2 "$make" glm-4.5-air --type q4_0 --layers 99 --out "$work/m.gguf"
+
 # wrong words
 run 2 "$GLIM" bench "$m" --prefill 12,x; one_error '--prefill'
 run 2 "$GLIM" bench "$m" --depth -1; one_error '--depth'
