@@ -13,7 +13,7 @@
 #include "base/alloc.h"
 
 static glim_status open_regular(int *fd, size_t *size, const char *path, glim_err *err) {
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer must not hang us */
     if (*fd < 0)
         return glim_fail_errno(err, errno == ENOENT || errno == ENOTDIR ? GLIM_E_NOT_FOUND : GLIM_E_IO,
                                errno, "could not open \"%s\"", path);
@@ -25,7 +25,7 @@ static glim_status open_regular(int *fd, size_t *size, const char *path, glim_er
     }
     if (!S_ISREG(st.st_mode)) {
         close(*fd);
-        return glim_fail(err, GLIM_E_IO, "could not open \"%s\": got a %s, want a file", path,
+        return glim_fail(err, GLIM_E_ARG, "could not open \"%s\": got a %s, want a file", path,
                          S_ISDIR(st.st_mode) ? "folder" : "device or pipe");
     }
     *size = (size_t)st.st_size;
@@ -70,8 +70,14 @@ void glim_map_drop(const glim_map *m, size_t offset, size_t len) {
 
 glim_status glim_file_read(glim_buf *out, const char *path, size_t max_bytes, glim_err *err) {
     int fd;
-    size_t size;
-    glim_status rc = open_regular(&fd, &size, path, err);
+    size_t size = 0;
+    glim_status rc = GLIM_OK;
+    if (strncmp(path, "/dev/", 5) == 0) { /* /dev/stdin and /dev/fd/N: a shell's pipe, read to its end */
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0) return glim_fail_errno(err, GLIM_E_IO, errno, "could not open \"%s\"", path);
+    } else {
+        rc = open_regular(&fd, &size, path, err);
+    }
     if (rc != GLIM_OK) return rc;
     if (size > max_bytes) {
         close(fd);

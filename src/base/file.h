@@ -17,13 +17,13 @@ typedef struct glim_map {
     size_t size;
 } glim_map;
 
-/* Errors: GLIM_E_NOT_FOUND, GLIM_E_IO (directories and devices included). */
+/* Errors: GLIM_E_NOT_FOUND, GLIM_E_IO, GLIM_E_ARG (a folder, device or pipe). */
 glim_status glim_map_open(glim_map *m, const char *path, glim_err *err);
 void glim_map_close(glim_map *m); /* also takes {0} */
 /* Tells the kernel that [offset, offset + len) will not be read again soon (clean pages are dropped). */
 void glim_map_drop(const glim_map *m, size_t offset, size_t len);
 
-/* Appends the whole file to *out; refuses one larger than max_bytes with GLIM_E_LIMIT. */
+/* Appends the whole file (or, under /dev/, pipe) to *out; refuses one larger than max_bytes with GLIM_E_LIMIT. */
 glim_status glim_file_read(glim_buf *out, const char *path, size_t max_bytes, glim_err *err);
 
 /* Writes to "<path>.tmp.<pid>", fsyncs, renames, fsyncs the folder: after a crash `path` holds the

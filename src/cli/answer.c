@@ -8,7 +8,8 @@
 
 void glim_answer_init(glim_answer *a, const glim_engine *e, const json_t *tools, const glim_prompt *prompt, int thinking,
                       bool show, bool show_reasoning) {
-    *a = (glim_answer){.show = show, .show_reasoning = show_reasoning, .color = glim_cli_color(STDERR_FILENO)};
+    *a = (glim_answer){.show = show, .show_reasoning = show_reasoning, .color = glim_cli_color(STDERR_FILENO),
+                        .out_tty = isatty(STDOUT_FILENO)};
     glim_reply_init(&a->reply, e->chat, tools, prompt->in_reasoning, thinking >= 0);
 }
 
@@ -17,12 +18,23 @@ static void dim(glim_answer *a, bool on) {
     a->in_dim = on;
 }
 
+static void put_text(FILE *f, const char *text, size_t n, bool terminal) {
+    if (terminal) {
+        glim_buf b = {0};
+        glim_cli_printable(&b, text, n);
+        fwrite(glim_buf_cstr(&b), 1, b.len, f);
+        glim_buf_free(&b);
+    } else {
+        fwrite(text, 1, n, f);
+    }
+    fflush(f);
+}
+
 static void show_new(glim_answer *a) {
     const glim_reply *r = &a->reply;
     if (a->show_reasoning && r->reasoning.len > a->shown_reasoning) {
         dim(a, true);
-        fwrite(r->reasoning.s + a->shown_reasoning, 1, r->reasoning.len - a->shown_reasoning, stderr);
-        fflush(stderr);
+        put_text(stderr, r->reasoning.s + a->shown_reasoning, r->reasoning.len - a->shown_reasoning, true);
     }
     a->shown_reasoning = r->reasoning.len;
     if (a->show && r->content.len > a->shown_content) {
@@ -30,8 +42,7 @@ static void show_new(glim_answer *a) {
             dim(a, false);
             fputs("\n\n", stderr);
         }
-        fwrite(r->content.s + a->shown_content, 1, r->content.len - a->shown_content, stdout);
-        fflush(stdout);
+        put_text(stdout, r->content.s + a->shown_content, r->content.len - a->shown_content, a->out_tty);
     }
     a->shown_content = r->content.len;
 }
@@ -41,7 +52,7 @@ bool glim_answer_text(void *ctx, const char *text, size_t n) {
     a->rc = glim_reply_put(&a->reply, text, n, &a->err);
     if (a->rc != GLIM_OK) return false;
     show_new(a);
-    return !glim_cli_interrupt_pending();
+    return !glim_cli_interrupt_pending() && !ferror(stdout);
 }
 
 glim_status glim_answer_end(glim_answer *a, glim_err *err) {

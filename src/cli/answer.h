@@ -11,6 +11,7 @@ typedef struct glim_answer {
     bool show;           /* print as it comes */
     bool show_reasoning; /* to stderr, dimmed */
     bool color, in_dim;
+    bool out_tty;        /* stdout is a terminal: control bytes of the model do not reach it */
     glim_status rc;      /* of parsing */
     glim_err err;
 } glim_answer;

@@ -54,6 +54,10 @@ int glim_cli_error(const glim_err *err);
 typedef struct glim_model_flags {
     int64_t ctx, threads;
     const char *type, *kv, *template;
+    /* set by commands, not by flags */
+    size_t n_logits;  /* rows of a batch that may want logits */
+    bool no_cache;    /* weights from the checkpoint itself */
+    const glim_kernels *kernels;
 } glim_model_flags;
 #define GLIM_MODEL_FLAGS(f)                                                                                           \
     {"--ctx", "-c", GLIM_FLAG_INT, &(f)->ctx, "N", "context in tokens (default: the model's, at most 8192)", 1, 1 << 26}, \
@@ -79,7 +83,7 @@ typedef struct glim_sample_flags {
     {"--presence-penalty", NULL, GLIM_FLAG_REAL, &(f)->presence, "X", "subtract once from generated tokens", 0, 0}, \
     {"--frequency-penalty", NULL, GLIM_FLAG_REAL, &(f)->frequency, "X", "subtract per time generated", 0, 0},      \
     {"--logit-bias", NULL, GLIM_FLAG_LIST, &(f)->bias, "ID=X", "add X to a token's logit (-inf bans it); repeatable", 0, 0}, \
-    {"--seed", NULL, GLIM_FLAG_INT, &(f)->seed, "N", "same seed, same text (default: drawn anew)", 0, 0},           \
+    {"--seed", NULL, GLIM_FLAG_INT, &(f)->seed, "N", "same seed, same text (default: drawn anew)", 0, (int64_t)1 << 53},           \
     {"--max-tokens", "-n", GLIM_FLAG_INT, &(f)->max_tokens, "N", "longest answer in tokens (0: until the context is full)", 0, 1 << 26}, \
     {"--stop", NULL, GLIM_FLAG_LIST, &(f)->stop, "TEXT", "end the answer before this text; repeatable", 0, 0}
 
@@ -99,6 +103,14 @@ bool glim_cli_color(int fd);
 void glim_cli_catch_interrupt(void);
 bool glim_cli_interrupted(void); /* read and clear */
 bool glim_cli_interrupt_pending(void);
+bool glim_cli_terminated(void); /* SIGTERM: the program is to end, not only the answer; never cleared */
+
+/* The text of a message's content: the string, or the text parts of a list joined. Heap, for printing. */
+char *glim_cli_content_text(const json_t *message);
+/* Appends text with the control bytes that could drive a terminal shown as U+FFFD; \n and \t stay. */
+void glim_cli_printable(glim_buf *out, const char *text, size_t n);
+/* Reads a JSON array of tools, or an object with "tools"; new reference. */
+glim_status glim_cli_tools(json_t **out, const char *path, glim_err *err);
 
 /* "1.25 GiB", "732 MiB": into buf, which is returned. */
 const char *glim_human_bytes(char *buf, size_t cap, double bytes);

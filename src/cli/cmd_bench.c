@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -60,7 +61,7 @@ typedef struct work {
 typedef struct bench {
     const char *path, *csv_path;
     glim_model_flags mf;
-    int64_t reps, tokens;
+    int64_t reps, tokens, n_starts;
     bool quick, json, start_only;
     list prefill, depth, batch;
 
@@ -72,8 +73,9 @@ typedef struct bench {
     glim_kv_seq seq;
     glim_row *rows;
     char cpu[128];
+    char plain_key[GLIM_PACKED_KEY]; /* of plain C's logits, which are kept: see plain_row */
     const char *type;
-    size_t file_bytes;
+    size_t file_bytes, n_vocab;
     FILE *csv, *table; /* NULL: not wanted */
     json_t *report;
 } bench;
@@ -425,7 +427,7 @@ static int start_only(bench *b, glim_err *err) {
         const glim_packed *p = &b->e->model->packed;
         resident r = read_resident();
         printf("{\"cache\": \"%s\", \"open_s\": %.6f, \"peak_bytes\": %zu, \"anon_bytes\": %zu, \"file_bytes\": %zu}\n",
-               !p->cached ? "none" : p->keeping || p->tmp_path ? "written" : "found", b->e->load_s, r.peak, r.anon, r.file);
+               !p->cached ? "none" : p->file ? "written" : "found", b->e->load_s, r.peak, r.anon, r.file);
         fflush(stdout);
     }
     if (b->seq.pool) glim_kv_seq_deinit(&b->seq);
@@ -534,9 +536,9 @@ static glim_status measure_starts(bench *b, glim_err *err) {
     if (rc == GLIM_OK && !mkdtemp(home)) rc = glim_fail_errno(err, GLIM_E_IO, errno, "could not make %s", home);
     if (rc != GLIM_OK) goto done;
     starts cold = {.name = "start, no cache", .cache = "written"}, warm = {.name = "start, cache", .cache = "found"};
-    glim_progress *bar = glim_progress_begin("starts", 1 + (uint64_t)b->reps, GLIM_PROGRESS_COUNT);
+    glim_progress *bar = glim_progress_begin("starts", 1 + (uint64_t)b->n_starts, GLIM_PROGRESS_COUNT);
     double first_pass = step_bytes(&b->w, START_TOKENS);
-    for (int64_t i = 0; i <= b->reps && rc == GLIM_OK; i++) {
+    for (int64_t i = 0; i <= b->n_starts && rc == GLIM_OK; i++) {
         starts *s = i == 0 ? &cold : &warm;
         double can = glim_probe_read(&b->probe, NULL, 0), first = 0, open_s = 0;
         char kept[16] = "";
@@ -628,6 +630,12 @@ static glim_status plan(bench *b, glim_err *err) {
             glim_ckpt_file(c, i, &n);
             b->file_bytes += n;
         }
+        struct stat exe = {0};
+        char how[160];
+        (void)stat("/proc/self/exe", &exe);
+        snprintf(how, sizeof how, "plain row %s %lld %lld.%09ld type %d kv %d", GLIM_VERSION, (long long)exe.st_size,
+                 (long long)exe.st_mtim.tv_sec, exe.st_mtim.tv_nsec, b->params.type, b->params.kv_type);
+        glim_packed_key(b->plain_key, c, how);
         fill_params(b, n_ctx ? n_ctx : b->mf.ctx ? (size_t)b->mf.ctx : want);
         rc = glim_model_inspect(&m, c, &b->params, err);
         if (rc != GLIM_OK) break;
@@ -637,7 +645,8 @@ static glim_status plan(bench *b, glim_err *err) {
         else if (glim_model_fits(m, b->mf.ctx || n_ctx <= 512 ? err : NULL) != GLIM_OK) {
             if (b->mf.ctx || n_ctx <= 512) rc = GLIM_E_NOMEM;
             else n_ctx /= 2, again = true;
-        } else if (m->plan.fell_back) b->params.type = 1 + GLIM_Q8_0;
+        } else if (m->plan.fell_back) b->params.type = 1 + GLIM_Q8_0, again = true; /* the same for both sets */
+        b->n_vocab = m->cfg.n_vocab;
         glim_model_free(m);
         if (!again) break;
     }
@@ -673,21 +682,39 @@ static glim_status last_row(glim_engine *e, float **out, glim_err *err) {
 }
 
 /* The last row by plain C, before the model proper is opened: never both in memory. NULL where plain C is
- * the set in use. */
+ * the set in use. Gigabytes take plain C minutes, so its logits are kept for this model, type and build of
+ * the program; the set in use is held against them in every run. */
 static glim_status plain_row(bench *b, float **out, glim_err *err) {
     *out = NULL;
     if (strcmp(glim_kernels_get()->name, "ref") == 0) return GLIM_OK;
-    glim_engine *e = NULL;
-    glim_engine_params p = {.model = b->params, .n_threads = (int)b->mf.threads};
-    p.model.kernels = glim_kernels_find("ref");
-    p.model.n_ctx = 64;
-    p.model.n_seq = p.model.n_logits = 1;
-    p.model.n_rows = AGREE_ROWS;
-    glim_progress *bar = glim_progress_begin("plain C kernels", 1, GLIM_PROGRESS_COUNT);
-    glim_status rc = glim_engine_open(&e, b->path, &p, err);
-    if (rc == GLIM_OK) rc = last_row(e, out, err);
-    glim_progress_end(bar);
-    glim_engine_free(e);
+    const char *cache_env = getenv("GLIM_CACHE");
+    const bool keep = !cache_env || strcmp(cache_env, "0") != 0;
+    const size_t bytes = b->n_vocab * sizeof(float);
+    char *cache = glim_cache_dir(), *dir = glim_path_join(cache, "plain"), *path = glim_path_join(dir, b->plain_key);
+    glim_buf kept = {0};
+    glim_status rc = GLIM_OK;
+    if (keep && glim_file_read(&kept, path, bytes, NULL) == GLIM_OK && kept.len == bytes) {
+        void *mem;
+        rc = glim_try_calloc(&mem, bytes, 1, "test logits", err);
+        if (rc == GLIM_OK) memcpy(mem, kept.s, bytes);
+        *out = mem;
+    } else {
+        glim_engine *e = NULL;
+        glim_engine_params p = {.model = b->params, .n_threads = (int)b->mf.threads};
+        p.model.kernels = glim_kernels_find("ref");
+        p.model.n_ctx = 64;
+        p.model.n_seq = p.model.n_logits = 1;
+        p.model.n_rows = AGREE_ROWS;
+        if (b->file_bytes > 500000000) fprintf(stderr, "note: plain C computes %d tokens first, once for this model; that can take minutes\n", AGREE_ROWS);
+        rc = glim_engine_open(&e, b->path, &p, err);
+        if (rc == GLIM_OK) rc = last_row(e, out, err);
+        glim_engine_free(e);
+        if (rc == GLIM_OK && keep && glim_mkdirs(dir, NULL) == GLIM_OK) (void)glim_file_write_atomic(path, *out, bytes, NULL);
+    }
+    glim_buf_free(&kept);
+    free(path);
+    free(dir);
+    free(cache);
     return rc;
 }
 
@@ -792,7 +819,7 @@ static glim_status run_bench(bench *b, glim_err *err) {
     for (size_t i = 0; i < b->depth.n && rc == GLIM_OK; i++) rc = measure_decode(b, b->depth.v[i], err);
     for (size_t i = 0; i < b->batch.n && rc == GLIM_OK; i++) rc = measure_streams(b, b->batch.v[i], err);
     if (rc == GLIM_OK) {
-        if (b->quick) note(b, "starts: --quick");
+        if (b->n_starts == 0) note(b, "starts: none were asked for");
         else rc = measure_starts(b, err);
     }
     if (rc == GLIM_OK) tell_memory(b, opened);
@@ -803,7 +830,7 @@ done:
 }
 
 int glim_cmd_bench(int argc, char **argv) {
-    bench b = {.reps = -1, .tokens = -1};
+    bench b = {.reps = -1, .tokens = -1, .n_starts = -1};
     const char *prefill = NULL, *depth = NULL, *batch = NULL;
     const glim_flag own[] = {
         {"--reps", NULL, GLIM_FLAG_INT, &b.reps, "N", "repetitions of each figure (default 5; 2 with --quick)", 1, MOST_REPS},
@@ -812,6 +839,7 @@ int glim_cmd_bench(int argc, char **argv) {
         {"--depth", NULL, GLIM_FLAG_STR, &depth, "LIST", "contexts to decode at (default 0,4096,16384), or none", 0, 0},
         {"--batch", NULL, GLIM_FLAG_STR, &batch, "LIST", "numbers of streams that decode together (default 1,4,8,16), or none", 0, 0},
         {"--tokens", NULL, GLIM_FLAG_INT, &b.tokens, "N", "tokens decoded in a repetition (default 16; 4 with --quick)", 1, 4096},
+        {"--starts", NULL, GLIM_FLAG_INT, &b.n_starts, "N", "starts with a cache of packed weights, after one without (default as --reps; 0 with --quick: none at all)", 0, MOST_REPS},
         {"--csv", NULL, GLIM_FLAG_STR, &b.csv_path, "FILE", "a line of CSV for each figure, - for stdout", 0, 0},
         {"--json", NULL, GLIM_FLAG_BOOL, &b.json, NULL, "one JSON object on stdout", 0, 0},
         {"--start-only", NULL, GLIM_FLAG_BOOL, &b.start_only, NULL, "open, read 16 tokens, say what that took, and end", 0, 0},
@@ -827,6 +855,7 @@ int glim_cmd_bench(int argc, char **argv) {
     b.path = pos.v[0];
     if (b.reps < 0) b.reps = b.quick ? 2 : 5;
     if (b.tokens < 0) b.tokens = b.quick ? 4 : 16;
+    if (b.n_starts < 0) b.n_starts = b.quick ? 0 : b.reps;
     glim_cli_catch_interrupt();
     glim_err err = {0};
     if (b.start_only) return start_only(&b, &err);

@@ -21,6 +21,7 @@ typedef struct chat {
     glim_engine *e;
     glim_session session;
     json_t *messages;
+    json_t *tools;    /* or NULL */
     glim_sample_flags sample;
     int thinking;     /* as glim_chat_options */
     bool tty, quiet, echo;
@@ -38,6 +39,7 @@ static const char help_text[] =
     "  /set                  show the settings\n"
     "  /set NAME VALUE       temp, top_k, top_p, min_p, repeat, presence, frequency, seed, max_tokens, thinking\n"
     "  /history              show the conversation\n"
+    "  /tool TEXT            give the result of the tool that was called\n"
     "  /quit                 leave (also Ctrl-D)\n"
     "  A line that ends in \\ goes on in the next one. Ctrl-C stops an answer.\n";
 
@@ -52,9 +54,12 @@ static bool has_system(const chat *c) {
     return r && strcmp(r, "system") == 0;
 }
 
-static void set_system(chat *c, const char *text) {
+static glim_status set_system(chat *c, const char *text, glim_err *err) {
+    if (text && !glim_utf8_valid(text, strlen(text)))
+        return glim_fail(err, GLIM_E_ARG, "the system message is not valid UTF-8");
     if (has_system(c)) json_array_remove(c->messages, 0);
     if (text) json_array_insert_new(c->messages, 0, json_pack("{s:s, s:s}", "role", "system", "content", text));
+    return GLIM_OK;
 }
 
 /* ---- one turn ---- */
@@ -96,10 +101,10 @@ static glim_status take_turn(chat *c, glim_err *err) {
     bool begun = false;
     glim_status rc = glim_cli_sampling(&p, c->e, &c->sample, bias, err);
     if (rc == GLIM_OK)
-        rc = glim_chat_render(&prompt, c->e->chat, c->messages, NULL, &(glim_chat_options){.thinking = c->thinking}, err);
+        rc = glim_chat_render(&prompt, c->e->chat, c->messages, c->tools, &(glim_chat_options){.thinking = c->thinking}, err);
     if (rc == GLIM_OK) rc = glim_prompt_encode(&prompt, c->e->tok, &ids, err);
     if (rc == GLIM_OK) {
-        glim_answer_init(&t.answer, c->e, NULL, &prompt, c->thinking, true, c->tty);
+        glim_answer_init(&t.answer, c->e, c->tools, &prompt, c->thinking, true, c->tty);
         begun = true;
         p.on_text = turn_text;
         p.on_prefill = turn_prefill;
@@ -110,9 +115,11 @@ static glim_status take_turn(chat *c, glim_err *err) {
     }
     if (rc == GLIM_OK) rc = glim_answer_end(&t.answer, err);
     if (rc == GLIM_OK) {
-        json_array_append_new(c->messages, glim_answer_message(&t.answer));
         bool stopped = glim_cli_interrupted();
-        if (c->tty && !c->quiet) {
+        if (stopped && r.ids.n == 0) /* stopped while reading: there is no answer to keep */
+            rc = glim_fail(err, GLIM_E_CANCELLED, "stopped before the answer began");
+        else json_array_append_new(c->messages, glim_answer_message(&t.answer));
+        if (rc == GLIM_OK && c->tty && !c->quiet) {
             bool color = glim_cli_color(STDERR_FILENO);
             fprintf(stderr, "%s[%s%zu tokens, %.1f tokens/s; context %zu of %zu]%s\n", color ? "\033[2m" : "",
                     stopped ? "stopped; " : r.finish == GLIM_FINISH_LENGTH ? "cut by length; " : "", r.ids.n,
@@ -137,17 +144,20 @@ static bool drop_last(chat *c, bool question_too) {
     return true;
 }
 
-static void ask(chat *c, const char *text) {
+static void ask(chat *c, const char *role, const char *text) {
     glim_err err = {0};
     if (!glim_utf8_valid(text, strlen(text))) {
         glim_fail(&err, GLIM_E_ARG, "that line is not valid UTF-8");
         glim_cli_error(&err);
         return;
     }
-    json_array_append_new(c->messages, json_pack("{s:s, s:s}", "role", "user", "content", text));
+    size_t before = n_messages(c);
+    json_array_append_new(c->messages, json_pack("{s:s, s:s}", "role", role, "content", text));
     if (take_turn(c, &err) != GLIM_OK) {
         glim_cli_error(&err);
-        drop_last(c, true); /* a question that could not be answered is not part of the conversation */
+        if (err.code == GLIM_E_LIMIT) fputs("(/undo makes room, /new starts afresh)\n", stderr);
+        /* a question that could not be answered is not part of the conversation */
+        while (n_messages(c) > before) json_array_remove(c->messages, n_messages(c) - 1);
     }
 }
 
@@ -175,7 +185,7 @@ static glim_status load(chat *c, const char *path, glim_err *err) {
                        glim_json_type_name(m ? m : v));
     if (rc == GLIM_OK) { /* what cannot be rendered is refused now, with the old conversation intact */
         glim_prompt p = {0};
-        rc = glim_chat_render(&p, c->e->chat, m, NULL, &(glim_chat_options){0}, err);
+        rc = glim_chat_render(&p, c->e->chat, m, c->tools, &(glim_chat_options){0}, err);
         glim_prompt_free(&p);
         if (rc != GLIM_OK) glim_err_context(err, "%s", path);
     }
@@ -210,9 +220,13 @@ static glim_status change_setting(chat *c, char *args, glim_err *err) {
     }
     if (!value) return glim_fail(err, GLIM_E_ARG, "/set %s: a value is missing", name);
     if (strcmp(name, "thinking") == 0) {
-        if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
-            return glim_fail(err, GLIM_E_ARG, "/set thinking: got \"%s\", want on or off", value);
-        c->thinking = strcmp(value, "on") == 0 ? 1 : -1;
+        int t = strcmp(value, "on") == 0 ? 1 : strcmp(value, "off") == 0 ? -1 : strcmp(value, "auto") == 0 ? 0 : 2;
+        if (t == 2) return glim_fail(err, GLIM_E_ARG, "/set thinking: got \"%s\", want on, off or auto", value);
+        c->thinking = t;
+        return GLIM_OK;
+    }
+    if (strcmp(name, "seed") == 0 && strcmp(value, "auto") == 0) {
+        c->sample.seed = -1;
         return GLIM_OK;
     }
     double v = strtod(value, &end);
@@ -222,15 +236,18 @@ static glim_status change_setting(chat *c, char *args, glim_err *err) {
         const char *name;
         double *real;
         int64_t *whole;
-    } names[] = {{"temp", &c->sample.temp, NULL},           {"temperature", &c->sample.temp, NULL},
-                 {"top_p", &c->sample.top_p, NULL},         {"min_p", &c->sample.min_p, NULL},
-                 {"repeat", &c->sample.repeat, NULL},       {"presence", &c->sample.presence, NULL},
-                 {"frequency", &c->sample.frequency, NULL}, {"top_k", NULL, &c->sample.top_k},
-                 {"seed", NULL, &c->sample.seed},           {"max_tokens", NULL, &c->sample.max_tokens}};
+        double most;
+    } names[] = {{"temp", &c->sample.temp, NULL, 0},           {"temperature", &c->sample.temp, NULL, 0},
+                 {"top_p", &c->sample.top_p, NULL, 0},         {"min_p", &c->sample.min_p, NULL, 0},
+                 {"repeat", &c->sample.repeat, NULL, 0},       {"presence", &c->sample.presence, NULL, 0},
+                 {"frequency", &c->sample.frequency, NULL, 0}, {"top_k", NULL, &c->sample.top_k, 1 << 24},
+                 {"seed", NULL, &c->sample.seed, 0x1p53},      {"max_tokens", NULL, &c->sample.max_tokens, 1 << 26}};
     for (size_t i = 0; i < GLIM_COUNT(names); i++) {
         if (strcmp(name, names[i].name) != 0) continue;
         if (names[i].whole && (v != floor(v) || v < 0 || v > 1e15))
             return glim_fail(err, GLIM_E_ARG, "/set %s: got %g, want a whole number from 0", name, v);
+        if (names[i].whole && v > names[i].most)
+            return glim_fail(err, GLIM_E_ARG, "/set %s: got %g, want at most %g", name, v, names[i].most);
         if (names[i].real) *names[i].real = v;
         else *names[i].whole = (int64_t)v;
         glim_bias bias[64];
@@ -242,10 +259,27 @@ static glim_status change_setting(chat *c, char *args, glim_err *err) {
     return glim_fail(err, GLIM_E_ARG, "/set: no setting is called \"%s\" (/help lists them)", name);
 }
 
+static void show_message(const chat *c, size_t i, const char *before) {
+    const json_t *m = json_array_get(c->messages, i), *calls = json_object_get(m, "tool_calls");
+    char *text = glim_cli_content_text(m);
+    glim_buf b = {0};
+    if (c->tty) glim_cli_printable(&b, text, strlen(text));
+    else glim_buf_puts(&b, text);
+    printf("%s%s\n", before, glim_buf_cstr(&b));
+    for (size_t k = 0; k < json_array_size(calls); k++) {
+        const json_t *f = json_object_get(json_array_get(calls, k), "function");
+        const char *name = json_string_value(json_object_get(f, "name"));
+        printf("  [call] %s\n", name ? name : "");
+    }
+    glim_buf_free(&b);
+    free(text);
+}
+
 static void show_history(const chat *c) {
     for (size_t i = 0; i < n_messages(c); i++) {
-        const char *text = json_string_value(json_object_get(json_array_get(c->messages, i), "content"));
-        printf("%s: %s\n", role_of(c, i), text ? text : "");
+        char role[64];
+        snprintf(role, sizeof role, "%s: ", role_of(c, i));
+        show_message(c, i, role);
     }
 }
 
@@ -258,23 +292,31 @@ static void command(chat *c, char *line) {
     if (strcmp(line, "/help") == 0 || strcmp(line, "/?") == 0) fputs(help_text, stdout);
     else if (strcmp(line, "/quit") == 0 || strcmp(line, "/exit") == 0 || strcmp(line, "/bye") == 0) c->quit = true;
     else if (strcmp(line, "/system") == 0) {
-        if (strcmp(args, "-") == 0) set_system(c, NULL);
-        else if (*args) set_system(c, args);
-        else if (has_system(c))
-            printf("%s\n", json_string_value(json_object_get(json_array_get(c->messages, 0), "content")));
+        if (*args) rc = set_system(c, strcmp(args, "-") == 0 ? NULL : args, &err);
+        else if (has_system(c)) show_message(c, 0, "");
         else puts("(no system message)");
     } else if (strcmp(line, "/new") == 0 || strcmp(line, "/reset") == 0) {
         json_t *first = has_system(c) ? json_incref(json_array_get(c->messages, 0)) : NULL;
         json_array_clear(c->messages);
         if (first) json_array_append_new(c->messages, first);
     } else if (strcmp(line, "/retry") == 0) {
+        json_t *before = json_copy(c->messages);
         if (!drop_last(c, false)) rc = glim_fail(&err, GLIM_E_ARG, "there is no question to answer again");
         else rc = take_turn(c, &err);
+        if (rc != GLIM_OK) { /* the old answer is better than none */
+            json_decref(c->messages);
+            c->messages = json_incref(before);
+        }
+        json_decref(before);
     } else if (strcmp(line, "/undo") == 0) {
         if (!drop_last(c, true)) rc = glim_fail(&err, GLIM_E_ARG, "there is nothing to take back");
     } else if (strcmp(line, "/save") == 0 || strcmp(line, "/load") == 0) {
         if (!*args) rc = glim_fail(&err, GLIM_E_ARG, "%s: a file name is missing", line);
         else rc = line[1] == 's' ? save(c, args, &err) : load(c, args, &err);
+    } else if (strcmp(line, "/tool") == 0) {
+        const char *last = n_messages(c) ? role_of(c, n_messages(c) - 1) : "";
+        if (strcmp(last, "assistant") != 0) rc = glim_fail(&err, GLIM_E_ARG, "there is no call to answer");
+        else ask(c, "tool", args);
     } else if (strcmp(line, "/set") == 0) rc = change_setting(c, args, &err);
     else if (strcmp(line, "/history") == 0) show_history(c);
     else rc = glim_fail(&err, GLIM_E_ARG, "there is no command \"%s\" (/help lists them)", line);
@@ -306,7 +348,12 @@ static char *read_line(const chat *c, const char *prompt, bool *interrupted) {
         free(line);
         return NULL;
     }
-    if (n > 0 && line[n - 1] == '\n') line[n - 1] = 0;
+    if (n > 0 && line[n - 1] == '\n') line[--n] = 0;
+    if (n > 0 && line[n - 1] == '\r') line[--n] = 0;
+    if (strlen(line) != (size_t)n) { /* not a line of text: the encoding check will say so */
+        line[0] = '\xff';
+        line[1] = 0;
+    }
     if (c->echo) printf("%s%s\n", prompt, line);
     return line;
 }
@@ -339,6 +386,10 @@ static void loop(chat *c) {
     while (!c->quit) {
         bool interrupted;
         char *line = read_message(c, &interrupted);
+        if (glim_cli_terminated()) {
+            free(line);
+            break;
+        }
         if (!line) {
             if (!interrupted || ++interrupts == 2) break;
             fputs("(Ctrl-C again or Ctrl-D leaves)\n", stderr);
@@ -347,7 +398,7 @@ static void loop(chat *c) {
         interrupts = 0;
         char *text = line + strspn(line, " \t\r\n");
         if (text[0] == '/') command(c, text);
-        else if (text[0]) ask(c, text);
+        else if (text[0]) ask(c, "user", text);
         free(line);
     }
     if (c->tty) fputc('\n', stdout);
@@ -356,10 +407,11 @@ static void loop(chat *c) {
 int glim_cmd_chat(int argc, char **argv) {
     chat c = {.sample = GLIM_SAMPLE_FLAGS_INIT};
     glim_model_flags mf = {0};
-    const char *system = NULL, *thinking = NULL, *load_file = NULL;
+    const char *system = NULL, *thinking = NULL, *load_file = NULL, *tools_file = NULL;
     const glim_flag own[] = {
         {"--system", NULL, GLIM_FLAG_STR, &system, "TEXT", "system message", 0, 0},
         {"--load", NULL, GLIM_FLAG_STR, &load_file, "FILE", "go on with a saved conversation", 0, 0},
+        {"--tools", NULL, GLIM_FLAG_STR, &tools_file, "FILE", "JSON list of tools the model may call; /tool answers a call", 0, 0},
         {"--thinking", NULL, GLIM_FLAG_STR, &thinking, "on|off", "let the model reason first (default: its own way)", 0, 0},
         {"--echo", NULL, GLIM_FLAG_BOOL, &c.echo, NULL, "show the lines that a script types", 0, 0},
         {"--quiet", "-q", GLIM_FLAG_BOOL, &c.quiet, NULL, "no figures after answers", 0, 0},
@@ -384,9 +436,12 @@ int glim_cmd_chat(int argc, char **argv) {
     c.messages = json_array();
     glim_status rc = glim_cli_open(&c.e, pos.v[0], &mf, 0, true, &err);
     if (rc == GLIM_OK) rc = glim_session_open(&c.session, c.e, &err);
+    if (rc == GLIM_OK && tools_file) rc = glim_cli_tools(&c.tools, tools_file, &err);
     if (rc == GLIM_OK && load_file) rc = load(&c, load_file, &err);
     if (rc == GLIM_OK) {
-        if (system) set_system(&c, system);
+        if (system) rc = set_system(&c, system, &err);
+    }
+    if (rc == GLIM_OK) {
         if (c.tty && !c.quiet)
             fprintf(stderr, "%s, template %s, context %zu tokens. /help lists commands, Ctrl-D leaves.\n", pos.v[0],
                     glim_chat_name(c.e->chat), c.e->model->plan.n_ctx);
@@ -395,5 +450,8 @@ int glim_cmd_chat(int argc, char **argv) {
     if (c.session.e) glim_session_close(&c.session);
     glim_engine_free(c.e);
     json_decref(c.messages);
+    json_decref(c.tools);
+    if (rc == GLIM_OK && ferror(stdin)) rc = glim_fail(&err, GLIM_E_IO, "could not read from stdin");
+    if (rc == GLIM_OK && glim_cli_terminated()) return 143;
     return rc == GLIM_OK ? 0 : glim_cli_error(&err);
 }

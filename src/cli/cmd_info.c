@@ -55,7 +55,7 @@ static const char *rope_text(const glim_rope_config *r, char *buf, size_t cap) {
     return buf;
 }
 
-static void print_text(const info *in, const glim_model_flags *mf) {
+static void print_text(const info *in) {
     const glim_model *m = in->m;
     const glim_config *c = &m->cfg;
     const glim_memory_plan *p = &m->plan;
@@ -88,7 +88,7 @@ static void print_text(const info *in, const glim_model_flags *mf) {
     size_t ctxs[] = {2048, 8192, 32768, 131072, p->n_ctx};
     for (size_t i = 0; i < GLIM_COUNT(ctxs); i++) {
         size_t n = ctxs[i];
-        if (i + 1 < GLIM_COUNT(ctxs) ? n > c->max_ctx : mf->ctx == 0) continue;
+        if (i + 1 < GLIM_COUNT(ctxs) ? n > c->max_ctx || n == p->n_ctx : false) continue;
         size_t kv = glim_model_kv_bytes(c, p->kv_type, n), w = p->mapped + p->packed, total = w + kv + p->workspace;
         printf("  %7zu tokens, KV in %-5s  %11s %11s %10s %9s%s\n", n,
                p->kv_type == GLIM_I8 ? "q8" : glim_dtype_of(p->kv_type)->name, glim_human_bytes(a, sizeof a, (double)w),
@@ -164,7 +164,7 @@ int glim_cmd_info(int argc, char **argv) {
     }
     if (rc == GLIM_OK) {
         if (json) print_json(&in);
-        else print_text(&in, &mf);
+        else print_text(&in);
         rc = glim_model_fits(in.m, &err);
     }
     glim_tok_free(in.tok);

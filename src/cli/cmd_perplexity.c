@@ -72,10 +72,8 @@ int glim_cmd_perplexity(int argc, char **argv) {
     glim_ids ids = {0};
     glim_progress *bar = NULL;
     glim_cli_catch_interrupt();
-    glim_engine_params p = {.n_threads = (int)mf.threads};
-    glim_status rc = glim_cli_model_params(&p.model, &mf, &err);
-    p.model.n_logits = 64;
-    if (rc == GLIM_OK) rc = glim_engine_open(&e, pos.v[0], &p, &err);
+    mf.n_logits = 64;
+    glim_status rc = glim_cli_open(&e, pos.v[0], &mf, 0, false, &err);
     if (rc == GLIM_OK) rc = read_text(&ids, e->tok, pos.v[1], &err);
     if (rc == GLIM_OK) rc = glim_session_open(&s, e, &err);
     size_t n_ctx = (size_t)mf.ctx, n = ids.n;
@@ -91,7 +89,7 @@ int glim_cmd_perplexity(int argc, char **argv) {
     if (rc == GLIM_OK) bar = glim_progress_begin("perplexity", n_chunks * n_ctx, GLIM_PROGRESS_COUNT);
     for (size_t c = 0; rc == GLIM_OK && c < n_chunks && !glim_cli_interrupt_pending(); c++) {
         int32_t *window = ids.v + c * n_ctx;
-        if (glim_tok_add_bos(e->tok)) window[0] = glim_tok_bos(e->tok);
+        if (glim_tok_add_bos(e->tok) && glim_tok_bos(e->tok) >= 0) window[0] = glim_tok_bos(e->tok);
         t.ids = window;
         t.n = n_ctx;
         t.n_vocab = e->model->cfg.n_vocab;

@@ -11,7 +11,8 @@
 typedef struct run_flags {
     glim_model_flags model;
     glim_sample_flags sample;
-    const char *prompt, *system, *thinking;
+    const char *prompt, *system, *thinking, *tools_file;
+    json_t *tools;
     bool raw, special, json, stats, no_stop;
 } run_flags;
 
@@ -34,10 +35,12 @@ static glim_status make_prompt(const run_flags *f, const glim_engine *e, const c
     if (f->raw) /* the family's prefix, which is bos where a file asks for one, comes first exactly once */
         return glim_tok_encode(e->tok, text, len, GLIM_TOK_PREFIX | (f->special ? GLIM_TOK_SPECIAL : 0), ids, err);
     if (!glim_utf8_valid(text, len)) return glim_fail(err, GLIM_E_ARG, "the prompt is not valid UTF-8");
+    if (f->system && !glim_utf8_valid(f->system, strlen(f->system)))
+        return glim_fail(err, GLIM_E_ARG, "the system message is not valid UTF-8");
     json_t *messages = json_array();
     if (f->system) json_array_append_new(messages, json_pack("{s:s, s:s}", "role", "system", "content", f->system));
     json_array_append_new(messages, json_pack("{s:s, s:s%}", "role", "user", "content", text, len));
-    glim_status rc = glim_chat_render(prompt, e->chat, messages, NULL, &(glim_chat_options){.thinking = thinking}, err);
+    glim_status rc = glim_chat_render(prompt, e->chat, messages, f->tools, &(glim_chat_options){.thinking = thinking}, err);
     if (rc == GLIM_OK) rc = glim_prompt_encode(prompt, e->tok, ids, err);
     json_decref(messages);
     return rc;
@@ -88,7 +91,7 @@ static bool show_raw(void *ctx, const char *text, size_t n) {
         fwrite(text, 1, n, stdout);
         fflush(stdout);
     }
-    return !glim_cli_interrupt_pending();
+    return !glim_cli_interrupt_pending() && !ferror(stdout);
 }
 
 static glim_status answer(const run_flags *f, glim_engine *e, const char *text, size_t len, glim_err *err) {
@@ -110,7 +113,7 @@ static glim_status answer(const run_flags *f, glim_engine *e, const char *text, 
             p.ctx = &show;
             p.raw_special = f->special;
         } else {
-            glim_answer_init(&a, e, NULL, &prompt, thinking, show, show && isatty(STDERR_FILENO));
+            glim_answer_init(&a, e, f->tools, &prompt, thinking, show, show && isatty(STDERR_FILENO));
             p.on_text = glim_answer_text;
             p.ctx = &a;
             p.for_reply = true;
@@ -138,6 +141,7 @@ int glim_cmd_run(int argc, char **argv) {
     const glim_flag own[] = {
         {"--prompt", "-p", GLIM_FLAG_STR, &f.prompt, "TEXT", "the prompt (default: read from stdin)", 0, 0},
         {"--system", NULL, GLIM_FLAG_STR, &f.system, "TEXT", "a system message before it", 0, 0},
+        {"--tools", NULL, GLIM_FLAG_STR, &f.tools_file, "FILE", "JSON list of tools the model may call", 0, 0},
         {"--raw", NULL, GLIM_FLAG_BOOL, &f.raw, NULL, "continue the text itself, no chat template", 0, 0},
         {"--special", NULL, GLIM_FLAG_BOOL, &f.special, NULL, "with --raw: texts of special tokens become those tokens", 0, 0},
         {"--thinking", NULL, GLIM_FLAG_STR, &f.thinking, "on|off", "let the model reason first (default: its own way)", 0, 0},
@@ -165,9 +169,11 @@ int glim_cmd_run(int argc, char **argv) {
         glim_err_hint(&err, "glim run MODEL -p \"your question\"");
     }
     glim_cli_catch_interrupt();
+    if (rc == GLIM_OK && f.tools_file) rc = glim_cli_tools(&f.tools, f.tools_file, &err);
     if (rc == GLIM_OK) rc = glim_cli_open(&e, pos.v[0], &f.model, 0, !f.raw, &err);
     if (rc == GLIM_OK) rc = answer(&f, e, text.s, text.len, &err);
     glim_engine_free(e);
+    json_decref(f.tools);
     glim_buf_free(&text);
     return rc == GLIM_OK ? 0 : glim_cli_error(&err);
 }

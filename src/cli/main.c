@@ -45,7 +45,7 @@ int main(int argc, char **argv) {
         if (strcmp(verb, verbs[i].name) == 0) {
             int rc = verbs[i].run(argc - 1, argv + 1);
             /* A full disk or a closed pipe must not look like success. */
-            if (fflush(stdout) != 0 && rc == 0) {
+            if ((ferror(stdout) || fflush(stdout) != 0) && rc == 0) {
                 fprintf(stderr, "glim: could not write the answer to stdout\n");
                 rc = GLIM_EXIT_FAIL;
             }

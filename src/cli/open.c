@@ -8,13 +8,15 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
+#include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
 
-static volatile sig_atomic_t g_interrupted;
+static volatile sig_atomic_t g_interrupted, g_terminated;
 
 static void on_signal(int sig) {
-    (void)sig;
+    if (sig == SIGTERM) g_terminated = 1;
     g_interrupted = 1;
 }
 
@@ -25,6 +27,7 @@ void glim_cli_catch_interrupt(void) {
 }
 
 bool glim_cli_interrupt_pending(void) { return g_interrupted != 0; }
+bool glim_cli_terminated(void) { return g_terminated != 0; }
 
 bool glim_cli_interrupted(void) {
     bool was = g_interrupted != 0;
@@ -33,7 +36,8 @@ bool glim_cli_interrupted(void) {
 }
 
 glim_status glim_cli_model_params(glim_model_params *p, const glim_model_flags *f, glim_err *err) {
-    *p = (glim_model_params){.n_ctx = (size_t)f->ctx};
+    *p = (glim_model_params){
+        .n_ctx = (size_t)f->ctx, .n_logits = f->n_logits, .no_cache = f->no_cache, .kernels = f->kernels};
     glim_dtype t;
     if (f->type) {
         bool ok = glim_dtype_parse(f->type, &t) &&
@@ -133,4 +137,41 @@ glim_status glim_cli_sampling(glim_gen_params *p, const glim_engine *e, const gl
     p->n_stop = f->stop.n;
     if (f->max_tokens >= 0) p->max_tokens = (size_t)f->max_tokens;
     return GLIM_OK;
+}
+
+char *glim_cli_content_text(const json_t *message) {
+    const json_t *c = json_object_get(message, "content");
+    glim_buf b = {0};
+    if (json_is_string(c)) glim_buf_append(&b, json_string_value(c), json_string_length(c));
+    for (size_t i = 0; i < json_array_size(c); i++) {
+        const json_t *part = json_array_get(c, i), *text = json_is_string(part) ? part : json_object_get(part, "text");
+        if (json_is_string(text)) glim_buf_append(&b, json_string_value(text), json_string_length(text));
+    }
+    if (!b.s) glim_buf_puts(&b, "");
+    return b.s ? b.s : glim_xstrdup("");
+}
+
+void glim_cli_printable(glim_buf *out, const char *text, size_t n) {
+    for (size_t i = 0; i < n;) {
+        uint32_t cp;
+        int len = glim_utf8_next(text + i, n - i, &cp);
+        bool control = len > 0 && ((cp < 0x20 && cp != '\n' && cp != '\t') || (cp >= 0x7f && cp < 0xa0));
+        if (control) glim_buf_append(out, "\xef\xbf\xbd", 3);
+        else glim_buf_append(out, text + i, len > 0 ? (size_t)len : 1);
+        i += len > 0 ? (size_t)len : 1;
+    }
+}
+
+glim_status glim_cli_tools(json_t **out, const char *path, glim_err *err) {
+    json_t *v;
+    *out = NULL;
+    glim_status rc = glim_json_read(&v, path, (size_t)16 << 20, err);
+    if (rc != GLIM_OK) return rc;
+    json_t *tools = json_is_object(v) ? json_object_get(v, "tools") : v;
+    if (json_is_array(tools)) *out = json_incref(tools);
+    else
+        rc = glim_fail(err, GLIM_E_FORMAT, "%s: got %s, want a list of tools or {\"tools\": [...]}", path,
+                       glim_json_type_name(tools ? tools : v));
+    json_decref(v);
+    return rc;
 }

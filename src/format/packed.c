@@ -5,9 +5,11 @@
  *            already answering; a program that ends before that gives the file up. */
 #include "format/packed.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +26,15 @@
 
 enum { HEADER = 4096, VERSION = 1 };
 static const char MAGIC[8] = "GLIMPACK";
+
+/* A file on its way: on the heap of its own, because the thread that brings it to the disk may outlive the
+ * model. */
+struct glim_packed_file {
+    int fd;
+    char *tmp_path, *path; /* path: the final name */
+    pthread_t keeper;
+    bool keeping;
+};
 
 typedef struct header {
     char magic[8];
@@ -81,8 +92,8 @@ static glim_status private_memory(glim_packed *p, size_t bytes, glim_err *err) {
 
 /* Maps an existing file if it is what its name says; false otherwise (a stale or foreign file is left to
  * be replaced by the rename). */
-static bool map_existing(glim_packed *p, const char *key) {
-    int fd = open(p->path, O_RDONLY | O_CLOEXEC);
+static bool map_existing(glim_packed *p, const char *key, const char *path) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return false;
     struct stat st;
     header h;
@@ -102,35 +113,61 @@ static bool map_existing(glim_packed *p, const char *key) {
     return m != MAP_FAILED;
 }
 
+static void file_free(struct glim_packed_file *f) {
+    if (f->tmp_path) unlink(f->tmp_path);
+    if (f->fd >= 0) close(f->fd);
+    free(f->tmp_path);
+    free(f->path);
+    free(f);
+}
+
+static bool older_than(const char *path, double days) {
+    struct stat st;
+    return stat(path, &st) == 0 && difftime(time(NULL), st.st_mtime) > days * 86400;
+}
+
+/* Removes what nobody used for 60 days, and temporary files of programs that were killed. */
+static void prune(const char *dir) {
+    DIR *d = opendir(dir);
+    if (!d) return;
+    for (struct dirent *e; (e = readdir(d));) {
+        bool pack = strstr(e->d_name, ".pack") != NULL, tmp = strstr(e->d_name, ".pack.tmp.") != NULL;
+        char *path = glim_path_join(dir, e->d_name);
+        if (pack && older_than(path, tmp ? 1 : 60)) unlink(path);
+        free(path);
+    }
+    closedir(d);
+}
+
 /* A new file of the right size, mapped for writing; false where the disk will not have it. */
-static bool map_new(glim_packed *p, const char *key, const char *dir) {
+static bool map_new(glim_packed *p, const char *key, const char *dir, const char *path) {
     if (glim_mkdirs(dir, NULL) != GLIM_OK) return false;
+    prune(dir);
     struct statvfs fs;
     if (statvfs(dir, &fs) != 0 || (uint64_t)fs.f_bavail * fs.f_frsize < (uint64_t)p->bytes * 11 / 10 + (64u << 20))
         return false;
-    size_t n = strlen(p->path) + 32;
-    p->tmp_path = glim_xmalloc(n);
-    snprintf(p->tmp_path, n, "%s.tmp.%ld", p->path, (long)getpid());
-    int fd = open(p->tmp_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0) return false;
-    /* Blocks are reserved now: a disk that fills up later must not turn into SIGBUS. */
-    if (posix_fallocate(fd, 0, (off_t)(HEADER + p->bytes)) != 0) {
-        close(fd);
-        unlink(p->tmp_path);
-        return false;
-    }
+    struct glim_packed_file *f = glim_xcalloc(1, sizeof *f);
+    size_t n = strlen(path) + 16;
+    f->path = glim_xstrdup(path);
+    f->tmp_path = glim_xmalloc(n);
+    snprintf(f->tmp_path, n, "%s.tmp.XXXXXX", path);
+    f->fd = mkostemp(f->tmp_path, O_CLOEXEC);
     header h = {.version = VERSION, .header_bytes = HEADER, .bytes = p->bytes};
     memcpy(h.magic, MAGIC, sizeof MAGIC);
     snprintf(h.key, sizeof h.key, "%s", key);
-    void *m = pwrite(fd, &h, sizeof h, 0) == sizeof h
-                  ? mmap(NULL, HEADER + p->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
-                  : MAP_FAILED;
+    /* Blocks are reserved now: a disk that fills up later must not turn into SIGBUS. */
+    bool ok = f->fd >= 0 && posix_fallocate(f->fd, 0, (off_t)(HEADER + p->bytes)) == 0 &&
+              pwrite(f->fd, &h, sizeof h, 0) == sizeof h;
+    void *m = ok ? mmap(NULL, HEADER + p->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, f->fd, 0) : MAP_FAILED;
     if (m == MAP_FAILED) {
-        close(fd);
-        unlink(p->tmp_path);
+        if (f->fd < 0) { /* no such temporary file: nothing to unlink */
+            free(f->tmp_path);
+            f->tmp_path = NULL;
+        }
+        file_free(f);
         return false;
     }
-    p->fd = fd;
+    p->file = f;
     p->map = m;
     p->map_bytes = HEADER + p->bytes;
     p->data = (char *)m + HEADER;
@@ -139,53 +176,47 @@ static bool map_new(glim_packed *p, const char *key, const char *dir) {
 }
 
 glim_status glim_packed_open(glim_packed *p, const char *key, size_t bytes, bool keep, glim_err *err) {
-    *p = (glim_packed){.bytes = bytes, .fd = -1};
+    *p = (glim_packed){.bytes = bytes};
     const char *env = getenv("GLIM_CACHE");
     if (!keep || (env && strcmp(env, "0") == 0)) return private_memory(p, bytes, err);
     char *cache = glim_cache_dir(), *dir = glim_path_join(cache, "packed"), name[GLIM_PACKED_KEY + 8];
     snprintf(name, sizeof name, "%s.pack", key);
-    p->path = glim_path_join(dir, name);
+    char *path = glim_path_join(dir, name);
     glim_status rc = GLIM_OK;
-    if (!map_existing(p, key) && !map_new(p, key, dir)) {
+    if (!map_existing(p, key, path) && !map_new(p, key, dir, path)) {
         glim_log(GLIM_INFO, "packed", "no cache file dir=%s bytes=%zu", dir, bytes);
         rc = private_memory(p, bytes, err);
     }
     free(cache);
     free(dir);
+    free(path);
     return rc;
 }
 
 static void *keep_file(void *arg) {
-    glim_packed *p = arg;
-    if (fsync(p->fd) == 0 && rename(p->tmp_path, p->path) == 0) {
-        free(p->tmp_path);
-        p->tmp_path = NULL;
+    struct glim_packed_file *f = arg;
+    if (fsync(f->fd) == 0 && rename(f->tmp_path, f->path) == 0) {
+        free(f->tmp_path);
+        f->tmp_path = NULL;
     }
     return NULL;
 }
 
 void glim_packed_commit(glim_packed *p) {
     if (p->ready) return;
-    mprotect(p->map, p->map_bytes, PROT_READ);
+    if (p->map) mprotect(p->map, p->map_bytes, PROT_READ);
     p->ready = true;
-    if (p->fd >= 0) p->keeping = pthread_create(&p->keeper, NULL, keep_file, p) == 0;
+    if (p->file) p->file->keeping = pthread_create(&p->file->keeper, NULL, keep_file, p->file) == 0;
 }
 
 void glim_packed_close(glim_packed *p) {
-    if (p->keeping) {
+    if (p->file) {
         struct timespec until;
         clock_gettime(CLOCK_REALTIME, &until);
         until.tv_sec += 30;
-        if (pthread_timedjoin_np(p->keeper, NULL, &until) != 0) {
-            /* A disk slower than that: the write goes on in the kernel, the file is given up. */
-            pthread_cancel(p->keeper);
-            pthread_join(p->keeper, NULL);
-        }
+        if (!p->file->keeping || pthread_timedjoin_np(p->file->keeper, NULL, &until) == 0) file_free(p->file);
+        else pthread_detach(p->file->keeper); /* it still renames the file if the program lives long enough */
     }
-    if (p->tmp_path) unlink(p->tmp_path);
     if (p->map) munmap(p->map, p->map_bytes);
-    if (p->fd >= 0) close(p->fd);
-    free(p->tmp_path);
-    free(p->path);
-    *p = (glim_packed){.fd = -1};
+    *p = (glim_packed){0};
 }

@@ -3,11 +3,12 @@
  * $XDG_CACHE_HOME/glim/packed/<key>.pack: a page of header (magic, version, key, size) and then the bytes.
  * A file appears under its name only when it is whole and on disk: it is filled under a temporary name and
  * renamed by a background thread after fsync. Where no file can be made (read-only, full disk, small
- * model, GLIM_CACHE=0) the bytes are private memory and nothing is kept. */
+ * model, GLIM_CACHE=0) the bytes are private memory and nothing is kept. Files that nobody opened for 60
+ * days, and leftovers of killed programs, are removed when a new one is made. The bytes carry no checksum:
+ * `glim verify` reads the checkpoint itself. */
 #ifndef GLIM_FORMAT_PACKED_H
 #define GLIM_FORMAT_PACKED_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -24,10 +25,7 @@ typedef struct glim_packed {
     /* private */
     void *map;
     size_t map_bytes;
-    int fd;
-    char *tmp_path, *path;
-    pthread_t keeper;
-    bool keeping;
+    struct glim_packed_file *file; /* being filled; NULL once it is kept or given up */
 } glim_packed;
 
 /* Identifies what would be packed: names, types, shapes, file sizes and times, and a sample of every
@@ -38,6 +36,7 @@ void glim_packed_key(char key[GLIM_PACKED_KEY], const glim_ckpt *c, const char *
 glim_status glim_packed_open(glim_packed *p, const char *key, size_t bytes, bool keep, glim_err *err);
 /* The bytes are filled in: from now on they are read-only, and are kept if they can be. */
 void glim_packed_commit(glim_packed *p);
-void glim_packed_close(glim_packed *p); /* takes {0}; waits for the keeper at most 30 s */
+/* Takes {0}. Waits at most 30 s for the file to reach the disk; a slower disk keeps working behind it. */
+void glim_packed_close(glim_packed *p);
 
 #endif

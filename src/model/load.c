@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "model/bind.h"
@@ -104,7 +106,6 @@ typedef struct plan_sum {
     glim_model *m;
     int asked;
     size_t mapped, packed, per_token;
-    size_t n_packed_mats;
 } plan_sum;
 
 static size_t align64(size_t n) { return (n + 63) / 64 * 64; }
@@ -178,7 +179,7 @@ glim_status glim_model_fits(const glim_model *m, glim_err *err) {
               "free", gib(plan->total), gib(plan->mapped + plan->packed), plan->n_ctx * plan->n_seq,
               gib(plan->kv), gib(plan->workspace), gib(plan->available));
     size_t fixed = plan->mapped + plan->packed + plan->workspace;
-    if (fixed < plan->available && plan->kv > 0) {
+    if (fixed < plan->available && (plan->available - fixed) / (plan->kv / plan->n_ctx + 1) >= 64) {
         size_t fits = (size_t)((double)(plan->available - fixed) / (double)plan->kv * (double)plan->n_ctx);
         glim_err_hint(err, "a context of %zu tokens fits: --ctx %zu", fits / 64 * 64, fits / 64 * 64);
     } else {
@@ -236,6 +237,13 @@ static void finite_rows(void *ctx, size_t begin, size_t end, int worker) {
             while ((seen == 0 || i + 1 < seen) && !atomic_compare_exchange_weak(&j->bad_row, &seen, i + 1)) {}
             return;
         }
+}
+
+/* The source of packed rows will not be read again: whole pages inside the range leave our mapping. */
+static void drop_pages(const void *rows, size_t n_bytes) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), a = ((uintptr_t)rows + page - 1) / page * page,
+              b = ((uintptr_t)rows + n_bytes) / page * page;
+    if (b > a) madvise((void *)a, b - a, MADV_DONTNEED);
 }
 
 static int by_address(const void *a, const void *b) {
@@ -332,10 +340,7 @@ static glim_status prepare_mat(void *ctx, glim_mat *w, mat_role role, glim_err *
         }
     }
     if (rc != GLIM_OK) return rc;
-    if (w->rows != source) {
-        const glim_tensor *t = owner(s, source);
-        if (t && t->data == source) glim_ckpt_drop(s->m->ckpt, t);
-    }
+    if (w->rows != source) drop_pages(source, source_bytes);
     s->done += source_bytes;
     if (s->params->progress && !s->params->progress(s->params->progress_ctx, s->done, s->total))
         return glim_fail(err, GLIM_E_CANCELLED, "loading was stopped");
@@ -354,7 +359,7 @@ static glim_status prepare_all(glim_model *m, const glim_model_params *params, g
     char how[64], key[GLIM_PACKED_KEY];
     snprintf(how, sizeof how, "%s layout %d type %d", m->k->name, GLIM_PANEL_LAYOUT, asked);
     glim_packed_key(key, m->ckpt, how);
-    glim_status rc = glim_packed_open(&m->packed, key, m->plan.packed, m->plan.packed >= CACHE_FROM, err);
+    glim_status rc = glim_packed_open(&m->packed, key, m->plan.packed, m->plan.packed >= CACHE_FROM && !params->no_cache, err);
     if (rc != GLIM_OK) return rc;
     glim_mat embd = m->embd;
     prepare s = {.m = m, .params = params, .asked = asked, .at = m->packed.data, .found = m->packed.ready};
@@ -384,6 +389,11 @@ static glim_status describe(glim_model **out, glim_ckpt *ckpt, const glim_model_
     glim_status rc = glim_kernels_init(err);
     m->k = params->kernels ? params->kernels : glim_kernels_get();
     if (rc == GLIM_OK) rc = glim_config_read(&m->cfg, ckpt, err);
+    if (rc == GLIM_OK && params->n_ctx > m->cfg.max_ctx && m->cfg.rope.scaling != GLIM_ROPE_DYNAMIC) {
+        rc = glim_fail(err, GLIM_E_LIMIT, "a context of %zu tokens was asked for, this model holds %zu", params->n_ctx,
+                       m->cfg.max_ctx);
+        glim_err_hint(err, "--ctx %zu, or rope_scaling in config.json where the model's card allows it", m->cfg.max_ctx);
+    }
     if (rc == GLIM_OK) {
         m->n_rot = m->cfg.rope.n_rot;
         m->attn_scale = (float)(1.0 / sqrt((double)m->cfg.head_dim));

@@ -47,10 +47,11 @@ static void slices_and_threads(const char *name, const glim_kernels *k, int type
     free(want);
 }
 
+/* The set in use over n positions, the others over enough to cross a chunk. */
 static void every_set(const char *name, int type, int kv_type, size_t n) {
     for (size_t s = 0; s < GLIM_COUNT(g_sets); s++) {
         const glim_kernels *k = glim_kernels_find(g_sets[s]);
-        if (k) slices_and_threads(name, k, type, kv_type, n);
+        if (k) slices_and_threads(name, k, type, kv_type, k == glim_kernels_get() ? n : 270);
     }
 }
 

@@ -188,8 +188,10 @@ TEST(a_plan_that_does_not_fit_is_refused_with_the_context_that_would) {
     glim_ckpt *ckpt;
     glim_model *m;
     CHECK_OK(glim_ckpt_open(&ckpt, glim_test_source("tests/fixtures/glm4moe-air"), &err), err);
-    CHECK(glim_model_load(&m, ckpt, &(glim_model_params){.n_ctx = (size_t)1 << 40}, NULL, &err) == GLIM_E_NOMEM);
+    CHECK(glim_model_load(&m, ckpt, &(glim_model_params){.n_ctx = 2048, .n_seq = 1 << 20}, NULL, &err) == GLIM_E_NOMEM);
     CHECK(strstr(err.msg, "GiB") && strstr(err.hint, "--ctx") && !m);
+    CHECK_OK(glim_ckpt_open(&ckpt, glim_test_source("tests/fixtures/glm4moe-air"), &err), err);
+    CHECK(glim_model_load(&m, ckpt, &(glim_model_params){.n_ctx = 2049}, NULL, &err) == GLIM_E_LIMIT && !m);
 }
 
 static bool stop_at_once(void *ctx, size_t done, size_t total) {
