@@ -615,7 +615,8 @@ static void fill_params(bench *b, size_t n_ctx) {
  * and the type, so that both kernel sets run the same. */
 static glim_status plan(bench *b, glim_err *err) {
     glim_status rc = glim_cli_model_params(&b->params, &b->mf, err);
-    size_t want = largest(&b->prefill), deep = largest(&b->depth) + START_TOKENS + (size_t)b->tokens, n_ctx = 0;
+    size_t want = largest(&b->prefill), deep = largest(&b->depth) + START_TOKENS + (size_t)b->tokens, n_ctx = (size_t)b->mf.ctx;
+    bool learn = n_ctx == 0; /* the first look only tells how long a context the model has */
     if (b->depth.n && deep > want) want = deep;
     if (want < STREAM_CTX) want = STREAM_CTX;
     want = (want + GLIM_KV_PAGE - 1) / GLIM_KV_PAGE * GLIM_KV_PAGE;
@@ -636,16 +637,21 @@ static glim_status plan(bench *b, glim_err *err) {
         snprintf(how, sizeof how, "plain row %s %lld %lld.%09ld type %d kv %d", GLIM_VERSION, (long long)exe.st_size,
                  (long long)exe.st_mtim.tv_sec, exe.st_mtim.tv_nsec, b->params.type, b->params.kv_type);
         glim_packed_key(b->plain_key, c, how);
-        fill_params(b, n_ctx ? n_ctx : b->mf.ctx ? (size_t)b->mf.ctx : want);
+        fill_params(b, learn ? STREAM_CTX : n_ctx);
+        if (learn) b->params.n_ctx = 0;
         rc = glim_model_inspect(&m, c, &b->params, err);
         if (rc != GLIM_OK) break;
-        n_ctx = b->params.n_ctx;
-        bool again = false;
-        if (!b->mf.ctx && n_ctx > m->cfg.max_ctx) n_ctx = m->cfg.max_ctx, again = true;
-        else if (glim_model_fits(m, b->mf.ctx || n_ctx <= 512 ? err : NULL) != GLIM_OK) {
+        bool again = learn;
+        if (learn) {
+            n_ctx = want < m->cfg.max_ctx ? want : m->cfg.max_ctx;
+            learn = false;
+        } else if (glim_model_fits(m, b->mf.ctx || n_ctx <= 512 ? err : NULL) != GLIM_OK) {
             if (b->mf.ctx || n_ctx <= 512) rc = GLIM_E_NOMEM;
             else n_ctx /= 2, again = true;
-        } else if (m->plan.fell_back) b->params.type = 1 + GLIM_Q8_0, again = true; /* the same for both sets */
+        } else if (m->plan.fell_back && b->params.type == 0) {
+            b->params.type = 1 + GLIM_Q8_0; /* the same for both sets */
+            again = true;
+        }
         b->n_vocab = m->cfg.n_vocab;
         glim_model_free(m);
         if (!again) break;
