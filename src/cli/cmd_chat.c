@@ -451,7 +451,7 @@ int glim_cmd_chat(int argc, char **argv) {
     glim_engine_free(c.e);
     json_decref(c.messages);
     json_decref(c.tools);
-    if (rc == GLIM_OK && ferror(stdin)) rc = glim_fail(&err, GLIM_E_IO, "could not read from stdin");
+    if (rc == GLIM_OK && !glim_cli_terminated() && ferror(stdin)) rc = glim_fail(&err, GLIM_E_IO, "could not read from stdin");
     if (rc == GLIM_OK && glim_cli_terminated()) return 143;
     return rc == GLIM_OK ? 0 : glim_cli_error(&err);
 }

@@ -89,14 +89,48 @@ printf '/load %s\n/history\n' "$work/text" > "$work/in"
 run 0 "$GLIM" chat "$m" -n 8; warns 'text'
 run 2 "$GLIM" chat "$q"; one_error 'template'
 
-# Ctrl-C ends an answer with 130 and nothing broken
-timeout -s INT 3 "$GLIM" run "$m" -p hello --ignore-eos -n 0 -c 2048 > "$work/out" 2> "$work/err" < /dev/null
-code=$?
-[ $code -eq 130 ] || [ $code -eq 124 ] || [ $code -eq 0 ] && ok || bad "interrupted run: exit code $code"
+# chat: contents as lists, bad bytes, bounds, CRLF
+printf '[{"role":"system","content":[{"type":"text","text":"listed"}]},{"role":"user","content":"hi"}]' > "$work/l.json"
+printf '/load %s\n/system\n/history\n' "$work/l.json" > "$work/in"
+run 0 "$GLIM" chat "$m" -n 4; says '^listed$'; says '^system: listed$'
+printf '/system kept\n/system \377\n/system\n/set top_k 1e15\n/history\r\n\000hidden\n' > "$work/in"
+run 0 "$GLIM" chat "$m" -n 4; says '^kept$'; warns 'UTF-8'; warns 'top_k'
+run 2 "$GLIM" run "$m" -p hi --system "$(printf '\377')"; one_error 'UTF-8'
+run 2 "$GLIM" run "$m" -p hi --ctx 4096; one_error 'holds 2048'
+printf 'a fixed line\n' > "$work/in"
+run 0 "$GLIM" chat "$m" -n 4 --echo; says '^> a fixed line$'
+
+# tools reach the prompt; a file that is no list of tools is refused
+printf '[{"type":"function","function":{"name":"now","parameters":{}}}]' > "$work/tools.json"
+run 0 "$GLIM" run "$fixtures/glm4moe-air" -p hi -n 2 --temp 0 --json; cp "$work/out" "$work/a"
+run 0 "$GLIM" run "$fixtures/glm4moe-air" -p hi -n 2 --temp 0 --json --tools "$work/tools.json"
+[ "$(wc -c < "$work/out")" -gt $(($(wc -c < "$work/a") + 500)) ] && ok || bad "the tools are in the prompt"
+run 2 "$GLIM" run "$m" -p hi --tools "$m/config.json"; one_error 'tools'
+
+# messages through a pipe
+run 0 bash -c "'$GLIM' render '$m' --messages /dev/stdin < '$work/l.json'"; says 'listed'
+
+# SIGTERM ends the program, whatever it does
+sleep 5 | timeout --preserve-status -s TERM 1 "$GLIM" chat "$m" > "$work/out" 2> "$work/err"
+[ "${PIPESTATUS[1]}" -eq 143 ] && ok || bad "SIGTERM at the prompt"
+
+# Ctrl-C on a terminal stops the answer and not the program: the next line is still answered
+if command -v script > /dev/null; then
+    for try in 1 2 3; do # the answer may be over before the key is pressed: then once more
+        { sleep 1; printf 'tell me\n'; sleep 0.4; printf '\003'; sleep 1; printf '/set\n'; sleep 1; printf '/quit\n'; } |
+            script -qec "TERM=dumb '$GLIM' chat '$m' -n 0 --temp 1 --seed 1" /dev/null > "$work/out" 2> "$work/err"
+        grep -q 'stopped' "$work/out" && break
+    done
+    says 'stopped'; says 'max_tokens 0'
+fi
 
 # a full disk is not success
 if [ -e /dev/full ]; then
-    "$GLIM" logits "$m" --ids 1,2,3 --jsonl > /dev/full 2> "$work/err"
-    [ $? -eq 1 ] && ok || bad "a full disk must fail"
+    for cmd in "logits $m --ids 1,2,3 --jsonl" "run $m -p hi -n 3" "run $m -p hi -n 3 --json" "info $m"; do
+        "$GLIM" $cmd > /dev/full 2> "$work/err"
+        [ $? -eq 1 ] && ok || bad "a full disk must fail: $cmd"
+    done
+    printf 'hi\n' | "$GLIM" chat "$m" -n 3 > /dev/full 2> "$work/err"
+    [ $? -eq 1 ] && ok || bad "a full disk must fail: chat"
 fi
 finish
