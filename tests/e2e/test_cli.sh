@@ -116,9 +116,14 @@ sleep 5 | timeout --preserve-status -s TERM 1 "$GLIM" chat "$m" > "$work/out" 2>
 
 # Ctrl-C on a terminal stops the answer and not the program: the next line is still answered
 if command -v script > /dev/null; then
-    for try in 1 2 3; do # the answer may be over before the key is pressed: then once more
-        { sleep 1; printf 'tell me\n'; sleep 0.4; printf '\003'; sleep 1; printf '/set\n'; sleep 1; printf '/quit\n'; } |
-            script -qec "TERM=dumb '$GLIM' chat '$m' -n 0 --temp 1 --seed 1" /dev/null > "$work/out" 2> "$work/err"
+    endless='' # without the ids that end an answer it goes on for 2,000 tokens
+    for t in '<|endoftext|>' '<|user|>' '<|observation|>' '<|assistant|>'; do
+        id=$(printf '"%s"\n' "$t" | "$GLIM" tokenize "$m" --jsonl --special | tr -d '[] ')
+        endless="$endless --logit-bias $id=-inf"
+    done
+    for try in 1 2 3; do # a very busy machine may still press the key too late: then once more
+        { sleep 1; printf 'tell me\n'; sleep 0.5; printf '\003'; sleep 1; printf '/set\n'; sleep 1; printf '/quit\n'; } |
+            script -qec "TERM=dumb '$GLIM' chat '$m' -n 0 --temp 1 --seed 1 $endless" /dev/null > "$work/out" 2> "$work/err"
         grep -q 'stopped' "$work/out" && break
     done
     says 'stopped'; says 'max_tokens 0'
