@@ -330,7 +330,9 @@ static glim_status open_journal(run *r, glim_err *err) {
     bool same = fgets(line, sizeof line, r->log) && sscanf(line, "glim-quantize %llx", &key) == 1 && key == r->key;
     while (fgets(line, sizeof line, r->log)) {
         if (!strchr(line, '\n')) break; /* cut off by the kill */
-        if (sscanf(line, "pid %ld", &pid) == 1 && pid != (long)getpid()) {
+        if (sscanf(line, "pid %ld", &pid) == 1) {
+            /* Ours too: in a container the next run often has the number of the one that was killed, and
+             * opening that name would empty the file that out.part names. */
             char stale[4096];
             snprintf(stale, sizeof stale, "%s.tmp.%ld", r->out, pid);
             if (!same || glim_path_exists(r->part)) unlink(stale); /* its writer is gone: we hold the lock */

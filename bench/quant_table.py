@@ -1,0 +1,119 @@
+"""quant_table.py - both quantizers on one trained model: bits per weight against KL divergence.
+
+    python bench/quant_table.py SMOLLM2.gguf EVAL.txt OUT_DIR [--calibrate TEXT] [--types q4_0,q4_k,...] [--tokens N]
+
+The model at hand (tools/realmodel) is stored as q4_1, so its weights sit on a 4-bit grid, and its rows of 576 are no
+multiple of 256. So its residual stream is turned first: 576 dimensions go into 768 by a random matrix with
+orthonormal rows, norm weights folded into the matrices behind them. The function stays the same (perplexity tells),
+the weights leave the grid, and every row but those of attn_output (576: the usual fallback) takes K-types. Each type
+is applied to every matrix by both programs, so the sizes are equal; with --calibrate ours is also run with importance.
+
+Needs numpy, gguf and llama-cpp-python, and a built tree (GLIM_BUILD, default build/): quant_table.c is compiled here.
+"""
+import argparse
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.environ.get("GLIM_BUILD", os.path.join(ROOT, "build"))
+GLIM = os.path.join(BUILD, "glim")
+WIDTH = 768
+FTYPE = {"q4_0": "Q4_0", "q4_1": "Q4_1", "q5_0": "Q5_0", "q5_1": "Q5_1", "q8_0": "Q8_0", "iq4_nl": "IQ4_NL",
+         "iq4_xs": "IQ4_XS", "q2_k": "Q2_K", "q3_k": "Q3_K_S", "q4_k": "Q4_K_S", "q5_k": "Q5_K_S", "q6_k": "Q6_K"}
+
+
+def compile_table(out):
+    layers = ["compress", "engine", "model", "text", "format", "tensor", "net", "base"]
+    libs = subprocess.check_output(["pkg-config", "--libs", "jansson", "libutf8proc", "libpcre2-8", "libcurl", "nettle"])
+    subprocess.run(["cc", "-O2", "-std=gnu11", "-D_GNU_SOURCE", "-I", os.path.join(BUILD, "include-compress"), "-I",
+                    os.path.join(ROOT, "include"), os.path.join(ROOT, "bench", "quant_table.c"), "-o", out,
+                    *[os.path.join(BUILD, f"libglim_{x}.a") for x in layers], *libs.decode().split(), "-lm", "-lpthread"],
+                   check=True)
+
+
+def rotate(src, dst):
+    from gguf import GGUFReader, GGUFValueType, GGUFWriter, dequantize
+
+    reader = GGUFReader(src)
+    w = {t.name: dequantize(t.data, t.tensor_type).astype(np.float32).reshape(t.shape[::-1]) for t in reader.tensors}
+    n = w["token_embd.weight"].shape[1]
+    q = np.linalg.qr(np.random.default_rng(7).standard_normal((WIDTH, n)))[0].T  # [n, WIDTH]
+    out = {}
+    for name, x in w.items():
+        layer = name.rsplit(".", 2)[0]
+        if name == "token_embd.weight":
+            out[name] = x @ q
+            out["output.weight"] = (x * w["output_norm.weight"]) @ q
+        elif name.endswith("_norm.weight"):  # the mean of squares is over more dimensions now
+            out[name] = np.full(WIDTH, np.sqrt(n / WIDTH))
+        elif any(p in name for p in ("attn_q.", "attn_k.", "attn_v.")):
+            out[name] = (x * w[layer + ".attn_norm.weight"]) @ q
+        elif any(p in name for p in ("ffn_gate.", "ffn_up.")):
+            out[name] = (x * w[layer + ".ffn_norm.weight"]) @ q
+        else:  # attn_output, ffn_down: they write into the stream
+            out[name] = q.T @ x
+    writer = GGUFWriter(dst, "llama")
+    for f in reader.fields.values():
+        if f.name.startswith("GGUF.") or f.name == "general.architecture":
+            continue
+        v = f.contents()
+        v = WIDTH if f.name == "llama.embedding_length" else 0 if f.name == "general.file_type" else v
+        if f.name == "llama.attention.layer_norm_rms_epsilon":
+            v = float(v) * n / WIDTH
+        writer.add_key_value(f.name, v, f.types[0], f.types[-1] if f.types[0] == GGUFValueType.ARRAY else None)
+    head_dim = n // int(reader.fields["llama.attention.head_count"].contents())
+    for key in ("key", "value"):
+        writer.add_key_value(f"llama.attention.{key}_length", head_dim, GGUFValueType.UINT32)
+    for name, x in out.items():
+        writer.add_tensor(name, np.ascontiguousarray(x, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def theirs(src, dst, kind):
+    import llama_cpp
+
+    p = llama_cpp.llama_model_quantize_default_params()
+    p.ftype = getattr(llama_cpp, "LLAMA_FTYPE_MOSTLY_" + FTYPE[kind])
+    p.pure = True
+    if llama_cpp.llama_model_quantize(src.encode(), dst.encode(), p) != 0:
+        sys.exit(f"quant_table: llama.cpp could not write {kind}")
+
+
+def ours(src, dst, kind, extra):
+    recipe = kind + "_s" if kind in ("q3_k", "q4_k", "q5_k") else kind
+    subprocess.run([GLIM, "quantize", src, dst, "--force", "--type", recipe, "--tensor", "*=" + kind, *extra], check=True,
+                   stdout=subprocess.DEVNULL)
+
+
+def main():
+    a = argparse.ArgumentParser()
+    a.add_argument("model")
+    a.add_argument("text")
+    a.add_argument("out")
+    a.add_argument("--calibrate")
+    a.add_argument("--types", default=",".join(FTYPE))
+    a.add_argument("--tokens", default="4096")
+    a = a.parse_args()
+    os.makedirs(a.out, exist_ok=True)
+    table = os.path.join(a.out, "quant_table")
+    compile_table(table)
+    src = os.path.join(a.out, "rotated-f32.gguf")
+    if not os.path.exists(src):
+        rotate(a.model, src)
+    for kind in a.types.split(","):
+        files = [os.path.join(a.out, f"{who}-{kind}.gguf") for who in ("llama.cpp", "glim", "glim-calibrated")]
+        theirs(src, files[0], kind)
+        ours(src, files[1], kind, [])
+        if a.calibrate:
+            ours(src, files[2], kind, ["--calibrate", a.calibrate])
+        subprocess.run([table, src, a.text, a.tokens, *files[: 3 if a.calibrate else 2]], check=True)
+
+
+if __name__ == "__main__":
+    main()
