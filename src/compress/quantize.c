@@ -394,8 +394,10 @@ static glim_status write_all(run *r, glim_err *err) {
     if (rc == GLIM_OK) rc = check_space(r, err);
     bool begun = rc == GLIM_OK;
     if (rc == GLIM_OK) rc = glim_gguf_write(w, r->out, err);
-    /* An error of the input or the disk leaves the finished tensors for the next run. */
-    if (rc == GLIM_OK || (begun && !glim_path_exists(r->part)) || (r->log && !begun && r->old < 0 && rc != GLIM_E_STATE)) {
+    /* A full disk, a stop: the next run goes on. A bad value: it would only fail again. */
+    bool again = rc == GLIM_E_CANCELLED || rc == GLIM_E_IO || rc == GLIM_E_NOMEM;
+    bool useless = begun ? !again || !glim_path_exists(r->part) : r->log && r->old < 0 && rc != GLIM_E_STATE;
+    if (rc == GLIM_OK || useless) {
         unlink(r->part);
         unlink(r->journal);
     }

@@ -239,6 +239,8 @@ TEST(threads_do_not_change_the_bytes) {
 /* A llama of 256-wide rows, 9 MB in f32: large enough that a killed run leaves finished tensors behind. */
 enum { BIG_EMBD = 256, BIG_FF = 512, BIG_LAYERS = 3, BIG_VOCAB = 512 };
 
+static float g_spoiler; /* NaN: value 7 of row 1 of a tensor's values */
+
 static void big_model(const char *path) {
     static const struct {
         const char *name;
@@ -255,6 +257,7 @@ static void big_model(const char *path) {
     glim_err err = {0};
     glim_rng r = {.seed = 5};
     for (size_t i = 0; i < GLIM_COUNT(values); i++) values[i] = (float)(0.05 * glim_rng_normal(&r));
+    if (g_spoiler != 0) values[BIG_EMBD + 7] = g_spoiler;
     glim_gguf_writer *w = glim_gguf_writer_new(NULL);
     CHECK_OK(glim_gguf_put_str(w, "general.architecture", "llama", 5, &err), err);
     static const struct {
@@ -406,6 +409,47 @@ TEST(what_is_left_of_another_run_or_damaged_is_not_used) {
     CHECK_OK(try_quantize(in, in_dir("cut.gguf"), "q8_0", (glim_quantize_params){0}, &r, &err), err);
     CHECK(r.n_resumed < 19);
     same_bytes(in_dir("cut.gguf"), in_dir("whole.gguf"));
+}
+
+TEST(a_value_that_is_not_finite_is_told_by_place) {
+    glim_err err;
+    glim_quantize_result r;
+    g_spoiler = NAN;
+    big_model(in_dir("nan.gguf"));
+    g_spoiler = 0;
+    CHECK(try_quantize(in_dir("nan.gguf"), in_dir("nan4.gguf"), "q4_0", (glim_quantize_params){0}, &r, &err) ==
+          GLIM_E_FORMAT);
+    CHECK_MSG(strstr(err.msg, "token_embd.weight") && strstr(err.msg, "row 1 ") && strstr(err.msg, "NaN"), "%s", err.msg);
+    CHECK(!glim_path_exists(in_dir("nan4.gguf")) && !glim_path_exists(in_dir("nan4.gguf.part")) &&
+          !glim_path_exists(in_dir("nan4.gguf.part.journal")));
+}
+
+TEST(any_allocation_may_be_refused) {
+    glim_err err = {0};
+    glim_quantize_result r;
+    glim_importance *im = NULL;
+    write_text(in_dir("text"), 4);
+    static const char *const from[] = {"chatglm", "glm4moe-air", "gguf/llama.gguf"};
+    for (size_t i = 0; i < GLIM_COUNT(from); i++) {
+        quantize(fixture(from[i]), in_dir("whole.gguf"), "q8_0", (glim_quantize_params){0});
+        glim_status rc = GLIM_E_NOMEM;
+        for (long k = 1; rc != GLIM_OK; k += k < 40 ? 1 : k / 6) {
+            unlink(in_dir("f.gguf"));
+            glim_alloc_fail_after(k);
+            rc = try_quantize(fixture(from[i]), in_dir("f.gguf"), "q8_0", (glim_quantize_params){.n_threads = 1}, &r, &err);
+            glim_alloc_fail_after(0);
+            CHECK_MSG(rc == GLIM_OK || rc == GLIM_E_NOMEM, "allocation %ld: %s", k, err.msg);
+        }
+        same_bytes(in_dir("whole.gguf"), in_dir("f.gguf"));
+    }
+    glim_status rc = GLIM_E_NOMEM;
+    for (long k = 1; rc != GLIM_OK; k += k < 40 ? 1 : k / 6) {
+        glim_alloc_fail_after(k);
+        rc = glim_importance_gather(&im, fixture("glm4moe-air"), in_dir("text"), &(glim_calibrate_params){.n_ctx = 32}, &err);
+        glim_alloc_fail_after(0);
+        CHECK_MSG(rc == GLIM_OK || rc == GLIM_E_NOMEM, "allocation %ld: %s", k, err.msg);
+    }
+    glim_importance_free(im);
 }
 
 TEST(wrong_wishes_are_refused_by_name) {
