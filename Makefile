@@ -47,8 +47,8 @@ demo: setup ## a short conversation on the smallest fixture model
 realmodel: release ## SmolLM2-135M beside llama.cpp (needs Python and a network)
 	@tools/realmodel/run.sh
 
-bench: release ## measure this machine
-	@if [ -x bench/run ]; then bench/run; else echo 'bench: bench/run is not written yet; nothing was measured'; fi
+bench: release ## measure this machine (MODEL=... instead of made models; bench/README.md)
+	@bench/run $(MODEL)
 
 install: release ## glim into PREFIX=/usr/local (DESTDIR is respected)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/glim

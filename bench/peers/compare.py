@@ -124,6 +124,11 @@ def main():
     table = csv.writer(file)
     table.writerow("commit,model,engine,version,threads,rep,what,tokens,depth,streams,tokens_per_s,share,floor,load_s,peak_bytes".split(","))
 
+    load = os.getloadavg()[0]
+    if load > 1:
+        print(f"compare: load average {load:.1f} before the first repetition: threads that spin for each other lose most when "
+              "processors are shared, so these ratios are not to be quoted")
+
     reps = []  # [{engine: {key: case}}]
     extra = {e: [] for e, _ in engines}
     for r in range(a.reps):
@@ -141,7 +146,7 @@ def main():
                 got = run(words + lists(a))
             extra[e].append(got)
             this[e] = {key(c): c for c in got["cases"]}
-            print(f"\rrepetition {r + 1} of {a.reps}: {e}          ", end="", file=sys.stderr, flush=True)
+            print(f"\r\x1b[Krepetition {r + 1} of {a.reps}: {e}", end="", file=sys.stderr, flush=True)
         for e, _ in engines:
             for k, c in this[e].items():
                 like = plain.get(k)

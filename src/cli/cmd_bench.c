@@ -762,12 +762,17 @@ static void tell_head(bench *b) {
     const glim_engine *e = b->e;
     const glim_memory_plan *p = &e->model->plan;
     char size[32];
+    double load = -1; /* who else wants the processors: the last minute's queue */
+    if (getloadavg(&load, 1) != 1) load = -1;
     b->type = glim_dtype_of(p->weight_type)->name;
     b->report = json_pack("{s:s, s:s, s:s, s:i, s:s, s:I, s:s, s:s, s:I, s:I, s:I, s:f, s:[], s:[], s:[]}", "glim", GLIM_VERSION, "cpu",
                           b->cpu, "kernels", e->model->k->name, "threads", glim_pool_size(e->pool), "model", b->path, "model_bytes",
                           (json_int_t)b->file_bytes, "type", b->type, "kv_type", glim_dtype_of(p->kv_type)->name, "n_ctx",
                           (json_int_t)p->n_ctx, "n_params", (json_int_t)e->model->n_params, "bytes_per_token",
                           (json_int_t)step_bytes(&b->w, 1), "gop_per_token", pass_ops(&b->w, 1, 0) * 1e-9, "left_out", "results", "starts");
+    json_object_set_new(b->report, "load_average", json_real(load));
+    if (load > 0.5 * glim_cpu_count() + glim_pool_size(e->pool) && !b->json)
+        fprintf(stderr, "note: this machine is busy (load average %.1f): shares of the floors mean more than speeds\n", load);
     if (b->csv)
         fputs("glim,cpu,kernels,threads,model,type,kv,what,tokens,depth,streams,reps,median,p10,p90,amount,unit,floor,share,share_p10,share_p90\n",
               b->csv);
