@@ -159,14 +159,29 @@ static glim_status run_text(glim_engine *e, const char *text, const glim_calibra
     return rc;
 }
 
+glim_status glim_window_tokens(const char *path, size_t asked, size_t *n_ctx, glim_err *err) {
+    glim_ckpt *c;
+    glim_config cfg = {0};
+    *n_ctx = asked;
+    if (asked) return GLIM_OK;
+    glim_status rc = glim_ckpt_open(&c, path, err);
+    if (rc != GLIM_OK) return rc;
+    rc = glim_config_read(&cfg, c, err);
+    glim_ckpt_close(c);
+    *n_ctx = cfg.max_ctx < 512 ? cfg.max_ctx : 512;
+    return rc;
+}
+
 glim_status glim_importance_gather(glim_importance **out, const char *model, const char *text,
                                    const glim_calibrate_params *p, glim_err *err) {
     *out = NULL;
     glim_engine *e = NULL;
-    size_t n_ctx = p->n_ctx ? p->n_ctx : 512;
+    size_t n_ctx;
+    glim_status rc = glim_window_tokens(model, p->n_ctx, &n_ctx, err);
+    if (rc != GLIM_OK) return rc;
     watcher w = {.im = glim_xcalloc(1, sizeof *w.im)};
     glim_engine_params ep = {.n_threads = p->n_threads, .model = {.n_ctx = n_ctx, .n_logits = 32}};
-    glim_status rc = glim_engine_open(&e, model, &ep, err);
+    rc = glim_engine_open(&e, model, &ep, err);
     if (rc == GLIM_OK) rc = prepare(&w, e->model, err);
     if (rc == GLIM_OK) {
         glim_ws_tap(e->ws, watch, &w);

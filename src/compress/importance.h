@@ -14,7 +14,7 @@
 typedef struct glim_importance glim_importance;
 
 typedef struct glim_calibrate_params {
-    size_t n_ctx;      /* tokens of a window; 0: 512 */
+    size_t n_ctx;      /* tokens of a window; 0: see glim_window_tokens */
     size_t max_tokens; /* 0: all of the text */
     int n_threads;
     bool (*progress)(void *ctx, size_t done, size_t total); /* false stops. May be NULL */
@@ -26,6 +26,10 @@ typedef struct glim_calibrate_params {
 glim_status glim_importance_gather(glim_importance **out, const char *model, const char *text,
                                    const glim_calibrate_params *p, glim_err *err);
 void glim_importance_free(glim_importance *im); /* takes NULL */
+
+/* Tokens of a window for the model at `path`: `asked`, or where that is 0, 512 or its whole context if
+ * that is shorter. */
+glim_status glim_window_tokens(const char *path, size_t asked, size_t *n_ctx, glim_err *err);
 
 /* [n_in] for a GGUF tensor (expert: index, 0 for plain matrices); NULL if it has none, or another width. */
 const float *glim_importance_find(const glim_importance *im, const char *name, size_t expert, size_t n_in);

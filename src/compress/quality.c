@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "compress/importance.h"
 
 typedef struct compare {
     const glim_quality_params *p;
@@ -125,14 +126,16 @@ static glim_status compare_all(glim_quality *out, glim_engine *a, glim_engine *b
 glim_status glim_quality_compare(glim_quality *out, const char *source, const char *result, const char *text,
                                  const glim_quality_params *p, glim_err *err) {
     *out = (glim_quality){0};
-    size_t n_ctx = p->n_ctx ? p->n_ctx : 512;
+    size_t n_ctx;
+    glim_status rc = glim_window_tokens(source, p->n_ctx, &n_ctx, err);
+    if (rc != GLIM_OK) return rc;
     if (n_ctx < 4) return glim_fail(err, GLIM_E_ARG, "got windows of %zu tokens, want at least 4", n_ctx);
     glim_engine_params ep = {.n_threads = p->n_threads,
                              .model = {.n_ctx = n_ctx, .n_logits = 32, .kv_type = 1 + GLIM_F32}};
     glim_engine *a = NULL, *b = NULL;
     glim_buf bytes = {0};
     glim_ids ids = {0}, other = {0};
-    glim_status rc = glim_engine_open(&a, source, &ep, err);
+    rc = glim_engine_open(&a, source, &ep, err);
     if (rc == GLIM_OK) rc = glim_engine_open(&b, result, &ep, err);
     if (rc == GLIM_OK) rc = glim_file_read(&bytes, text, (size_t)1 << 30, err);
     size_t len = bytes.len;

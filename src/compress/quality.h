@@ -9,7 +9,7 @@
 #include "engine/engine.h"
 
 typedef struct glim_quality_params {
-    size_t n_ctx;      /* 0: 512 */
+    size_t n_ctx;      /* 0: see glim_window_tokens in importance.h */
     size_t max_tokens; /* 0: all of the text */
     int n_threads;
     bool (*progress)(void *ctx, size_t done, size_t total); /* tokens; false stops. May be NULL */

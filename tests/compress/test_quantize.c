@@ -552,6 +552,12 @@ TEST(a_report_finds_no_difference_where_there_is_none) {
     quantize(fixture("glm"), in_dir("r.gguf"), "q4_0", (glim_quantize_params){0});
     CHECK_OK(glim_quality_compare(&q, fixture("glm"), in_dir("r.gguf"), in_dir("text"), &p, &err), err);
     CHECK(q.kl_mean > 0 && q.kl_median <= q.kl_99 && q.kl_99 <= q.kl_max && q.same_tokens);
+    size_t n_ctx;
+    big_model(in_dir("big.gguf")); /* trained for 128 */
+    CHECK_OK(glim_window_tokens(in_dir("big.gguf"), 0, &n_ctx, &err), err);
+    CHECK(n_ctx == 128);
+    CHECK_OK(glim_window_tokens(fixture("glm"), 0, &n_ctx, &err), err);
+    CHECK(n_ctx == 512);
     p.n_ctx = 1 << 14;
     CHECK(glim_quality_compare(&q, fixture("glm"), in_dir("r.gguf"), in_dir("text"), &p, &err) != GLIM_OK);
 }
