@@ -389,7 +389,7 @@ static glim_status describe(glim_model **out, glim_ckpt *ckpt, const glim_model_
     glim_status rc = glim_kernels_init(err);
     m->k = params->kernels ? params->kernels : glim_kernels_get();
     if (rc == GLIM_OK) rc = glim_config_read(&m->cfg, ckpt, err);
-    if (rc == GLIM_OK && params->n_ctx > m->cfg.max_ctx && m->cfg.rope.scaling != GLIM_ROPE_DYNAMIC) {
+    if (rc == GLIM_OK && params->n_ctx > m->cfg.max_ctx && !params->past_max_ctx && m->cfg.rope.scaling != GLIM_ROPE_DYNAMIC) {
         rc = glim_fail(err, GLIM_E_LIMIT, "a context of %zu tokens was asked for, this model holds %zu", params->n_ctx,
                        m->cfg.max_ctx);
         glim_err_hint(err, "--ctx %zu, or rope_scaling in config.json where the model's card allows it", m->cfg.max_ctx);

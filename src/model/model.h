@@ -52,6 +52,7 @@ typedef struct glim_model_params {
     size_t n_logits;    /* rows of a batch that may want logits; 0: n_seq */
     int kv_type;        /* 0: f32 for f32 weights, else bf16; or 1 + GLIM_F32 / GLIM_BF16 / GLIM_I8 */
     bool no_memory_check;
+    bool past_max_ctx;  /* a context longer than the model says it holds is no error */
     bool no_cache;      /* weights from the checkpoint itself, not from the cache of packed weights */
     const glim_kernels *kernels; /* NULL: the set in use */
     /* Called while weights are prepared; return false to stop (GLIM_E_CANCELLED). May be NULL. */
