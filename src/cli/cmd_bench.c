@@ -129,7 +129,7 @@ static void tell(bench *b, figure *f) {
     if (strcmp(f->what, "prefill") == 0) snprintf(name, sizeof name, "prefill of %zu", f->n_tokens);
     else if (strcmp(f->what, "decode") == 0 && f->depth) snprintf(name, sizeof name, "decode at %zu", f->depth);
     else if (strcmp(f->what, "decode") == 0) snprintf(name, sizeof name, "decode, empty");
-    else snprintf(name, sizeof name, "%zu streams", f->n_streams);
+    else snprintf(name, sizeof name, "%zu stream%s", f->n_streams, f->n_streams == 1 ? "" : "s");
     if (b->table) {
         fprintf(b->table, "%-16s %9.2f tokens/s (%.2f - %.2f)  %7.1f %s  %5.1f %% of %s (%.1f - %.1f)\n", name, speed.median,
                 speed.p10, speed.p90, amount.median, f->unit, 100 * share.median, f->floor, 100 * share.p10, 100 * share.p90);
@@ -552,7 +552,7 @@ static glim_status measure_starts(bench *b, glim_err *err) {
         }
         if (i == 0) cold.cache = strcmp(kept, "none") == 0 ? "none" : "written";
         else if (strcmp(kept, "found") != 0) {
-            note(b, "starts with a cache: %s", strcmp(kept, "none") == 0 ? "so few bytes are packed anew each time" : "the disk did not keep it in time");
+            note(b, "starts with a cache: %s", strcmp(kept, "none") == 0 ? "these kernels pack little or nothing, so none is kept" : "the disk did not keep it in time");
             break;
         }
         s->open_s[s->n] = open_s;
