@@ -7,7 +7,7 @@ m=$fixtures/glm4
 run 0 "$GLIM" --version; says '^glim [0-9]'
 run 0 "$GLIM" help; says 'glim chat'
 run 2 "$GLIM"; run 2 "$GLIM" frobnicate; one_error 'no verb "frobnicate"'
-for verb in chat run info verify pull tokenize render logits perplexity; do
+for verb in chat run info verify pull tokenize render logits perplexity quantize bench; do
     run 0 "$GLIM" $verb --help; says "glim $verb"
 done
 run 2 "$GLIM" run "$m" --tmep 1 -p x; one_error '"--tmep"'
