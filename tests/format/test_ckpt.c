@@ -219,6 +219,6 @@ TEST(folders_without_usable_weights_say_what_to_do) {
     put_text_file(at(dir, "empty.safetensors"), "");
     REFUSED(at(dir, "empty.safetensors"), GLIM_E_FORMAT, "empty.safetensors", "truncated");
     CHECK(mkdir(at(dir, "model.safetensors"), 0755) == 0);
-    REFUSED(dir, GLIM_E_IO, "model.safetensors", "folder");
+    REFUSED(dir, GLIM_E_ARG, "model.safetensors", "folder");
     tmp_remove(dir);
 }
