@@ -19,9 +19,9 @@ passed=0 failed=0
 ok() { passed=$((passed + 1)); }
 bad() { failed=$((failed + 1)); echo "  FAILED: $*"; }
 
-# compiles HEADER: does a file of this layer see this header? Only found or not found counts, so preprocess.
+# compiles HEADER...: does a file of this layer see these headers? Only found or not found counts, so preprocess.
 compiles() {
-    printf '#include "%s"\n' "$1" > "$tmp/probe.c"
+    printf '#include "%s"\n' "$@" > "$tmp/probe.c"
     "$cc" "${flags[@]}" -D_GNU_SOURCE -E "$tmp/probe.c" -o /dev/null 2> "$tmp/err"
 }
 
@@ -42,20 +42,17 @@ for i in "${!layers[@]}"; do
         flags=("-I$build/include-$layer" "-I$src/include") # the layer has no file yet
     fi
     for j in "${!layers[@]}"; do
-        other=${layers[j]}
-        headers=$(cd "$src/src" && find "$other" -name '*.h' | sort)
-        [ -n "$headers" ] || continue
-        for header in $headers; do
-            if [ "$j" -le "$i" ]; then
-                if compiles "$header"; then ok; else bad "$layer/ cannot include \"$header\": $(head -n 1 "$tmp/err")"; fi
-            else
-                if compiles "$header"; then bad "$layer/ can include \"$header\", which lies below it"
-                elif grep -q "$header.*\(No such file\|file not found\)" "$tmp/err"; then ok
-                else bad "\"$header\" in $layer/ fails for another reason: $(head -n 1 "$tmp/err")"
-                fi
-                break # one header of a lower layer stands for all: what is hidden is the folder
-            fi
-        done
+        mapfile -t headers < <(cd "$src/src" && find "${layers[j]}" -name '*.h' | sort)
+        [ ${#headers[@]} -gt 0 ] || continue
+        if [ "$j" -le "$i" ]; then
+            if compiles "${headers[@]}"; then ok; else bad "$layer/ cannot include ${layers[j]}/: $(head -n 1 "$tmp/err")"; fi
+        elif compiles "${headers[0]}"; then # one header stands for all: what is hidden is the folder
+            bad "$layer/ can include \"${headers[0]}\", which lies below it"
+        elif grep -q "${headers[0]}.*\(No such file\|file not found\)" "$tmp/err"; then
+            ok
+        else
+            bad "\"${headers[0]}\" in $layer/ fails for another reason: $(head -n 1 "$tmp/err")"
+        fi
     done
 done
 
