@@ -26,7 +26,7 @@ static void same_bits(const float *a, const float *b, size_t n, const char *what
 static void slices_and_threads(const char *name, const glim_kernels *k, int type, int kv_type, size_t n) {
     char path[256];
     snprintf(path, sizeof path, "tests/fixtures/%s", name);
-    int32_t ids[N_LONG];
+    int32_t ids[640];
     float *want = NULL;
     size_t v = 0;
     for (int threads = 1; threads <= 4; threads++) {
