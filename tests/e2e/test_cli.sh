@@ -121,11 +121,33 @@ if command -v script > /dev/null; then
         id=$(printf '"%s"\n' "$t" | "$GLIM" tokenize "$m" --jsonl --special | tr -d '[] ')
         endless="$endless --logit-bias $id=-inf"
     done
-    for try in 1 2 3; do # a very busy machine may still press the key too late: then once more
-        { sleep 1; printf 'tell me\n'; sleep 0.5; printf '\003'; sleep 1; printf '/set\n'; sleep 1; printf '/quit\n'; } |
-            script -qec "TERM=dumb '$GLIM' chat '$m' -n 0 --temp 1 --seed 1 $endless" /dev/null > "$work/out" 2> "$work/err"
-        grep -q 'stopped' "$work/out" && break
-    done
+    # Every key is pressed when the terminal shows that it is due, however fast or busy the machine: the answer must have begun
+    # and must not have ended, so the plain C kernels give it.
+    shows() { # shows COUNT PATTERN: waits until so many lines of the terminal match, at most 20 s
+        for _ in $(seq 2000); do
+            [ "$(grep -ac "$2" "$work/out")" -ge "$1" ] && return 0
+            sleep 0.01
+        done
+        return 1
+    }
+    longer() { # longer BYTES: waits until the terminal shows more than that, at most 20 s
+        for _ in $(seq 2000); do
+            [ "$(wc -c < "$work/out")" -gt "$1" ] && return 0
+            sleep 0.01
+        done
+        return 1
+    }
+    rm -f "$work/keys"; mkfifo "$work/keys"; : > "$work/out"
+    script -qfec "GLIM_CPU=ref TERM=dumb '$GLIM' chat '$m' -n 0 --temp 1 --seed 1 $endless" /dev/null \
+        < "$work/keys" > "$work/out" 2> "$work/err" &
+    terminal=$!
+    exec 7> "$work/keys"
+    shows 1 'Ctrl-D leaves'; printf 'tell me\n' >&7
+    shows 1 'tell me'; longer $(($(wc -c < "$work/out") + 20)); printf '\003' >&7
+    shows 1 'stopped'; printf '/set\n' >&7
+    shows 1 'max_tokens 0'; printf '/quit\n' >&7
+    exec 7>&-
+    wait "$terminal"
     says 'stopped'; says 'max_tokens 0'
 fi
 
