@@ -47,9 +47,8 @@ glim_status glim_engine_open(glim_engine **out, const char *path, const glim_eng
     glim_chat_stops(e->chat, &e->model->cfg, e->tok, e->stops, &e->n_stops);
 
     const glim_memory_plan *plan = &e->model->plan;
-    size_t pages = plan->n_seq * (plan->n_ctx / GLIM_KV_PAGE + (plan->n_ctx % GLIM_KV_PAGE != 0));
     rc = glim_kv_pool_init(&e->kv, plan->kv_type, e->model->cfg.n_layer, e->model->cfg.n_kv_head,
-                           e->model->cfg.head_dim, pages, err);
+                           e->model->cfg.head_dim, plan->kv_pages, err);
     if (rc == GLIM_OK) rc = glim_ws_new(&e->ws, e->model, plan->n_rows, plan->n_logits, err);
     if (rc != GLIM_OK) goto fail;
     e->load_s = glim_now_s() - t0;
@@ -93,6 +92,6 @@ glim_sample_params glim_engine_defaults(const glim_engine *e) {
 }
 
 const char *glim_finish_name(glim_finish f) {
-    static const char *const names[] = {"stop", "length", "cancelled", "tool_calls"};
+    static const char *const names[] = {"stop", "length", "cancelled", "tool_calls", "error"};
     return names[f];
 }

@@ -51,9 +51,10 @@ typedef enum glim_finish {
     GLIM_FINISH_STOP,      /* a stop id or stop string */
     GLIM_FINISH_LENGTH,    /* max_tokens, or the context is full */
     GLIM_FINISH_CANCELLED, /* the callback said so */
-    GLIM_FINISH_TOOL_CALLS /* ended by the token that hands over to tools */
+    GLIM_FINISH_TOOL_CALLS, /* ended by the token that hands over to tools */
+    GLIM_FINISH_ERROR      /* no token could be chosen */
 } glim_finish;
-const char *glim_finish_name(glim_finish f); /* "stop", "length", ... as OpenAI spells them */
+const char *glim_finish_name(glim_finish f); /* "stop", "length", ... as OpenAI spells them, and "cancelled", "error" */
 
 typedef struct glim_gen_params {
     glim_sample_params sample;

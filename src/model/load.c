@@ -138,7 +138,10 @@ static void plan_with(glim_model *m, const glim_model_params *p, int asked, glim
     *per_token = s.per_token;
     bool f32 = plan->weight_type == GLIM_F32;
     plan->kv_type = p->kv_type ? (glim_dtype)(p->kv_type - 1) : f32 ? GLIM_F32 : GLIM_BF16;
-    plan->kv = plan->n_seq * glim_model_kv_bytes(&m->cfg, plan->kv_type, plan->n_ctx);
+    size_t page = glim_model_kv_bytes(&m->cfg, plan->kv_type, GLIM_KV_PAGE);
+    plan->kv_pages = plan->n_seq * (plan->n_ctx / GLIM_KV_PAGE + (plan->n_ctx % GLIM_KV_PAGE != 0));
+    if (p->kv_bytes) plan->kv_pages = p->kv_bytes < 2 * page ? 2 : p->kv_bytes / page;
+    plan->kv = plan->kv_pages * page;
     plan->workspace = glim_ws_bytes(m, plan->n_rows, plan->n_logits, glim_pool_size(m->pool));
     plan->total = plan->mapped + plan->packed + plan->kv + plan->workspace;
 }

@@ -48,6 +48,7 @@ typedef struct glim_model_params {
                            GLIM_F32, GLIM_BF16, GLIM_F16 or GLIM_Q8_0 */
     size_t n_ctx;       /* context to plan for; 0: min(max_ctx, 8192) */
     size_t n_seq;       /* sequences of that context to plan for; 0: 1 */
+    size_t kv_bytes;    /* KV pages to plan for instead, whatever n_seq; 0: n_seq x n_ctx */
     size_t n_rows;      /* rows of the largest batch; 0: 512 */
     size_t n_logits;    /* rows of a batch that may want logits; 0: n_seq */
     int kv_type;        /* 0: f32 for f32 weights, else bf16; or 1 + GLIM_F32 / GLIM_BF16 / GLIM_I8 */
@@ -64,11 +65,12 @@ typedef struct glim_model_params {
 typedef struct glim_memory_plan {
     size_t mapped;     /* weights read in place from the file: the kernel may evict them */
     size_t packed;     /* weights rearranged or converted: a cache file, or private memory */
-    size_t kv;         /* KV pages for n_seq x n_ctx */
+    size_t kv;         /* KV pages for n_seq x n_ctx, or the bytes asked for */
     size_t workspace;  /* activations of one batch */
     size_t total;      /* of all */
     size_t available;  /* what this machine can give now (free + reclaimable, cgroup limit) */
     size_t n_ctx, n_seq, n_rows, n_logits;
+    size_t kv_pages;
     glim_dtype weight_type; /* of the large matrices as they will run */
     glim_dtype kv_type;
     bool fell_back;    /* the file's own type did not fit: int8 instead */

@@ -99,6 +99,16 @@ static void penalize(glim_sampler *s, const glim_sample_params *p) {
     }
 }
 
+/* Most masks of constrained decoding have whole words of forbidden ids: those go at once. */
+static void forbid(glim_sampler *s, const uint32_t *allowed) {
+    for (size_t w = 0; w * 32 < s->n_real; w++) {
+        size_t i = w * 32, end = i + 32 < s->n_real ? i + 32 : s->n_real;
+        if (allowed[w] == UINT32_MAX) continue;
+        for (uint32_t bits = allowed[w]; i < end; i++, bits >>= 1)
+            if (!(bits & 1)) s->z[i] = -INFINITY;
+    }
+}
+
 static int by_rank(const void *a, const void *b) {
     const cand *x = a, *y = b;
     if (x->z != y->z) return x->z > y->z ? -1 : 1;
@@ -137,6 +147,7 @@ int32_t glim_sample(glim_sampler *s, const glim_sample_params *p, const float *l
         if (p->bias[i].id >= 0 && (size_t)p->bias[i].id < s->n_real) s->z[p->bias[i].id] += p->bias[i].add;
     penalize(s, p);
     for (size_t i = 0; i < s->n_banned; i++) s->z[s->banned[i]] = -INFINITY;
+    if (p->allowed) forbid(s, p->allowed);
 
     int32_t best = -1;
     float top = -INFINITY;

@@ -29,6 +29,7 @@ typedef struct glim_sample_params {
     uint64_t choice;           /* which of n answers to one prompt */
     const glim_bias *bias;     /* borrowed while sampling */
     size_t n_bias;
+    const uint32_t *allowed;   /* bit id % 32 of word id / 32: ids that may be chosen; NULL: all */
 } glim_sample_params;
 
 typedef struct glim_sampler glim_sampler;

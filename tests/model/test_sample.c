@@ -150,3 +150,30 @@ TEST(log_probabilities_sum_to_one) {
     for (int32_t i = 0; i < N; i++) sum += exp(glim_log_prob(g_logits, N, i));
     CHECK(fabs(sum - 1) < 1e-9);
 }
+
+TEST(a_mask_leaves_exactly_its_ids_to_choose_from) {
+    enum { N = 100, REAL = 90 };
+    glim_sampler *s;
+    glim_err err;
+    CHECK_OK(glim_sampler_new(&s, N, REAL, &err), err);
+    float z[N];
+    glim_rng rng = {.seed = 5};
+    for (int round = 0; round < 200; round++) {
+        uint32_t allowed[3] = {0};
+        size_t n_allowed = 1 + (size_t)glim_rng_below(&rng, 4);
+        for (int i = 0; i < N; i++) z[i] = (float)(4 * glim_rng_normal(&rng));
+        for (size_t i = 0; i < n_allowed; i++) {
+            size_t id = (size_t)glim_rng_below(&rng, REAL);
+            allowed[id / 32] |= 1u << id % 32;
+        }
+        allowed[2] |= 1u << 28; /* id 92 has no token: never, allowed or not */
+        glim_sample_params p = {.temperature = round % 2 ? 1.5 : 0, .top_p = round % 3 ? 0.9 : 1, .seed = 9, .allowed = allowed};
+        int32_t id = glim_sample(s, &p, z, (uint64_t)round);
+        CHECK(id >= 0 && id < REAL && allowed[id / 32] >> id % 32 & 1);
+        if (p.temperature == 0)
+            for (int i = 0; i < REAL; i++) CHECK(!(allowed[i / 32] >> i % 32 & 1) || z[i] <= z[id]);
+    }
+    uint32_t none[3] = {0};
+    CHECK(glim_sample(s, &(glim_sample_params){.allowed = none}, z, 0) == -1);
+    glim_sampler_free(s);
+}
