@@ -153,16 +153,16 @@ TEST(log_probabilities_sum_to_one) {
 }
 
 TEST(a_mask_leaves_exactly_its_ids_to_choose_from) {
-    enum { N = 100, REAL = 90 };
+    enum { WIDE = 100, REAL = 90 };
     glim_sampler *s;
     glim_err err;
-    CHECK_OK(glim_sampler_new(&s, N, REAL, &err), err);
-    float z[N];
+    CHECK_OK(glim_sampler_new(&s, WIDE, REAL, &err), err);
+    float z[WIDE];
     glim_rng rng = {.seed = 5};
     for (int round = 0; round < 200; round++) {
         uint32_t allowed[3] = {0};
         size_t n_allowed = 1 + (size_t)glim_rng_below(&rng, 4);
-        for (int i = 0; i < N; i++) z[i] = (float)(4 * glim_rng_normal(&rng));
+        for (int i = 0; i < WIDE; i++) z[i] = (float)(4 * glim_rng_normal(&rng));
         for (size_t i = 0; i < n_allowed; i++) {
             size_t id = (size_t)glim_rng_below(&rng, REAL);
             allowed[id / 32] |= 1u << id % 32;
