@@ -9,7 +9,7 @@ FIXTURE = tests/fixtures/glm4
 # What has threads in it; the rest would only be slow under ThreadSanitizer.
 TSAN_TESTS ?= ^(base|net|model|engine)\.
 
-.PHONY: release test asan tsan soak fuzz demo realmodel bench install clean help setup
+.PHONY: release test asan tsan soak aarch64 fuzz demo realmodel bench install clean help setup
 
 release: setup ## build/glim, optimised
 	@$(CONFIGURE)
@@ -29,6 +29,11 @@ tsan: setup ## the tests with threads in them under ThreadSanitizer
 
 soak: setup ## the long runs
 	@GLIM_SOAK=1 .ci/suite -o -DGLIM_TEST_TIMEOUT=7200 soak
+
+aarch64: ## base..engine cross-built for arm64, its tests under qemu-user (plain C kernels)
+	@tools/setup.sh aarch64
+	@tools/arm64_libs.sh build/aarch64/root
+	@.ci/suite aarch64
 
 fuzz: ## every parser under libFuzzer, FUZZ_SECONDS=60 each
 	@tools/setup.sh clang
@@ -59,4 +64,4 @@ clean: ## remove everything that was built
 	rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 20

@@ -3,6 +3,7 @@
 #
 #   tools/setup.sh          what `make`, `make test` and `make demo` need
 #   tools/setup.sh clang    the same, and clang with its run-time library (fuzzing, the second compiler of CI)
+#   tools/setup.sh aarch64  the same, and the arm64 cross compiler with an emulator (`make aarch64`)
 #
 # Quiet when nothing is missing. Never asks: as root, or with a sudo that needs no password, it installs; otherwise it
 # prints the line to run and stops with status 3. A tool or library that did not come from apt counts as present.
@@ -58,8 +59,15 @@ for extra in "$@"; do
             missing+=(libclang-rt-14-dev) why+=("libclang-rt-14-dev: libFuzzer")
         fi
         ;;
+    aarch64)
+        need_tool aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu "the arm64 cross compiler"
+        # gcc only recommends it.
+        [ -e /usr/aarch64-linux-gnu/include/stdlib.h ] ||
+            { missing+=(libc6-dev-arm64-cross); why+=("libc6-dev-arm64-cross: its C library"); }
+        command -v qemu-aarch64 > /dev/null || need_tool qemu-aarch64-static qemu-user-static "runs arm64 programs"
+        ;;
     *)
-        echo "setup.sh: unknown argument \"$extra\": only \"clang\" is known" >&2
+        echo "setup.sh: unknown argument \"$extra\": \"clang\" and \"aarch64\" are known" >&2
         exit 2
         ;;
     esac
