@@ -109,10 +109,29 @@ static void forbid(glim_sampler *s, const uint32_t *allowed) {
     }
 }
 
-static int by_rank(const void *a, const void *b) {
-    const cand *x = a, *y = b;
-    if (x->z != y->z) return x->z > y->z ? -1 : 1;
-    return x->id < y->id ? -1 : x->id > y->id;
+static inline bool ahead(cand x, cand y) { return x.z != y.z ? x.z > y.z : x.id < y.id; }
+
+/* Below v[i] of a heap whose root is the last in rank. */
+static void sink(cand *v, size_t i, size_t n) {
+    const cand moving = v[i];
+    for (size_t child; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n && ahead(v[child], v[child + 1])) child++;
+        if (!ahead(moving, v[child])) break;
+        v[i] = v[child];
+    }
+    v[i] = moving;
+}
+
+/* Best first, in place: the C library's qsort takes memory for more than 128 of them. No two are equal,
+ * so any way of sorting gives the same order. */
+static void rank(cand *v, size_t n) {
+    for (size_t i = n / 2; i-- > 0;) sink(v, i, n);
+    for (size_t end = n; end > 1; end--) {
+        const cand last = v[0];
+        v[0] = v[end - 1];
+        v[end - 1] = last;
+        sink(v, 0, end - 1);
+    }
 }
 
 static size_t bin_of(float z, float top) {
@@ -137,7 +156,7 @@ static size_t gather(glim_sampler *s, float top, size_t want, double mass) {
     size_t n = 0;
     for (size_t i = 0; i < s->n_real; i++)
         if (s->z[i] > -INFINITY && bin_of(s->z[i], top) <= last) s->c[n++] = (cand){s->z[i], (int32_t)i};
-    qsort(s->c, n, sizeof *s->c, by_rank);
+    rank(s->c, n);
     return n;
 }
 
