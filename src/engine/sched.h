@@ -14,7 +14,7 @@
  *   glim_outbox_next, _wait, _free: the one thread that reads that outbox.
  *   mask hooks: called by the engine thread, between submit and their `free`.
  *   glim_sched_step: never together with glim_sched_start.
- * Between submit and the last glim_stream_close the scheduler, its engine and the outbox must live.
+ * An outbox must live until the last of its streams is closed; streams may outlive the scheduler.
  *
  * An epoll thread: one outbox whose wake writes to an eventfd (called at most once a step). When the eventfd
  * is readable: read it, then `while ((s = glim_outbox_next(box))) while (glim_stream_next(s, &ev)) ...`.
@@ -142,11 +142,6 @@ typedef enum glim_event_kind {
     GLIM_EV_END        /* the request ended: status, usage. Always the last event, exactly once */
 } glim_event_kind;
 
-typedef struct glim_top {
-    int32_t id;
-    float logprob;
-} glim_top;
-
 typedef struct glim_usage {
     size_t n_prompt, n_cached; /* prompt tokens; how many of them came from a shared prefix */
     size_t n_completion;       /* generated tokens of all choices, stop ids included */
@@ -162,7 +157,7 @@ typedef struct glim_event {
     int32_t id;              /* TOKEN, PROMPT. A stop id is a token too, without text */
     uint32_t pos;            /* PROMPT: its place in the prompt; TOKEN: its place in the answer */
     float logprob;           /* with logprobs */
-    const glim_top *top;     /* best first; the chosen id is there only if it is among the best */
+    const glim_best *top;    /* best first; the chosen id is there only if it is among the best */
     size_t n_top;
     const char *text;        /* whole UTF-8 characters; stop strings are never shown */
     size_t n_text;

@@ -4,8 +4,8 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/utf8.h"
 #include "engine/engine.h"
+#include "engine/show.h"
 
 glim_status glim_session_open(glim_session *s, glim_engine *e, glim_err *err) {
     *s = (glim_session){.e = e};
@@ -51,54 +51,20 @@ static glim_status run_rows(glim_session *s, const int32_t *ids, size_t n, row_l
     return rc;
 }
 
-/* ---- the answer's text: whole characters, stop strings held back ---- */
+/* ---- the answer's text ---- */
 
 typedef struct writer {
     const glim_gen_params *p;
     glim_gen_result *out;
-    glim_buf pending;  /* decoded but not shown: may begin a stop string */
-    bool stopped;      /* a stop string was found */
+    glim_show show;
     bool cancelled;
 } writer;
 
-/* Longest suffix of text that is a proper beginning of a stop string. */
-static size_t may_begin_stop(const writer *w, const char *text, size_t n) {
-    size_t hold = 0;
-    for (size_t i = 0; i < w->p->n_stop; i++) {
-        size_t len = strlen(w->p->stop[i]);
-        for (size_t k = len > n ? n : len - (len > 0); k > hold; k--)
-            if (k < len && memcmp(text + n - k, w->p->stop[i], k) == 0) {
-                hold = k;
-                break;
-            }
-    }
-    return hold;
-}
-
 static void show(writer *w, size_t n) {
     if (n == 0) return;
-    glim_buf_append(&w->out->text, w->pending.s, n);
-    if (w->p->on_text && !w->p->on_text(w->p->ctx, w->pending.s, n)) w->cancelled = true;
-    memmove(w->pending.s, w->pending.s + n, w->pending.len - n + 1);
-    w->pending.len -= n;
-}
-
-static void write_more(writer *w, bool last) {
-    if (w->pending.len == 0) return;
-    /* The earliest stop string ends the text. */
-    const char *cut = NULL;
-    for (size_t i = 0; i < w->p->n_stop; i++) {
-        if (!w->p->stop[i][0]) continue;
-        const char *at = memmem(w->pending.s, w->pending.len, w->p->stop[i], strlen(w->p->stop[i]));
-        if (at && (!cut || at < cut)) cut = at;
-    }
-    if (cut) {
-        show(w, (size_t)(cut - w->pending.s));
-        w->stopped = true;
-        return;
-    }
-    size_t n = w->pending.len;
-    show(w, last ? n : n - may_begin_stop(w, w->pending.s, n));
+    glim_buf_append(&w->out->text, w->show.pending.s, n);
+    if (w->p->on_text && !w->p->on_text(w->p->ctx, w->show.pending.s, n)) w->cancelled = true;
+    glim_show_drop(&w->show, n);
 }
 
 static bool is_stop(const glim_engine *e, int32_t id) {
@@ -118,8 +84,7 @@ static size_t cached_prefix(const glim_session *s, const int32_t *prompt, size_t
 static glim_status decode(glim_session *s, const glim_gen_params *p, glim_row *rows, const float *logits,
                           glim_gen_result *out, glim_err *err) {
     glim_engine *e = s->e;
-    writer w = {.p = p, .out = out};
-    glim_tok_stream stream = {0};
+    writer w = {.p = p, .out = out, .show = {.stop = p->stop, .n_stop = p->n_stop}};
     glim_status rc = GLIM_OK;
     size_t n_ctx = e->model->plan.n_ctx;
     int32_t handover = glim_tok_find(e->tok, "<|observation|>"), turn = glim_tok_find(e->tok, "<|assistant|>");
@@ -139,22 +104,18 @@ static glim_status decode(glim_session *s, const glim_gen_params *p, glim_row *r
             out->stop_id = id;
             break;
         }
-        glim_tok_stream_put(&stream, e->tok, id, p->raw_special || (p->for_reply && id == turn), &w.pending);
-        write_more(&w, false);
-        if (w.stopped || w.cancelled) {
-            out->finish = w.stopped ? GLIM_FINISH_STOP : GLIM_FINISH_CANCELLED;
+        show(&w, glim_show_put(&w.show, e->tok, id, p->raw_special || (p->for_reply && id == turn)));
+        if (w.show.stopped || w.cancelled) {
+            out->finish = w.show.stopped ? GLIM_FINISH_STOP : GLIM_FINISH_CANCELLED;
             break;
         }
         if (s->seq.n_pos >= n_ctx || (p->max_tokens && out->ids.n >= p->max_tokens)) break;
         rc = run_rows(s, &id, 1, ROWS_LAST, rows, &logits, err);
     }
-    if (!w.stopped) {
-        glim_tok_stream_end(&stream, &w.pending);
-        write_more(&w, true);
-    }
-    if (rc == GLIM_OK) rc = glim_buf_status(&w.pending, "the answer", err);
+    show(&w, glim_show_end(&w.show));
+    if (rc == GLIM_OK) rc = glim_buf_status(&w.show.pending, "the answer", err);
     if (rc == GLIM_OK) rc = glim_buf_status(&out->text, "the answer", err);
-    glim_buf_free(&w.pending);
+    glim_show_deinit(&w.show);
     return rc;
 }
 

@@ -163,6 +163,7 @@ void glim_pass_matmul(glim_pass *p, size_t n_jobs) {
 
 size_t glim_ws_n_rows(const glim_ws *ws) { return ws->n_rows; }
 const float *glim_ws_hidden(const glim_ws *ws) { return ws->hidden; }
+const float *glim_ws_residual(const glim_ws *ws) { return ws->h; }
 
 /* ---- checks ---- */
 

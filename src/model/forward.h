@@ -55,5 +55,8 @@ glim_status glim_forward(const glim_model *m, glim_ws *ws, const glim_batch *b, 
 /* The rows' hidden states after the final norm of the last call, [n wanted rows, n_embd]: for tests and
  * embeddings. */
 const float *glim_ws_hidden(const glim_ws *ws);
+/* Every row's residual stream after the last layer, before the final norm, [n_rows, n_embd], of the last
+ * call: for pooled embeddings, which want no logits. */
+const float *glim_ws_residual(const glim_ws *ws);
 
 #endif

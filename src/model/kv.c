@@ -135,3 +135,34 @@ glim_status glim_kv_fork(glim_kv_seq *dst, const glim_kv_seq *src, size_t n_pos,
     dst->n_pos = n_pos;
     return GLIM_OK;
 }
+
+void glim_kv_page_ref(glim_kv_pool *p, uint32_t page) {
+    GLIM_ASSERT(p->refs[page] > 0 && p->refs[page] < UINT32_MAX);
+    p->refs[page]++;
+}
+
+void glim_kv_page_unref(glim_kv_pool *p, uint32_t page) { release(p, page); }
+
+bool glim_kv_page_take(glim_kv_pool *p, uint32_t *page) {
+    if (p->n_free == 0) return false;
+    *page = take(p);
+    return true;
+}
+
+glim_status glim_kv_adopt(glim_kv_seq *s, uint32_t page, glim_err *err) {
+    GLIM_ASSERT(s->n_pos == s->n_pages * GLIM_KV_PAGE);
+    if (s->n_pages == s->cap_pages)
+        return glim_fail(err, GLIM_E_LIMIT, "the context is full: want at most %zu positions", s->cap_pages * GLIM_KV_PAGE);
+    glim_kv_page_ref(s->pool, page);
+    s->pages[s->n_pages++] = page;
+    s->n_pos += GLIM_KV_PAGE;
+    return GLIM_OK;
+}
+
+void glim_kv_swap(glim_kv_seq *s, size_t i, uint32_t page) {
+    GLIM_ASSERT(i < s->n_pages);
+    if (s->pages[i] == page) return;
+    glim_kv_page_ref(s->pool, page);
+    release(s->pool, s->pages[i]);
+    s->pages[i] = page;
+}

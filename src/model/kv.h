@@ -8,6 +8,7 @@
 #ifndef GLIM_MODEL_KV_H
 #define GLIM_MODEL_KV_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,6 +52,17 @@ glim_status glim_kv_reserve(glim_kv_seq *s, size_t n_pos, glim_err *err);
 void glim_kv_truncate(glim_kv_seq *s, size_t n_pos);
 /* dst (empty) shares the first n_pos positions of src. */
 glim_status glim_kv_fork(glim_kv_seq *dst, const glim_kv_seq *src, size_t n_pos, glim_err *err);
+
+/* For whoever keeps pages beyond a sequence's life (prefixes): one more owner, one less. */
+void glim_kv_page_ref(glim_kv_pool *p, uint32_t page);
+void glim_kv_page_unref(glim_kv_pool *p, uint32_t page);
+/* A page of one's own with one reference; false when none is free. */
+bool glim_kv_page_take(glim_kv_pool *p, uint32_t *page);
+/* s, whose positions end at a page border and which has no page beyond, goes on with a page that another
+ * filled (one more owner): n_pos grows by a page. GLIM_E_LIMIT past cap_pos. */
+glim_status glim_kv_adopt(glim_kv_seq *s, uint32_t page, glim_err *err);
+/* Page number i of s becomes `page`, which holds the same bytes. */
+void glim_kv_swap(glim_kv_seq *s, size_t i, uint32_t page);
 
 /* Where K (v = 0) or V (v = 1) of a layer and head lies in page number `page` of a sequence. */
 static inline void *glim_kv_block(const glim_kv_seq *s, size_t page, size_t layer, size_t head, int v) {

@@ -86,17 +86,55 @@ void glim_sampler_saw(glim_sampler *s, int32_t id, bool generated) {
     if (generated) s->n_gen[id]++;
 }
 
-static void penalize(glim_sampler *s, const glim_sample_params *p) {
+bool glim_sample_penalizes(const glim_sample_params *p) {
     bool rep = p->repetition_penalty > 0 && p->repetition_penalty != 1;
-    if (!rep && p->presence_penalty == 0 && p->frequency_penalty == 0) return;
+    return rep || p->presence_penalty != 0 || p->frequency_penalty != 0;
+}
+
+static void penalize_id(float *z, const glim_sample_params *p, uint32_t n_gen) {
     float r = (float)p->repetition_penalty;
-    for (size_t i = 0; i < s->n_touched; i++) {
-        int32_t id = s->touched[i];
-        float *z = &s->z[id];
-        if (rep) *z = *z > 0 ? *z / r : *z * r;
-        if (s->n_gen[id])
-            *z -= (float)(p->presence_penalty + p->frequency_penalty * (double)s->n_gen[id]);
-    }
+    if (r > 0 && r != 1) *z = *z > 0 ? *z / r : *z * r;
+    if (n_gen) *z -= (float)(p->presence_penalty + p->frequency_penalty * (double)n_gen);
+}
+
+static void penalize(glim_sampler *s, const glim_sample_params *p) {
+    for (size_t i = 0; i < s->n_touched; i++) penalize_id(&s->z[s->touched[i]], p, s->n_gen[s->touched[i]]);
+}
+
+struct glim_seen_slot {
+    int32_t id; /* -1: free */
+    uint32_t n_gen;
+};
+
+glim_status glim_seen_init(glim_seen *h, size_t n_max, glim_err *err) {
+    *h = (glim_seen){0};
+    size_t cap = 16;
+    while (cap / 2 < n_max && cap < SIZE_MAX / 4) cap *= 2;
+    void *p;
+    glim_status rc = glim_try_calloc(&p, cap, sizeof *h->slots, "a history of tokens", err);
+    if (rc != GLIM_OK) return rc;
+    *h = (glim_seen){p, cap};
+    for (size_t i = 0; i < cap; i++) h->slots[i].id = -1;
+    return GLIM_OK;
+}
+
+void glim_seen_deinit(glim_seen *h) {
+    free(h->slots);
+    *h = (glim_seen){0};
+}
+
+void glim_seen_add(glim_seen *h, int32_t id, bool generated) {
+    if (id < 0 || h->cap == 0) return;
+    size_t i = ((uint32_t)id * 2654435761u) & (h->cap - 1);
+    while (h->slots[i].id != -1 && h->slots[i].id != id) i = (i + 1) & (h->cap - 1);
+    h->slots[i].id = id;
+    h->slots[i].n_gen += generated;
+}
+
+static void penalize_seen(glim_sampler *s, const glim_seen *h, const glim_sample_params *p) {
+    for (size_t i = 0; i < h->cap; i++)
+        if (h->slots[i].id >= 0 && (size_t)h->slots[i].id < s->n_real)
+            penalize_id(&s->z[h->slots[i].id], p, h->slots[i].n_gen);
 }
 
 /* Most masks of constrained decoding have whole words of forbidden ids: those go at once. */
@@ -160,11 +198,15 @@ static size_t gather(glim_sampler *s, float top, size_t want, double mass) {
     return n;
 }
 
-int32_t glim_sample(glim_sampler *s, const glim_sample_params *p, const float *logits, uint64_t pos) {
+static int32_t sample(glim_sampler *s, const glim_seen *h, const glim_sample_params *p, const float *logits,
+                      uint64_t pos) {
     memcpy(s->z, logits, s->n_real * sizeof *s->z);
     for (size_t i = 0; i < p->n_bias; i++)
         if (p->bias[i].id >= 0 && (size_t)p->bias[i].id < s->n_real) s->z[p->bias[i].id] += p->bias[i].add;
-    penalize(s, p);
+    if (glim_sample_penalizes(p)) {
+        if (h) penalize_seen(s, h, p);
+        else penalize(s, p);
+    }
     for (size_t i = 0; i < s->n_banned; i++) s->z[s->banned[i]] = -INFINITY;
     if (p->allowed) forbid(s, p->allowed);
 
@@ -232,6 +274,35 @@ int32_t glim_sample(glim_sampler *s, const glim_sample_params *p, const float *l
         if (acc > target) break;
     }
     return best;
+}
+
+int32_t glim_sample(glim_sampler *s, const glim_sample_params *p, const float *logits, uint64_t pos) {
+    return sample(s, NULL, p, logits, pos);
+}
+
+int32_t glim_sample_after(glim_sampler *s, const glim_seen *h, const glim_sample_params *p, const float *logits,
+                          uint64_t pos) {
+    return sample(s, h, p, logits, pos);
+}
+
+size_t glim_log_softmax(const float *logits, size_t n, float *top_out, double *log_sum, glim_best *best, size_t k) {
+    glim_best heap[32];
+    size_t m = 0;
+    if (k > GLIM_COUNT(heap)) k = GLIM_COUNT(heap);
+    float top = -INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        if (logits[i] > top) top = logits[i];
+        if (k == 0 || !(m < k || logits[i] > heap[m - 1].logprob) || isnan(logits[i])) continue;
+        size_t at = m < k ? m++ : m - 1; /* insertion: k is small and most ids fail the test above */
+        for (; at > 0 && heap[at - 1].logprob < logits[i]; at--) heap[at] = heap[at - 1];
+        heap[at] = (glim_best){(int32_t)i, logits[i]};
+    }
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += exp((double)(logits[i] - top));
+    *top_out = top;
+    *log_sum = log(sum);
+    for (size_t i = 0; i < m; i++) best[i] = (glim_best){heap[i].id, (float)((double)(heap[i].logprob - top) - *log_sum)};
+    return m;
 }
 
 double glim_log_prob(const float *logits, size_t n, int32_t id) {

@@ -48,6 +48,28 @@ void glim_sampler_saw(glim_sampler *s, int32_t id, bool generated);
  * Ties go to the lowest id. -1 only if every id is banned or NaN. */
 int32_t glim_sample(glim_sampler *s, const glim_sample_params *p, const float *logits, uint64_t pos);
 
+/* What one answer's penalties look at, apart from the sampler: many answers then share a sampler's scratch. */
+typedef struct glim_seen {
+    struct glim_seen_slot *slots; /* [cap], a power of two, at most half full; NULL: nothing is ever seen */
+    size_t cap;
+} glim_seen;
+/* Room for n_max different ids. Errors: GLIM_E_NOMEM. */
+glim_status glim_seen_init(glim_seen *h, size_t n_max, glim_err *err);
+void glim_seen_deinit(glim_seen *h); /* also takes {0} */
+void glim_seen_add(glim_seen *h, int32_t id, bool generated);
+bool glim_sample_penalizes(const glim_sample_params *p); /* whether history matters at all */
+/* As glim_sample, with h instead of what the sampler saw. */
+int32_t glim_sample_after(glim_sampler *s, const glim_seen *h, const glim_sample_params *p, const float *logits,
+                          uint64_t pos);
+
+/* The parts of a log softmax over n logits: log p(id) = (logits[id] - *top) - *log_sum. The k largest (at most
+ * 32) with their log-probabilities go to best, best first, ties to the lower id; returns how many. */
+typedef struct glim_best {
+    int32_t id;
+    float logprob;
+} glim_best;
+size_t glim_log_softmax(const float *logits, size_t n, float *top, double *log_sum, glim_best *best, size_t k);
+
 /* log softmax(logits)[id] over all n entries, summed in double. */
 double glim_log_prob(const float *logits, size_t n, int32_t id);
 
