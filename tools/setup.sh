@@ -45,6 +45,7 @@ need_lib libutf8proc Unicode libutf8proc-dev
 # Any flavour of libcurl serves; the flavours exclude each other, so one that is there is never replaced.
 need_lib libcurl HTTPS libcurl4-gnutls-dev libcurl4-openssl-dev libcurl4-nss-dev
 need_lib nettle "SHA-256" nettle-dev
+need_lib sqlite3 "the data folder" libsqlite3-dev
 need_lib libedit "line editing in chat" libedit-dev
 for extra in "$@"; do
     case $extra in

@@ -1,0 +1,85 @@
+/* migrate.c - the schema, as the list of steps that lead to it.
+ *
+ * A step is never edited once it has been released: the next change is a new step at the end. Before each step of
+ * an existing database a whole copy is written to DIR/before/store-v<N>.db and checked; a step is one transaction,
+ * so a kill in the middle leaves the old version. */
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "store/store_internal.h"
+
+/* 1: who may ask. Times are microseconds since 1970 (UTC); 0 means never. Budgets of -1 mean none. */
+static const char v1[] =
+    "CREATE TABLE meta(name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;"
+    "INSERT INTO meta VALUES('keys_epoch', 1), ('audit_count', 0), ('audit_bytes', 0), ('audit_head', '');"
+    "CREATE TABLE tenants(id TEXT PRIMARY KEY, name TEXT NOT NULL, created INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE keys("
+    "  id TEXT PRIMARY KEY,"
+    "  tenant TEXT NOT NULL REFERENCES tenants(id),"
+    "  name TEXT NOT NULL,"
+    "  prefix TEXT NOT NULL UNIQUE," /* the part of the key that lists show */
+    "  hash BLOB NOT NULL UNIQUE,"   /* SHA-256 of the whole key, which is 256 random bits: no salt needed */
+    "  scopes INTEGER NOT NULL,"
+    "  created INTEGER NOT NULL, expires INTEGER NOT NULL, revoked INTEGER NOT NULL,"
+    "  rpm INTEGER NOT NULL, tpm INTEGER NOT NULL,"
+    "  token_budget INTEGER NOT NULL, money_budget INTEGER NOT NULL, period INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX keys_by_tenant ON keys(tenant);"
+    /* Key caches look at this number instead of reading every key after every commit. */
+    "CREATE TRIGGER keys_new AFTER INSERT ON keys BEGIN UPDATE meta SET value = value + 1 WHERE name = 'keys_epoch'; END;"
+    "CREATE TRIGGER keys_set AFTER UPDATE ON keys BEGIN UPDATE meta SET value = value + 1 WHERE name = 'keys_epoch'; END;"
+    "CREATE TRIGGER keys_del AFTER DELETE ON keys BEGIN UPDATE meta SET value = value + 1 WHERE name = 'keys_epoch'; END;"
+    "CREATE TABLE outbox("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,"
+    "  object TEXT NOT NULL, tenant TEXT NOT NULL, detail TEXT NOT NULL) STRICT;";
+
+static const char *const steps[] = {v1};
+
+int glim_store_version(void) { return (int)GLIM_COUNT(steps); }
+
+glim_status glim_store_db_version(glim_db *db, int64_t *v, glim_err *err) {
+    return glim_db_int(db, v, 0, err, "PRAGMA user_version", "");
+}
+
+/* A whole copy of what db shows now, in a new file beside it that is renamed when it is complete. */
+static glim_status copy_before(glim_db *db, const char *dir, int64_t version, glim_err *err) {
+    char name[64], tmp[64];
+    snprintf(name, sizeof name, "store-v%lld.db", (long long)version);
+    snprintf(tmp, sizeof tmp, "store-v%lld.db.tmp", (long long)version);
+    char *folder = glim_path_join(dir, "before"), *to = glim_path_join(folder, name), *part = glim_path_join(folder, tmp);
+    glim_status rc = glim_mkdirs(folder, err);
+    if (rc == GLIM_OK) {
+        unlink(part);
+        rc = glim_db_copy(db, part, err);
+    }
+    if (rc == GLIM_OK && rename(part, to) != 0) rc = glim_fail(err, GLIM_E_IO, "could not name \"%s\"", to);
+    if (rc == GLIM_OK) rc = glim_store_sync_dir(folder, err);
+    if (rc != GLIM_OK) glim_err_context(err, "could not copy the data before migrating it");
+    free(folder);
+    free(to);
+    free(part);
+    return rc;
+}
+
+glim_status glim_store_migrate(glim_db *db, const char *dir, int upto, glim_err *err) {
+    int64_t v;
+    glim_status rc = glim_store_db_version(db, &v, err);
+    while (rc == GLIM_OK && v < upto) {
+        if (v > 0) rc = copy_before(db, dir, v, err);
+        if (rc == GLIM_OK) rc = glim_db_exec(db, "BEGIN EXCLUSIVE", err);
+        if (rc != GLIM_OK) return rc;
+        char pragma[128];
+        snprintf(pragma, sizeof pragma, "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", 0x476c696d, (int)v + 1);
+        rc = glim_db_exec(db, steps[v], err);
+        if (rc == GLIM_OK) rc = glim_db_exec(db, pragma, err);
+        if (rc != GLIM_OK) {
+            glim_err_context(err, "could not migrate the data from version %d to %d", (int)v, (int)v + 1);
+            (void)glim_db_exec(db, "ROLLBACK", NULL);
+            return rc;
+        }
+        v++;
+    }
+    return rc;
+}
