@@ -39,7 +39,7 @@ static cut cut_job(const glim_matmul_job *j, size_t n_threads) {
     /* row_bytes may be 0 when only panels exist; any estimate serves. */
     const size_t row_bytes = j->w->row_bytes ? j->w->row_bytes : j->w->n_in;
     const size_t panel_bytes = row_bytes * GLIM_PANEL;
-    size_t most = PIECE_BYTES / panel_bytes, least = n_rows < 16 ? PIECE_MIN / panel_bytes : 1;
+    size_t most = (n_rows < 4 ? PIECE_BYTES : 6 * PIECE_BYTES) / panel_bytes, least = n_rows < 16 ? PIECE_MIN / panel_bytes : 1;
     if (most < 1) most = 1;
     if (least < 1) least = 1;
     c.panels = c.n_panels / (n_threads * PIECES_PER_THREAD);
