@@ -283,5 +283,12 @@ static void every_case(int threads) {
         }
 }
 
+/* What the script must find, so that it can tell silence from deafness. */
+TEST(a_section_that_is_not_quiet_for_the_script) {
+    mark("begin", "control", 1);
+    (void)getppid();
+    mark("end", "control", 1);
+}
+
 TEST(passes_and_sampling_are_quiet_on_one_thread) { every_case(1); }
 TEST(passes_and_sampling_are_quiet_on_two_threads) { every_case(2); }
