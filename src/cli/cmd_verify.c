@@ -165,6 +165,21 @@ static glim_status tokenizer_test(verify *v, const glim_tok *tok, glim_err *err)
     return rc;
 }
 
+/* The cache of packed weights that `glim run` would use: every block, since a start reads only a sample. */
+static glim_status packed_cache(verify *v, const glim_model *m, glim_err *err) {
+    char why[GLIM_PACKED_WHY], detail[GLIM_PACKED_WHY + 64];
+    glim_packed_state state;
+    if (v->quick) return GLIM_OK;
+    glim_progress *bar = glim_progress_begin("reading packed weights", m->packed.bytes, GLIM_PROGRESS_BYTES);
+    glim_status rc = glim_packed_check(&state, why, m->packed.key, m->packed.bytes, hash_progress, bar, err);
+    glim_progress_end(bar);
+    if (rc != GLIM_OK || state == GLIM_PACKED_ABSENT) return rc;
+    if (state == GLIM_PACKED_WHOLE) snprintf(detail, sizeof detail, "%zu bytes, every checksum", m->packed.bytes);
+    else snprintf(detail, sizeof detail, "%s; it is removed, and the next start makes it anew", why);
+    check(v, "cache of packed weights", state == GLIM_PACKED_WHOLE, detail);
+    return GLIM_OK;
+}
+
 /* The weights are read from the checkpoint itself, never from the cache of packed ones. */
 static glim_status self_test(verify *v, glim_err *err) {
     int32_t ids[TEST_TOKENS];
@@ -186,6 +201,8 @@ static glim_status self_test(verify *v, glim_err *err) {
                  (unsigned long long)published);
         check(v, "parameter total as published", e->model->n_params == published, detail);
     }
+    rc = packed_cache(v, e->model, err);
+    if (rc != GLIM_OK) goto done;
     one.n_vocab = other.n_vocab = e->model->cfg.n_vocab;
     glim_agree_ids(ids, glim_tok_n(e->tok));
     rc = glim_try_calloc(&mem, TEST_TOKENS * one.n_vocab, sizeof(float), "test logits", err);

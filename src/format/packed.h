@@ -1,16 +1,22 @@
 /* packed.h - the cache of rearranged weights: one mapped file per (checkpoint, kernel set, layout).
  *
- * $XDG_CACHE_HOME/glim/packed/<key>.pack: a page of header (magic, version, key, size) and then the bytes.
- * A file appears under its name only when it is whole and on disk: it is filled under a temporary name and
- * renamed by a background thread after fsync. Where no file can be made (read-only, full disk, small
- * model, GLIM_CACHE=0) the bytes are private memory and nothing is kept. Files that nobody opened for 60
- * days, and leftovers of killed programs, are removed when a new one is made. The bytes carry no checksum:
- * `glim verify` reads the checkpoint itself. */
+ * $XDG_CACHE_HOME/glim/packed/<key>.pack: a page of header (magic, version, key, sizes, checksums), the bytes,
+ * and a table with a checksum for each 32 KiB of them. A file appears under its name only when it is whole and
+ * on disk: it is filled under a temporary name, and a background thread sums it, writes table and header,
+ * fsyncs and renames. Where no file can be made (read-only, full disk, small model, GLIM_CACHE=0) the bytes
+ * are private memory and nothing is kept. Files that nobody opened for 60 days, and leftovers of killed
+ * programs, are removed when a new one is made.
+ *
+ * Opening checks sizes, header, table and one block chosen anew in each of 64 equal parts (a small file's
+ * every block): a torn or truncated file does not get past that. A large file is mapped, not read, so a
+ * single bad bit in it may: `glim verify` reads every block. What is not whole is removed with one line in
+ * the log and made anew. */
 #ifndef GLIM_FORMAT_PACKED_H
 #define GLIM_FORMAT_PACKED_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "format/ckpt.h"
@@ -22,6 +28,7 @@ typedef struct glim_packed {
     size_t bytes;
     bool ready;     /* the contents were found: nothing to fill in */
     bool cached;    /* data lies in a file: the kernel may evict clean pages */
+    char key[GLIM_PACKED_KEY];
     /* private */
     void *map;
     size_t map_bytes;
@@ -34,6 +41,12 @@ void glim_packed_key(char key[GLIM_PACKED_KEY], const glim_ckpt *c, const char *
 
 /* Finds or makes room for `bytes`. keep false: private memory. Errors: GLIM_E_NOMEM. */
 glim_status glim_packed_open(glim_packed *p, const char *key, size_t bytes, bool keep, glim_err *err);
+/* Reads the whole file of a key, if there is one, and removes it if it is damaged: `why` then says what is
+ * wrong with it. progress may be NULL; it returns false to stop. Errors: GLIM_E_CANCELLED. */
+typedef enum glim_packed_state { GLIM_PACKED_ABSENT, GLIM_PACKED_WHOLE, GLIM_PACKED_DAMAGED } glim_packed_state;
+enum { GLIM_PACKED_WHY = 160 };
+glim_status glim_packed_check(glim_packed_state *state, char why[GLIM_PACKED_WHY], const char *key, size_t bytes,
+                              bool (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx, glim_err *err);
 /* The bytes are filled in: from now on they are read-only, and are kept if they can be. */
 void glim_packed_commit(glim_packed *p);
 /* Takes {0}. Waits at most 30 s for the file to reach the disk; a slower disk keeps working behind it. */
