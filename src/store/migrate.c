@@ -35,7 +35,31 @@ static const char v1[] =
     "  id INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,"
     "  object TEXT NOT NULL, tenant TEXT NOT NULL, detail TEXT NOT NULL) STRICT;";
 
-static const char *const steps[] = {v1};
+/* 2: what it costs. The key "local" is that of a server that asks for none; its hash matches nothing. */
+static const char v2[] =
+    "INSERT INTO meta VALUES('currency', 'CNY');"
+    "CREATE TABLE prices("
+    "  id INTEGER PRIMARY KEY, model TEXT NOT NULL, valid_from INTEGER NOT NULL, input INTEGER NOT NULL,"
+    "  cached INTEGER NOT NULL, output INTEGER NOT NULL, UNIQUE(model, valid_from)) STRICT;"
+    "CREATE TABLE usage("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT," /* never given twice: progress.map names rows by it */
+    "  request TEXT NOT NULL, key TEXT NOT NULL REFERENCES keys(id), tenant TEXT NOT NULL REFERENCES tenants(id),"
+    "  model TEXT NOT NULL,"
+    "  state INTEGER NOT NULL," /* glim_outcome */
+    "  started INTEGER NOT NULL, ended INTEGER NOT NULL, day INTEGER NOT NULL," /* days since 1970, of the start */
+    "  price_in INTEGER NOT NULL, price_cached INTEGER NOT NULL, price_out INTEGER NOT NULL,"
+    "  reserved_prompt INTEGER NOT NULL, reserved_completion INTEGER NOT NULL, reserved_cost INTEGER NOT NULL,"
+    "  prompt INTEGER NOT NULL, cached INTEGER NOT NULL, completion INTEGER NOT NULL, reasoning INTEGER NOT NULL,"
+    "  cost INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX usage_open ON usage(key) WHERE state = 0;"
+    "CREATE INDEX usage_by_day ON usage(tenant, day);"
+    "CREATE TABLE key_days("
+    "  key TEXT NOT NULL, day INTEGER NOT NULL, requests INTEGER NOT NULL, prompt INTEGER NOT NULL, cached INTEGER NOT NULL,"
+    "  completion INTEGER NOT NULL, reasoning INTEGER NOT NULL, cost INTEGER NOT NULL, PRIMARY KEY(key, day)) STRICT, WITHOUT ROWID;"
+    "INSERT INTO tenants VALUES('local', 'local', 0);"
+    "INSERT INTO keys VALUES('local', 'local', 'without a key', '', zeroblob(32), 1, 0, 0, 0, 0, 0, -1, -1, 0);";
+
+static const char *const steps[] = {v1, v2};
 
 int glim_store_version(void) { return (int)GLIM_COUNT(steps); }
 

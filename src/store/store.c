@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/utf8.h"
+#include "store/ledger_internal.h"
 #include "store/store_internal.h"
 
 static const char version_magic[] = "glim data folder\n";
@@ -266,6 +267,7 @@ static glim_status open_all(glim_store *s, glim_err *err) {
         if (rc == GLIM_OK) rc = glim_db_open(&s->w, path, 0, err);
     }
     if (rc == GLIM_OK) rc = glim_db_open(&s->r, path, GLIM_DB_READONLY, err);
+    if (rc == GLIM_OK && s->p.role == GLIM_STORE_OWNER) rc = glim_ledger_recover(s, err);
 done:
     free(file);
     free(path);
