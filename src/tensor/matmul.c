@@ -9,8 +9,8 @@
 
 enum {
     ROWS_MAX = 128,          /* rows in a piece: their activations stay in the second-level cache */
-    PIECE_BYTES = 192 * 1024, /* weights in a piece, at most */
-    PANELS_MANY = 32,        /* but so many panels with many rows, which are laid out anew for each piece */
+    PIECE_BYTES = 1024 * 1024, /* weights in a piece, at most: long streams are what memory likes */
+    PANELS_MANY = 32,        /* and so many panels at least, if there are so many, where rows are laid out anew for each piece */
     PIECE_MIN = 24 * 1024,   /* and at least, when there are few rows: a piece is some microseconds */
     PIECES_PER_THREAD = 8
 };

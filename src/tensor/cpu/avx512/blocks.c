@@ -26,7 +26,8 @@ enum {
     TILE_ROWS = 8,
     ROWS = 128,     /* that one unpacking serves */
     SEGMENT = 16,   /* blocks; a multiple of every group: codes and a tile's rows stay in the first-level cache */
-    SEGMENT_1 = 512 /* of a single row, which is read where it lies */
+    SEGMENT_1 = 512, /* of a single row, which is read where it lies */
+    AHEAD = 4096    /* bytes: how far weights are asked for before they are used (bench/NOTES.md) */
 };
 
 /* Rows of one tile over one segment. */
@@ -243,6 +244,7 @@ INLINE void tile(const glim_dtype T, const int R, const uint8_t *p, const tile_x
     UNROLL for (int r = 0; r < R; r++) acc[r] = out[r];
     for (size_t b = 0; b < n; p += l.group_bytes) {
         k4_bytes k4;
+        UNROLL for (size_t i = 0; i < l.group_bytes; i += 64) _mm_prefetch((const char *)p + AHEAD + i, _MM_HINT_T0);
         group_scales(T, p, &k4);
         const size_t m = n - b < l.blocks ? n - b : l.blocks;
         b += m;

@@ -35,7 +35,8 @@ enum {
     FEW = 8,      /* rows of a tile that reads the panels themselves */
     MANY = 12,    /* of one that finds them as f32, or reads pairs */
     ROWS = 132,   /* that one turning into f32 serves: whole tiles, and the 128 of a piece */
-    SEGMENT = 128 /* inputs: two panels of them as f32 are a third of the first-level cache */
+    SEGMENT = 128, /* inputs: two panels of them as f32 are a third of the first-level cache */
+    AHEAD = 2048  /* bytes: how far weights are asked for before they are used */
 };
 
 /* What a line of a panel is. DOTS: bf16 pairs for vdpbf16ps; a step is then a pair. */
@@ -61,6 +62,7 @@ INLINE void tile(const kind T, const int R, const int P, const uint8_t *p, size_
         UNROLL for (int i = 0; i < P; i++) acc[r][i] = out[r][i];
     }
     for (size_t k = 0; k < n; k++, p += line_bytes(T)) {
+        UNROLL for (int i = 0; i < P; i++) _mm_prefetch((const char *)p + (size_t)i * p_stride + AHEAD, _MM_HINT_T0);
         if (T == BF16) {
             __m512i w[P_MAX];
             UNROLL for (int i = 0; i < P; i++) w[i] = _mm512_loadu_si512(p + (size_t)i * p_stride);
