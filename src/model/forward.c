@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "model/adapter.h"
 #include "model/forward_internal.h"
 #include "model/rope.h"
 
@@ -155,10 +156,16 @@ void glim_ws_tap(glim_ws *ws, glim_tap_fn fn, void *ctx) {
     ws->tap_ctx = ctx;
 }
 
+void glim_ws_adapters(glim_ws *ws, const struct glim_adapter *const *of_seq, struct glim_adapter_scratch *scratch) {
+    ws->adapters = of_seq;
+    ws->lora = scratch;
+}
+
 void glim_pass_matmul(glim_pass *p, size_t n_jobs) {
     glim_ws *ws = p->ws;
     for (size_t i = 0; ws->tap && i < n_jobs; i++) ws->tap(ws->tap_ctx, ws->jobs[i].w, ws->jobs[i].x);
     glim_matmul_many(p->m->pool, p->k, ws->jobs, n_jobs);
+    if (ws->adapters) glim_adapter_apply(p, n_jobs);
 }
 
 size_t glim_ws_n_rows(const glim_ws *ws) { return ws->n_rows; }

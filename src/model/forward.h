@@ -42,6 +42,12 @@ size_t glim_ws_n_rows(const glim_ws *ws);
 typedef void (*glim_tap_fn)(void *ctx, const glim_mat *w, const glim_act *x);
 void glim_ws_tap(glim_ws *ws, glim_tap_fn fn, void *ctx);
 
+/* The adapters of the next passes: of_seq [n_seqs of the batch], NULL for sequences without one; scratch for
+ * them (model/adapter.h). of_seq NULL: none, and a pass costs one comparison for each group of products. */
+struct glim_adapter;
+struct glim_adapter_scratch;
+void glim_ws_adapters(glim_ws *ws, const struct glim_adapter *const *of_seq, struct glim_adapter_scratch *scratch);
+
 /* Runs the batch: appends K and V of every row to its sequence (n_pos grows) and computes logits for the
  * rows that want them, in row order.
  *

@@ -63,6 +63,8 @@ struct glim_ws {
 
     glim_tap_fn tap; /* NULL: nobody watches */
     void *tap_ctx;
+    const struct glim_adapter *const *adapters; /* [n_seqs], NULL: none */
+    struct glim_adapter_scratch *lora;
 
     void *mem;
     size_t mem_bytes;
