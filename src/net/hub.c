@@ -325,8 +325,7 @@ static int by_path(const void *a, const void *b) {
     return strcmp(((const glim_hub_file *)a)->path, ((const glim_hub_file *)b)->path);
 }
 
-/* Sorts, and refuses a path that is there twice or is also the folder of another. */
-static glim_status check_set(glim_hub_repo *r, glim_err *err) {
+glim_status glim_hub_check_set(glim_hub_repo *r, glim_err *err) {
     if (r->n_files > 1) qsort(r->files, r->n_files, sizeof *r->files, by_path);
     for (size_t i = 0; i + 1 < r->n_files; i++)
         if (strcmp(r->files[i].path, r->files[i + 1].path) == 0)
@@ -470,7 +469,7 @@ glim_status glim_hub_list(glim_hub_repo **out, glim_hub_kind kind, const char *n
     if (rc == GLIM_OK && opts->token && strncasecmp(r->endpoint, "http://", 7) == 0 && !is_loopback(r->endpoint))
         glim_log(GLIM_WARN, "net", "the access token goes to %s unencrypted", r->endpoint);
     if (rc == GLIM_OK) rc = kind == GLIM_HUB_HF ? list_hf(&a, err) : list_ms(&a, err);
-    if (rc == GLIM_OK) rc = check_set(r, err);
+    if (rc == GLIM_OK) rc = glim_hub_check_set(r, err);
     if (rc != GLIM_OK) {
         glim_hub_repo_free(r);
         return rc;

@@ -10,5 +10,7 @@ glim_status glim_hub_parse_hf_tree(glim_hub_repo *r, const char *text, size_t le
 glim_status glim_hub_parse_hf_commit(char commit[65], const char *text, size_t len, glim_err *err);
 /* Adds the files of /api/v1/models/{repo}/repo/files to r. */
 glim_status glim_hub_parse_ms_files(glim_hub_repo *r, const char *text, size_t len, glim_err *err);
+/* Sorts the files, and refuses a path that is there twice or is also the folder of another. */
+glim_status glim_hub_check_set(glim_hub_repo *r, glim_err *err);
 
 #endif
