@@ -106,6 +106,7 @@ void glim_progress_render(char *out, size_t cap, const glim_progress_view *v) {
     if (w_label + tail > room) tail -= (int)strlen(amount), amount[0] = 0;
     if (w_label + tail > room) tail -= (int)strlen(speed), speed[0] = 0;
     if (w_label + tail > room) tail -= (int)strlen(left), left[0] = 0;
+    if (tail > room) tail = 0, percent[0] = 0;
     int cells = v->total ? room - w_label - w_note - tail - 2 : 0;
     if (cells > 32) cells = 32;
     if (cells < 8) cells = 0;
