@@ -81,7 +81,10 @@ static void merge(float *restrict acc, float *m, float *l, const float *restrict
         *l = pl;
         return;
     }
-    float top = *m > pm ? *m : pm, a = expf(*m - top), b = expf(pm - top);
+    float top = *m > pm ? *m : pm, a = 1, b = 1; /* what lies GLIM_ATTN_FAR below counts as nothing */
+    if (*m < top) a = *m - top < -GLIM_ATTN_FAR ? 0 : expf(*m - top);
+    if (pm < top) b = pm - top < -GLIM_ATTN_FAR ? 0 : expf(pm - top);
+    if (b == 0) return;
     for (size_t i = 0; i < n; i++) acc[i] = acc[i] * a + part[i] * b;
     *l = *l * a + pl * b;
     *m = top;

@@ -26,7 +26,10 @@ enum {
     GLIM_PANEL_LAYOUT = 1, /* grows with every change of a panel's bytes: old cache files are then left */
     GLIM_ACT_BLOCK = 32, /* activations that share a scale when weights are quantized */
     GLIM_KV_PAGE = 64,  /* positions in a KV page */
-    GLIM_KV_CHUNK = 256 /* positions after which attention partials are merged; 4 pages */
+    GLIM_KV_CHUNK = 256, /* positions after which attention partials are merged; 4 pages */
+    GLIM_ATTN_FAR = 70  /* a score so far below the largest has weight 0: e^-70 is far below what f32 can add to 1, and
+                           weights near the end of the exponent range would make subnormal products, each of which
+                           costs a CPU over a hundred cycles */
 };
 
 /* A weight matrix W [n_out, n_in], y = x W^T. `rows` views the file's own bytes (borrowed from the
@@ -117,7 +120,7 @@ typedef struct glim_kernels {
      *                          query is left untouched)
      *
      * Inside the chunk: all scores, their maximum, exponentials summed in order, then the chunk is merged
-     * into acc with exp(old m - new m). Chunks are given oldest first, so the merge order is a function of
+     * into acc with exp(old m - new m); what lies GLIM_ATTN_FAR below counts as nothing. Chunks are given oldest first, so the merge order is a function of
      * position alone. Any finite input is safe. Online softmax: arXiv:1805.02867. */
     void (*attn_chunk)(float *acc, float *m, float *l, const float *q, size_t q_stride, size_t n_q,
                        const size_t *n_pos, const glim_kv_chunk *c, glim_dtype kv_type, size_t head_dim);

@@ -78,7 +78,8 @@ static void softmax_row(scratch *z, size_t i, size_t n) {
     __m256 total = _mm256_setzero_ps();
     for (size_t p = 0; p < n; p += 8) {
         const __m256 v = _mm256_sub_ps(load_n(s + p, n - p), _mm256_set1_ps(max));
-        const __m256 e = _mm256_and_ps(exp_ps(v), _mm256_castsi256_ps(first_lanes(n - p)));
+        const __m256 near = _mm256_cmp_ps(v, _mm256_set1_ps(-GLIM_ATTN_FAR), _CMP_NLT_UQ);
+        const __m256 e = _mm256_and_ps(_mm256_and_ps(exp_ps(v), near), _mm256_castsi256_ps(first_lanes(n - p)));
         _mm256_storeu_ps(s + p, e);
         total = _mm256_add_ps(total, e);
     }
@@ -119,6 +120,10 @@ static void values_1(scratch *z, size_t dim, size_t i, size_t p0, size_t n) {
 }
 
 INLINE size_t in_strip(size_t n, size_t p0) { return n <= p0 ? 0 : n - p0 < STRIP ? n - p0 : STRIP; }
+
+INLINE __m256 weight(float below) {
+    return below < -GLIM_ATTN_FAR ? _mm256_setzero_ps() : exp_ps(_mm256_set1_ps(below));
+}
 
 /* Up to 16 queries. */
 static void attend_block(scratch *z, float *acc, float *m, float *l, const float *q,
@@ -164,8 +169,7 @@ static void attend_block(scratch *z, float *acc, float *m, float *l, const float
     for (size_t i = 0; i < n_q; i++, acc += head_dim) {
         if (n[i] == 0) continue;
         const float top = m[i] > z->max[i] ? m[i] : z->max[i];
-        const __m256 old = exp_ps(_mm256_set1_ps(m[i] - top)),
-                     new = exp_ps(_mm256_set1_ps(z->max[i] - top));
+        const __m256 old = weight(m[i] - top), new = weight(z->max[i] - top);
         for (size_t d = 0; d < head_dim; d += 8) {
             const __m256 v = _mm256_mul_ps(_mm256_load_ps(&z->sum[i][d]), new);
             store_n(acc + d, head_dim - d, _mm256_fmadd_ps(load_n(acc + d, head_dim - d), old, v));

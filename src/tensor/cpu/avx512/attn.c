@@ -89,7 +89,7 @@ static void score_tile(scratch *z, size_t dim, size_t i0, size_t r0, size_t p) {
 
 /* Scores of query i become exponentials; n >= 1. */
 static void softmax_row(scratch *z, size_t i, size_t n) {
-    const __m512 none = _mm512_set1_ps(-INFINITY);
+    const __m512 none = _mm512_set1_ps(-INFINITY), far = _mm512_set1_ps(-GLIM_ATTN_FAR);
     __m512 most = none, total = _mm512_setzero_ps();
     for (size_t p = 0; p < n; p += 16)
         most = _mm512_max_ps(most, _mm512_mask_loadu_ps(none, first_lanes(n - p), &z->s[i][p]));
@@ -97,7 +97,7 @@ static void softmax_row(scratch *z, size_t i, size_t n) {
     for (size_t p = 0; p < n; p += 16) {
         const __mmask16 m = first_lanes(n - p);
         const __m512 v = _mm512_sub_ps(_mm512_maskz_loadu_ps(m, &z->s[i][p]), _mm512_set1_ps(max));
-        const __m512 e = _mm512_maskz_mov_ps(m, exp_ps(v));
+        const __m512 e = _mm512_maskz_mov_ps(_mm512_mask_cmp_ps_mask(m, v, far, _CMP_NLT_UQ), exp_ps(v));
         _mm512_storeu_ps(&z->s[i][p], e);
         total = _mm512_add_ps(total, e);
     }
@@ -139,6 +139,10 @@ static void values_1(scratch *z, size_t dim, size_t i, size_t p0, size_t n) {
 
 /* How many positions of the strip at p0 a query with n positions sees. */
 INLINE size_t in_strip(size_t n, size_t p0) { return n <= p0 ? 0 : n - p0 < STRIP ? n - p0 : STRIP; }
+
+INLINE __m512 weight(float below) {
+    return below < -GLIM_ATTN_FAR ? _mm512_setzero_ps() : exp_ps(_mm512_set1_ps(below));
+}
 
 /* Up to 16 queries. */
 static void attend_block(scratch *z, float *acc, float *m, float *l, const float *q,
@@ -184,8 +188,7 @@ static void attend_block(scratch *z, float *acc, float *m, float *l, const float
     for (size_t i = 0; i < n_q; i++, acc += head_dim) {
         if (n[i] == 0) continue;
         const float top = m[i] > z->max[i] ? m[i] : z->max[i];
-        const __m512 old = exp_ps(_mm512_set1_ps(m[i] - top)),
-                     new = exp_ps(_mm512_set1_ps(z->max[i] - top));
+        const __m512 old = weight(m[i] - top), new = weight(z->max[i] - top);
         for (size_t d = 0; d < head_dim; d += 16) {
             const __mmask16 mask = first_lanes(head_dim - d);
             const __m512 v = _mm512_mul_ps(_mm512_load_ps(&z->sum[i][d]), new);

@@ -17,6 +17,8 @@ static float kv_at(const void *const *page, const float *const *scale, glim_dtyp
     }
 }
 
+static float weight(float s, float max) { return s - max < -GLIM_ATTN_FAR ? 0 : expf(s - max); }
+
 void glim_ref_attn_chunk(float *acc, float *m, float *l, const float *q, size_t q_stride, size_t n_q,
                          const size_t *n_pos, const glim_kv_chunk *c, glim_dtype kv_type,
                          size_t head_dim) {
@@ -34,12 +36,12 @@ void glim_ref_attn_chunk(float *acc, float *m, float *l, const float *q, size_t 
         }
         double sum = 0;
         for (size_t p = 0; p < n; p++) {
-            e[p] = expf(e[p] - max);
+            e[p] = weight(e[p], max);
             sum += e[p];
         }
 
         /* Merge: both sides are brought to the larger maximum. The first chunk finds m = -inf. */
-        const float top = m[i] > max ? m[i] : max, old = expf(m[i] - top), new = expf(max - top);
+        const float top = m[i] > max ? m[i] : max, old = weight(m[i], top), new = weight(max, top);
         for (size_t d = 0; d < head_dim; d++) {
             double v = 0;
             for (size_t p = 0; p < n; p++)
