@@ -13,9 +13,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/ledger_internal.h"
+#include "store/outbox.h"
 #include "store/store_internal.h"
 
 enum {
+    DRAIN_MS = 1000,   /* the outbox into the audit log */
     TICK_MS = 200,     /* keys are looked at this often */
     BUSY_TICK_MS = 20, /* open holds: at 1,000 tokens/s still fewer than 64 between two looks */
     MAX_GROUP = 1024
@@ -129,10 +131,17 @@ static void watch_keys(glim_store *s) {
     s->seen_epoch = epoch;
 }
 
+static void drain_outbox(glim_store *s, bool *complained) {
+    glim_err err = {0};
+    bool ok = glim_outbox_drain(s, &err) == GLIM_OK;
+    if (!ok && !*complained) glim_log(GLIM_ERROR, "audit", "events wait in the outbox: %s", err.msg);
+    *complained = !ok;
+}
+
 static void *committing(void *arg) {
     glim_store *s = arg;
-    bool stop = false;
-    uint64_t watched = 0;
+    bool stop = false, complained = false;
+    uint64_t watched = 0, drained = glim_now_ns();
     while (!stop) {
         glim_store_op *group = take_group(s, &stop);
         uint64_t now = glim_now_ns();
@@ -142,6 +151,10 @@ static void *committing(void *arg) {
             watched = now;
             watch_keys(s);
             glim_ledger_check_keys(s);
+        }
+        if (now - drained >= (uint64_t)DRAIN_MS * 1000000u) {
+            drained = now;
+            drain_outbox(s, &complained);
         }
     }
     return NULL;

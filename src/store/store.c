@@ -22,8 +22,10 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/utf8.h"
 #include "store/ledger_internal.h"
+#include "store/outbox.h"
 #include "store/store_internal.h"
 
 static const char version_magic[] = "glim data folder\n";
@@ -237,6 +239,11 @@ static glim_status prepare(glim_store *s, int version, glim_err *err) {
     return rc;
 }
 
+static void drain(glim_store *s) {
+    glim_err err = {0};
+    if (glim_outbox_drain(s, &err) != GLIM_OK) glim_log(GLIM_ERROR, "audit", "events wait in the outbox: %s", err.msg);
+}
+
 static glim_status open_all(glim_store *s, glim_err *err) {
     int version = 0;
     glim_status rc = GLIM_OK;
@@ -268,6 +275,7 @@ static glim_status open_all(glim_store *s, glim_err *err) {
     }
     if (rc == GLIM_OK) rc = glim_db_open(&s->r, path, GLIM_DB_READONLY, err);
     if (rc == GLIM_OK && s->p.role == GLIM_STORE_OWNER) rc = glim_ledger_recover(s, err);
+    if (rc == GLIM_OK && s->p.role == GLIM_STORE_OWNER) drain(s); /* a log that was cut must not keep the server down */
 done:
     free(file);
     free(path);
@@ -293,7 +301,8 @@ glim_status glim_store_open(glim_store **out, const char *dir, const glim_store_
     pthread_condattr_destroy(&mono);
     glim_status rc = open_all(s, err);
     if (rc != GLIM_OK) {
-        s->p.role = GLIM_STORE_GUEST; /* nothing was recovered, so nothing is tidied */
+        glim_db_close(s->r); /* nothing was opened, so nothing is tidied */
+        s->r = NULL;
         glim_store_close(s);
         return rc;
     }
@@ -301,10 +310,12 @@ glim_status glim_store_open(glim_store **out, const char *dir, const glim_store_
     return GLIM_OK;
 }
 
-/* What an owner does now and then and the last guest of an ownerless folder at its end: the log into the file. */
+/* At its end the owner, and a guest of a folder without one, moves the outbox into the audit log and the write-ahead
+ * log into the database. */
 static void tidy(glim_store *s) {
     int fd = -1;
-    if (s->p.role == GLIM_STORE_GUEST && (!s->w || take_lock(s, &fd, 0, NULL) != GLIM_OK)) return;
+    if (!s->r || (s->p.role == GLIM_STORE_GUEST && take_lock(s, &fd, 0, NULL) != GLIM_OK)) return;
+    drain(s);
     if (s->p.role == GLIM_STORE_GUEST) {
         char *path = in_dir(s, "store.db");
         glim_db_close(s->r);
