@@ -28,7 +28,7 @@ static bool is_empty(const json_t *v) {
 /* Keys that change what an adapter computes, and which Glim does not do. */
 static glim_status refuse_others(const json_t *o, glim_err *err) {
     static const char *const keys[] = {"use_dora", "lora_bias", "modules_to_save", "layer_replication", "target_parameters",
-                                       "fan_in_fan_out", "trainable_token_indices", "use_qalora", "arrow_config",
+                                       "fan_in_fan_out", "trainable_token_indices", "use_qalora", "use_bdlora", "kasa_config", "monteclora_config", "arrow_config",
                                        "alora_invocation_tokens"};
     for (size_t i = 0; i < GLIM_COUNT(keys); i++)
         if (!is_empty(json_object_get(o, keys[i])))
