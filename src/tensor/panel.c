@@ -95,73 +95,97 @@ static void pack_bf16(uint8_t *panel, const uint8_t *row, size_t n_in, size_t c)
 
 /* ---- block panels ---- */
 
-/* Writes column c of one block's codes. A word (4 bytes) is one column's share of a register. */
-static void put_words(uint8_t *dst, const uint8_t *words, int n, size_t c) {
-    for (int t = 0; t < n; t++) memcpy(dst + 64 * t + 4 * c, words + 4 * t, 4);
-}
-static void put_nibbles(uint8_t *dst, const uint8_t *code, size_t c) {
-    uint8_t w[16];
-    for (int i = 0; i < 16; i++) w[i] = (uint8_t)((code[i] & 15) | (code[i + 16] & 15) << 4);
-    put_words(dst, w, 4, c);
-}
-/* Bit `at` of each code. */
-static void put_bit(uint8_t *dst, const uint8_t *code, int at, size_t c) {
-    uint8_t w[4] = {0};
-    for (int k = 0; k < 32; k++) w[k % 4] = (uint8_t)(w[k % 4] | (code[k] >> at & 1) << k / 4);
-    put_words(dst, w, 1, c);
-}
-/* Bits at and at + 1 of each code. */
-static void put_pair(uint8_t *dst, const uint8_t *code, int at, size_t c) {
-    uint8_t w[8] = {0};
-    for (int k = 0; k < 32; k++) {
-        uint8_t *to = &w[k / 16 * 4 + k % 4];
-        *to = (uint8_t)(*to | (code[k] >> at & 3) << 2 * (k % 16 / 4));
-    }
-    put_words(dst, w, 2, c);
-}
+#define INLINE static inline __attribute__((always_inline))
 
-static void put_codes(uint8_t *dst, glim_dtype kind, const uint8_t *code, size_t c) {
-    switch (kind) {
-    case GLIM_Q5_0:
-    case GLIM_Q5_1:
-    case GLIM_Q5_K:
-        put_bit(dst, code, 4, c);
-        put_nibbles(dst + BIT, code, c);
-        break;
-    case GLIM_Q6_K:
-        put_pair(dst, code, 4, c);
-        put_nibbles(dst + PAIR, code, c);
-        break;
-    case GLIM_Q2_K: put_pair(dst, code, 0, c); break;
-    case GLIM_Q3_K:
-        put_bit(dst, code, 2, c);
-        put_pair(dst + BIT, code, 0, c);
-        break;
-    case GLIM_Q8_0: put_words(dst, code, 8, c); break;
-    default: put_nibbles(dst, code, c); break;
+/* A word (4 bytes) is one column's share of a register; all of them little-endian, as files are. */
+INLINE uint32_t word(const uint8_t *p) {
+    uint32_t v;
+    memcpy(&v, p, 4);
+    return v;
+}
+INLINE void put_word(uint8_t *dst, size_t line, size_t c, uint32_t v) { memcpy(dst + 64 * line + 4 * c, &v, 4); }
+
+/* Low nibbles of q are values 0 .. 15, high ones 16 .. 31, as in the panel. */
+INLINE void put_nibbles(uint8_t *dst, const uint8_t *q, size_t c) {
+    for (size_t t = 0; t < 4; t++) put_word(dst, t, c, word(q + 4 * t));
+}
+/* 32 bytes of q hold a value each, in their nibble at bit `shift`. */
+INLINE void join_nibbles(uint8_t *dst, const uint8_t *q, size_t shift, size_t c) {
+    for (size_t t = 0; t < 4; t++) {
+        const uint32_t low = word(q + 4 * t) >> shift, high = word(q + 16 + 4 * t) >> shift;
+        put_word(dst, t, c, (low & 0x0f0f0f0fu) | (high & 0x0f0f0f0fu) << 4);
+    }
+}
+/* 32 bytes of q hold a bit each. */
+INLINE void join_bits(uint8_t *dst, const uint8_t *q, size_t shift, size_t c) {
+    uint32_t v = 0;
+    for (size_t t = 0; t < 8; t++) v |= (word(q + 4 * t) >> shift & 0x01010101u) << t;
+    put_word(dst, 0, c, v);
+}
+/* Bit k of the word at q belongs to value k. */
+INLINE void spread_bits(uint8_t *dst, const uint8_t *q, size_t c) {
+    const uint32_t h = word(q);
+    uint32_t v = 0; /* bit i of a nibble goes to byte i */
+    for (size_t t = 0; t < 8; t++) v |= ((h >> 4 * t & 15) * 0x00204081u & 0x01010101u) << t;
+    put_word(dst, 0, c, v);
+}
+/* 32 bytes of q hold a pair of bits each. */
+INLINE void join_pairs(uint8_t *dst, const uint8_t *q, size_t shift, size_t c) {
+    for (size_t h = 0; h < 2; h++) {
+        uint32_t v = 0;
+        for (size_t t = 0; t < 4; t++) v |= (word(q + 16 * h + 4 * t) >> shift & 0x03030303u) << 2 * t;
+        put_word(dst, h, c, v);
     }
 }
 
-/* Where the 16 nibble bytes of run b of a block lie in the file, for the types whose file order is the
- * panel's; NULL for others. */
-static const uint8_t *file_nibbles(glim_dtype t, const uint8_t *block, size_t b) {
+/* Codes of run b of the file's block at p; file layouts as in qblock.c. */
+INLINE void put_codes(const glim_dtype t, uint8_t *dst, const uint8_t *p, size_t b, size_t c) {
     switch (t) {
     case GLIM_Q4_0:
-    case GLIM_IQ4_NL: return block + 2;
-    case GLIM_Q4_1: return block + 4;
-    case GLIM_MXFP4: return block + 1;
-    case GLIM_IQ4_XS: return block + 8 + 16 * b;
-    default: return NULL;
+    case GLIM_IQ4_NL: put_nibbles(dst, p + 2, c); break;
+    case GLIM_Q4_1: put_nibbles(dst, p + 4, c); break;
+    case GLIM_MXFP4: put_nibbles(dst, p + 1, c); break;
+    case GLIM_IQ4_XS: put_nibbles(dst, p + 8 + 16 * b, c); break;
+    case GLIM_Q5_0:
+        spread_bits(dst, p + 2, c);
+        put_nibbles(dst + BIT, p + 6, c);
+        break;
+    case GLIM_Q5_1:
+        spread_bits(dst, p + 4, c);
+        put_nibbles(dst + BIT, p + 8, c);
+        break;
+    case GLIM_Q8_0:
+    case GLIM_Q8_1:
+        for (size_t i = 0; i < 8; i++)
+            put_word(dst, i, c, word(p + (t == GLIM_Q8_0 ? 2 : 4) + 4 * i) ^ 0x80808080u);
+        break;
+    case GLIM_Q2_K: join_pairs(dst, p + 16 + 32 * (b / 4), 2 * (b % 4), c); break;
+    case GLIM_Q3_K:
+        join_bits(dst, p, b, c);
+        join_pairs(dst + BIT, p + 32 + 32 * (b / 4), 2 * (b % 4), c);
+        break;
+    case GLIM_Q4_K: join_nibbles(dst, p + 16 + 32 * (b / 2), 4 * (b % 2), c); break;
+    case GLIM_Q5_K:
+        join_bits(dst, p + 16, b, c);
+        join_nibbles(dst + BIT, p + 48 + 32 * (b / 2), 4 * (b % 2), c);
+        break;
+    case GLIM_Q6_K: {
+        const size_t half = b / 4, s = b % 4;
+        join_pairs(dst, p + 128 + 32 * half, 2 * s, c);
+        join_nibbles(dst + PAIR, p + 64 * half + 32 * (s % 2), 4 * (s / 2), c);
+        break;
+    }
+    default: break;
     }
 }
 
-static void put_2(uint8_t *scales, size_t line, size_t c, const uint8_t *f16) {
+INLINE void put_2(uint8_t *scales, size_t line, size_t c, const uint8_t *f16) {
     memcpy(scales + line * F16S + 2 * c, f16, 2);
 }
 
 /* Scales of one file block, the n-th (of one or two superblocks, or of up to four blocks) in its
  * group. */
-static void put_scales(uint8_t *scales, glim_dtype t, const uint8_t *p, size_t n, size_t c) {
+INLINE void put_scales(const glim_dtype t, uint8_t *scales, const uint8_t *p, size_t n, size_t c) {
     switch (t) {
     case GLIM_Q4_1:
     case GLIM_Q5_1:
@@ -198,33 +222,35 @@ static void put_scales(uint8_t *scales, glim_dtype t, const uint8_t *p, size_t n
     }
 }
 
-static void pack_blocks(uint8_t *panel, const glim_mat *w, size_t out0, size_t n_cols) {
-    const glim_dtype t = w->type, kind = glim_panel_type(t);
+/* t is a constant wherever this is called: the switches above fold away. */
+INLINE void pack_blocks(const glim_dtype t, uint8_t *panel, const glim_mat *w, size_t out0, size_t n_cols) {
     const glim_dtype_info *info = glim_dtype_of(t);
-    const glim_panel_layout l = glim_panel_layout_of(kind);
-    const size_t per = info->block_len / 32u,
-                 n_file = w->n_in / info->block_len; /* blocks of the file */
-    for (size_t f = 0; f < n_file; f++) {
-        const size_t first = f * per; /* run of 32 */
+    const glim_panel_layout l = glim_panel_layout_of(glim_panel_type(t));
+    const size_t block_bytes = info->block_bytes, per = info->block_len / 32u;
+    const size_t n_file = w->n_in / info->block_len; /* blocks of the file */
+    const uint8_t *rows = (const uint8_t *)w->rows + out0 * w->row_bytes;
+    for (size_t f = 0; f < n_file; f++, rows += block_bytes) {
+        const size_t first = f * per, at = first % l.blocks; /* runs of 32 */
         uint8_t *group = panel + first / l.blocks * l.group_bytes;
-        uint8_t *codes = group + l.codes + first % l.blocks * l.code_bytes;
+        uint8_t *codes = group + l.codes + at * l.code_bytes;
         for (size_t c = 0; c < n_cols; c++) {
-            const uint8_t *row = (const uint8_t *)w->rows + (out0 + c) * w->row_bytes;
-            const uint8_t *p = row + f * info->block_bytes;
-            put_scales(group, t, p, first % l.blocks / per, c);
-            for (size_t b = 0; b < per; b++) {
-                const uint8_t *nib = file_nibbles(t, p, b);
-                if (nib) {
-                    put_words(codes + b * l.code_bytes, nib, 4, c);
-                } else {
-                    uint8_t code[32];
-                    glim_qblock_codes(t, row, first + b, code);
-                    put_codes(codes + b * l.code_bytes, kind, code, c);
-                }
-            }
+            const uint8_t *p = rows + c * w->row_bytes;
+            put_scales(t, group, p, at / per, c);
+            for (size_t b = 0; b < per; b++) put_codes(t, codes + b * l.code_bytes, p, b, c);
         }
     }
 }
+#define PACK(T)                                                                                  \
+    static void pack_##T(uint8_t *panel, const glim_mat *w, size_t out0, size_t n_cols) {        \
+        pack_blocks(GLIM_##T, panel, w, out0, n_cols);                                           \
+    }
+PACK(Q4_0) PACK(Q4_1) PACK(Q5_0) PACK(Q5_1) PACK(Q8_0) PACK(Q8_1) PACK(MXFP4) PACK(Q2_K) PACK(Q3_K) PACK(Q4_K)
+PACK(Q5_K) PACK(Q6_K) PACK(IQ4_NL) PACK(IQ4_XS)
+#define ROW(T) [GLIM_##T] = pack_##T
+static void (*const g_pack[GLIM_N_DTYPE])(uint8_t *panel, const glim_mat *w, size_t out0, size_t n_cols) = {
+    ROW(Q4_0), ROW(Q4_1), ROW(Q5_0), ROW(Q5_1), ROW(Q8_0),   ROW(Q8_1),   ROW(MXFP4),
+    ROW(Q2_K), ROW(Q3_K), ROW(Q4_K), ROW(Q5_K), ROW(Q6_K), ROW(IQ4_NL), ROW(IQ4_XS),
+};
 
 void glim_panel_pack(void *dst, const glim_mat *w, size_t panel0, size_t n) {
     const size_t stride = glim_panel_stride(w->type, w->n_in);
@@ -234,7 +260,7 @@ void glim_panel_pack(void *dst, const glim_mat *w, size_t panel0, size_t n) {
         const size_t n_cols = w->n_out - out0 < GLIM_PANEL ? w->n_out - out0 : GLIM_PANEL;
         memset(panel, 0, stride);
         if (glim_dtype_of(w->type)->is_quant) {
-            pack_blocks(panel, w, out0, n_cols);
+            g_pack[w->type](panel, w, out0, n_cols);
             continue;
         }
         for (size_t c = 0; c < n_cols; c++) {
