@@ -85,7 +85,8 @@ typedef struct glim_kernels {
 
     /* Which activation form this set wants for a weight type: one GLIM_ACT_* bit. */
     unsigned (*act_form)(glim_dtype weight);
-    /* Fills `forms` of rows [row0, row0 + n) from x->f32. */
+    /* Fills `forms` of rows [row0, row0 + n) from x->f32. Rows may be filled side by side if x->forms has the
+     * bits of `forms` already; otherwise they are set here. */
     void (*act_fill)(glim_act *x, unsigned forms, size_t row0, size_t n);
 
     /* Bytes of the packed panels of a matrix; 0 if this set reads rows of that type directly. */

@@ -67,7 +67,7 @@ void glim_avx2_act_fill(glim_act *x, unsigned forms, size_t row0, size_t n) {
             }
         }
     }
-    x->forms |= forms;
+    if (forms & ~x->forms) x->forms |= forms;
 }
 
 void glim_avx2_kv_store(void *dst, float *scale, glim_dtype kv_type, const float *src, size_t n) {

@@ -55,7 +55,7 @@ void glim_avx512_act_fill(glim_act *x, unsigned forms, size_t row0, size_t n) {
             }
         }
     }
-    x->forms |= forms;
+    if (forms & ~x->forms) x->forms |= forms;
 }
 
 static float q8_row(int8_t *q, const float *src, size_t n) {

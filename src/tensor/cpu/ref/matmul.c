@@ -58,7 +58,7 @@ void glim_ref_act_fill(glim_act *x, unsigned forms, size_t row0, size_t n) {
             }
         }
     }
-    x->forms |= forms;
+    if (forms & ~x->forms) x->forms |= forms;
 }
 
 /* One output column for all rows; y is its first element. The accumulators live in y. */
