@@ -59,7 +59,31 @@ static const char v2[] =
     "INSERT INTO tenants VALUES('local', 'local', 0);"
     "INSERT INTO keys VALUES('local', 'local', 'without a key', '', zeroblob(32), 1, 0, 0, 0, 0, 0, -1, -1, 0);";
 
-static const char *const steps[] = {v1, v2};
+/* 3: files by content, and work that waits. seq orders pages of lists; `once` is a client's Idempotency-Key. */
+static const char v3[] =
+    "CREATE TABLE blobs(hash TEXT PRIMARY KEY, bytes INTEGER NOT NULL, created INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE files("
+    "  seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL REFERENCES tenants(id),"
+    "  name TEXT NOT NULL, purpose TEXT NOT NULL, hash TEXT NOT NULL REFERENCES blobs(hash), created INTEGER NOT NULL,"
+    "  once TEXT, UNIQUE(tenant, once)) STRICT;"
+    "CREATE INDEX files_by_hash ON files(hash);"
+    "CREATE INDEX files_by_tenant ON files(tenant, seq);"
+    "CREATE TABLE jobs("
+    "  seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL REFERENCES tenants(id),"
+    "  key TEXT NOT NULL, kind TEXT NOT NULL,"
+    "  state INTEGER NOT NULL, wish INTEGER NOT NULL," /* glim_job_state, glim_job_wish */
+    "  attempts INTEGER NOT NULL, max_attempts INTEGER NOT NULL,"
+    "  created INTEGER NOT NULL, started INTEGER NOT NULL, finished INTEGER NOT NULL,"
+    "  spec TEXT NOT NULL, progress TEXT NOT NULL, result TEXT NOT NULL, error TEXT NOT NULL,"
+    "  once TEXT, UNIQUE(tenant, once)) STRICT;"
+    "CREATE INDEX jobs_by_state ON jobs(state, seq);"
+    "CREATE INDEX jobs_by_tenant ON jobs(tenant, seq);"
+    "CREATE TABLE job_events("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, job TEXT NOT NULL REFERENCES jobs(id), time INTEGER NOT NULL,"
+    "  level TEXT NOT NULL, message TEXT NOT NULL, data TEXT NOT NULL) STRICT;"
+    "CREATE INDEX job_events_by_job ON job_events(job, id);";
+
+static const char *const steps[] = {v1, v2, v3};
 
 int glim_store_version(void) { return (int)GLIM_COUNT(steps); }
 

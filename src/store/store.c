@@ -24,6 +24,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/utf8.h"
+#include "store/blobs.h"
+#include "store/jobs.h"
 #include "store/ledger_internal.h"
 #include "store/outbox.h"
 #include "store/store_internal.h"
@@ -244,6 +246,15 @@ static void drain(glim_store *s) {
     if (glim_outbox_drain(s, &err) != GLIM_OK) glim_log(GLIM_ERROR, "audit", "events wait in the outbox: %s", err.msg);
 }
 
+/* What an earlier owner left open. */
+static glim_status recover(glim_store *s, glim_err *err) {
+    glim_status rc = glim_ledger_recover(s, err);
+    if (rc == GLIM_OK) rc = glim_job_recover(s, err);
+    if (rc == GLIM_OK) rc = glim_blob_sweep(s, err);
+    if (rc == GLIM_OK) drain(s); /* a log that was cut must not keep the server down */
+    return rc;
+}
+
 static glim_status open_all(glim_store *s, glim_err *err) {
     int version = 0;
     glim_status rc = GLIM_OK;
@@ -274,8 +285,7 @@ static glim_status open_all(glim_store *s, glim_err *err) {
         if (rc == GLIM_OK) rc = glim_db_open(&s->w, path, 0, err);
     }
     if (rc == GLIM_OK) rc = glim_db_open(&s->r, path, GLIM_DB_READONLY, err);
-    if (rc == GLIM_OK && s->p.role == GLIM_STORE_OWNER) rc = glim_ledger_recover(s, err);
-    if (rc == GLIM_OK && s->p.role == GLIM_STORE_OWNER) drain(s); /* a log that was cut must not keep the server down */
+    if (rc == GLIM_OK && s->p.role == GLIM_STORE_OWNER) rc = recover(s, err);
 done:
     free(file);
     free(path);
