@@ -1,0 +1,98 @@
+/* Masks against brute force: at sampled states of random answers, every token of the vocabulary is judged by a slow
+ * reader of the schema that shares nothing with the automata (test_constrain_oracle.h). */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "test.h"
+#include "test_constrain_gen.h"
+#include "test_constrain_oracle.h"
+#include "test_constrain_vocab.h"
+#include "text/constrain.h"
+
+/* Compares one mask, token by token. */
+static void check_mask(const glim_tok *t, const json_t *schema, const glim_buf *text, const uint32_t *bits, const vocab *v) {
+    glim_buf b = {0};
+    bool complete;
+    viable(schema, glim_buf_cstr(text), text->len, &complete);
+    glim_buf_append(&b, glim_buf_cstr(text), text->len);
+    for (int32_t id = 0; id < (int32_t)glim_tok_n(t); id++) {
+        bool have = bits[id / 32] >> (id % 32) & 1, want = false, end;
+        size_t n;
+        const char *s = glim_tok_piece(t, id, &n);
+        for (size_t k = 0; k < v->n_stops; k++) want |= complete && v->stops[k] == id;
+        if (s && n && !glim_tok_is_added(t, id)) {
+            glim_buf_append(&b, s, n);
+            want = viable(schema, b.s, b.len, &end);
+            b.s[b.len = text->len] = 0;
+        }
+        if (have != want) {
+            char *show = json_dumps(schema, JSON_COMPACT | JSON_ENCODE_ANY);
+            printf("    schema %.6000s\n    text   %s\n", show, b.s);
+            free(show);
+            glim_test_fail(__FILE__, __LINE__, "token %d \"%.*s\": mask says %d, the reader %d", id, (int)n, s ? s : "", have, want);
+        }
+    }
+    glim_buf_free(&b);
+}
+
+/* Writes an answer by mask; at about one state in `every` compares the mask. Returns the number of masks compared. */
+static size_t walk(const vocab *v, const json_t *schema, uint64_t seed, unsigned every, size_t patience, size_t most) {
+    glim_err err;
+    glim_constraint *c;
+    glim_constraint_state *s;
+    gen g = {.rng = seed};
+    size_t compared = 0, n_words = glim_constraint_vocab_words(v->v);
+    glim_buf text = {0};
+    CHECK_OK(glim_constraint_compile(&c, v->v, &(glim_constraint_spec){.schema = schema}, &err), err);
+    CHECK_OK(glim_constraint_state_new(&s, c, &err), err);
+    uint32_t *bits = calloc(n_words, sizeof *bits);
+    for (size_t i = 0; i < most; i++) {
+        size_t n;
+        CHECK_OK(glim_constraint_mask(s, bits, &n, &err), err);
+        if (gen_below(&g, every) == 0) {
+            check_mask(v->tok, schema, &text, bits, v);
+            compared++;
+        }
+        int32_t id = gen_choose(&g, bits, n_words, n, i, patience, v->byte_token, v->stops, v->n_stops);
+        CHECK_OK(glim_constraint_accept(s, id, &err), err);
+        size_t len;
+        const char *p = glim_tok_piece(v->tok, id, &len);
+        if (glim_tok_is_added(v->tok, id)) break;
+        glim_buf_append(&text, p, len);
+    }
+    free(bits);
+    glim_buf_free(&text);
+    glim_constraint_state_free(s);
+    glim_constraint_free(c);
+    return compared;
+}
+
+TEST(masks_equal_brute_force_on_a_small_vocabulary) {
+    vocab v = small_vocab();
+    const uint64_t seeds = getenv("GLIM_SOAK") ? 3000 : 150;
+    size_t n = 0;
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
+        json_t *schema = gen_document(seed, true);
+        n += walk(&v, schema, seed, 4, 25, 45);
+        json_decref(schema);
+    }
+    printf("    %zu masks of %zu tokens\n", n, glim_tok_n(v.tok));
+    CHECK(n > seeds);
+    free_vocab(&v);
+}
+
+TEST(masks_equal_brute_force_on_the_vocabulary_of_glm4) {
+    vocab v;
+    if (!real_vocab(&v)) SKIP("tokenizer-glm4 is not in the data folder");
+    const uint64_t seeds = getenv("GLIM_SOAK") ? 200 : 8;
+    size_t n = 0;
+    for (uint64_t seed = 1000; seed < 1000 + seeds; seed++) {
+        json_t *schema = gen_document(seed, true);
+        n += walk(&v, schema, seed, 6, 12, 14);
+        json_decref(schema);
+    }
+    printf("    %zu masks of %zu tokens\n", n, glim_tok_n(v.tok));
+    CHECK(n > 0);
+    free_vocab(&v);
+}
