@@ -232,6 +232,10 @@ void glim_prefix_each(const glim_prefix *t, bool (*fn)(void *ctx, const glim_pre
                                    .ids = x->ids,
                                    .page = x->page,
                                    .uses = x->uses};
+        if (v.parent_is_root) {
+            v.root_key = t->roots[x->parent & ~ROOT_BIT].key;
+            v.n_root_key = t->roots[x->parent & ~ROOT_BIT].n_key;
+        }
         if (!fn(ctx, &v)) return;
     }
 }

@@ -56,11 +56,12 @@ bool glim_prefix_evict(glim_prefix *t, bool held);
 size_t glim_prefix_evictable(const glim_prefix *t);
 size_t glim_prefix_pages(const glim_prefix *t);
 
-/* Walks the nodes, parents before children: for snapshots. chain: hashes are the caller's, kept per node
- * and zero in a new one. */
+/* Walks the nodes, parents before children, the most recent first: for snapshots. */
 typedef struct glim_prefix_node_view {
     glim_prefix_at at, parent;
     bool parent_is_root;
+    const char *root_key; /* of a parent that is a root; a 0 stands behind it */
+    size_t n_root_key;
     const int32_t *ids;
     uint32_t page;
     uint32_t uses; /* times it was found */
