@@ -1,5 +1,5 @@
 /* sha256.c - see sha256.h. The arithmetic is Nettle's, which uses the CPU's SHA instructions where it has
- * them and is what GnuTLS hashes with. */
+ * them and is what GnuTLS hashes with; a build without it (GLIM_SHA256_PLAIN) uses our own. */
 #include "net/sha256.h"
 
 #include <errno.h>
@@ -10,6 +10,16 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+
+#ifdef GLIM_SHA256_PLAIN
+enum { SHA256_DIGEST_SIZE = 32 };
+static void sha256_init(glim_sha256_plain *s) { glim_sha256_plain_init(s); }
+static void sha256_update(glim_sha256_plain *s, size_t n, const void *bytes) { glim_sha256_plain_update(s, bytes, n); }
+static void sha256_digest(glim_sha256_plain *s, size_t n, uint8_t *digest) {
+    (void)n;
+    glim_sha256_plain_final(s, digest);
+}
+#endif
 
 void glim_sha256_init(glim_sha256 *h) { sha256_init(&h->st); }
 

@@ -2,17 +2,25 @@
 #ifndef GLIM_NET_SHA256_H
 #define GLIM_NET_SHA256_H
 
-#include <nettle/sha2.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
+#ifdef GLIM_SHA256_PLAIN /* a build without Nettle */
+#include "net/sha256_plain.h"
+#else
+#include <nettle/sha2.h>
+#endif
 
 enum { GLIM_SHA256_HEX = 65 }; /* 64 digits and the final 0 */
 
 typedef struct glim_sha256 {
+#ifdef GLIM_SHA256_PLAIN
+    glim_sha256_plain st;
+#else
     struct sha256_ctx st;
+#endif
 } glim_sha256;
 
 void glim_sha256_init(glim_sha256 *h);
