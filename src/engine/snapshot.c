@@ -74,11 +74,11 @@ struct glim_snapshot {
 };
 
 static void sha(uint8_t out[32], const void *a, size_t na, const void *b, size_t nb) {
-    struct sha256_ctx h;
-    sha256_init(&h);
-    if (na) sha256_update(&h, na, a);
-    if (nb) sha256_update(&h, nb, b);
-    sha256_digest(&h, 32, out);
+    glim_sha256 h;
+    glim_sha256_init(&h);
+    if (na) glim_sha256_update(&h, a, na);
+    if (nb) glim_sha256_update(&h, b, nb);
+    glim_sha256_digest(&h, out);
 }
 
 static void name_of(char name[NAME_LEN + 1], const glim_chain *c) {
@@ -194,9 +194,9 @@ static void enqueue(glim_snapshot *s, job *j) {
     pthread_mutex_unlock(&s->lock);
 }
 
-/* The least recently used files go until there is room for one more. */
-static void make_room(glim_snapshot *s) {
-    while (s->n_files >= s->max_files && s->n_files > 0) {
+/* The least recently used files go until there is room for n_more. */
+static void make_room(glim_snapshot *s, size_t n_more) {
+    while (s->n_files + n_more > s->max_files && s->n_files > 0) {
         const entry *oldest = NULL;
         for (size_t i = 0; i < s->n_slots; i++)
             if (s->slots[i].there && (!oldest || s->slots[i].used < oldest->used)) oldest = &s->slots[i];
@@ -223,7 +223,7 @@ bool glim_snapshot_write(glim_snapshot *s, const glim_chain *c, const uint8_t *p
     job *j = p;
     j->chain = *c;
     memcpy(j->page, page, s->page_bytes);
-    make_room(s);
+    make_room(s, 1);
     index_add(s, c);
     enqueue(s, j);
     return true;
@@ -288,12 +288,12 @@ bool glim_snapshot_read(glim_snapshot *s, const glim_chain *c, uint8_t *page) {
 
 glim_chain glim_snapshot_root(const glim_snapshot *s, const char *tenant, const char *adapter_version) {
     glim_chain c;
-    struct sha256_ctx h;
-    sha256_init(&h);
-    sha256_update(&h, sizeof s->key, s->key.hash);
-    sha256_update(&h, strlen(adapter_version) + 1, (const uint8_t *)adapter_version); /* with its 0: no two pairs alike */
-    sha256_update(&h, strlen(tenant), (const uint8_t *)tenant);
-    sha256_digest(&h, sizeof c.hash, c.hash);
+    glim_sha256 h;
+    glim_sha256_init(&h);
+    glim_sha256_update(&h, s->key.hash, sizeof s->key);
+    glim_sha256_update(&h, adapter_version, strlen(adapter_version) + 1); /* with its 0: no two pairs alike */
+    glim_sha256_update(&h, tenant, strlen(tenant));
+    glim_sha256_digest(&h, c.hash);
     return c;
 }
 
@@ -312,14 +312,14 @@ static glim_status model_key(glim_chain *out, const glim_model *m, const glim_kv
     snprintf(how, sizeof how, "kv %d kernels %s type %d weights %d layers %zu heads %zu dim %zu page %zu", VERSION, m->k->name,
              (int)pool->type, (int)m->plan.weight_type, pool->n_layer, pool->n_kv_head, pool->head_dim, pool->page_bytes);
     glim_packed_key(weights, m->ckpt, how);
-    struct sha256_ctx h;
-    sha256_init(&h);
-    sha256_update(&h, sizeof program, (const uint8_t *)program);
-    sha256_update(&h, strlen(weights), (const uint8_t *)weights);
+    glim_sha256 h;
+    glim_sha256_init(&h);
+    glim_sha256_update(&h, program, sizeof program);
+    glim_sha256_update(&h, weights, strlen(weights));
     /* Scaled rotations depend on the planned context. */
-    sha256_update(&h, m->n_rot / 2 * sizeof *m->inv_freq, (const uint8_t *)m->inv_freq);
-    sha256_update(&h, sizeof m->rope_mscale, (const uint8_t *)&m->rope_mscale);
-    sha256_digest(&h, sizeof out->hash, out->hash);
+    glim_sha256_update(&h, m->inv_freq, m->n_rot / 2 * sizeof *m->inv_freq);
+    glim_sha256_update(&h, &m->rope_mscale, sizeof m->rope_mscale);
+    glim_sha256_digest(&h, out->hash);
     return GLIM_OK;
 }
 
@@ -408,7 +408,7 @@ glim_status glim_snapshot_open(glim_snapshot **out, const char *dir, size_t max_
         glim_snapshot_close(s);
         return rc;
     }
-    make_room(s); /* the bound may be smaller than last time */
+    make_room(s, 0); /* the bound may be smaller than last time */
     *out = s;
     return GLIM_OK;
 }

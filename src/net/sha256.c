@@ -25,10 +25,12 @@ void glim_sha256_init(glim_sha256 *h) { sha256_init(&h->st); }
 
 void glim_sha256_update(glim_sha256 *h, const void *bytes, size_t n) { sha256_update(&h->st, n, bytes); }
 
+void glim_sha256_digest(glim_sha256 *h, uint8_t digest[32]) { sha256_digest(&h->st, SHA256_DIGEST_SIZE, digest); }
+
 void glim_sha256_final(glim_sha256 *h, char hex[GLIM_SHA256_HEX]) {
     static const char digits[] = "0123456789abcdef";
-    unsigned char d[SHA256_DIGEST_SIZE];
-    sha256_digest(&h->st, sizeof d, d);
+    uint8_t d[SHA256_DIGEST_SIZE];
+    glim_sha256_digest(h, d);
     for (size_t i = 0; i < sizeof d; i++) {
         hex[2 * i] = digits[d[i] >> 4];
         hex[2 * i + 1] = digits[d[i] & 15];

@@ -27,6 +27,7 @@ void glim_sha256_init(glim_sha256 *h);
 void glim_sha256_update(glim_sha256 *h, const void *bytes, size_t n);
 /* Writes the digest; h must be initialised again before it is used again. */
 void glim_sha256_final(glim_sha256 *h, char hex[GLIM_SHA256_HEX]);
+void glim_sha256_digest(glim_sha256 *h, uint8_t digest[32]); /* the same as bytes */
 
 /* Called about every 4 MiB with the bytes hashed so far; false stops the work. */
 typedef bool (*glim_sha256_progress)(void *ctx, uint64_t done, uint64_t total);
