@@ -279,9 +279,9 @@ static bool map_new(glim_packed *p, const char *dir, const char *path) {
     f->fd = mkostemp(f->tmp_path, O_CLOEXEC);
     f->bytes = p->bytes;
     memcpy(f->key, p->key, sizeof f->key);
-    /* Room is reserved now: a disk that fills up later must not turn into SIGBUS. */
+    /* Room is reserved now: a disk that fills up while weights are packed must not fail the load. */
     bool ok = f->fd >= 0 && posix_fallocate(f->fd, 0, (off_t)file_size(p->bytes)) == 0;
-    void *m = ok ? mmap(NULL, HEADER + p->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, f->fd, 0) : MAP_FAILED;
+    void *m = ok ? mmap(NULL, HEADER + p->bytes, PROT_READ, MAP_SHARED, f->fd, 0) : MAP_FAILED;
     if (m == MAP_FAILED) {
         if (f->fd < 0) { /* no such temporary file: nothing to unlink */
             free(f->tmp_path);
@@ -364,6 +364,18 @@ static void *keep_file(void *arg) {
         f->tmp_path = NULL;
     }
     return NULL;
+}
+
+glim_status glim_packed_put(const glim_packed *p, size_t offset, const void *src, size_t n, glim_err *err) {
+    GLIM_ASSERT(!p->ready && offset <= p->bytes && n <= p->bytes - offset);
+    if (!p->file) {
+        if (n) memcpy((char *)p->data + offset, src, n);
+        return GLIM_OK;
+    }
+    if (write_at(p->file->fd, src, n, HEADER + offset)) return GLIM_OK;
+    glim_status rc = glim_fail_errno(err, GLIM_E_IO, errno, "could not write packed weights to \"%s\"", p->file->tmp_path);
+    glim_err_hint(err, "GLIM_CACHE=0 keeps them in memory");
+    return rc;
 }
 
 void glim_packed_commit(glim_packed *p) {

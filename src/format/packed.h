@@ -47,6 +47,11 @@ typedef enum glim_packed_state { GLIM_PACKED_ABSENT, GLIM_PACKED_WHOLE, GLIM_PAC
 enum { GLIM_PACKED_WHY = 160 };
 glim_status glim_packed_check(glim_packed_state *state, char why[GLIM_PACKED_WHY], const char *key, size_t bytes,
                               bool (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx, glim_err *err);
+/* Fills bytes [offset, offset + n) of data from src. Where data is a file's mapping (cached) this is the only way: the
+ * mapping is read-only from the start, because a store into it would cost a page fault and a page of zeros
+ * for each 4 KiB. Private memory may also be written in place. Errors: GLIM_E_IO. Threads: any, ranges
+ * apart. */
+glim_status glim_packed_put(const glim_packed *p, size_t offset, const void *src, size_t n, glim_err *err);
 /* The bytes are filled in: from now on they are read-only, and are kept if they can be. */
 void glim_packed_commit(glim_packed *p);
 /* Takes {0}. Waits at most 30 s for the file to reach the disk; a slower disk keeps working behind it. */

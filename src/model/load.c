@@ -202,9 +202,11 @@ typedef struct prepare {
     const glim_tensor **tensors; /* by address */
     size_t n_tensors;
     size_t done, total;
+    void *stage; /* [STAGE_BYTES, or one panel] where panels are made before they go into the cache file */
+    size_t stage_bytes;
 } prepare;
 
-enum { SLAB_ROWS = 64 * GLIM_PANEL };
+enum { SLAB_ROWS = 64 * GLIM_PANEL, STAGE_BYTES = 16 << 20, PUT_BYTES = 512 << 10 };
 enum { CACHE_FROM = 16 << 20 }; /* packed bytes below which a cache file saves nothing */
 
 typedef struct convert_job {
@@ -277,26 +279,92 @@ static glim_status check_finite(const prepare *s, const glim_mat *w, glim_err *e
                      t ? glim_ckpt_file(s->m->ckpt, t->file, NULL) : "?", t ? t->name : "?", row_in_tensor);
 }
 
+typedef struct put_job {
+    const glim_packed *p;
+    size_t offset;
+    const char *src;
+    size_t n;
+    _Atomic int status; /* the first that failed */
+    glim_err err;       /* its message */
+} put_job;
+
+static void put_pieces(void *ctx, size_t begin, size_t end, int worker) {
+    (void)worker;
+    put_job *j = ctx;
+    for (size_t i = begin; i < end; i++) {
+        const size_t at = i * PUT_BYTES, n = j->n - at < PUT_BYTES ? j->n - at : PUT_BYTES;
+        glim_err err = {0};
+        int none = GLIM_OK;
+        const glim_status rc = glim_packed_put(j->p, j->offset + at, j->src + at, n, &err);
+        if (rc != GLIM_OK && atomic_compare_exchange_strong(&j->status, &none, (int)rc)) j->err = err;
+    }
+}
+
+/* n bytes to where s->at + offset will be. */
+static glim_status put(const prepare *s, size_t offset, const void *src, size_t n, glim_err *err) {
+    const size_t base = (size_t)(s->at - (char *)s->m->packed.data);
+    put_job j = {.p = &s->m->packed, .offset = base + offset, .src = src, .n = n};
+    glim_pool_for(s->m->pool, (n + PUT_BYTES - 1) / PUT_BYTES, 1, put_pieces, &j);
+    if (j.status != GLIM_OK && err) *err = j.err;
+    return (glim_status)j.status;
+}
+
+/* At least n bytes to make panels in. */
+static glim_status stage(prepare *s, size_t n, glim_err *err) {
+    if (s->stage_bytes >= n) return GLIM_OK;
+    free(s->stage);
+    s->stage = NULL;
+    s->stage_bytes = 0;
+    const size_t bytes = n > STAGE_BYTES ? n : STAGE_BYTES;
+    const glim_status rc = glim_try_calloc(&s->stage, bytes, 1, "packing weights", err);
+    if (rc == GLIM_OK) s->stage_bytes = bytes;
+    return rc;
+}
+
+/* Panels of rows at w->rows, to be found at s->at + offset. */
+static glim_status pack(prepare *s, const glim_mat *w, size_t offset, glim_err *err) {
+    const glim_kernels *k = s->m->k;
+    if (!s->m->packed.cached) { /* private memory is filled in place */
+        glim_mat whole = *w;
+        glim_mat_pack(s->m->pool, k, &whole, s->at + offset);
+        return GLIM_OK;
+    }
+    const size_t panel_bytes = k->pack_bytes(w->type, GLIM_PANEL, w->n_in);
+    glim_status rc = stage(s, panel_bytes, err);
+    const size_t slab = rc == GLIM_OK ? s->stage_bytes / panel_bytes * GLIM_PANEL : 1;
+    for (size_t r = 0; rc == GLIM_OK && r < w->n_out; r += slab) {
+        glim_mat part = *w;
+        part.n_out = w->n_out - r < slab ? w->n_out - r : slab;
+        part.rows = (const char *)w->rows + r * w->row_bytes;
+        glim_mat_pack(s->m->pool, k, &part, s->stage);
+        rc = put(s, offset + r / GLIM_PANEL * panel_bytes, s->stage, k->pack_bytes(w->type, part.n_out, w->n_in), err);
+    }
+    return rc;
+}
+
 /* Rows of another type, slab by slab, handed to the packer or left as rows. */
 static glim_status convert(prepare *s, glim_mat *w, glim_dtype to, glim_err *err) {
     const glim_kernels *k = s->m->k;
     size_t dst_row_bytes;
     glim_status rc = glim_row_bytes(to, w->n_in, &dst_row_bytes, err);
     if (rc != GLIM_OK) return rc;
-    size_t pack = k->pack_bytes(to, w->n_out, w->n_in);
+    size_t pack_bytes = k->pack_bytes(to, w->n_out, w->n_in);
     size_t slab = w->n_out < SLAB_ROWS ? w->n_out : SLAB_ROWS;
+    const bool in_place = !pack_bytes && !s->m->packed.cached;
     void *wide = NULL, *rows = NULL;
     if (to != GLIM_F32) rc = glim_try_calloc(&wide, slab * w->n_in, sizeof(float), "converting weights", err);
-    if (rc == GLIM_OK && pack) rc = glim_try_calloc(&rows, slab, dst_row_bytes, "converting weights", err);
+    if (rc == GLIM_OK && !in_place) rc = glim_try_calloc(&rows, slab, dst_row_bytes, "converting weights", err);
     for (size_t r = 0; rc == GLIM_OK && r < w->n_out; r += slab) {
         size_t n = w->n_out - r < slab ? w->n_out - r : slab;
-        char *dst = pack ? rows : s->at + r * dst_row_bytes;
+        char *dst = in_place ? s->at + r * dst_row_bytes : rows;
         convert_job j = {.w = w, .to = to, .first = r, .wide = wide, .dst = dst, .dst_row_bytes = dst_row_bytes};
         glim_pool_for(s->m->pool, n, 16, convert_rows, &j);
-        if (pack) {
+        if (pack_bytes) {
             glim_mat part = {.type = to, .n_out = n, .n_in = w->n_in, .rows = rows, .row_bytes = dst_row_bytes};
             /* Panels are of one size, so a slab's panels lie at the bytes of the rows before it. */
-            glim_mat_pack(s->m->pool, k, &part, s->at + (r ? k->pack_bytes(to, r, w->n_in) : 0));
+            rc = pack(s, &part, r ? k->pack_bytes(to, r, w->n_in) : 0, err);
+        } else if (!in_place) {
+            rc = put(s, r * dst_row_bytes, rows, n * dst_row_bytes, err);
         }
     }
     free(wide);
@@ -304,22 +372,22 @@ static glim_status convert(prepare *s, glim_mat *w, glim_dtype to, glim_err *err
     if (rc != GLIM_OK) return rc;
     w->type = to;
     w->row_bytes = dst_row_bytes;
-    if (pack) w->panels = s->at, w->rows = NULL;
+    if (pack_bytes) w->panels = s->at, w->rows = NULL;
     else w->rows = s->at;
-    s->at += align64(pack ? pack : w->n_out * dst_row_bytes);
+    s->at += align64(pack_bytes ? pack_bytes : w->n_out * dst_row_bytes);
     return GLIM_OK;
 }
 
 /* What convert or pack would leave behind, when its bytes were found in the cache. */
 static glim_status point_at(prepare *s, glim_mat *w, glim_dtype to, glim_err *err) {
-    size_t pack = s->m->k->pack_bytes(to, w->n_out, w->n_in), row_bytes;
+    size_t pack_bytes = s->m->k->pack_bytes(to, w->n_out, w->n_in), row_bytes;
     glim_status rc = glim_row_bytes(to, w->n_in, &row_bytes, err);
-    if (rc != GLIM_OK || (pack == 0 && to == w->type)) return rc;
+    if (rc != GLIM_OK || (pack_bytes == 0 && to == w->type)) return rc;
     w->type = to;
     w->row_bytes = row_bytes;
-    if (pack) w->panels = s->at, w->rows = NULL;
+    if (pack_bytes) w->panels = s->at, w->rows = NULL;
     else w->rows = s->at;
-    s->at += align64(pack ? pack : w->n_out * row_bytes);
+    s->at += align64(pack_bytes ? pack_bytes : w->n_out * row_bytes);
     return GLIM_OK;
 }
 
@@ -335,11 +403,12 @@ static glim_status prepare_mat(void *ctx, glim_mat *w, mat_role role, glim_err *
     if (rc != GLIM_OK) return rc;
     if (to != w->type) rc = convert(s, w, to, err);
     else {
-        size_t pack = k->pack_bytes(to, w->n_out, w->n_in);
-        if (pack) {
-            glim_mat_pack(s->m->pool, k, w, s->at);
+        size_t pack_bytes = k->pack_bytes(to, w->n_out, w->n_in);
+        if (pack_bytes) {
+            rc = pack(s, w, 0, err);
+            w->panels = s->at;
             w->rows = NULL;
-            s->at += align64(pack);
+            s->at += align64(pack_bytes);
         }
     }
     if (rc != GLIM_OK) return rc;
@@ -377,6 +446,7 @@ static glim_status prepare_all(glim_model *m, const glim_model_params *params, g
     if (!m->tied && !s.found) rc = check_finite(&s, &embd, err);
     if (rc == GLIM_OK) rc = each_mat(m, prepare_mat, &s, err);
     if (rc == GLIM_OK) glim_packed_commit(&m->packed);
+    free(s.stage);
     free(list);
     return rc;
 }

@@ -48,9 +48,13 @@ static void open_logged(glim_packed *p, size_t bytes, char *log, size_t cap) {
 
 static void fill(glim_packed *p) {
     glim_rng r = {.seed = p->bytes};
+    glim_err err;
     for (size_t i = 0; i + 8 <= p->bytes; i += 8) {
-        uint64_t v = glim_rng_u64(&r);
-        memcpy((char *)p->data + i, &v, 8);
+        uint64_t v[512]; /* a page of words, or what is left */
+        size_t n = 0;
+        for (; n < 512 && i + 8 * n + 8 <= p->bytes; n++) v[n] = glim_rng_u64(&r);
+        CHECK_OK(glim_packed_put(p, i, v, 8 * n, &err), err);
+        i += 8 * (n - 1);
     }
 }
 

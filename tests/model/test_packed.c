@@ -21,13 +21,22 @@ static void cache_remove(void) {
 
 enum { BYTES = 100000 };
 
+/* All bytes of p, in two parts that come in the wrong order. */
+static void fill(glim_packed *p, int value) {
+    static char bytes[BYTES];
+    glim_err err;
+    memset(bytes, value, sizeof bytes);
+    CHECK_OK(glim_packed_put(p, 5, bytes + 5, BYTES - 5, &err), err);
+    CHECK_OK(glim_packed_put(p, 0, bytes, 5, &err), err);
+}
+
 TEST(bytes_come_back_under_the_same_key_only) {
     cache_new();
     glim_packed p;
     glim_err err;
     CHECK_OK(glim_packed_open(&p, "key-a", BYTES, true, &err), err);
     CHECK(!p.ready && p.cached);
-    memset(p.data, 7, BYTES);
+    fill(&p, 7);
     glim_packed_commit(&p);
     glim_packed_close(&p);
     CHECK_OK(glim_packed_open(&p, "key-a", BYTES, true, &err), err);
@@ -57,7 +66,7 @@ TEST(a_torn_or_foreign_file_is_not_believed) {
     CHECK(truncate(path, BYTES / 2) == 0);
     CHECK_OK(glim_packed_open(&p, "k", BYTES, true, &err), err);
     CHECK(!p.ready);
-    memset(p.data, 1, BYTES);
+    fill(&p, 1);
     glim_packed_commit(&p); /* replaces it */
     glim_packed_close(&p);
     int fd = open(path, O_WRONLY);
@@ -75,7 +84,7 @@ TEST(without_a_place_for_files_memory_serves) {
     setenv("XDG_CACHE_HOME", "/proc/nowhere", 1);
     CHECK_OK(glim_packed_open(&p, "k", BYTES, true, &err), err);
     CHECK(!p.ready && !p.cached);
-    memset(p.data, 1, BYTES);
+    fill(&p, 1);
     glim_packed_commit(&p);
     glim_packed_close(&p);
     setenv("XDG_CACHE_HOME", g_cache, 1);
