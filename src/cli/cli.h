@@ -129,5 +129,8 @@ int glim_cmd_perplexity(int argc, char **argv);
 int glim_cmd_bench(int argc, char **argv);
 int glim_cmd_pull(int argc, char **argv);
 int glim_cmd_quantize(int argc, char **argv);
+int glim_cmd_key(int argc, char **argv);
+int glim_cmd_usage(int argc, char **argv);
+int glim_cmd_audit(int argc, char **argv);
 
 #endif

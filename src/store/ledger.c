@@ -23,8 +23,7 @@ typedef struct room {
     int64_t tokens, money; /* what the budgets still hold; INT64_MAX: no budget */
 } room;
 
-/* First day of the period that holds `day`. */
-static int64_t period_start(glim_period p, int64_t day) {
+int64_t glim_period_start(glim_period p, int64_t day) {
     if (p == GLIM_PERIOD_DAY) return day;
     if (p == GLIM_PERIOD_TOTAL) return INT64_MIN;
     int64_t year;
@@ -36,7 +35,7 @@ static int64_t period_start(glim_period p, int64_t day) {
 static glim_status room_left(glim_db *db, const glim_key *k, int64_t day, room *out, glim_err *err) {
     *out = (room){INT64_MAX, INT64_MAX};
     if (k->token_budget < 0 && k->money_budget < 0) return GLIM_OK;
-    int64_t from = period_start(k->period, day), used[2] = {0, 0}, held[2] = {0, 0};
+    int64_t from = glim_period_start(k->period, day), used[2] = {0, 0}, held[2] = {0, 0};
     glim_db_row *r;
     bool more;
     glim_status rc = glim_db_query(db, &r, err,

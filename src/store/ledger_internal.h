@@ -29,6 +29,9 @@ void glim_slots_close(glim_slots *s);
 
 /* ---- ledger.c: inside a change ---- */
 
+/* First day of the period that holds `day`. */
+int64_t glim_period_start(glim_period p, int64_t day);
+
 typedef struct glim_grant {
     int64_t id, completion; /* row; tokens granted, all together */
     glim_price price;
