@@ -434,22 +434,20 @@ static void tell(glim_sched *d, glim_choice *c) {
     if (c->state == CHOICE_RUNNING) glim_choice_keep(d, c);
 }
 
-/* When the first choice's prompt is read, its row of logits serves all choices: they are made now, choose
- * from it too, and are told after it. */
+/* When the first choice's prompt is read, its row of logits serves all choices: they are made now, share its
+ * pages, choose from that row too, and are told after it. */
 static bool fork_due(const glim_choice *c) {
     return c->s->r.n > 1 && c->index == 0 && c->n_gen == 0 && c->state == CHOICE_RUNNING && picks(c);
 }
 
-static void run_forks(glim_sched *d, glim_choice *first) {
+static void pick_forks(glim_sched *d, glim_choice *first) {
     glim_stream *s = first->s;
-    if (glim_choice_fork(d, first) != GLIM_OK) return;
     for (uint32_t i = 1; i < s->r.n; i++) {
         glim_choice *c = s->choices[i];
         c->logit0 = first->logit0;
         c->n_logits = first->n_logits;
         c->row0 = first->row0;
         c->n_rows = first->n_rows;
-        c->n_draft = c->n_picked = 0;
         pick(d, c, d->samplers[0]);
     }
 }
@@ -485,10 +483,10 @@ void glim_batch_run(glim_sched *d) {
     }
     atomic_fetch_add_explicit(&d->c.steps, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&d->c.rows, d->n_rows, memory_order_relaxed);
+    /* Forks come before the first token: they copy masks in which nothing was accepted. */
     for (size_t i = 0; i < d->n_batch; i++) {
         glim_choice *c = d->batch[i];
-        c->n_picked = 0;
-        c->pick_failed = false;
+        c->forks = fork_due(c) && glim_choice_fork(d, c) == GLIM_OK;
     }
     glim_pool_for(e->pool, d->n_logits, 1, probs_of_rows, d);
     glim_pool_for(e->pool, d->n_batch, 1, pick_some, d);
@@ -499,10 +497,9 @@ void glim_batch_run(glim_sched *d) {
     for (size_t i = 0; i < n; i++) {
         glim_choice *c = d->batch[i];
         if (c->state != CHOICE_RUNNING) continue;
-        bool forks = fork_due(c);
-        if (forks) run_forks(d, c); /* before the first one's token moves its pages */
+        if (c->forks) pick_forks(d, c);
         tell(d, c);
-        for (uint32_t k = 1; forks && k < c->s->r.n && c->s->choices[k]; k++) tell_fork(d, c->s->choices[k]);
+        for (uint32_t k = 1; c->forks && k < c->s->r.n; k++) tell_fork(d, c->s->choices[k]);
     }
     for (size_t i = 0; i < n; i++) {
         d->batch[i]->n_rows = 0;

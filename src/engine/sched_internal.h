@@ -85,7 +85,7 @@ typedef struct glim_choice {
     size_t logit0, n_logits; /* rows of logits; the last n_draft + 1 of them choose tokens */
     size_t n_picked;
     int32_t picked[GLIM_MAX_DRAFT + 1];
-    bool pick_failed;
+    bool pick_failed, forks;
     glim_err *pick_err; /* NULL until a mask reports an error; heap */
 } glim_choice;
 
