@@ -302,22 +302,32 @@ static void silu_rows(void *ctx, size_t begin, size_t end, int worker) {
     }
 }
 
-void glim_ffn_run(glim_pass *p, const glim_ffn *f, glim_act *in, float *y, size_t n_rows) {
+size_t glim_ffn_in(glim_pass *p, const glim_ffn *f, glim_act *in, glim_matmul_job *jobs) {
     glim_ws *ws = p->ws;
-    size_t n_embd = p->m->cfg.n_embd;
-    ws->jobs[0] = (glim_matmul_job){.y = ws->gate, .y_stride = f->n_ff, .w = &f->gate, .x = in};
-    ws->jobs[1] = (glim_matmul_job){.y = ws->up, .y_stride = f->n_ff, .w = &f->up, .x = in};
-    glim_pass_matmul(p, 2);
+    jobs[0] = (glim_matmul_job){.y = ws->gate, .y_stride = f->n_ff, .w = &f->gate, .x = in};
+    jobs[1] = (glim_matmul_job){.y = ws->up, .y_stride = f->n_ff, .w = &f->up, .x = in};
+    return 2;
+}
 
-    glim_act mid;
+void glim_ffn_mid(glim_pass *p, const glim_ffn *f, glim_act *mid, size_t n_rows) {
+    glim_ws *ws = p->ws;
     unsigned forms = p->k->act_form(f->down.type);
-    glim_act_layout(&mid, ws->act_mid, ws->gate, f->n_ff, n_rows, f->n_ff, forms);
-    mid.forms = forms;
-    silu_job silu = {p->k, ws->gate, ws->up, f->n_ff, &mid, forms};
+    glim_act_layout(mid, ws->act_mid, ws->gate, f->n_ff, n_rows, f->n_ff, forms);
+    mid->forms = forms;
+    silu_job silu = {p->k, ws->gate, ws->up, f->n_ff, mid, forms};
     glim_pool_for(p->m->pool, n_rows, 1, silu_rows, &silu);
+}
 
-    ws->jobs[0] = (glim_matmul_job){.y = y, .y_stride = n_embd, .w = &f->down, .x = &mid};
-    glim_pass_matmul(p, 1);
+size_t glim_ffn_out(glim_pass *p, const glim_ffn *f, glim_act *mid, float *y, glim_matmul_job *jobs) {
+    jobs[0] = (glim_matmul_job){.y = y, .y_stride = p->m->cfg.n_embd, .w = &f->down, .x = mid};
+    return 1;
+}
+
+static void ffn_run(glim_pass *p, const glim_ffn *f, glim_act *in, float *y, size_t n_rows) {
+    glim_act mid;
+    glim_pass_matmul(p, glim_ffn_in(p, f, in, p->ws->jobs));
+    glim_ffn_mid(p, f, &mid, n_rows);
+    glim_pass_matmul(p, glim_ffn_out(p, f, &mid, y, p->ws->jobs));
 }
 
 static void block(glim_pass *p, glim_act *x, unsigned forms_next) {
@@ -350,7 +360,7 @@ static void block(glim_pass *p, glim_act *x, unsigned forms_next) {
     glim_pool_for(m->pool, n, 1, norm_rows, &norm);
 
     if (l->moe) glim_moe_run(p, x, n);
-    else glim_ffn_run(p, &l->ffn, x, ws->o, n);
+    else ffn_run(p, &l->ffn, x, ws->o, n);
 
     const float *next = p->layer + 1 < c->n_layer ? m->layers[p->layer + 1].attn_norm : NULL;
     if (next) {

@@ -102,8 +102,12 @@ unsigned glim_experts_forms_in(const glim_pass *p);
 unsigned glim_experts_forms_mid(const glim_pass *p);
 /* The first n jobs of ws->jobs, after the tap has seen them: every product of a pass goes through here. */
 void glim_pass_matmul(glim_pass *p, size_t n_jobs);
-/* y[rows] = FFN(act): gate and up, silu, down. Shared by dense layers and the shared expert. */
-void glim_ffn_run(glim_pass *p, const glim_ffn *f, glim_act *in, float *y, size_t n_rows);
+/* y[rows] = FFN(in) in three steps: products for gate and up, silu and the forms of its result, the product for
+ * down. The first and the last write jobs and say how many: a MoE layer runs its shared expert's beside the
+ * others'. */
+size_t glim_ffn_in(glim_pass *p, const glim_ffn *f, glim_act *in, glim_matmul_job *jobs);
+void glim_ffn_mid(glim_pass *p, const glim_ffn *f, glim_act *mid, size_t n_rows);
+size_t glim_ffn_out(glim_pass *p, const glim_ffn *f, glim_act *mid, float *y, glim_matmul_job *jobs);
 /* attn.c: attention of all rows over their sequences' pages; ws->q -> ws->att. */
 void glim_attn_plan(glim_pass *p);
 void glim_attn_run(glim_pass *p);

@@ -176,8 +176,6 @@ void glim_moe_run(glim_pass *p, glim_act *in, size_t n_rows) {
     glim_pool_for(p->m->pool, n_rows, 4, choose_rows, p);
     sort_slots(ws, cfg, n_rows);
 
-    if (l->ffn.n_ff) glim_ffn_run(p, &l->ffn, in, ws->o, n_rows);
-
     glim_act x, mid;
     unsigned forms = glim_experts_forms_in(p);
     glim_act_layout(&x, ws->act_exp, ws->ex, n_embd, slots, n_embd, forms);
@@ -185,7 +183,7 @@ void glim_moe_run(glim_pass *p, glim_act *in, size_t n_rows) {
     gather_job gather = {ws, in, &x, forms};
     glim_pool_for(p->m->pool, slots, 8, gather_slots, &gather);
 
-    size_t n_jobs = 0;
+    size_t n_jobs = l->ffn.n_ff ? glim_ffn_in(p, &l->ffn, in, ws->jobs) : 0;
     for (size_t e = 0; e < cfg->n_expert; e++) {
         size_t r0 = ws->first[e], n = ws->first[e + 1] - r0;
         if (n == 0) continue;
@@ -202,8 +200,10 @@ void glim_moe_run(glim_pass *p, glim_act *in, size_t n_rows) {
     mid.forms = forms;
     expert_silu silu = {p, &mid, forms};
     glim_pool_for(p->m->pool, slots, 4, silu_slots, &silu);
+    glim_act shared;
+    if (l->ffn.n_ff) glim_ffn_mid(p, &l->ffn, &shared, n_rows);
 
-    n_jobs = 0;
+    n_jobs = l->ffn.n_ff ? glim_ffn_out(p, &l->ffn, &shared, ws->o, ws->jobs) : 0;
     for (size_t e = 0; e < cfg->n_expert; e++) {
         size_t r0 = ws->first[e], n = ws->first[e + 1] - r0;
         if (n == 0) continue;
