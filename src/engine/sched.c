@@ -5,7 +5,7 @@
  * Invariants 1. Requests start in the order of rank = time of submission - priority * level_s, which never
  *               changes: a low priority waits longer, never for ever.
  *            2. The best of all choices is never parked for another: somebody always gets on.
- *            3. The engine thread takes no lock; it sleeps only when nothing can be done. */
+ *            3. A pass and sampling take no lock; the engine thread sleeps only when nothing can be done. */
 #include <limits.h>
 #include <linux/futex.h>
 #include <stdlib.h>
@@ -107,6 +107,7 @@ void glim_stream_unref(glim_stream *s) {
     free(s->ring);
     glim_hot_adapter_unref(s->adapter);
     glim_bell_unref(s->bell);
+    glim_outbox_unref(s->box);
     free(s);
 }
 
@@ -162,6 +163,7 @@ static glim_status copy_request(glim_sched *d, glim_stream *s, const glim_reques
     s->usage.n_prompt = r->n_prompt;
     s->user = r->user;
     s->box = r->outbox;
+    if (s->box) atomic_fetch_add(&s->box->refs, 1);
     s->tenant = glim_xstrdup(r->tenant ? r->tenant : "");
     size_t longest = 0;
     if (r->n_stop) {

@@ -14,7 +14,7 @@
  *   glim_outbox_next, _wait, _free: the one thread that reads that outbox.
  *   mask hooks: called by the engine thread, between submit and their `free`.
  *   glim_sched_step: never together with glim_sched_start.
- * An outbox must live until the last of its streams is closed; streams may outlive the scheduler.
+ * An outbox may be freed when the last of its streams is closed; streams may outlive the scheduler.
  *
  * An epoll thread: one outbox whose wake writes to an eventfd (called at most once a step). When the eventfd
  * is readable: read it, then `while ((s = glim_outbox_next(box))) while (glim_stream_next(s, &ev)) ...`.
@@ -174,7 +174,7 @@ typedef struct glim_event {
  * request's sequences are not stepped, and give their pages away first. */
 bool glim_stream_next(glim_stream *s, glim_event *ev);
 /* Ends the request before the next step; tokens of the step that runs now may still appear, then
- * GLIM_EV_FINISH of each open choice (GLIM_FINISH_CANCELLED) and GLIM_EV_END. */
+ * GLIM_EV_FINISH of each choice that had begun (GLIM_FINISH_CANCELLED) and GLIM_EV_END. */
 void glim_stream_cancel(glim_stream *s);
 void glim_stream_close(glim_stream *s); /* cancels if need be; the handle is gone. Takes NULL */
 void *glim_stream_user(const glim_stream *s);

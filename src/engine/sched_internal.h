@@ -122,6 +122,9 @@ struct glim_stream {
 };
 
 struct glim_outbox {
+    _Atomic int refs;                    /* reader, each stream, the engine while it is dirty */
+    pthread_mutex_t lock;                /* only between wake and glim_outbox_free: no wake after it */
+    _Atomic bool gone;                   /* its reader has left */
     _Atomic(struct glim_stream *) ready; /* pushed by the engine */
     struct glim_stream *local;           /* taken by the reader, oldest first */
     void (*wake)(void *ctx);
@@ -214,6 +217,7 @@ void glim_stream_put_embedding(glim_sched *d, glim_choice *c, const float *v, si
 void glim_stream_put_finish(glim_sched *d, glim_choice *c, glim_finish f, const char *text, size_t n_text,
                             const char *message);
 void glim_stream_put_end(glim_sched *d, glim_stream *s, glim_status status, const char *message);
+void glim_outbox_unref(glim_outbox *b); /* takes NULL */
 void glim_outboxes_wake(glim_sched *d); /* at the end of a step */
 glim_status glim_stream_ring_new(glim_stream *s, size_t n_choices, size_t longest_stop, size_t max_piece, size_t n_values,
                                  glim_err *err);

@@ -4,7 +4,9 @@
  *   1. `put` is written by the engine thread only, `got` by the reader only: `put - got` bytes are unread.
  *   2. A record never wraps: where it would, a SKIP record fills the ring's end.
  *   3. Token events leave tail_room bytes free, so FINISH of every choice and END always fit.
- *   4. A stream is on at most one outbox list at a time (in_outbox); the list holds a reference. in_outbox
+ *   4. The reader may leave at any time: streams and the engine hold the outbox until they are done with it,
+ *      and `wake` is not called any more once glim_outbox_free has returned.
+ *   5. A stream is on at most one outbox list at a time (in_outbox); the list holds a reference. in_outbox
  *      falls before the reader reads, so an event put later pushes it again. */
 #include <limits.h>
 #include <linux/futex.h>
@@ -81,14 +83,33 @@ size_t glim_stream_room(const glim_stream *s) {
     return used + reserve >= s->cap ? 0 : s->cap - used - reserve;
 }
 
+void glim_outbox_unref(glim_outbox *b) {
+    if (!b || atomic_fetch_sub(&b->refs, 1) != 1) return;
+    pthread_mutex_destroy(&b->lock);
+    free(b);
+}
+
+/* Nobody will read what is on the list. */
+static void forget_ready(glim_outbox *b) {
+    for (glim_stream *s = atomic_exchange(&b->ready, NULL), *next; s; s = next) {
+        next = s->next_ready;
+        glim_stream_unref(s);
+    }
+}
+
 static void notify(glim_sched *d, glim_stream *s) {
     if (!s->box || atomic_exchange(&s->in_outbox, true)) return;
     atomic_fetch_add(&s->refs, 1);
     glim_stream *head = atomic_load(&s->box->ready);
     do s->next_ready = head;
     while (!atomic_compare_exchange_weak(&s->box->ready, &head, s));
+    if (atomic_load(&s->box->gone)) { /* pushed behind the reader's back: either we or it see the other */
+        forget_ready(s->box);
+        return;
+    }
     if (!s->box->dirty) {
         s->box->dirty = true;
+        atomic_fetch_add(&s->box->refs, 1);
         s->box->next_dirty = d->dirty;
         d->dirty = s->box;
     }
@@ -202,6 +223,8 @@ uint64_t glim_stream_id(const glim_stream *s) { return s->id; }
 
 glim_outbox *glim_outbox_new(void (*wake)(void *ctx), void *ctx) {
     glim_outbox *b = glim_xcalloc(1, sizeof *b);
+    b->refs = 1;
+    pthread_mutex_init(&b->lock, NULL);
     b->wake = wake;
     b->ctx = ctx;
     return b;
@@ -240,8 +263,11 @@ void glim_outbox_wait(glim_outbox *b, int timeout_ms) {
 
 void glim_outbox_free(glim_outbox *b) {
     if (!b) return;
+    pthread_mutex_lock(&b->lock);
+    atomic_store(&b->gone, true);
+    pthread_mutex_unlock(&b->lock);
     while (glim_outbox_next(b)) {} /* references of closed streams */
-    free(b);
+    glim_outbox_unref(b);
 }
 
 void glim_outboxes_wake(glim_sched *d) {
@@ -250,7 +276,13 @@ void glim_outboxes_wake(glim_sched *d) {
         d->dirty = b->next_dirty;
         b->dirty = false;
         atomic_fetch_add(&b->rung, 1);
-        if (b->wake) b->wake(b->ctx);
-        else if (atomic_load(&b->asleep)) futex_wake(&b->rung);
+        if (b->wake) {
+            pthread_mutex_lock(&b->lock);
+            if (!atomic_load(&b->gone)) b->wake(b->ctx);
+            pthread_mutex_unlock(&b->lock);
+        } else if (atomic_load(&b->asleep)) {
+            futex_wake(&b->rung);
+        }
+        glim_outbox_unref(b);
     }
 }
