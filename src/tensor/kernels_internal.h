@@ -8,6 +8,9 @@
 extern const glim_kernels glim_kernels_ref;
 #if defined __x86_64__
 extern const glim_kernels glim_kernels_avx2;   /* needs AVX2, FMA, F16C, BMI2 */
+/* Whether its block products use vpdpbusd: 1, 0, or -1 for what this CPU has (blocks.c). For tests; set before use. */
+extern int glim_avx2_dots;
+bool glim_avx2_has_dots(void);
 /* Whether bf16 products use vdpbf16ps: 1, 0, or -1 for what suits this CPU (dense.c). For tests; set before use. */
 extern int glim_avx512_bf16_dots;
 extern const glim_kernels glim_kernels_avx512; /* needs F, BW, VL, DQ, VNNI, BF16, VBMI */

@@ -8,15 +8,24 @@
 #include "base/alloc.h"
 #include "base/pool.h"
 #include "base/rng.h"
-#include "tensor/kernels.h"
+#include "tensor/kernels_internal.h"
 #include "test.h"
 
 static const char *const g_set_names[] = {"ref", "avx2", "avx512"};
+/* "avx2 plain": without vpdpbusd, which "avx2" uses where the CPU has it. */
+static const char *const g_variants[] = {"ref", "avx2", "avx2 plain", "avx512"};
+static inline const glim_kernels *variant(const char *name) {
+    const bool plain = strcmp(name, "avx2 plain") == 0;
+#if defined __x86_64__
+    glim_avx2_dots = plain ? 0 : -1;
+#endif
+    return glim_kernels_find(plain ? "avx2" : name);
+}
 
-/* For every set that this CPU can run. */
-#define EACH_SET(k)                                                                     \
-    for (size_t set_i = 0; set_i < GLIM_COUNT(g_set_names); set_i++)                    \
-        for (const glim_kernels *k = glim_kernels_find(g_set_names[set_i]); k; k = NULL)
+/* For every set that this CPU can run, in every variant. */
+#define EACH_SET(k)                                                            \
+    for (size_t set_i = 0; set_i < GLIM_COUNT(g_variants); set_i++)            \
+        for (const glim_kernels *k = variant(g_variants[set_i]); k; k = NULL)
 
 /* Zeroed, on a cache line, with `slack` poisoned floats behind it that a test can check. */
 static inline void *mem64(size_t n_bytes) {

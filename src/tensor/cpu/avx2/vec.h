@@ -88,6 +88,34 @@ INLINE uint32_t max_lanes_epu32(__m256i v) {
     return (uint32_t)_mm_cvtsi128_si32(_mm_max_epu32(m, _mm_shuffle_epi32(m, 0xb1)));
 }
 
+/* ---- tiles of products ---- */
+
+/* acc [R][16] of rows [row, row + R) from columns col on, `cols` of which are y's, or zero; and back, with the
+ * bias if they are the last. */
+INLINE void take_y(const glim_matmul_job *j, size_t col, size_t cols, size_t row, size_t R, bool zero,
+                   float (*acc)[GLIM_PANEL]) {
+    const float *y = j->y + row * j->y_stride + col;
+    for (size_t r = 0; r < R; r++, y += j->y_stride) {
+        _mm256_store_ps(acc[r], zero ? _mm256_setzero_ps() : load_n(y, cols));
+        _mm256_store_ps(acc[r] + 8, zero || cols <= 8 ? _mm256_setzero_ps() : load_n(y + 8, cols - 8));
+    }
+}
+INLINE void give_y(const glim_matmul_job *j, size_t col, size_t cols, size_t row, size_t R, bool last,
+                   float (*acc)[GLIM_PANEL]) {
+    for (size_t c = 0; c < 16 && c < cols; c += 8) {
+        float *y = j->y + row * j->y_stride + col + c;
+        const bool biased = last && j->bias;
+        const __m256 bias = biased ? load_n(j->bias + col + c, cols - c) : _mm256_setzero_ps();
+        for (size_t r = 0; r < R; r++, y += j->y_stride) {
+            const __m256 v = _mm256_load_ps(acc[r] + c);
+            store_n(y, cols - c, biased ? _mm256_add_ps(v, bias) : v);
+        }
+    }
+}
+
+/* How many of `left` rows, 3 or more, the next tile takes: sixes, and then such that none is smaller than 3. */
+INLINE size_t tile_rows(size_t left) { return left >= 9 || left == 6 ? 6 : left >= 7 ? 4 : left; }
+
 void glim_avx2_matmul(const glim_matmul_job *j, size_t out0, size_t n_out, size_t row0, size_t n_rows);
 void glim_avx2_matmul_blocks(const glim_matmul_job *j, size_t out0, size_t n_out, size_t row0,
                              size_t n_rows);
