@@ -106,6 +106,7 @@ static void one(bench *b, const json_t *schema, const char *name, uint64_t seed)
         for (size_t k = 0; k < b->n_stops; k++) done |= id == b->stops[k];
     }
     b->unfinished += !done;
+    if (!done && getenv("GLIM_BENCH_SHOW")) printf("%s: cut\n", name);
     size_t bytes = glim_constraint_bytes(c);
     if (bytes > b->most_bytes) b->most_bytes = bytes;
     free(bits);

@@ -47,12 +47,12 @@ uint32_t glim_node_dfa(glim_grammar *g, const glim_dfa *d, uint32_t next) {
     return add(g, (glim_node){.kind = GLIM_NODE_DFA, .u.dfa = d, .next = next});
 }
 
-uint32_t glim_node_str(glim_grammar *g, uint32_t min, uint32_t max, uint32_t next) {
-    return add(g, (glim_node){.kind = GLIM_NODE_STR, .min = min, .max = max, .next = next});
+uint32_t glim_node_str(glim_grammar *g, glim_str_mode mode, uint32_t min, uint32_t max, uint32_t next) {
+    return add(g, (glim_node){.kind = GLIM_NODE_STR, .mode = (uint8_t)mode, .min = min, .max = max, .next = next});
 }
 
-uint32_t glim_node_key(glim_grammar *g, const glim_keyset *names, uint32_t next) {
-    return add(g, (glim_node){.kind = GLIM_NODE_KEY, .u.names = names, .next = next});
+uint32_t glim_node_key(glim_grammar *g, glim_str_mode mode, const glim_keyset *names, uint32_t next) {
+    return add(g, (glim_node){.kind = GLIM_NODE_KEY, .mode = (uint8_t)mode, .u.names = names, .next = next});
 }
 
 uint32_t glim_node_token(glim_grammar *g, int32_t id, uint32_t next) {

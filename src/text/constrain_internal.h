@@ -152,11 +152,15 @@ enum {
     GLIM_STR_OPEN, /* the quote is due */
     GLIM_STR_BODY, /* between two characters */
     GLIM_STR_DONE, /* the closing quote was read */
-    GLIM_N_STR = 24,
+    GLIM_STR_LESS, /* between two characters, the last was "<" and "/" may not follow */
+    GLIM_N_STR = 25,
     GLIM_STR_DEAD = 31
 };
-/* VALUE: any escape that is one, surrogates in pairs. KEY: the one spelling of GLIM_SPELL_JSON, no \u. */
-typedef enum glim_str_mode { GLIM_STR_VALUE, GLIM_STR_KEY, GLIM_N_STR_MODE } glim_str_mode;
+/* VALUE: any escape that is one, surrogates in pairs. KEY: the one spelling of GLIM_SPELL_JSON, no \u. The XML modes do
+ * not write "</" (but may write "<\/"), so that no string can spell the tag that ends an argument. */
+typedef enum glim_str_mode { GLIM_STR_VALUE, GLIM_STR_KEY, GLIM_STR_XML_VALUE, GLIM_STR_XML_KEY, GLIM_N_STR_MODE } glim_str_mode;
+/* Whether a character may begin at a place. */
+static inline bool glim_str_between(unsigned place) { return place == GLIM_STR_BODY || place == GLIM_STR_LESS; }
 typedef struct glim_str_table {
     uint8_t to[GLIM_N_STR_MODE][GLIM_N_STR][256]; /* GLIM_STR_DEAD: no */
     glim_bytes first[GLIM_N_STR_MODE][GLIM_N_STR];
@@ -186,7 +190,7 @@ typedef struct glim_vocab_node {
     uint32_t skip, first;
     uint16_t depth;
     uint8_t byte;
-    uint8_t ends; /* tokens that end here: order[first], ... as long as their length is depth */
+    uint8_t ends; /* tokens that end here: order[first .. first + ends) */
 } glim_vocab_node;
 
 /* A token that leaves a string before its end: what follows, tok[off..], is up to the context. */
@@ -222,7 +226,8 @@ typedef enum glim_common { /* automata that every grammar shares */
     GLIM_COMMON_BOOL,
     GLIM_COMMON_INTEGER,
     GLIM_COMMON_NUMBER,
-    GLIM_COMMON_RAW,    /* raw text without </arg_value> */
+    GLIM_COMMON_RAW,    /* raw text without </arg_value> and </tool_call> */
+    GLIM_COMMON_NO_END, /* any bytes without </arg_value> */
     GLIM_COMMON_NO_THINK,  /* any bytes without </think> */
     GLIM_COMMON_TO_THINK,  /* any bytes up to the first </think> and with it */
     GLIM_COMMON_NO_CALL,   /* the same for <tool_call> */
@@ -241,6 +246,8 @@ struct glim_constraint_vocab {
     const char **text; /* [n] bytes of text tokens, NULL for others */
     uint16_t *len;
     uint32_t root[256]; /* child of the root, or 0 */
+    uint32_t *quotes;   /* tokens with three quotes or more: they can hold a whole key after the end of another */
+    size_t n_quotes;
     glim_vocab_str str[GLIM_N_STR_MODE][2]; /* from OPEN, from BODY */
     int32_t *stop;
     size_t n_stop;
@@ -265,8 +272,8 @@ static inline bool glim_bit_has(const uint32_t *bits, uint32_t id) { return bits
 typedef enum glim_node_kind {
     GLIM_NODE_LIT,    /* terminal: text[0..len); data: bytes read */
     GLIM_NODE_DFA,    /* terminal: data: state */
-    GLIM_NODE_STR,    /* terminal: string of min..max characters; data: characters << 5 | place */
-    GLIM_NODE_KEY,    /* terminal: key that is none of the names in `names`; data: place in names << 5 | place */
+    GLIM_NODE_STR,    /* terminal: string of min..max characters; data: characters << 5 | place. `mode` for it and KEY */
+    GLIM_NODE_KEY,    /* terminal: key that is none of `names` and none seen before; data: bytes so far << 5 | place */
     GLIM_NODE_TOKEN,  /* terminal: the control token id */
     GLIM_NODE_ACCEPT, /* the answer may end */
     GLIM_NODE_SPLIT,  /* a or b */
@@ -276,7 +283,7 @@ typedef enum glim_node_kind {
 } glim_node_kind;
 
 typedef struct glim_node {
-    uint8_t kind, deeper;
+    uint8_t kind, deeper, mode;
     uint16_t height; /* containers that have to be opened from here on until this rule returns */
     uint32_t next, b; /* SPLIT: next or b. CALL, COUNT: b is the body */
     uint32_t min, max; /* STR, COUNT. TOKEN: min is the id */
@@ -322,8 +329,8 @@ void glim_grammar_free(glim_grammar *g);
 /* Each makes a node; GLIM_NO_NODE (and failed or full) when it cannot. `next` may be set later. */
 uint32_t glim_node_lit(glim_grammar *g, const char *s, size_t n, uint32_t next);
 uint32_t glim_node_dfa(glim_grammar *g, const glim_dfa *d, uint32_t next);
-uint32_t glim_node_str(glim_grammar *g, uint32_t min, uint32_t max, uint32_t next);
-uint32_t glim_node_key(glim_grammar *g, const glim_keyset *names, uint32_t next);
+uint32_t glim_node_str(glim_grammar *g, glim_str_mode mode, uint32_t min, uint32_t max, uint32_t next);
+uint32_t glim_node_key(glim_grammar *g, glim_str_mode mode, const glim_keyset *names, uint32_t next);
 uint32_t glim_node_token(glim_grammar *g, int32_t id, uint32_t next);
 uint32_t glim_node_call(glim_grammar *g, uint32_t body, bool deeper, uint32_t next);
 uint32_t glim_node_count(glim_grammar *g, uint32_t base, uint32_t min, uint32_t max, uint32_t more, uint32_t done);
@@ -367,9 +374,27 @@ glim_status glim_grammar_spec(glim_grammar *g, const glim_constraint_spec *spec,
 typedef struct glim_mconfig {
     uint32_t node, data, frame;
 } glim_mconfig;
+/* What to do when a rule returns; and, while it runs, the keys its object has seen. */
 typedef struct glim_frame {
-    uint32_t ret, data, parent, depth;
+    uint32_t ret, data, parent, depth, seen;
 } glim_frame;
+/* The bytes of a key read so far, as a linked list: equal keys of one node are equal numbers. */
+typedef struct glim_partial {
+    uint32_t parent; /* 0 for the empty beginning */
+    uint32_t node;   /* whose key it is */
+    uint32_t names;  /* place in the declared names plus one, 0: none of them any more */
+    uint32_t byte;
+} glim_partial;
+typedef struct glim_seen {
+    uint32_t prev, partial; /* 0: none before */
+} glim_seen;
+/* Entries of one size, each kept once. Entry 0 stands for none. */
+typedef struct glim_pool {
+    char *v;
+    size_t n, cap, size;
+    uint32_t *hash; /* open addressing; indices, 0: free */
+    size_t n_hash;
+} glim_pool;
 typedef struct glim_mstate {
     uint32_t off, n; /* configs, sorted; all at terminals */
     glim_bytes first;
@@ -388,12 +413,11 @@ typedef struct glim_machine {
     const glim_grammar *g;
     glim_mconfig *config;
     size_t n_config, cap_config;
-    glim_frame *frame; /* frame 0: the bottom */
-    size_t n_frame, cap_frame;
+    glim_pool frames, partials, seen; /* frame 0: the bottom */
     glim_mstate *state; /* state 0: dead */
     size_t n_state, cap_state;
-    uint32_t *frame_hash, *state_hash; /* open addressing, powers of two */
-    size_t n_frame_hash, n_state_hash;
+    uint32_t *state_hash; /* open addressing, a power of two */
+    size_t n_state_hash;
     struct glim_memo {
         uint64_t key; /* state << 8 | byte, plus one; 0: free */
         uint32_t to;
@@ -404,7 +428,7 @@ typedef struct glim_machine {
     glim_kept_mask *kept;
     size_t n_kept, cap_kept;
     uint32_t newest, oldest; /* indices plus one */
-    uint32_t *scratch;       /* [2 * n_words] */
+    uint32_t *scratch;       /* [n_words] for masks of keys */
     bool failed;
 } glim_machine;
 bool glim_machine_init(glim_machine *m, const glim_grammar *g);
@@ -423,7 +447,16 @@ uint32_t glim_machine_copy(glim_machine *m, const glim_machine *from, uint32_t s
 /* The mask of a state, made if it is not kept. NULL: no memory. Valid until the next call. */
 const glim_kept_mask *glim_machine_mask(glim_machine *m, uint32_t state, size_t max_bytes);
 
-/* Moves a terminal's data over a byte; UINT32_MAX: it cannot. */
+static inline const glim_frame *glim_frame_at(const glim_machine *m, uint32_t i) { return (const glim_frame *)m->frames.v + i; }
+static inline const glim_partial *glim_partial_at(const glim_machine *m, uint32_t i) {
+    return (const glim_partial *)m->partials.v + i;
+}
+static inline const glim_seen *glim_seen_at(const glim_machine *m, uint32_t i) { return (const glim_seen *)m->seen.v + i; }
+/* The empty key of a node; 0: no memory. */
+uint32_t glim_partial_root(glim_machine *m, uint32_t node);
+
+/* Moves a terminal's data over a byte; UINT32_MAX: it cannot. Keys, whose names
+ * are the machine's business, are any key here. */
 uint32_t glim_terminal_step(const glim_node *n, uint32_t data, uint8_t b);
 /* Whether it is whole there, and whether it could also go on. */
 bool glim_terminal_whole(const glim_node *n, uint32_t data);

@@ -28,9 +28,7 @@ static uint32_t child(const glim_constraint_vocab *v, uint32_t at, uint8_t b) {
 }
 
 static void set_ends(const build *x, const glim_vocab_node *n) {
-    const glim_constraint_vocab *v = x->v;
-    for (uint32_t k = n->first; n->ends && k < v->node[n->skip].first && v->len[v->order[k]] == n->depth; k++)
-        glim_bit_set(x->bits, v->order[k]);
+    for (uint32_t k = n->first; k < n->first + n->ends; k++) glim_bit_set(x->bits, x->v->order[k]);
 }
 
 /* Everything below a node of the trie that the machine can read from `state`. */
@@ -63,8 +61,7 @@ static void literal(const build *x, const glim_node *n, const glim_mconfig *c) {
 
 /* Tokens that leave a string: their rests are read from the state behind it. lo..hi: characters they may
  * spend before. */
-static void run_exits(const build *x, const glim_vocab_exit *e, size_t n, uint32_t lo, uint32_t hi,
-                      const uint32_t *banned) {
+static void run_exits(const build *x, const glim_vocab_exit *e, size_t n, uint32_t lo, uint32_t hi) {
     uint32_t at[GLIM_CON_TOKEN_BYTES + 1];
     size_t alive = 0, same = 0; /* at[0..alive] hold the last rest followed; `same` of it are shared by this one */
     bool first = true;
@@ -73,7 +70,7 @@ static void run_exits(const build *x, const glim_vocab_exit *e, size_t n, uint32
     for (size_t i = 0; i < n; i++) {
         same = first ? 0 : e[i].lcp < same ? e[i].lcp : same;
         uint32_t tok = e[i].tok;
-        if (e[i].chars < lo || e[i].chars > hi || (banned && glim_bit_has(banned, tok))) continue;
+        if (e[i].chars < lo || e[i].chars > hi) continue;
         const char *rest = x->v->text[tok] + e[i].off;
         size_t len = (size_t)(x->v->len[tok] - e[i].off);
         bool dead = !first && same > alive;
@@ -96,7 +93,7 @@ static void use_leaf(void *ctx, const glim_leaf_mask *m) {
 }
 
 static void string(const build *x, const glim_node *n, const glim_mconfig *c) {
-    const glim_vocab_str *s = &x->v->str[GLIM_STR_VALUE][(c->data & 31) == GLIM_STR_BODY];
+    const glim_vocab_str *s = &x->v->str[n->mode][(c->data & 31) == GLIM_STR_BODY];
     uint32_t chars = c->data >> 5;
     uint32_t lo = n->min > chars ? n->min - chars : 0, hi = n->max == GLIM_NO_MAX ? UINT32_MAX : n->max - chars;
     if (lo == 0 && hi == UINT32_MAX) or_bits(x->bits, s->all, x->v->n_words);
@@ -107,40 +104,17 @@ static void string(const build *x, const glim_node *n, const glim_mconfig *c) {
         for (size_t i = 0; i < s->n_close; i++)
             if (s->close[i].chars >= lo && s->close[i].chars <= hi) glim_bit_set(x->bits, s->close[i].tok);
     }
-    run_exits(x, s->exit, s->n_exit, lo, hi, NULL);
+    run_exits(x, s->exit, s->n_exit, lo, hi);
 }
 
-/* Tokens that would close the quote right after one of the names below `at`, which stands at `trie`. */
-static void ban(const build *x, const glim_keyset *t, uint32_t at, uint32_t trie, uint32_t *banned) {
-    const glim_constraint_vocab *v = x->v;
-    uint32_t quote = t->node[at].ends ? child(v, trie, '"') : 0;
-    if (quote)
-        for (uint32_t k = v->node[quote].first; k < v->node[v->node[quote].skip].first; k++)
-            glim_bit_set(banned, v->order[k]);
-    for (uint32_t c = t->node[at].child; c; c = t->node[c].sibling) {
-        uint32_t to = child(v, trie, t->node[c].byte);
-        if (to) ban(x, t, c, to, banned); /* no deeper than a token is long */
-    }
-}
-
-static void key(const build *x, const glim_node *n, const glim_mconfig *c) {
-    bool open = (c->data & 31) == GLIM_STR_OPEN;
-    const glim_vocab_str *s = &x->v->str[GLIM_STR_KEY][!open];
-    uint32_t pos = c->data >> 5, *banned = x->m->scratch;
-    uint32_t trie = open ? x->v->root['"'] : 0;
-    if (pos) {
-        memset(banned, 0, x->v->n_words * sizeof *banned);
-        if (trie || !open) ban(x, n->u.names, pos - 1, trie, banned);
-        for (size_t i = 0; i < x->v->n_words; i++) x->bits[i] |= s->all[i] & ~banned[i];
-    } else or_bits(x->bits, s->all, x->v->n_words);
-    run_exits(x, s->exit, s->n_exit, 0, UINT32_MAX, pos ? banned : NULL);
-}
-
-/* A string from inside a character or an escape: few tokens go on there, so they are walked. */
+/* A string from inside a character or an escape (few tokens go on there), or after "<" where "/" may not follow: a walk. */
 static void walk_string(const build *x, const glim_node *n, const glim_mconfig *c) {
     const glim_constraint_vocab *v = x->v;
+    glim_node any_key = {.kind = GLIM_NODE_KEY, .mode = n->mode};
     uint32_t data[GLIM_CON_TOKEN_BYTES + 1], state[GLIM_CON_TOKEN_BYTES + 1]; /* inside, or else behind */
-    data[0] = c->data;
+    bool is_key = n->kind == GLIM_NODE_KEY;
+    if (is_key) n = &any_key;
+    data[0] = is_key ? c->data & 31 : c->data;
     state[0] = 0;
     for (uint32_t i = 1; i < v->n_nodes;) {
         const glim_vocab_node *t = &v->node[i];
@@ -162,6 +136,71 @@ static void walk_string(const build *x, const glim_node *n, const glim_mconfig *
     }
 }
 
+/* Takes back the tokens that go on with a quote at a node of the trie. */
+static void ban_quote(const build *x, uint32_t trie, uint32_t *bits) {
+    const glim_constraint_vocab *v = x->v;
+    uint32_t quote = child(v, trie, '"');
+    if (!quote) return;
+    for (uint32_t k = v->node[quote].first; k < v->node[v->node[quote].skip].first; k++)
+        bits[v->order[k] / 32] &= ~((uint32_t)1 << v->order[k] % 32);
+}
+
+/* Tokens that would close the quote right after one of the names below `at`, which stands at `trie`. */
+static void ban_names(const build *x, const glim_keyset *t, uint32_t at, uint32_t trie, uint32_t *bits) {
+    if (t->node[at].ends) ban_quote(x, trie, bits);
+    for (uint32_t c = t->node[at].child; c; c = t->node[c].sibling) {
+        uint32_t to = child(x->v, trie, t->node[c].byte);
+        if (to) ban_names(x, t, c, to, bits); /* no deeper than a token is long */
+    }
+}
+
+/* The same for a key seen before, if what was read so far is a beginning of it. */
+static void ban_seen(const build *x, uint32_t key, uint32_t partial, uint32_t trie, uint32_t *bits) {
+    uint8_t rest[GLIM_CON_TOKEN_BYTES];
+    size_t n = 0;
+    for (; key && key != partial; key = glim_partial_at(x->m, key)->parent) {
+        if (n == sizeof rest) return; /* no token reaches its end */
+        rest[n++] = (uint8_t)glim_partial_at(x->m, key)->byte;
+    }
+    if (key != partial) return;
+    while (n) {
+        trie = child(x->v, trie, rest[--n]);
+        if (!trie) return;
+    }
+    ban_quote(x, trie, bits);
+}
+
+/* A key: like a string, less the names it must not be. What follows its end does not depend on which key it was, except
+ * in tokens that hold another whole key: those few are read by the machine. */
+static void key(build *x, const glim_node *n, const glim_mconfig *c, uint32_t state) {
+    const glim_constraint_vocab *v = x->v;
+    glim_machine *m = x->m;
+    unsigned place = c->data & 31;
+    bool open = place == GLIM_STR_OPEN;
+    uint32_t partial = open ? glim_partial_root(m, c->node) : c->data >> 5, *all = x->bits, *own = m->scratch;
+    memset(own, 0, v->n_words * sizeof *own);
+    x->bits = own;
+    if (open || place == GLIM_STR_BODY) {
+        const glim_vocab_str *s = &v->str[n->mode][!open];
+        or_bits(own, s->all, v->n_words);
+        run_exits(x, s->exit, s->n_exit, 0, UINT32_MAX);
+    } else walk_string(x, n, c);
+    uint32_t trie = open ? v->root['"'] : 0, names = glim_partial_at(m, partial)->names;
+    if (trie || !open) {
+        if (names) ban_names(x, n->u.names, names - 1, trie, own);
+        for (uint32_t s = glim_frame_at(m, c->frame)->seen; s; s = glim_seen_at(m, s)->prev)
+            ban_seen(x, glim_seen_at(m, s)->partial, partial, trie, own);
+    }
+    for (size_t i = 0; i < v->n_quotes; i++) {
+        uint32_t tok = v->quotes[i], s = state;
+        for (size_t k = 0; k < v->len[tok] && s; k++) s = glim_machine_step(m, s, (uint8_t)v->text[tok][k]);
+        own[tok / 32] &= ~((uint32_t)1 << tok % 32);
+        if (s) glim_bit_set(own, tok);
+    }
+    x->bits = all;
+    or_bits(all, own, v->n_words);
+}
+
 bool glim_mask_build(glim_machine *m, glim_constraint_vocab *v, uint32_t state, uint32_t *bits) {
     build x = {.m = m, .v = v, .bits = bits};
     uint32_t off = m->state[state].off, count = m->state[state].n;
@@ -180,9 +219,9 @@ bool glim_mask_build(glim_machine *m, glim_constraint_vocab *v, uint32_t state, 
         x.after = glim_machine_after(m, &c);
         if (n->kind == GLIM_NODE_LIT) literal(&x, n, &c);
         else if (n->kind == GLIM_NODE_DFA) m->failed |= !glim_vocab_leaf(v, n->u.dfa, c.data, use_leaf, &x);
+        else if (n->kind == GLIM_NODE_KEY) key(&x, n, &c, state);
         else if (at != GLIM_STR_OPEN && at != GLIM_STR_BODY) walk_string(&x, n, &c);
-        else if (n->kind == GLIM_NODE_STR) string(&x, n, &c);
-        else key(&x, n, &c);
+        else string(&x, n, &c);
     }
     return !m->failed;
 }

@@ -2,13 +2,13 @@
  *
  * A place is between characters (BODY), inside a UTF-8 character, or inside an escape. An escape of a high surrogate must
  * be followed by one of a low surrogate, so those are places too. Characters are counted by whoever walks: one begins
- * whenever BODY is left for anything but DONE. */
+ * whenever BODY or LESS is left for anything but DONE. */
 #include <string.h>
 
 #include "text/constrain_internal.h"
 
 enum {
-    AT_TAIL1 = GLIM_STR_DONE + 1, /* UTF-8: one more byte of 80..bf */
+    AT_TAIL1 = GLIM_STR_LESS + 1, /* UTF-8: one more byte of 80..bf */
     AT_TAIL2,
     AT_TAIL3,
     AT_E0, /* after this lead byte: the second one is limited */
@@ -56,9 +56,13 @@ static uint8_t tail(unsigned b, unsigned lo, unsigned hi, unsigned to) {
 static uint8_t hex(unsigned b, unsigned to) { return (uint8_t)(is_hex(b) ? to : GLIM_STR_DEAD); }
 
 static uint8_t step(glim_str_mode mode, unsigned at, unsigned b) {
+    bool xml = mode == GLIM_STR_XML_VALUE || mode == GLIM_STR_XML_KEY, any = mode == GLIM_STR_VALUE || mode == GLIM_STR_XML_VALUE;
     switch (at) {
     case GLIM_STR_OPEN: return b == '"' ? GLIM_STR_BODY : GLIM_STR_DEAD;
-    case GLIM_STR_BODY: return body(b);
+    case GLIM_STR_LESS:
+        if (!xml || b == '/') return GLIM_STR_DEAD;
+        /* fall through */
+    case GLIM_STR_BODY: return xml && b == '<' ? GLIM_STR_LESS : body(b);
     case AT_TAIL1: return tail(b, 0x80, 0xbf, GLIM_STR_BODY);
     case AT_TAIL2: return tail(b, 0x80, 0xbf, AT_TAIL1);
     case AT_TAIL3: return tail(b, 0x80, 0xbf, AT_TAIL2);
@@ -68,8 +72,8 @@ static uint8_t step(glim_str_mode mode, unsigned at, unsigned b) {
     case AT_F4: return tail(b, 0x80, 0x8f, AT_TAIL2);
     case AT_ESC:
         if (b && strchr("\"\\bfnrt", (int)b)) return GLIM_STR_BODY;
-        if (mode == GLIM_STR_VALUE && b == '/') return GLIM_STR_BODY;
-        return mode == GLIM_STR_VALUE && b == 'u' ? AT_U1 : GLIM_STR_DEAD;
+        if (any && b == '/') return GLIM_STR_BODY;
+        return any && b == 'u' ? AT_U1 : GLIM_STR_DEAD;
     case AT_U1: return lower(b) == 'd' ? AT_D2 : hex(b, AT_U2);
     case AT_U2: return hex(b, AT_U3);
     case AT_U3: return hex(b, AT_U4);

@@ -20,6 +20,7 @@ static int by_bytes(const void *x, const void *y, void *ctx) {
     return (a > b) - (a < b);
 }
 
+/* A vocabulary that lists the same bytes more than 255 times has those beyond never chosen. */
 static bool build_trie(glim_constraint_vocab *v) {
     size_t cap = 0;
     uint32_t open[GLIM_CON_TOKEN_BYTES + 1]; /* the node at each depth of the token before */
@@ -32,6 +33,7 @@ static bool build_trie(glim_constraint_vocab *v) {
         if (i == v->n_order) same = 0;
         for (; depth > same; depth--) v->node[open[depth]].skip = (uint32_t)v->n_nodes;
         if (i == 0) same = depth = 0;
+        else if (s && same == n && v->node[open[n]].ends < UINT8_MAX) v->node[open[n]].ends++; /* the same bytes again */
         for (size_t d = i == 0 ? 0 : same + 1; s && d <= n; d++) {
             p = v->node;
             if (!glim_con_grow(&p, &cap, v->n_nodes + 2, sizeof *v->node)) return false;
@@ -108,7 +110,7 @@ static bool build_str(glim_constraint_vocab *v, glim_vocab_str *out, glim_str_mo
         size_t j = 0;
         for (; j < v->len[tok] && at != GLIM_STR_DEAD && at != GLIM_STR_DONE; j++) {
             unsigned to = t->to[mode][at][(uint8_t)v->text[tok][j]];
-            chars += at == GLIM_STR_BODY && to != GLIM_STR_DONE && to != GLIM_STR_DEAD;
+            chars += glim_str_between(at) && to != GLIM_STR_DONE && to != GLIM_STR_DEAD;
             at = to;
         }
         if (at == GLIM_STR_DEAD) continue;
@@ -175,6 +177,15 @@ glim_status glim_constraint_vocab_new(glim_constraint_vocab **out, const glim_to
     }
     qsort_r(v->order, v->n_order, sizeof *v->order, by_bytes, v);
     bool ok = build_trie(v);
+    for (size_t i = 0, cap = 0; i < v->n_order && ok; i++) {
+        int n = 0;
+        for (size_t k = 0; k < v->len[v->order[i]]; k++) n += v->text[v->order[i]][k] == '"';
+        void *q = v->quotes;
+        if (n < 3) continue;
+        ok = glim_con_grow(&q, &cap, v->n_quotes + 1, sizeof *v->quotes);
+        v->quotes = q;
+        if (ok) v->quotes[v->n_quotes++] = v->order[i];
+    }
     for (int m = 0; m < GLIM_N_STR_MODE && ok; m++)
         for (unsigned from = 0; from < 2 && ok; from++)
             ok = build_str(v, &v->str[m][from], (glim_str_mode)m, from ? GLIM_STR_BODY : GLIM_STR_OPEN);
@@ -206,6 +217,7 @@ void glim_constraint_vocab_free(glim_constraint_vocab *v) {
         for (int f = 0; f < 2; f++) free_str(&v->str[m][f]);
     free(v->node);
     free(v->order);
+    free(v->quotes);
     free(v->text);
     free(v->len);
     free(v->bucket);
@@ -252,7 +264,16 @@ static glim_status make_common(glim_dfa **out, glim_common which, glim_err *err)
     case GLIM_COMMON_BOOL: return glim_dfa_words(out, words + 1, lens + 1, 2, &b, err);
     case GLIM_COMMON_INTEGER: return glim_dfa_number(out, &(glim_number_rules){.integer = true}, &b, err);
     case GLIM_COMMON_NUMBER: return glim_dfa_number(out, &(glim_number_rules){0}, &b, err);
-    case GLIM_COMMON_RAW: return glim_dfa_raw_text(out, "</arg_value>", &b, err);
+    case GLIM_COMMON_RAW: {
+        glim_dfa *text = NULL, *no_call = NULL;
+        glim_status rc = glim_dfa_raw_text(&text, "</arg_value>", &b, err);
+        if (rc == GLIM_OK) rc = glim_dfa_bytes(&no_call, "</tool_call>", false, &b, err);
+        if (rc == GLIM_OK) rc = glim_dfa_product(out, text, no_call, false, &b, err);
+        glim_dfa_free(text);
+        glim_dfa_free(no_call);
+        return rc;
+    }
+    case GLIM_COMMON_NO_END: return glim_dfa_bytes(out, "</arg_value>", false, &b, err);
     case GLIM_COMMON_NO_THINK: return glim_dfa_bytes(out, "</think>", false, &b, err);
     case GLIM_COMMON_TO_THINK: return glim_dfa_bytes(out, "</think>", true, &b, err);
     case GLIM_COMMON_NO_CALL: return glim_dfa_bytes(out, "<tool_call>", false, &b, err);
@@ -310,8 +331,7 @@ static glim_leaf_mask *make_leaf(const glim_constraint_vocab *v, const glim_dfa 
         }
         at[x->depth] = to;
         if (x->ends)
-            for (uint32_t k = x->first; k < node[x->skip].first && v->len[v->order[k]] == x->depth; k++)
-                glim_bit_set(m->bits, v->order[k]);
+            for (uint32_t k = x->first; k < x->first + x->ends; k++) glim_bit_set(m->bits, v->order[k]);
         if (leaves && (d->accept[to] & GLIM_DFA_ACCEPTS) && leads_to(v, i, &d->exits)) {
             p = m->exit;
             if (!glim_con_grow(&p, &cap, m->n_exit + 1, sizeof *m->exit)) goto fail;

@@ -21,6 +21,7 @@ typedef struct builder {
     json_t **held; /* merged schemas: a rule's key must not be another's address later */
     size_t n_held, cap_held;
     json_t *any; /* true */
+    bool xml;    /* JSON inside an argument of an XML-like call: it may not spell the tag that ends it */
     bool nomem;
 } builder;
 
@@ -80,26 +81,16 @@ static void spell(glim_buf *out, const json_t *v) {
     }
 }
 
-static bool string_rules(builder *b, const glim_flat *f, glim_string_rules *r, const char **text, size_t *len) {
-    (void)b;
+static glim_dfa *string_dfa(builder *b, const glim_flat *f, glim_spelling sp) {
+    const char *text[GLIM_FLAT_PATTERNS], *formats[GLIM_FLAT_FORMATS];
+    size_t len[GLIM_FLAT_PATTERNS];
+    glim_string_rules r = {text, len, f->n_patterns, formats, f->n_formats, f->min_len, f->max_len};
+    glim_dfa *d = NULL;
     for (size_t i = 0; i < f->n_patterns; i++) {
         text[i] = json_string_value(f->pattern[i]);
         len[i] = json_string_length(f->pattern[i]);
     }
-    *r = (glim_string_rules){.patterns = text, .pattern_lens = len, .n_patterns = f->n_patterns, .min = f->min_len,
-                             .max = f->max_len};
-    return f->n_patterns || f->n_formats;
-}
-
-static glim_dfa *string_dfa(builder *b, const glim_flat *f, glim_spelling sp) {
-    const char *text[GLIM_FLAT_PATTERNS], *formats[GLIM_FLAT_FORMATS];
-    size_t len[GLIM_FLAT_PATTERNS];
-    glim_string_rules r;
-    glim_dfa *d = NULL;
-    string_rules(b, f, &r, text, len);
     for (size_t i = 0; i < f->n_formats; i++) formats[i] = json_string_value(f->format[i]);
-    r.formats = formats;
-    r.n_formats = f->n_formats;
     return took(b, glim_dfa_string(&d, &r, sp, &b->g->budget, b->s.err)) ? d : NULL;
 }
 
@@ -146,6 +137,17 @@ static glim_dfa *values_dfa(builder *b, const glim_flat *f, bool raw) {
     return d;
 }
 
+/* d, which is used up, less what an argument may not spell. */
+static glim_dfa *no_end(builder *b, glim_dfa *d) {
+    glim_dfa *out = NULL;
+    if (!d || !b->xml) return d;
+    const glim_dfa *allowed = glim_vocab_common(b->g->vocab, GLIM_COMMON_NO_END, b->s.err);
+    if (allowed) took(b, glim_dfa_product(&out, d, allowed, false, &b->g->budget, b->s.err));
+    else b->nomem = true;
+    glim_dfa_free(d);
+    return out;
+}
+
 /* ---- scalars ---- */
 
 static uint32_t number_alt(builder *b, const glim_flat *f, uint32_t next) {
@@ -161,8 +163,9 @@ static uint32_t number_alt(builder *b, const glim_flat *f, uint32_t next) {
 }
 
 static uint32_t string_alt(builder *b, const glim_flat *f, uint32_t next) {
-    if (!f->n_patterns && !f->n_formats) return glim_node_str(b->g, f->min_len, f->max_len, next);
-    glim_dfa *d = string_dfa(b, f, GLIM_SPELL_JSON);
+    if (f->min_len > f->max_len) return GLIM_NO_NODE;
+    if (!f->n_patterns && !f->n_formats) return glim_node_str(b->g, b->xml ? GLIM_STR_XML_VALUE : GLIM_STR_VALUE, f->min_len, f->max_len, next);
+    glim_dfa *d = no_end(b, string_dfa(b, f, GLIM_SPELL_JSON));
     return d ? own_dfa(b, d, next) : GLIM_NO_NODE;
 }
 
@@ -276,7 +279,7 @@ static uint32_t object_body(builder *b, const glim_flat *f) {
         then = glim_node_simple(g, GLIM_NODE_SPLIT); /* filled in below: it comes round to itself */
         if (!ok(b)) goto out;
         value = glim_node_call(g, value, false, then);
-        choose = glim_node_key(g, declared(b, p, n), lit(b, ":", glim_grammar_space(g, value)));
+        choose = glim_node_key(g, b->xml ? GLIM_STR_XML_KEY : GLIM_STR_KEY, declared(b, p, n), lit(b, ":", glim_grammar_space(g, value)));
         uint32_t more = lit(b, ",", glim_grammar_space(g, choose));
         if (!ok(b)) goto out;
         g->node[then].next = more;
@@ -306,7 +309,7 @@ static uint32_t flat_alt(builder *b, const glim_flat *f, uint32_t next) {
     unsigned t = glim_flat_types(f);
     uint32_t out = GLIM_NO_NODE;
     if (f->values) {
-        glim_dfa *d = values_dfa(b, f, false);
+        glim_dfa *d = no_end(b, values_dfa(b, f, false));
         return d ? own_dfa(b, d, next) : GLIM_NO_NODE;
     }
     if ((t & GLIM_T_NULL) && (t & GLIM_T_BOOL)) out = common(b, GLIM_COMMON_WORDS, next);
@@ -429,7 +432,7 @@ static uint32_t raw_value(builder *b, json_t *schema, uint32_t next) {
     if (!glim_schema_flatten(&b->s, schema, &f)) return out;
     for (size_t i = 0; i < f.n && ok(b); i++) {
         const glim_flat *x = &f.v[i];
-        if (x->types & GLIM_T_STRING) {
+        if ((x->types & GLIM_T_STRING) && x->min_len <= x->max_len) {
             glim_dfa *d = NULL, *plain;
             bool free_text = !x->n_patterns && !x->n_formats && x->min_len == 0 && x->max_len == GLIM_NO_MAX;
             if (x->values) d = values_dfa(b, x, true);
@@ -522,6 +525,7 @@ glim_status glim_grammar_xml(glim_grammar *g, const json_t *schema, const char *
     builder b;
     glim_flats f = {0};
     if (!builder_begin(&b, g, schema, what, lenient, err)) return glim_con_nomem(err);
+    b.xml = true;
     *body = GLIM_NO_NODE;
     if (glim_schema_flatten(&b.s, (json_t *)schema, &f)) {
         for (size_t i = 0; i < f.n && ok(&b); i++)

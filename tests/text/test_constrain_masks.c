@@ -96,3 +96,50 @@ TEST(masks_equal_brute_force_on_the_vocabulary_of_glm4) {
     CHECK(n > 0);
     free_vocab(&v);
 }
+
+TEST(masks_inside_keys_know_declared_names_and_keys_that_were_seen) {
+    vocab v = small_vocab();
+    static const struct {
+        const char *schema, *text;
+    } rows[] = {
+        {"{\"type\":\"object\"}", "{\"na\":1,\"name\":2,\"a\\\"b\":3,\""},
+        {"{\"type\":\"object\"}", "{\"na\":1,\"name\":2,\"a\\\"b\":3,"},
+        {"{\"type\":\"object\"}", "{\"na\":1,\"name\":2,\"a\\\"b\":3"},
+        {"{\"type\":\"object\"}", "{\"na\":1,\"name\":2,\"a\\\"b\":3,\"n"},
+        {"{\"type\":\"object\"}", "{\"na\":1,\"name\":2,\"a\\\"b\":3,\"nam"},
+        {"{\"type\":\"object\"}", "{\"na\":1,\"name\":2,\"a\\\"b\":3,\"na"},
+        {"{\"type\":\"object\"}", "{\"na\":1,\"name\":2,\"a\\\"b\":3,\"a"},
+        {"{\"type\":\"object\"}", "{\"na\":1,\"name\":2,\"a\\\"b\":3,\"a\\"},
+        {"{\"type\":\"object\"}", "{\"\":1,\"\xe4\xb8\xad\":2,\"\xe4"},
+        {"{\"type\":\"object\"}", "{\"\":1,\"\xe4\xb8\xad\":2,\"\xe4\xb8"},
+        {"{\"type\":\"object\"}", "{\"\":1, "},
+        {"{\"type\":\"object\"}", "{\"n\":{\"na\":1},\"na\":{"},
+        {"{\"type\":\"object\"}", "{\"\":\"\""},
+        {"{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"null\"},\"names\":{}},\"additionalProperties\":{\"type\":\"string\"}}", "{\"na"},
+        {"{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"null\"},\"names\":{}},\"additionalProperties\":{\"type\":\"string\"}}", "{\"name\":null,\""},
+        {"{\"type\":\"object\",\"properties\":{\"\":{\"type\":\"null\"},\"line\\nbreak\":{}},\"additionalProperties\":{\"type\":\"string\"}}", "{\"line\\"},
+        {"{\"type\":\"object\",\"properties\":{\"\":{\"type\":\"null\"},\"\xe4\xb8\xad\":{}},\"additionalProperties\":{\"type\":\"string\"}}", "{\"x\":\"\",\""},
+    };
+    size_t n_words = glim_constraint_vocab_words(v.v);
+    uint32_t *bits = calloc(n_words, sizeof *bits);
+    for (size_t i = 0; i < GLIM_COUNT(rows); i++) {
+        glim_err err;
+        glim_constraint *c;
+        glim_constraint_state *s;
+        glim_buf text = {0};
+        json_t *schema;
+        CHECK_OK(glim_json_parse(&schema, rows[i].schema, strlen(rows[i].schema), 0, &err), err);
+        CHECK_OK(glim_constraint_compile(&c, v.v, &(glim_constraint_spec){.schema = schema}, &err), err);
+        CHECK_OK(glim_constraint_state_new(&s, c, &err), err);
+        for (const char *p = rows[i].text; *p; p++) CHECK_OK(glim_constraint_accept(s, v.byte_token[(uint8_t)*p], &err), err);
+        CHECK_OK(glim_constraint_mask(s, bits, NULL, &err), err);
+        glim_buf_puts(&text, rows[i].text);
+        check_mask(v.tok, schema, &text, bits, &v);
+        glim_buf_free(&text);
+        glim_constraint_state_free(s);
+        glim_constraint_free(c);
+        json_decref(schema);
+    }
+    free(bits);
+    free_vocab(&v);
+}

@@ -373,9 +373,16 @@ static bool hex_may(const reader *r, size_t at, int lo, int hi) {
     return first <= hi && last >= lo;
 }
 
-/* A string without a pattern; keys know fewer escapes and must not be one of the declared names. */
-static void read_string(reader *r, size_t lo, size_t hi, bool key, const json_t *declared, const json_t *declared2, size_t at, ends *out) {
-    size_t points = 0;
+/* Keys of an open object so far, as they are spelled. */
+typedef struct met {
+    const struct met *prev;
+    size_t at, end;
+} met;
+
+/* A string without a pattern; keys know fewer escapes and must not be a declared name or one met before. */
+static void read_string(reader *r, size_t lo, size_t hi, bool key, const json_t *declared, const json_t *declared2, const met *keys,
+                        size_t at, ends *out) {
+    size_t points = 0, begin = at;
     glim_buf name = {0};
     if (at == r->n) {
         r->more = true;
@@ -394,6 +401,8 @@ static void read_string(reader *r, size_t lo, size_t hi, bool key, const json_t 
             size_t i;
             json_t *w;
             json_array_foreach((json_t *)declared2, i, w) taken |= key && strcmp(json_string_value(w), k) == 0;
+            for (; keys; keys = keys->prev)
+                taken |= keys->end - keys->at == at + 1 - begin && memcmp(r->s + keys->at, r->s + begin, at + 1 - begin) == 0;
             if (points >= lo && !taken) add_end(out, at + 1);
             break;
         }
@@ -665,7 +674,7 @@ static bool is_required(const json_t *s, const char *name) {
     return false;
 }
 
-static void read_members(reader *r, const json_t *s, void *from, bool any_yet, size_t at, ends *out) {
+static void read_members(reader *r, const json_t *s, void *from, bool any_yet, const met *keys, size_t at, ends *out) {
     json_t *props = json_object_get(s, "properties"), *rest = json_object_get(s, "additionalProperties");
     static json_t *any;
     if (!any) any = json_object();
@@ -683,18 +692,22 @@ static void read_members(reader *r, const json_t *s, void *from, bool any_yet, s
         for (size_t i = 0; i < in.n; i++) read_text(r, key.s, key.len, in.v[i], &a);
         for (size_t i = 0; i < a.n; i++) read_space(r, a.v[i], &b);
         for (size_t i = 0; i < b.n; i++) read_value(r, json_object_iter_value(it), b.v[i], &c);
-        for (size_t i = 0; i < c.n; i++) read_members(r, s, json_object_iter_next(props, it), true, c.v[i], out);
+        for (size_t i = 0; i < c.n; i++) read_members(r, s, json_object_iter_next(props, it), true, keys, c.v[i], out);
         glim_buf_free(&key);
         if (is_required(s, name)) may_end = false;
     }
     if (!may_end) return;
     if (open) {
-        ends a = {0}, b = {0}, c = {0}, d = {0};
-        for (size_t i = 0; i < in.n; i++) read_string(r, 0, SIZE_MAX, true, props, json_object_get(s, "required"), in.v[i], &a);
-        for (size_t i = 0; i < a.n; i++) read_text(r, ":", 1, a.v[i], &b);
-        for (size_t i = 0; i < b.n; i++) read_space(r, b.v[i], &c);
-        for (size_t i = 0; i < c.n; i++) read_value(r, rest ? rest : any, c.v[i], &d);
-        for (size_t i = 0; i < d.n; i++) read_members(r, s, NULL, true, d.v[i], out);
+        for (size_t j = 0; j < in.n; j++) {
+            ends a = {0}, b = {0}, c = {0}, d = {0};
+            read_string(r, 0, SIZE_MAX, true, props, json_object_get(s, "required"), keys, in.v[j], &a);
+            if (!a.n) continue;
+            met one = {keys, in.v[j], a.v[0]};
+            read_text(r, ":", 1, a.v[0], &b);
+            for (size_t i = 0; i < b.n; i++) read_space(r, b.v[i], &c);
+            for (size_t i = 0; i < c.n; i++) read_value(r, rest ? rest : any, c.v[i], &d);
+            for (size_t i = 0; i < d.n; i++) read_members(r, s, NULL, true, &one, d.v[i], out);
+        }
     }
     ends sp = {0};
     read_space(r, at, &sp);
@@ -716,7 +729,7 @@ static void read_type(reader *r, const json_t *s, const char *t, size_t at, ends
         else {
             const json_t *min = json_object_get(s, "minLength"), *max = json_object_get(s, "maxLength");
             read_string(r, min ? (size_t)json_integer_value(min) : 0, max ? (size_t)json_integer_value(max) : SIZE_MAX, false, NULL,
-                        NULL, at, out);
+                        NULL, NULL, at, out);
         }
     } else if (strcmp(t, "array") == 0) {
         ends e = {0};
@@ -726,7 +739,7 @@ static void read_type(reader *r, const json_t *s, const char *t, size_t at, ends
         ends e = {0};
         read_text(r, "{", 1, at, &e);
         json_t *props = json_object_get(s, "properties");
-        for (size_t i = 0; i < e.n; i++) read_members(r, s, props ? json_object_iter(props) : NULL, false, e.v[i], out);
+        for (size_t i = 0; i < e.n; i++) read_members(r, s, props ? json_object_iter(props) : NULL, false, NULL, e.v[i], out);
     }
 }
 

@@ -46,7 +46,8 @@ static const char *const small_tokens[] = {
 static const char *const small_specials[] = {"<|endoftext|>", "<|user|>", "<|assistant|>", "<|observation|>", "<think>", "</think>", "<tool_call>", "</tool_call>",
                                              "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"};
 
-/* n_specials: how many of the special tokens it has; drop: a byte that no token spells, or -1. */
+/* n_specials: how many of the special tokens it has; drop: a byte that no token of text spells (its own is an added
+ * token, which is never text), or -1. */
 static vocab make_vocab(size_t n_specials, int drop) {
     vocab v = {0};
     glim_err err;
@@ -55,7 +56,6 @@ static vocab make_vocab(size_t n_specials, int drop) {
     int rank = 0;
     for (int b = 0; b < 256; b++) {
         unsigned char c = (unsigned char)b;
-        if (b == drop) continue;
         put_base64(&model, &c, 1);
         glim_buf_printf(&model, " %d\n", rank++);
     }
@@ -65,6 +65,7 @@ static vocab make_vocab(size_t n_specials, int drop) {
         glim_buf_printf(&model, " %d\n", rank++);
     }
     glim_buf_puts(&config, "{\"added_tokens_decoder\": {");
+    if (drop >= 0) glim_buf_printf(&config, "\"%d\": {\"content\": \"%c\", \"special\": false}%s", drop, drop, n_specials ? ", " : "");
     for (size_t i = 0; i < n_specials; i++)
         glim_buf_printf(&config, "%s\"%d\": {\"content\": \"%s\", \"special\": %s}", i ? ", " : "", rank++, small_specials[i], i < 4 ? "true" : "false");
     glim_buf_puts(&config, "}}");
