@@ -32,7 +32,7 @@
 
 /* 2: checksums. A block is small enough that 64 of them cost half a millisecond, and large enough that the table
  * of a 5 GB file is 1.2 MB. */
-enum { HEADER = 4096, VERSION = 2, BLOCK = 32 << 10, SAMPLES = 64 };
+enum { HEADER = 4096, VERSION = 2, BLOCK = 32 << 10, SAMPLES = 64, WRITE_BYTES = 1 << 20 };
 static const char MAGIC[8] = "GLIMPACK";
 
 /* A file on its way: on the heap of its own, because the thread that brings it to the disk may outlive the
@@ -42,6 +42,7 @@ struct glim_packed_file {
     size_t bytes;
     char key[GLIM_PACKED_KEY];
     char *tmp_path, *path; /* path: the final name */
+    const char *later; /* [bytes] in private memory, still to be written; NULL: they are in the file already */
     pthread_t keeper;
     bool keeping;
 };
@@ -265,7 +266,7 @@ static void prune(const char *dir) {
 }
 
 /* A new file of the right size, mapped for writing; false where the disk will not have it. */
-static bool map_new(glim_packed *p, const char *dir, const char *path) {
+static bool map_new(glim_packed *p, const char *dir, const char *path, bool later) {
     if (glim_mkdirs(dir, NULL) != GLIM_OK) return false;
     prune(dir);
     struct statvfs fs;
@@ -281,6 +282,11 @@ static bool map_new(glim_packed *p, const char *dir, const char *path) {
     memcpy(f->key, p->key, sizeof f->key);
     /* Room is reserved now: a disk that fills up while weights are packed must not fail the load. */
     bool ok = f->fd >= 0 && posix_fallocate(f->fd, 0, (off_t)file_size(p->bytes)) == 0;
+    if (ok && later && private_memory(p, p->bytes, NULL) == GLIM_OK) {
+        p->file = f;
+        f->later = p->data;
+        return true;
+    }
     void *m = ok ? mmap(NULL, HEADER + p->bytes, PROT_READ, MAP_SHARED, f->fd, 0) : MAP_FAILED;
     if (m == MAP_FAILED) {
         if (f->fd < 0) { /* no such temporary file: nothing to unlink */
@@ -310,14 +316,14 @@ static char *packed_path(const char *dir, const char *key) {
     return glim_path_join(dir, name);
 }
 
-glim_status glim_packed_open(glim_packed *p, const char *key, size_t bytes, bool keep, glim_err *err) {
+glim_status glim_packed_open(glim_packed *p, const char *key, size_t bytes, glim_packed_keep keep, glim_err *err) {
     *p = (glim_packed){.bytes = bytes};
     snprintf(p->key, sizeof p->key, "%s", key);
     const char *env = getenv("GLIM_CACHE");
     if (!keep || (env && strcmp(env, "0") == 0)) return private_memory(p, bytes, err);
     char *dir = packed_dir(), *path = packed_path(dir, p->key);
     glim_status rc = GLIM_OK;
-    if (!map_existing(p, path) && !map_new(p, dir, path)) {
+    if (!map_existing(p, path) && !map_new(p, dir, path, keep == GLIM_PACKED_LATER)) {
         glim_log(GLIM_INFO, "packed", "no cache file dir=%s bytes=%zu", dir, bytes);
         rc = private_memory(p, bytes, err);
     }
@@ -359,7 +365,10 @@ glim_status glim_packed_check(glim_packed_state *state, char why[GLIM_PACKED_WHY
 static void *keep_file(void *arg) {
     struct glim_packed_file *f = arg;
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), 10); /* this thread's only: the model is answering */
-    if (seal(f->fd, f->key, f->bytes) && fsync(f->fd) == 0 && rename(f->tmp_path, f->path) == 0) {
+    bool ok = true;
+    for (size_t at = 0; ok && f->later && at < f->bytes; at += WRITE_BYTES)
+        ok = write_at(f->fd, f->later + at, f->bytes - at < WRITE_BYTES ? f->bytes - at : WRITE_BYTES, HEADER + at);
+    if (ok && seal(f->fd, f->key, f->bytes) && fsync(f->fd) == 0 && rename(f->tmp_path, f->path) == 0) {
         free(f->tmp_path);
         f->tmp_path = NULL;
     }
@@ -368,7 +377,7 @@ static void *keep_file(void *arg) {
 
 glim_status glim_packed_put(const glim_packed *p, size_t offset, const void *src, size_t n, glim_err *err) {
     GLIM_ASSERT(!p->ready && offset <= p->bytes && n <= p->bytes - offset);
-    if (!p->file) {
+    if (!p->cached) {
         if (n) memcpy((char *)p->data + offset, src, n);
         return GLIM_OK;
     }
@@ -389,9 +398,13 @@ void glim_packed_close(glim_packed *p) {
     if (p->file) {
         struct timespec until;
         clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += 30;
-        if (!p->file->keeping || pthread_timedjoin_np(p->file->keeper, NULL, &until) == 0) file_free(p->file);
-        else pthread_detach(p->file->keeper); /* it still renames the file if the program lives long enough */
+        until.tv_sec += 30 + (time_t)(p->bytes / 100000000);
+        if (!p->file->keeping || pthread_timedjoin_np(p->file->keeper, NULL, &until) == 0) {
+            file_free(p->file);
+        } else {
+            pthread_detach(p->file->keeper); /* it still renames the file if the program lives long enough, */
+            if (p->file->later) p->map = NULL; /* and reads this memory until then */
+        }
     }
     if (p->map) munmap(p->map, p->map_bytes);
     *p = (glim_packed){0};

@@ -39,8 +39,12 @@ typedef struct glim_packed {
  * tensor's bytes; plus `how`, the words that describe kernel set, layout version and types. */
 void glim_packed_key(char key[GLIM_PACKED_KEY], const glim_ckpt *c, const char *how);
 
-/* Finds or makes room for `bytes`. keep false: private memory. Errors: GLIM_E_NOMEM. */
-glim_status glim_packed_open(glim_packed *p, const char *key, size_t bytes, bool keep, glim_err *err);
+/* How what is made is kept. LATER: it is made in private memory, used from there, and written to the file behind the
+ * model's back: a first start then waits for no disk, but this once the bytes cannot be evicted, so there must be
+ * room for them. */
+typedef enum glim_packed_keep { GLIM_PACKED_NOT, GLIM_PACKED_FILE, GLIM_PACKED_LATER } glim_packed_keep;
+/* Finds or makes room for `bytes`. Errors: GLIM_E_NOMEM. */
+glim_status glim_packed_open(glim_packed *p, const char *key, size_t bytes, glim_packed_keep keep, glim_err *err);
 /* Reads the whole file of a key, if there is one, and removes it if it is damaged: `why` then says what is
  * wrong with it. progress may be NULL; it returns false to stop. Errors: GLIM_E_CANCELLED. */
 typedef enum glim_packed_state { GLIM_PACKED_ABSENT, GLIM_PACKED_WHOLE, GLIM_PACKED_DAMAGED } glim_packed_state;
@@ -54,7 +58,8 @@ glim_status glim_packed_check(glim_packed_state *state, char why[GLIM_PACKED_WHY
 glim_status glim_packed_put(const glim_packed *p, size_t offset, const void *src, size_t n, glim_err *err);
 /* The bytes are filled in: from now on they are read-only, and are kept if they can be. */
 void glim_packed_commit(glim_packed *p);
-/* Takes {0}. Waits at most 30 s for the file to reach the disk; a slower disk keeps working behind it. */
+/* Takes {0}. Waits for the file to reach the disk, at most 30 s and 10 s for each gigabyte; a slower disk keeps working
+ * behind it. */
 void glim_packed_close(glim_packed *p);
 
 #endif

@@ -431,7 +431,11 @@ static glim_status prepare_all(glim_model *m, const glim_model_params *params, g
     char how[64], key[GLIM_PACKED_KEY];
     snprintf(how, sizeof how, "%s layout %d type %d", m->k->name, GLIM_PANEL_LAYOUT, asked);
     glim_packed_key(key, m->ckpt, how);
-    glim_status rc = glim_packed_open(&m->packed, key, m->plan.packed, m->plan.packed >= CACHE_FROM && !params->no_cache, err);
+    const bool keep = m->plan.packed >= CACHE_FROM && !params->no_cache;
+    /* Half as much again must be left: the system needs room for what is on its way to the disk. */
+    const bool room = m->plan.available > m->plan.total && m->plan.available - m->plan.total > m->plan.packed / 2;
+    glim_status rc = glim_packed_open(&m->packed, key, m->plan.packed,
+                                      !keep ? GLIM_PACKED_NOT : room ? GLIM_PACKED_LATER : GLIM_PACKED_FILE, err);
     if (rc != GLIM_OK) return rc;
     glim_mat embd = m->embd;
     prepare s = {.m = m, .params = params, .asked = asked, .at = m->packed.data, .found = m->packed.ready};

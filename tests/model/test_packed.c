@@ -77,6 +77,28 @@ TEST(a_torn_or_foreign_file_is_not_believed) {
     cache_remove();
 }
 
+TEST(what_is_made_in_memory_reaches_the_file_later) {
+    cache_new();
+    glim_packed p;
+    glim_err err;
+    CHECK_OK(glim_packed_open(&p, "late", BYTES, GLIM_PACKED_LATER, &err), err);
+    CHECK(!p.ready && !p.cached && p.file);
+    ((char *)p.data)[BYTES - 1] = 3; /* private memory may be written in place */
+    CHECK_OK(glim_packed_put(&p, 0, "late", 4, &err), err);
+    glim_packed_commit(&p);
+    CHECK(memcmp(p.data, "late", 4) == 0);
+    glim_packed_close(&p); /* waits for the file */
+    CHECK_OK(glim_packed_open(&p, "late", BYTES, GLIM_PACKED_LATER, &err), err);
+    CHECK(p.ready && p.cached && memcmp(p.data, "late", 4) == 0 && ((char *)p.data)[BYTES - 1] == 3);
+    glim_packed_close(&p);
+    CHECK_OK(glim_packed_open(&p, "never", BYTES, GLIM_PACKED_LATER, &err), err);
+    glim_packed_close(&p); /* never committed: nothing is kept */
+    CHECK_OK(glim_packed_open(&p, "never", BYTES, GLIM_PACKED_LATER, &err), err);
+    CHECK(!p.ready);
+    glim_packed_close(&p);
+    cache_remove();
+}
+
 TEST(without_a_place_for_files_memory_serves) {
     cache_new();
     glim_packed p;
