@@ -10,7 +10,7 @@
  *                8-bit types: |w| * (x with w's sign), 128 * 127 * 2 = 32512 fits once; with many rows
  *                vpmaddwd of 16-bit codes instead; no start
  *
- * Two ways through the same sums, as in cpu/avx512/blocks.c: up to 4 rows read the panel itself; more read a
+ * Two ways through the same sums, as in cpu/avx512/blocks.c: up to 8 rows read the panel itself; more read a
  * segment of it that was unpacked once into the first-level cache (plain codes, f32 scales) and serves up
  * to 128 rows in tiles of 6, where twelve sums, two registers of codes and one of activations fill the sixteen.
  * In both the rows are first laid side by side, block by block, so that the inner loop walks one pointer with
@@ -42,7 +42,7 @@ bool glim_avx2_has_dots(void) { return has_avx_vnni(); }
 /* ---- rows side by side ---- */
 
 typedef struct rows_x {
-    _Alignas(64) int8_t q[SEGMENT * ROWS * 64];
+    _Alignas(64) int8_t q[SEGMENT * ROWS * 32];
     float xs[SEGMENT * ROWS];
     int32_t start[2 * SEGMENT * ROWS];
     float sum[2 * SEGMENT * ROWS];
@@ -107,39 +107,29 @@ static const uint8_t *panel_at(const job *b, size_t o, size_t block) {
     return b->first + o / GLIM_PANEL * b->stride + block / b->l.blocks * b->l.group_bytes;
 }
 
-static void run_few(const job *b, size_t row, size_t rows, rows_x *z) {
-    _Alignas(32) float acc[FEW][GLIM_PANEL];
-    const size_t segment = rows == 1 ? SEGMENT_1 : SEGMENT_FEW;
-    tile_fn *tile = b->k->few[b->T][rows - 1];
+static void run(const job *b, size_t row, size_t rows, rows_x *z) {
+    _Alignas(64) uint8_t panel[SEGMENT * UNPACKED_MOST];
+    _Alignas(32) float acc[TILE_ROWS][GLIM_PANEL];
+    tile_x x[ROWS / 3 + 1];
+    const bool many = rows > FEW, words = many && is_words(unpacked_of((int)b->T, b->k->dots));
+    const size_t segment = many ? SEGMENT / (words ? 2 : 1) : rows > 1 ? SEGMENT_FEW : SEGMENT_1;
+    tile_fn *const *tiles = many ? b->k->many[b->T] : b->k->few[b->T];
     for (size_t b0 = 0; b0 < b->n_blocks; b0 += segment) {
         const size_t n = b->n_blocks - b0 < segment ? b->n_blocks - b0 : segment;
-        tile_x x;
-        fill_tile(&x, z, 0, b->k, b->T, b->j->x, false, row, rows, b0, n);
-        for (size_t o = 0; o < b->n_out; o += GLIM_PANEL) {
-            take_y(b->j, b->out0 + o, b->n_out - o, row, rows, b0 == 0, acc);
-            tile(panel_at(b, o, b0), &x, n, acc);
-            give_y(b->j, b->out0 + o, b->n_out - o, row, rows, b0 + n == b->n_blocks, acc);
-        }
-    }
-}
-
-static void run_many(const job *b, size_t row, size_t rows, rows_x *z) {
-    _Alignas(64) uint8_t panel[SEGMENT * UNPACKED_MOST];
-    _Alignas(32) float acc[MANY][GLIM_PANEL];
-    const bool words = is_words(unpacked_of((int)b->T, b->k->dots));
-    for (size_t b0 = 0; b0 < b->n_blocks; b0 += SEGMENT) {
-        const size_t n = b->n_blocks - b0 < SEGMENT ? b->n_blocks - b0 : SEGMENT;
-        tile_x x[ROWS / 3];
         for (size_t r = 0, i = 0, R; r < rows; r += R, i++) {
             R = tile_rows(rows - r);
-            fill_tile(&x[i], z, r * SEGMENT, b->k, b->T, b->j->x, words, row + r, R, b0, n);
+            fill_tile(&x[i], z, r * segment, b->k, b->T, b->j->x, words, row + r, R, b0, n);
         }
         for (size_t o = 0; o < b->n_out; o += GLIM_PANEL) {
-            b->k->unpack[b->T](panel_at(b, o, b0), n, b->stride, panel);
+            const uint8_t *p = panel_at(b, o, b0);
+            if (many) {
+                b->k->unpack[b->T](p, n, b->stride, panel);
+                p = panel;
+            }
             for (size_t r = 0, i = 0, R; r < rows; r += R, i++) {
                 R = tile_rows(rows - r);
                 take_y(b->j, b->out0 + o, b->n_out - o, row + r, R, b0 == 0, acc);
-                b->k->many[b->T][R - 3](panel, &x[i], n, acc);
+                tiles[R - 1](p, &x[i], n, acc);
                 give_y(b->j, b->out0 + o, b->n_out - o, row + r, R, b0 + n == b->n_blocks, acc);
             }
         }
@@ -152,11 +142,10 @@ void glim_avx2_matmul_blocks(const glim_matmul_job *j, size_t out0, size_t n_out
     b.stride = glim_panel_stride(j->w->type, j->w->n_in);
     b.n_blocks = glim_act_blocks(j->w->n_in);
     b.first = (const uint8_t *)j->w->panels + out0 / GLIM_PANEL * b.stride;
-    rows_x z; /* 168 KB, touched as far as rows go */
+    rows_x z; /* 208 KB, touched as far as rows go */
     for (size_t row = row0; row < row0 + n_rows;) {
         const size_t left = row0 + n_rows - row, rows = left < ROWS ? left : ROWS;
-        if (rows <= FEW) run_few(&b, row, rows, &z);
-        else run_many(&b, row, rows, &z);
+        run(&b, row, rows, &z);
         row += rows;
     }
 }

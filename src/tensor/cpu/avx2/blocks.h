@@ -8,11 +8,11 @@
 #include "tensor/panel.h"
 
 enum {
-    FEW = 4,          /* rows of a tile that reads panels themselves: one of 1, 2, 3 or 4 */
-    MANY = 6,         /* and of one that reads what was unpacked: 3, 4, 5 or 6 */
+    TILE_ROWS = 6,
+    FEW = 8,          /* rows up to which tiles read the panels themselves */
     ROWS = 128,       /* that one unpacking serves */
-    SEGMENT = 16,     /* blocks that are unpacked at a time; a multiple of every group */
-    SEGMENT_FEW = 64, /* with few rows */
+    SEGMENT = 32,     /* blocks that are unpacked at a time, half as many as words; a multiple of every group */
+    SEGMENT_FEW = 64, /* that few rows are laid out for */
     SEGMENT_1 = 512,  /* of a single row, which is read where it lies */
     AHEAD = 4096      /* bytes: how far weights are asked for before they are used (bench/NOTES.md) */
 };
@@ -36,8 +36,8 @@ typedef void unpack_fn(const uint8_t *p, size_t n, size_t ahead, uint8_t *z);
 
 typedef struct block_tiles {
     bool dots;
-    tile_fn *few[GLIM_N_DTYPE][FEW];       /* 1 .. 4 rows */
-    tile_fn *many[GLIM_N_DTYPE][MANY - 2]; /* 3 .. 6 rows */
+    tile_fn *few[GLIM_N_DTYPE][TILE_ROWS];  /* of the panels, 1 .. 6 rows */
+    tile_fn *many[GLIM_N_DTYPE][TILE_ROWS]; /* of what was unpacked, 3 .. 6 rows */
     unpack_fn *unpack[GLIM_N_DTYPE];
 } block_tiles;
 extern const block_tiles glim_avx2_tiles_plain, glim_avx2_tiles_vnni;
@@ -98,7 +98,7 @@ INLINE int unpacked_of(int T, bool dots) {
 INLINE bool is_words(int U) { return U % SUMS == 1; }
 /* One unpacked block: codes [8][64], or words [16][64] (the first and third of four inputs, then the second and
  * fourth); scales [1 or 2][16], and minima of the same shape. */
-enum { UNPACKED_MOST = 1024 + 64 };
+enum { UNPACKED_MOST = 512 + 4 * 64 }; /* of bytes; words are fewer than twice that */
 INLINE uint32_t unpacked_codes(int U) { return is_words(U) ? 1024 : 512; }
 INLINE uint32_t unpacked_bytes(int U) {
     return unpacked_codes(U) + 64u * (has_halves(U) ? 2 : 1) * (has_add(U) ? 2 : 1);

@@ -145,7 +145,7 @@ INLINE __m256i in_order(__m256i v) {
 
 /* s[r][c] += sum over inputs [4 t0, 4 t1) of codes times row r's activations (q: row 0's block). */
 INLINE void dot(const int S, const int R, const uint8_t *p, const int8_t *q, const int t0, const int t1,
-                __m256i s[MANY][2]) {
+                __m256i s[TILE_ROWS][2]) {
 #if DOTS
     UNROLL for (int t = t0; t < t1; t++) {
         const __m256i w0 = load_code(S, p, t), w1 = load_code(S, p + 32, t);
@@ -170,7 +170,7 @@ INLINE void dot(const int S, const int R, const uint8_t *p, const int8_t *q, con
     const int G = sums_of(S) < t1 - t0 ? sums_of(S) : t1 - t0;
     const __m256i ones = _mm256_set1_epi16(1);
     UNROLL for (int g = t0; g < t1; g += G) {
-        __m256i v[MANY][2];
+        __m256i v[TILE_ROWS][2];
         UNROLL for (int t = g; t < g + G; t++) {
             const __m256i w0 = load_code(S, p, t), w1 = load_code(S, p + 32, t);
             UNROLL for (int r = 0; r < R; r++) {
@@ -209,7 +209,7 @@ INLINE void tile(const int S, const int R, const uint8_t *p, const tile_x *x, si
     const int8_t *q = x->q;
     const float *xs = x->xs, *sum = x->sum;
     const int32_t *start = x->start;
-    __m256 a[MANY][2]; /* with one or two rows */
+    __m256 a[TILE_ROWS][2]; /* with one or two rows */
 #define GET(r, c) (R > 2 ? _mm256_load_ps(acc[r] + 8 * (c)) : a[r][c])
 #define PUT(r, c, v) (R > 2 ? _mm256_store_ps(acc[r] + 8 * (c), (v)) : (void)(a[r][c] = (v)))
     if (R <= 2) {
@@ -225,7 +225,7 @@ INLINE void tile(const int S, const int R, const uint8_t *p, const tile_x *x, si
         b += m;
         for (size_t j = 0; j < m; j++, q += q_bytes * R, xs += R) {
             UNROLL for (int h = 0; h < H; h++) {
-                __m256i s[MANY][2];
+                __m256i s[TILE_ROWS][2];
                 UNROLL for (int r = 0; r < R; r++) {
                     UNROLL for (int c = 0; c < 2; c++) s[r][c] =
                         has_start(S, DOTS) ? _mm256_set1_epi32(start[r]) : _mm256_set1_epi32(MAGIC);
@@ -298,6 +298,7 @@ INLINE void unpack(const glim_dtype T, const uint8_t *p, size_t n, size_t ahead,
     }
 #define TYPE(T)                                                                             \
     TILE(T, GLIM_##T, 1) TILE(T, GLIM_##T, 2) TILE(T, GLIM_##T, 3) TILE(T, GLIM_##T, 4)     \
+    TILE(T, GLIM_##T, 5) TILE(T, GLIM_##T, 6)                                               \
     static void unpack_##T(const uint8_t *p, size_t n, size_t ahead, uint8_t *z) {          \
         unpack(GLIM_##T, p, n, ahead, z);                                                   \
     }
@@ -331,9 +332,11 @@ KIND(start_halves_2, START | HALVES | 2)
 KIND(add_halves_4, ADD | HALVES | 4)
 #endif
 
-#define ROW_FEW(T) [GLIM_##T] = {tile_##T##_1, tile_##T##_2, tile_##T##_3, tile_##T##_4}
+#define ROW_FEW(T) \
+    [GLIM_##T] = {tile_##T##_1, tile_##T##_2, tile_##T##_3, tile_##T##_4, tile_##T##_5, tile_##T##_6}
 #define ROW_UNPACK(T) [GLIM_##T] = unpack_##T
-#define ROW_MANY_(T, NAME) [GLIM_##T] = {tile_##NAME##_3, tile_##NAME##_4, tile_##NAME##_5, tile_##NAME##_6}
+#define ROW_MANY_(T, NAME) \
+    [GLIM_##T] = {NULL, NULL, tile_##NAME##_3, tile_##NAME##_4, tile_##NAME##_5, tile_##NAME##_6}
 #define ROW_MANY(T, NAME) ROW_MANY_(T, NAME)
 #define EACH(ROW)                                                                                  \
     ROW(Q4_0), ROW(Q4_1), ROW(Q5_0), ROW(Q5_1), ROW(Q8_0), ROW(Q2_K), ROW(Q3_K), ROW(Q4_K), ROW(Q5_K), \
