@@ -472,7 +472,7 @@ static uint32_t subset_state(subsets *x, table *t, bool unique, glim_status *rc)
     if (*rc != GLIM_OK) return s;
     *rc = GLIM_E_NOMEM;
     void *p = x->pool, *q = x->at;
-    bool ok = glim_con_grow(&p, &x->cap_pool, x->n_pool + x->n_set, sizeof *x->pool);
+    bool ok = glim_con_grow(&p, &x->cap_pool, x->n_pool + x->n_set + 1, sizeof *x->pool);
     x->pool = p;
     ok = ok && glim_con_grow(&q, &x->cap_at, (size_t)s + 2, sizeof *x->at);
     x->at = q;

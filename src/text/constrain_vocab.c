@@ -85,7 +85,7 @@ static int by_rest(const void *x, const void *y, void *ctx) {
 
 /* Sorts by what follows and notes how much each shares with the one before. */
 static void sort_exits(const glim_constraint_vocab *v, glim_vocab_exit *e, size_t n) {
-    qsort_r(e, n, sizeof *e, by_rest, (void *)v);
+    if (n) qsort_r(e, n, sizeof *e, by_rest, (void *)v);
     for (size_t i = 0; i < n; i++) {
         const char *s = v->text[e[i].tok] + e[i].off, *t = i ? v->text[e[i - 1].tok] + e[i - 1].off : s;
         size_t a = (size_t)(v->len[e[i].tok] - e[i].off), b = i ? (size_t)(v->len[e[i - 1].tok] - e[i - 1].off) : 0, k = 0;
@@ -175,7 +175,7 @@ glim_status glim_constraint_vocab_new(glim_constraint_vocab **out, const glim_to
         if (n > v->max_len) v->max_len = n;
         v->order[v->n_order++] = (uint32_t)i;
     }
-    qsort_r(v->order, v->n_order, sizeof *v->order, by_bytes, v);
+    if (v->n_order) qsort_r(v->order, v->n_order, sizeof *v->order, by_bytes, v);
     bool ok = build_trie(v);
     for (size_t i = 0, cap = 0; i < v->n_order && ok; i++) {
         int n = 0;

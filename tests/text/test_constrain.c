@@ -1,5 +1,6 @@
 /* Constrained decoding: answers written by mask parse and validate, what cannot be kept is refused with the place, and
  * sequences, rollback, bounds and caches behave. */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -579,5 +580,55 @@ TEST(refused_memory_is_an_error_and_leaves_the_sequence_where_it_was) {
     }
     CHECK(failures > 50);
     free(bits);
+    free_vocab(&v);
+}
+
+typedef struct walker {
+    const vocab *v;
+    glim_constraint *c;
+    uint64_t seed;
+    glim_buf text;
+} walker;
+
+static void *walk_alone(void *ctx) {
+    walker *w = ctx;
+    glim_constraint_state *s = NULL;
+    size_t n, n_words = glim_constraint_vocab_words(w->v->v);
+    uint32_t *bits = calloc(n_words, sizeof *bits);
+    gen g = {.rng = w->seed};
+    bool ok = bits && glim_constraint_state_new(&s, w->c, NULL) == GLIM_OK;
+    for (size_t i = 0; ok && i < 300; i++) {
+        if (glim_constraint_mask(s, bits, &n, NULL) != GLIM_OK) break;
+        int32_t id = gen_choose(&g, bits, n_words, n, 0, 10, w->v->byte_token, w->v->stops, w->v->n_stops);
+        if (glim_constraint_accept(s, id, NULL) != GLIM_OK) break;
+        glim_buf_printf(&w->text, "%d ", id);
+    }
+    glim_constraint_state_free(s);
+    free(bits);
+    return NULL;
+}
+
+TEST(sequences_of_one_grammar_run_in_many_threads) {
+    vocab v = small_vocab();
+    json_t *schema = parse("{\"type\":\"array\",\"minItems\":400,\"items\":{\"anyOf\":[{\"type\":\"object\"},{\"type\":\"string\",\"pattern\":\"^[a-z]{2,8}$\"},{\"type\":\"number\"}]}}");
+    glim_constraint *c;
+    glim_err err;
+    CHECK_OK(glim_constraint_compile(&c, v.v, &(glim_constraint_spec){.schema = schema, .machine_bytes = 200000}, &err), err);
+    walker together[4], alone[4];
+    pthread_t t[4];
+    for (size_t i = 0; i < 4; i++) {
+        together[i] = alone[i] = (walker){&v, c, i + 1, {0}};
+        CHECK(pthread_create(&t[i], NULL, walk_alone, &together[i]) == 0);
+    }
+    for (size_t i = 0; i < 4; i++) pthread_join(t[i], NULL);
+    for (size_t i = 0; i < 4; i++) {
+        walk_alone(&alone[i]);
+        CHECK_STR(glim_buf_cstr(&together[i].text), glim_buf_cstr(&alone[i].text));
+        CHECK(alone[i].text.len > 300);
+        glim_buf_free(&alone[i].text);
+        glim_buf_free(&together[i].text);
+    }
+    glim_constraint_free(c);
+    json_decref(schema);
     free_vocab(&v);
 }
