@@ -132,5 +132,7 @@ int glim_cmd_quantize(int argc, char **argv);
 int glim_cmd_key(int argc, char **argv);
 int glim_cmd_usage(int argc, char **argv);
 int glim_cmd_audit(int argc, char **argv);
+int glim_cmd_backup(int argc, char **argv);
+int glim_cmd_restore(int argc, char **argv);
 
 #endif

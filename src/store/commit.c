@@ -6,7 +6,9 @@
  *
  * While one COMMIT waits for the disk the next group gathers: the slower the disk, the larger the groups. Inside a
  * group every change has a savepoint of its own, so one that fails leaves the others alone. */
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <time.h>
 
 #include "base/alloc.h"
@@ -23,16 +25,32 @@ enum {
     MAX_GROUP = 1024
 };
 
+void glim_store_enter(glim_store *s) {
+    if (s->p.role == GLIM_STORE_GUEST) {
+        while (flock(s->guest_fd, LOCK_SH) != 0 && errno == EINTR) {}
+        return;
+    }
+    for (int ms = 0; ms < 100 && flock(s->guest_fd, LOCK_EX | LOCK_NB) != 0; ms++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    (void)flock(s->guest_fd, LOCK_UN);
+}
+
+void glim_store_leave(glim_store *s) {
+    if (s->p.role == GLIM_STORE_GUEST) (void)flock(s->guest_fd, LOCK_UN);
+}
+
 static void rollback(glim_db *db) { (void)glim_db_exec(db, "ROLLBACK", NULL); }
 
 glim_status glim_store_transact(glim_store *s, glim_store_fn fn, void *ctx, glim_err *err) {
     pthread_mutex_lock(&s->w_mu);
+    glim_store_enter(s);
     glim_status rc = glim_db_exec(s->w, "BEGIN IMMEDIATE", err);
     if (rc == GLIM_OK) {
         rc = fn(s->w, ctx, err);
         if (rc == GLIM_OK) rc = glim_db_exec(s->w, "COMMIT", err);
         if (rc != GLIM_OK) rollback(s->w);
     }
+    glim_store_leave(s);
     pthread_mutex_unlock(&s->w_mu);
     return rc;
 }
@@ -68,6 +86,7 @@ static void run_group(glim_store *s, glim_store_op *list) {
     uint64_t n = 0;
     glim_status ledger_rc = GLIM_OK;
     pthread_mutex_lock(&s->w_mu);
+    glim_store_enter(s);
     glim_status rc = glim_db_exec(s->w, "BEGIN IMMEDIATE", &err);
     bool alive = rc == GLIM_OK;
     if (alive) { /* first: what is settled is free for the reservations of this very group */
@@ -81,6 +100,7 @@ static void run_group(glim_store *s, glim_store_op *list) {
     }
     if (alive) rc = glim_db_exec(s->w, "COMMIT", &err);
     if (rc != GLIM_OK) rollback(s->w);
+    glim_store_leave(s);
     pthread_mutex_unlock(&s->w_mu);
     if (rc != GLIM_OK) glim_ledger_written(s, rc, &err);
     else glim_ledger_written(s, ledger_rc, &ledger_err);

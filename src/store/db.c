@@ -11,7 +11,7 @@
 
 #include "base/alloc.h"
 
-enum { N_KEPT = 128 }; /* a power of two, well above the number of SQL texts one connection sees */
+enum { BUSY_MS = 5000, N_KEPT = 128 }; /* N_KEPT: a power of two, well above the number of SQL texts one connection sees */
 
 struct glim_db {
     sqlite3 *h;
@@ -51,6 +51,14 @@ glim_status glim_db_fail(glim_db *db, int rc, glim_err *err) {
     }
 }
 
+/* SQLite's own handler sleeps up to 100 ms at a time and so misses the moments that a busy owner leaves (store.h). */
+static int wait_a_little(void *ctx, int n) {
+    (void)ctx;
+    if (n >= BUSY_MS / 2) return 0;
+    usleep(2000);
+    return 1;
+}
+
 glim_status glim_db_open(glim_db **out, const char *path, int flags, glim_err *err) {
     *out = NULL;
     glim_db *db = glim_xcalloc(1, sizeof *db);
@@ -72,7 +80,7 @@ glim_status glim_db_open(glim_db **out, const char *path, int flags, glim_err *e
         rc = glim_db_fail(db, s, err);
         goto fail;
     }
-    sqlite3_busy_timeout(db->h, 5000);
+    sqlite3_busy_handler(db->h, wait_a_little, NULL);
     sqlite3_db_config(db->h, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     /* Two connections that checkpoint at the same instant as a writer are a known wound of SQLite before
      * 3.51.3 (the log may be reset under one of them), so only the owner's writer ever does. */

@@ -155,7 +155,8 @@ static glim_status check_fresh(glim_store *s, glim_err *err) {
     glim_status rc = GLIM_OK;
     for (struct dirent *e; rc == GLIM_OK && (e = readdir(d));) {
         const char *n = e->d_name;
-        if (strcmp(n, ".") == 0 || strcmp(n, "..") == 0 || strcmp(n, "owner.lock") == 0 || strncmp(n, "store.db", 8) == 0 ||
+        if (strcmp(n, ".") == 0 || strcmp(n, "..") == 0 || strcmp(n, "owner.lock") == 0 || strcmp(n, "guests.lock") == 0 ||
+            strncmp(n, "store.db", 8) == 0 ||
             strncmp(n, "VERSION.tmp.", 12) == 0 || strcmp(n, "lost+found") == 0)
             continue;
         rc = glim_fail(err, GLIM_E_ARG, "\"%s\" is not a data folder: it has no VERSION but holds \"%s\"", s->dir, n);
@@ -258,7 +259,7 @@ static glim_status recover(glim_store *s, glim_err *err) {
 static glim_status open_all(glim_store *s, glim_err *err) {
     int version = 0;
     glim_status rc = GLIM_OK;
-    char *file = in_dir(s, "VERSION"), *path = in_dir(s, "store.db");
+    char *file = in_dir(s, "VERSION"), *path = in_dir(s, "store.db"), *guests = in_dir(s, "guests.lock");
     if (s->p.must_exist && !glim_path_exists(file)) {
         rc = glim_fail(err, GLIM_E_NOT_FOUND, "there is no data folder at \"%s\"", s->dir);
         glim_err_hint(err, "`glim key create` makes one; --data names another");
@@ -266,6 +267,8 @@ static glim_status open_all(glim_store *s, glim_err *err) {
     if (rc == GLIM_OK) rc = make_folder(s, err);
     if (rc == GLIM_OK) rc = check_fs(s, err);
     if (rc == GLIM_OK) rc = read_version(s, &version, err);
+    if (rc == GLIM_OK && (s->guest_fd = open(guests, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) < 0)
+        rc = glim_fail_errno(err, GLIM_E_IO, errno, "could not open \"%s\"", guests);
     if (rc != GLIM_OK) goto done;
     if (s->p.role == GLIM_STORE_OWNER) {
         rc = take_lock(s, &s->lock_fd, s->p.wait_ms, err);
@@ -287,6 +290,7 @@ static glim_status open_all(glim_store *s, glim_err *err) {
     if (rc == GLIM_OK) rc = glim_db_open(&s->r, path, GLIM_DB_READONLY, err);
     if (rc == GLIM_OK && s->p.role == GLIM_STORE_OWNER) rc = recover(s, err);
 done:
+    free(guests);
     free(file);
     free(path);
     return rc;
@@ -298,7 +302,7 @@ glim_status glim_store_open(glim_store **out, const char *dir, const glim_store_
     s->dir = dir ? glim_xstrdup(dir) : glim_data_dir();
     s->p = *p;
     if (!s->p.now_us) s->p.now_us = real_now_us;
-    s->lock_fd = -1;
+    s->lock_fd = s->guest_fd = -1;
     s->q_tail = &s->q_head;
     pthread_mutex_init(&s->w_mu, NULL);
     pthread_mutex_init(&s->r_mu, NULL);
@@ -350,6 +354,7 @@ void glim_store_close(glim_store *s) {
     glim_db_close(s->w);
     glim_keyring_free(s->ring);
     if (s->lock_fd >= 0) close(s->lock_fd);
+    if (s->guest_fd >= 0) close(s->guest_fd);
     pthread_mutex_destroy(&s->w_mu);
     pthread_mutex_destroy(&s->r_mu);
     pthread_mutex_destroy(&s->q_mu);

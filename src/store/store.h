@@ -1,6 +1,7 @@
 /* store.h - one data folder: who may use it, how it changes, how many changes share one fsync.
  *
  *   DIR/VERSION        what wrote this folder; a newer one is refused by name
+ *   DIR/guests.lock    held (flock, shared) by guests that want to write: the owner lets them in between two groups
  *   DIR/owner.lock     held (flock) by the owner; says its process id
  *   DIR/store.db       SQLite in WAL mode: tenants, keys, prices, ledger, jobs, files, outbox
  *   DIR/progress.map   token counts of running requests, one slot each (ledger.h)

@@ -21,7 +21,8 @@ typedef struct glim_store_op {
 struct glim_store {
     char *dir;
     glim_store_params p;
-    int lock_fd; /* owner.lock, held; -1 for a guest */
+    int lock_fd;  /* owner.lock, held; -1 for a guest */
+    int guest_fd; /* guests.lock */
 
     pthread_mutex_t w_mu; /* the writing connection; the committing thread holds it for a transaction */
     glim_db *w;
@@ -50,6 +51,10 @@ void glim_store_end_thread(glim_store *s);
 /* One transaction with fn in it, in the calling thread. w_mu is taken here. */
 glim_status glim_store_transact(glim_store *s, glim_store_fn fn, void *ctx, glim_err *err);
 void glim_store_wake(glim_store *s);
+/* Before BEGIN and after COMMIT: a guest says that it wants to write; an owner that would otherwise begin one
+ * transaction right after the other waits, at most 0.1 s, until such guests are done. */
+void glim_store_enter(glim_store *s);
+void glim_store_leave(glim_store *s);
 
 /* keyring.c */
 glim_status glim_keyring_load(glim_store *s, glim_db *db, glim_err *err);

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 d=$work/folder
 
-for verb in key usage audit; do run 0 "$GLIM" $verb --help; says "glim $verb"; done
+for verb in key usage audit backup restore; do run 0 "$GLIM" $verb --help; says "glim $verb"; done
 run 2 "$GLIM" key; run 2 "$GLIM" key frobnicate; one_error 'frobnicate'
 run 2 "$GLIM" key list --data "$d"; one_error 'no data folder' "$d"
 [ ! -e "$d" ] && ok || bad "looking at a folder must not make it"
@@ -68,6 +68,24 @@ head -c 500 "$work/log" > "$d/audit.log"
 run 2 "$GLIM" audit verify --data "$d"; one_error 'cut\|record'
 cp "$work/log" "$d/audit.log"
 run 0 "$GLIM" audit verify --data "$d"
+
+# backup and restore
+run 0 "$GLIM" backup "$work/b" --data "$d"; says 'checked'
+run 0 "$GLIM" backup "$work/b.tar" --json --data "$d"; says '"files": [0-9]'
+run 2 "$GLIM" backup "$work/b" --data "$d"; one_error 'exists'
+run 1 "$GLIM" restore "$work/b" --data "$d"; one_error 'not empty'
+for from in b b.tar; do
+    run 0 "$GLIM" restore "$work/$from" --check --data "$work/new-$from"
+    [ ! -e "$work/new-$from" ] && ok || bad "--check leaves nothing"
+    run 0 "$GLIM" restore "$work/$from" --data "$work/new-$from"; says 'restored'
+    run 0 "$GLIM" key list --data "$work/new-$from"; says 'front desk'
+    run 0 "$GLIM" audit verify --head "$head" --data "$work/new-$from"
+    run 0 "$GLIM" audit list --action backup.restore --data "$work/new-$from"; says "$from"
+done
+printf X | dd of="$work/b/store.db" bs=1 seek=5000 conv=notrunc 2> /dev/null
+run 2 "$GLIM" restore "$work/b" --data "$work/broken"; one_error 'store.db' 'changed'
+[ -z "$(ls -d "$work"/broken* 2> /dev/null)" ] && ok || bad "a refused restore leaves nothing"
+run 2 "$GLIM" restore "$work/nowhere" --data "$work/x"; one_error 'nowhere'
 
 # a newer folder, a foreign folder
 printf 'glim data folder\nversion = 99\n' > "$work/v"; cp "$d/VERSION" "$work/old"; cp "$work/v" "$d/VERSION"

@@ -63,6 +63,7 @@ __attribute__((unused)) static glim_store *open_started(const char *dir) {
 __attribute__((unused)) static void sleep_ms(int ms) {
     nanosleep(&(struct timespec){ms / 1000, (long)(ms % 1000) * 1000000}, NULL);
 }
+/* SQLite does not survive a fork: children that open a folder are made before their parent opens it. */
 /* Memory that parent and child both see. */
 __attribute__((unused)) static void *shared(size_t n) {
     void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -288,3 +288,35 @@ TEST(ids_and_texts_from_people_are_checked) {
     glim_store_new_id(b, "file-", 24);
     CHECK(strlen(a) == 29 && strncmp(a, "file-", 5) == 0 && strcmp(a, b) != 0);
 }
+
+static glim_status add_slowly(glim_db *db, void *ctx, glim_err *err) { /* a slow disk: the lock is held, the gaps are short */
+    sleep_ms(20);
+    return add_one(db, ctx, err);
+}
+static void again(void *ctx, glim_status rc, const glim_err *err) { /* the queue is never empty */
+    (void)rc, (void)err;
+    glim_store_submit(ctx, add_slowly, again, ctx);
+}
+
+TEST(guests_get_their_turn_beside_a_server_that_never_rests) {
+    const char *dir = fresh("turn");
+    glim_store_close(open_as(dir, GLIM_STORE_GUEST));
+    tell(dir, "INSERT INTO meta VALUES('counter', 0)");
+    pid_t server = fork();
+    if (server == 0) {
+        glim_store *s = open_started(dir);
+        for (int i = 0; i < 5; i++) glim_store_submit(s, add_slowly, again, s);
+        for (;;) pause();
+    }
+    for (int i = 0; i < 500 && ask(dir, "SELECT value FROM meta WHERE name = 'counter'") < 10; i++) sleep_ms(10);
+    int failed = 0;
+    for (int i = 0; i < 5; i++) { /* each a process's life: `glim key revoke` */
+        glim_store *g = open_as(dir, GLIM_STORE_GUEST);
+        for (int j = 0; j < 2; j++) failed += glim_store_run(g, add_one, NULL, NULL) != GLIM_OK;
+        glim_store_close(g);
+    }
+    kill(server, SIGKILL);
+    int st;
+    CHECK(waitpid(server, &st, 0) == server && WIFSIGNALED(st));
+    CHECK_MSG(failed == 0, "%d of 10 changes found the store busy for 5 s", failed);
+}
