@@ -4,7 +4,7 @@
  * One fma chain per output over the inputs in order, f32 activations, weights expanded exactly:
  * bit-equal to plain C for all three. A tile is R rows by P panels of two registers: 8 to 12 chains, as many as
  * sixteen registers allow. Its rows are first laid side by side, input by input, so that the inner loop walks one
- * pointer. With more than 6 rows a segment of a panel is turned into f32 once and serves up to 128 of them. Between
+ * pointer. With more than 8 rows a segment of a panel is turned into f32 once and serves up to 128 of them. Between
  * segments the accumulators rest in y. */
 #if defined __x86_64__
 #include "tensor/cpu/avx2/vec.h"
@@ -13,11 +13,12 @@
 
 enum {
     P_MAX = 4,
-    FEW = 6,           /* rows of a tile that reads panels themselves */
-    ROWS = 128,        /* that one turning into f32 serves */
-    SEGMENT = 128,     /* inputs; even: a panel of them as f32 is a quarter of the first-level cache */
-    SEGMENT_FEW = 256, /* with few rows; a single one is read where it lies, at once */
-    AHEAD = 2048       /* bytes: how far weights are asked for before they are used */
+    TILE_ROWS = 6,
+    FEW = 8,       /* rows up to which tiles read the panels themselves */
+    ROWS = 128,    /* that one turning into f32 serves */
+    SEGMENT = 128, /* inputs; even: a panel of them as f32 is a quarter of the first-level cache */
+    WORDS = 2048,  /* of few rows laid side by side: long streams of weights, and still of that cache */
+    AHEAD = 2048   /* bytes: how far weights are asked for before they are used */
 };
 
 /* MADE: f32 that lies in the cache already. */
@@ -33,7 +34,7 @@ INLINE __m256 load_w(const kind T, const uint8_t *p, const int h, const int c) {
 }
 
 INLINE void step(const kind T, const int R, const int P, const uint8_t *p, size_t p_stride, const float *x, const int h,
-                 __m256 a[P_MAX][FEW][2]) {
+                 __m256 a[P_MAX][TILE_ROWS][2]) {
     UNROLL for (int i = 0; i < P; i++) {
         const uint8_t *at = p + (size_t)i * p_stride;
         const __m256 w0 = load_w(T, at, h, 0), w1 = load_w(T, at, h, 1);
@@ -48,7 +49,7 @@ INLINE void step(const kind T, const int R, const int P, const uint8_t *p, size_
 /* acc [P][R][16] += n inputs of P panels, p_stride bytes apart, times R rows: x [n][R]. */
 INLINE void tile(const kind T, const int R, const int P, const uint8_t *p, size_t p_stride, const float *x, size_t n,
                  float (*acc)[GLIM_PANEL]) {
-    __m256 a[P_MAX][FEW][2];
+    __m256 a[P_MAX][TILE_ROWS][2];
     UNROLL for (int i = 0; i < P; i++) {
         UNROLL for (int r = 0; r < R; r++) {
             a[i][r][0] = _mm256_load_ps(acc[i * R + r]);
@@ -97,8 +98,8 @@ TILE(MADE, 3, 1) TILE(MADE, 4, 1) TILE(MADE, 5, 1) TILE(MADE, 6, 1)
      {tile_##T##_4_1, NULL, NULL},                     \
      {tile_##T##_5_1, NULL, NULL},                     \
      {tile_##T##_6_1, NULL, NULL}}
-static tile_fn *const g_few[3][FEW][3] = {ROW(F32), ROW(F16), ROW(BF16)};
-static tile_fn *const g_many[FEW - 2] = {tile_MADE_3_1, tile_MADE_4_1, tile_MADE_5_1, tile_MADE_6_1}; /* 3 .. 6 rows */
+static tile_fn *const g_few[3][TILE_ROWS][3] = {ROW(F32), ROW(F16), ROW(BF16)};
+static tile_fn *const g_many[TILE_ROWS - 2] = {tile_MADE_3_1, tile_MADE_4_1, tile_MADE_5_1, tile_MADE_6_1}; /* 3 .. 6 rows */
 
 /* Inputs [k0, k0 + n) of rows [row, row + R) as [n][R]. */
 static void fill_tile(float *z, const glim_act *a, size_t row, size_t R, size_t k0, size_t n) {
@@ -129,23 +130,27 @@ typedef struct job {
     size_t out0, n_out;
 } job;
 
-static void run_few(const job *b, size_t row, size_t R) {
-    float z[SEGMENT_FEW * FEW];
-    _Alignas(32) float acc[FEW][GLIM_PANEL]; /* P * R is 6 at most */
-    const size_t segment = R == 1 ? b->n_in : SEGMENT_FEW;
+static void run_few(const job *b, size_t row, size_t rows) {
+    _Alignas(64) float z[WORDS];
+    _Alignas(32) float acc[TILE_ROWS][GLIM_PANEL]; /* P * R is 6 at most */
+    const size_t segment = rows == 1 ? b->n_in : WORDS / rows & ~(size_t)1;
     for (size_t k0 = 0; k0 < b->n_in; k0 += segment) {
         const size_t n = b->n_in - k0 < segment ? b->n_in - k0 : segment;
-        const float *x = z;
-        if (R == 1) x = b->j->x->f32 + row * b->j->x->f32_stride;
-        else fill_tile(z, b->j->x, row, R, k0, n);
+        for (size_t r = 0, R; rows > 1 && r < rows; r += R)
+            fill_tile(z + r * segment, b->j->x, row + r, R = tile_rows(rows - r), k0, n);
         for (size_t o = 0; o < b->n_out;) {
             const size_t left = (b->n_out - o + GLIM_PANEL - 1) / GLIM_PANEL;
-            const size_t pi = left >= 4 && R == 1 ? 2 : left >= 2 && R <= 3 ? 1 : 0, P = (size_t)1 << pi;
-            for (size_t i = 0; i < P; i++)
-                take_y(b->j, b->out0 + o + 16 * i, b->n_out - o - 16 * i, row, R, k0 == 0, acc + i * R);
-            g_few[b->T][R - 1][pi](b->first + o / GLIM_PANEL * b->stride + k0 / 2 * pair_bytes(b->T), b->stride, x, n, acc);
-            for (size_t i = 0; i < P; i++)
-                give_y(b->j, b->out0 + o + 16 * i, b->n_out - o - 16 * i, row, R, k0 + n == b->n_in, acc + i * R);
+            const size_t pi = left >= 4 && rows == 1 ? 2 : left >= 2 && rows <= 3 ? 1 : 0, P = (size_t)1 << pi;
+            const uint8_t *p = b->first + o / GLIM_PANEL * b->stride + k0 / 2 * pair_bytes(b->T);
+            for (size_t r = 0, R; r < rows; r += R) {
+                const float *x = rows == 1 ? b->j->x->f32 + row * b->j->x->f32_stride : z + r * segment;
+                R = tile_rows(rows - r);
+                for (size_t i = 0; i < P; i++)
+                    take_y(b->j, b->out0 + o + 16 * i, b->n_out - o - 16 * i, row + r, R, k0 == 0, acc + i * R);
+                g_few[b->T][R - 1][pi](p, b->stride, x, n, acc);
+                for (size_t i = 0; i < P; i++)
+                    give_y(b->j, b->out0 + o + 16 * i, b->n_out - o - 16 * i, row + r, R, k0 + n == b->n_in, acc + i * R);
+            }
             o += P * GLIM_PANEL;
         }
     }
@@ -162,7 +167,7 @@ INLINE void make(const kind T, const uint8_t *p, size_t n, float (*z)[GLIM_PANEL
 
 static void run_many(const job *b, size_t row, size_t rows) {
     _Alignas(64) float z[ROWS * SEGMENT], w[SEGMENT][GLIM_PANEL];
-    _Alignas(32) float acc[FEW][GLIM_PANEL];
+    _Alignas(32) float acc[TILE_ROWS][GLIM_PANEL];
     for (size_t k0 = 0; k0 < b->n_in; k0 += SEGMENT) {
         const size_t n = b->n_in - k0 < SEGMENT ? b->n_in - k0 : SEGMENT;
         for (size_t r = 0, R; r < rows; r += R) fill_tile(z + r * SEGMENT, b->j->x, row + r, R = tile_rows(rows - r), k0, n);

@@ -113,7 +113,7 @@ INLINE void give_y(const glim_matmul_job *j, size_t col, size_t cols, size_t row
     }
 }
 
-/* How many of `left` rows, 3 or more, the next tile takes: sixes, and then such that none is smaller than 3. */
+/* How many of `left` rows the next tile takes: sixes, and then such that none is smaller than 3 if it need not be. */
 INLINE size_t tile_rows(size_t left) { return left >= 9 || left == 6 ? 6 : left >= 7 ? 4 : left; }
 
 void glim_avx2_matmul(const glim_matmul_job *j, size_t out0, size_t n_out, size_t row0, size_t n_rows);
