@@ -8,7 +8,7 @@
 
 #include "cli/cli.h"
 
-static void print_help(const glim_usage *u) {
+static void print_help(const glim_page *u) {
     printf("usage: %s\n\n%s\n", u->synopsis, u->what);
     for (size_t t = 0; t < GLIM_COUNT(u->tables) && u->tables[t]; t++) {
         printf("\n");
@@ -21,7 +21,7 @@ static void print_help(const glim_usage *u) {
     }
 }
 
-static const glim_flag *find(const glim_usage *u, const char *word, size_t len) {
+static const glim_flag *find(const glim_page *u, const char *word, size_t len) {
     for (size_t t = 0; t < GLIM_COUNT(u->tables) && u->tables[t]; t++)
         for (const glim_flag *f = u->tables[t]; f->name; f++) {
             if (strlen(f->name) == len && memcmp(f->name, word, len) == 0) return f;
@@ -31,7 +31,7 @@ static const glim_flag *find(const glim_usage *u, const char *word, size_t len) 
 }
 
 /* The flag that shares the most letters at its start with a mistyped one, or NULL. */
-static const char *nearest(const glim_usage *u, const char *word) {
+static const char *nearest(const glim_page *u, const char *word) {
     const char *best = NULL;
     size_t best_len = 3; /* "--x" alone proves nothing */
     for (size_t t = 0; t < GLIM_COUNT(u->tables) && u->tables[t]; t++)
@@ -43,7 +43,7 @@ static const char *nearest(const glim_usage *u, const char *word) {
     return best;
 }
 
-static int wrong(const glim_usage *u, const glim_err *err) {
+static int wrong(const glim_page *u, const glim_err *err) {
     glim_cli_error(err);
     fprintf(stderr, "usage: %s  (--help shows the flags)\n", u->synopsis);
     return GLIM_EXIT_USAGE;
@@ -82,7 +82,7 @@ static glim_status set(const glim_flag *f, const char *value, glim_err *err) {
     }
 }
 
-int glim_args(int argc, char **argv, const glim_usage *u, glim_str_list *pos, size_t min_pos, size_t max_pos) {
+int glim_args(int argc, char **argv, const glim_page *u, glim_str_list *pos, size_t min_pos, size_t max_pos) {
     glim_err err;
     bool flags_end = false;
     for (int i = 1; i < argc; i++) {

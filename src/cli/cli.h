@@ -37,15 +37,15 @@ typedef struct glim_flag {
 } glim_flag;
 
 /* A command's page: shown by --help and after a wrong command line. */
-typedef struct glim_usage {
+typedef struct glim_page {
     const char *synopsis; /* "glim run MODEL -p TEXT" */
     const char *what;     /* one paragraph */
     const glim_flag *tables[4]; /* up to 4, NULL-ended */
-} glim_usage;
+} glim_page;
 
 /* Parses argv[1..argc): flags anywhere, the rest into pos. Returns -1 to go on, otherwise the exit code
  * (0 after --help). More than max_pos words, unknown flags and bad values are told with the remedy. */
-int glim_args(int argc, char **argv, const glim_usage *u, glim_str_list *pos, size_t min_pos, size_t max_pos);
+int glim_args(int argc, char **argv, const glim_page *u, glim_str_list *pos, size_t min_pos, size_t max_pos);
 
 /* Prints "glim: message" and the hint to stderr; the exit code that fits the status. */
 int glim_cli_error(const glim_err *err);
@@ -129,6 +129,7 @@ int glim_cmd_perplexity(int argc, char **argv);
 int glim_cmd_bench(int argc, char **argv);
 int glim_cmd_pull(int argc, char **argv);
 int glim_cmd_quantize(int argc, char **argv);
+int glim_cmd_serve(int argc, char **argv);
 int glim_cmd_key(int argc, char **argv);
 int glim_cmd_usage(int argc, char **argv);
 int glim_cmd_audit(int argc, char **argv);

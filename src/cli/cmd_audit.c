@@ -14,7 +14,7 @@ static int verify(int argc, char **argv) {
                              {"--json", NULL, GLIM_FLAG_BOOL, &json, NULL, "one JSON object on stdout", 0, 0},
                              GLIM_DATA_FLAG(&data),
                              {0}};
-    const glim_usage u = {"glim audit verify",
+    const glim_page u = {"glim audit verify",
                           "Reads the whole event log: any edit, drop, reorder, insertion or cut is found, and where. Works beside a running\n"
                           "server. Exit code 2 if anything is wrong.", {own}};
     glim_str_list pos = {0};
@@ -47,7 +47,7 @@ static int verify(int argc, char **argv) {
 static int head_cmd(int argc, char **argv) {
     const char *data = NULL;
     const glim_flag own[] = {GLIM_DATA_FLAG(&data), {0}};
-    const glim_usage u = {"glim audit head",
+    const glim_page u = {"glim audit head",
                           "The log's head, COUNT:HASH. Keep it on another machine: `glim audit verify --head` then finds even a log that was\n"
                           "rewritten together with the database.", {own}};
     glim_str_list pos = {0};
@@ -111,7 +111,7 @@ static int list(int argc, char **argv) {
                              {"--json", NULL, GLIM_FLAG_BOOL, &l.json, NULL, "one JSON object a line", 0, 0},
                              GLIM_DATA_FLAG(&data),
                              {0}};
-    const glim_usage u = {"glim audit list", "The events, oldest first, checked while they are read.", {own}};
+    const glim_page u = {"glim audit list", "The events, oldest first, checked while they are read.", {own}};
     glim_str_list pos = {0};
     int code = glim_args(argc, argv, &u, &pos, 0, 0);
     if (code >= 0) return code;

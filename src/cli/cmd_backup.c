@@ -33,7 +33,7 @@ int glim_cmd_backup(int argc, char **argv) {
     const char *data = NULL;
     bool json = false;
     const glim_flag own[] = {{"--json", NULL, GLIM_FLAG_BOOL, &json, NULL, "one JSON object on stdout", 0, 0}, GLIM_DATA_FLAG(&data), {0}};
-    const glim_usage u = {"glim backup TO",
+    const glim_page u = {"glim backup TO",
                           "Copies the data folder to TO, a new folder, or one file when TO ends in \".tar\": keys, ledger, jobs, files and the\n"
                           "event log, as they were at one moment, and checks the copy. Works while the folder is served.", {own}};
     glim_str_list pos = {0};
@@ -59,7 +59,7 @@ int glim_cmd_restore(int argc, char **argv) {
                              {"--json", NULL, GLIM_FLAG_BOOL, &json, NULL, "one JSON object on stdout", 0, 0},
                              GLIM_DATA_FLAG(&data),
                              {0}};
-    const glim_usage u = {"glim restore FROM",
+    const glim_page u = {"glim restore FROM",
                           "Makes a data folder from a backup (a folder or a .tar file). The folder must not exist yet: it is whole when it\n"
                           "gets its name, and every file in it was checked.", {own}};
     glim_str_list pos = {0};

@@ -856,7 +856,7 @@ int glim_cmd_bench(int argc, char **argv) {
         {"--start-only", NULL, GLIM_FLAG_BOOL, &b.start_only, NULL, "open, read 16 tokens, say what that took, and end", 0, 0},
         {0}};
     const glim_flag model[] = {GLIM_MODEL_FLAGS(&b.mf), {0}};
-    const glim_usage u = {"glim bench MODEL",
+    const glim_page u = {"glim bench MODEL",
                           "How fast a model runs on this machine: prompts, decoding at several contexts, streams together, starts,\n"
                           "memory. Each speed stands beside what the machine could do at that moment (read bandwidth, instruction\n"
                           "peak) as a share of it, and none is told unless the logits agree with the plain C kernels.", {own, model}};

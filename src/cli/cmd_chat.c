@@ -418,7 +418,7 @@ int glim_cmd_chat(int argc, char **argv) {
         {0}};
     const glim_flag sample[] = {GLIM_SAMPLE_FLAGS(&c.sample), {0}};
     const glim_flag model[] = {GLIM_MODEL_FLAGS(&mf), {0}};
-    const glim_usage u = {"glim chat MODEL",
+    const glim_page u = {"glim chat MODEL",
                           "Talks to a model: a Hugging Face folder or a GGUF file. /help inside lists commands.",
                           {own, sample, model}};
     glim_str_list pos = {0};

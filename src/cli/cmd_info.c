@@ -139,7 +139,7 @@ int glim_cmd_info(int argc, char **argv) {
     bool json = false;
     const glim_flag own[] = {{"--json", NULL, GLIM_FLAG_BOOL, &json, NULL, "one JSON object on stdout", 0, 0}, {0}};
     const glim_flag model[] = {GLIM_MODEL_FLAGS(&mf), {0}};
-    const glim_usage u = {"glim info MODEL",
+    const glim_page u = {"glim info MODEL",
                           "Describes a model without loading its weights, plans its memory, and says whether this machine\n"
                           "can run it. Exit code 2 if it cannot.", {own, model}};
     glim_str_list pos = {0};

@@ -69,7 +69,7 @@ static int create(int argc, char **argv) {
         {"--json", NULL, GLIM_FLAG_BOOL, &json, NULL, "one JSON object on stdout", 0, 0},
         GLIM_DATA_FLAG(&data),
         {0}};
-    const glim_usage u = {"glim key create [NAME]", "Makes an API key. It is shown now and never again: only its hash is kept.", {own}};
+    const glim_page u = {"glim key create [NAME]", "Makes an API key. It is shown now and never again: only its hash is kept.", {own}};
     glim_str_list pos = {0};
     int code = glim_args(argc, argv, &u, &pos, 0, 1);
     if (code >= 0) return code;
@@ -123,7 +123,7 @@ static int list(int argc, char **argv) {
                              {"--json", NULL, GLIM_FLAG_BOOL, &json, NULL, "a JSON array on stdout", 0, 0},
                              GLIM_DATA_FLAG(&data),
                              {0}};
-    const glim_usage u = {"glim key list", "All keys, oldest first, dead ones included.", {own}};
+    const glim_page u = {"glim key list", "All keys, oldest first, dead ones included.", {own}};
     glim_str_list pos = {0};
     int code = glim_args(argc, argv, &u, &pos, 0, 0);
     if (code >= 0) return code;
@@ -150,7 +150,7 @@ static int show(int argc, char **argv) {
     const char *data = NULL;
     bool json = false;
     const glim_flag own[] = {{"--json", NULL, GLIM_FLAG_BOOL, &json, NULL, "one JSON object on stdout", 0, 0}, GLIM_DATA_FLAG(&data), {0}};
-    const glim_usage u = {"glim key show KEY", "One key, by id or prefix: what it may do and what it has used in its period.", {own}};
+    const glim_page u = {"glim key show KEY", "One key, by id or prefix: what it may do and what it has used in its period.", {own}};
     glim_str_list pos = {0};
     int code = glim_args(argc, argv, &u, &pos, 1, 1);
     if (code >= 0) return code;
@@ -187,7 +187,7 @@ static int revoke(int argc, char **argv) {
     const char *data = NULL;
     bool json = false;
     const glim_flag own[] = {{"--json", NULL, GLIM_FLAG_BOOL, &json, NULL, "one JSON object on stdout", 0, 0}, GLIM_DATA_FLAG(&data), {0}};
-    const glim_usage u = {"glim key revoke KEY", "Kills a key, by id or prefix, for good; a running server refuses it within a second.", {own}};
+    const glim_page u = {"glim key revoke KEY", "Kills a key, by id or prefix, for good; a running server refuses it within a second.", {own}};
     glim_str_list pos = {0};
     int code = glim_args(argc, argv, &u, &pos, 1, 1);
     if (code >= 0) return code;

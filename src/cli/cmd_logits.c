@@ -74,7 +74,7 @@ int glim_cmd_logits(int argc, char **argv) {
         {"--top", NULL, GLIM_FLAG_INT, &top, "N", "without --jsonl: how many of the best to show (5)", 1, 1000},
         {0}};
     const glim_flag model[] = {GLIM_MODEL_FLAGS(&mf), {0}};
-    const glim_usage u = {"glim logits MODEL --ids 1,2,3 [--jsonl]",
+    const glim_page u = {"glim logits MODEL --ids 1,2,3 [--jsonl]",
                           "Runs the ids through the model and prints the logits of every position.", {own, model}};
     glim_str_list pos = {0};
     int rc = glim_args(argc, argv, &u, &pos, 1, 1);

@@ -55,7 +55,7 @@ int glim_cmd_perplexity(int argc, char **argv) {
         {"--json", NULL, GLIM_FLAG_BOOL, &json, NULL, "one JSON object on stdout", 0, 0},
         {0}};
     const glim_flag model[] = {GLIM_MODEL_FLAGS(&mf), {0}};
-    const glim_usage u = {"glim perplexity MODEL FILE [--ctx N]",
+    const glim_page u = {"glim perplexity MODEL FILE [--ctx N]",
                           "Perplexity of a text file in windows of --ctx tokens (default 512), second halves scored,\n"
                           "as llama.cpp's perplexity tool counts it.", {own, model}};
     glim_str_list pos = {0};

@@ -486,7 +486,7 @@ int glim_cmd_pull(int argc, char **argv) {
         {"--dry-run", NULL, GLIM_FLAG_BOOL, &dry, NULL, "say what would be fetched", 0, 0},
         {"--json", NULL, GLIM_FLAG_BOOL, &p.json, NULL, "the outcome as one JSON object", 0, 0},
         {NULL, NULL, GLIM_FLAG_BOOL, NULL, NULL, NULL, 0, 0}};
-    const glim_usage usage = {
+    const glim_page usage = {
         "glim pull REPO [flags]",
         "Fetches a model from Hugging Face or ModelScope: configuration, tokenizer and safetensors, or one GGUF.\n"
         "Interrupted? Run it again: it continues. Files are checked by size and SHA-256. Mirrors and tokens come\n"

@@ -144,7 +144,7 @@ int glim_cmd_quantize(int argc, char **argv) {
         {"--threads", "-t", GLIM_FLAG_INT, &f.threads, "N", "threads (default: all this process may use)", 1, 1024},
         {"--json", NULL, GLIM_FLAG_BOOL, &f.json, NULL, "one JSON object on stdout", 0, 0},
         {0}};
-    const glim_usage u = {"glim quantize IN OUT.gguf [--type T] [--calibrate FILE] [--report FILE]",
+    const glim_page u = {"glim quantize IN OUT.gguf [--type T] [--calibrate FILE] [--report FILE]",
                           "Writes a Hugging Face folder or a GGUF as a GGUF of another type, which llama.cpp reads too. An\n"
                           "interrupted run goes on where it was when the same command is given again.", {own}};
     glim_str_list pos = {0};

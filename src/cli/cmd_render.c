@@ -160,7 +160,7 @@ int glim_cmd_render(int argc, char **argv) {
         {"--no-generation-prompt", NULL, GLIM_FLAG_BOOL, &o.no_prompt, NULL, "end after the last message", 0, 0},
         {"--json", NULL, GLIM_FLAG_BOOL, &o.json, NULL, "also where the control tokens are, and the ids", 0, 0},
         {0}};
-    const glim_usage usage = {"glim render MODEL --messages FILE.json",
+    const glim_page usage = {"glim render MODEL --messages FILE.json",
                               "Prints the prompt that a conversation becomes, with no line break added. Templates: "
                               "glm-4-9b-chat, glm-4-0414, glm-z1,\nglm-4.5, glm-4.7, glm-4.1v, glm-edge, chatml, "
                               "smollm2, llama-3.",

@@ -151,7 +151,7 @@ int glim_cmd_run(int argc, char **argv) {
         {0}};
     const glim_flag sample[] = {GLIM_SAMPLE_FLAGS(&f.sample), {0}};
     const glim_flag model[] = {GLIM_MODEL_FLAGS(&f.model), {0}};
-    const glim_usage u = {"glim run MODEL -p TEXT", "Answers one prompt and prints the answer as it comes.",
+    const glim_page u = {"glim run MODEL -p TEXT", "Answers one prompt and prints the answer as it comes.",
                           {own, sample, model}};
     glim_str_list pos = {0};
     int code = glim_args(argc, argv, &u, &pos, 1, 1);

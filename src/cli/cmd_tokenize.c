@@ -200,7 +200,7 @@ int glim_cmd_tokenize(int argc, char **argv) {
         {"--count", NULL, GLIM_FLAG_BOOL, &o.count, NULL, "only how many tokens", 0, 0},
         {"--decode", NULL, GLIM_FLAG_BOOL, &o.decode, NULL, "the text holds ids: print what they say", 0, 0},
         {0}};
-    const glim_usage u = {"glim tokenize PATH [TEXT]",
+    const glim_page u = {"glim tokenize PATH [TEXT]",
                           "Turns text into token ids, exactly as the model's own tokenizer does. PATH is a model folder, a\n"
                           "GGUF file, tokenizer.json or tokenizer.model. Text comes from the command line, --file or stdin.",
                           {own}};

@@ -83,7 +83,7 @@ static int report(int argc, char **argv) {
                              {"--json", NULL, GLIM_FLAG_BOOL, &json, NULL, "one JSON object on stdout", 0, 0},
                              GLIM_DATA_FLAG(&data),
                              {0}};
-    const glim_usage u = {"glim usage [invoice|price|currency|check]",
+    const glim_page u = {"glim usage [invoice|price|currency|check]",
                           "What was used and what it costs, requests that still run not counted.\n\n"
                           "  glim usage invoice TENANT MONTH   what a tenant owes for a month\n"
                           "  glim usage price [MODEL]          what tokens cost, and from when\n"
@@ -178,7 +178,7 @@ static int invoice(int argc, char **argv) {
                              {"--json", NULL, GLIM_FLAG_BOOL, &json, NULL, "one JSON object on stdout", 0, 0},
                              GLIM_DATA_FLAG(&data),
                              {0}};
-    const glim_usage u = {"glim usage invoice TENANT MONTH",
+    const glim_page u = {"glim usage invoice TENANT MONTH",
                           "What a tenant owes for a month (UTC), a line for each key, model and price. The total is exactly the sum of its\n"
                           "requests' amounts. Prices are per million tokens.", {own}};
     glim_str_list pos = {0};
@@ -249,7 +249,7 @@ static int price(int argc, char **argv) {
                              {"--json", NULL, GLIM_FLAG_BOOL, &json, NULL, "a JSON array on stdout", 0, 0},
                              GLIM_DATA_FLAG(&data),
                              {0}};
-    const glim_usage u = {"glim usage price [MODEL --input X --output X]",
+    const glim_page u = {"glim usage price [MODEL --input X --output X]",
                           "Lists prices, or adds one. MODEL is a name as clients ask for it, or '*' for every model without a price of its\n"
                           "own. A request costs what held when it began.", {own}};
     glim_str_list pos = {0};
@@ -290,7 +290,7 @@ static int price(int argc, char **argv) {
 static int currency(int argc, char **argv) {
     const char *data = NULL;
     const glim_flag own[] = {GLIM_DATA_FLAG(&data), {0}};
-    const glim_usage u = {"glim usage currency [CODE]", "What money is counted in: shown, or set while nothing has been metered yet.", {own}};
+    const glim_page u = {"glim usage currency [CODE]", "What money is counted in: shown, or set while nothing has been metered yet.", {own}};
     glim_str_list pos = {0};
     int code = glim_args(argc, argv, &u, &pos, 0, 1);
     if (code >= 0) return code;
@@ -308,7 +308,7 @@ static int currency(int argc, char **argv) {
 static int check(int argc, char **argv) {
     const char *data = NULL;
     const glim_flag own[] = {GLIM_DATA_FLAG(&data), {0}};
-    const glim_usage u = {"glim usage check", "Does the ledger add up? Every amount is derived again, every total summed again.", {own}};
+    const glim_page u = {"glim usage check", "Does the ledger add up? Every amount is derived again, every total summed again.", {own}};
     glim_str_list pos = {0};
     int code = glim_args(argc, argv, &u, &pos, 0, 0);
     if (code >= 0) return code;

@@ -258,7 +258,7 @@ int glim_cmd_verify(int argc, char **argv) {
         {"--json", NULL, GLIM_FLAG_BOOL, &v.json, NULL, "one JSON object on stdout", 0, 0},
         {0}};
     const glim_flag model[] = {GLIM_MODEL_FLAGS(&v.mf), {0}};
-    const glim_usage u = {"glim verify MODEL",
+    const glim_page u = {"glim verify MODEL",
                           "Checks a model's files and arithmetic: sizes, SHA-256, every tensor, every value, and a numeric\n"
                           "self-test on this machine. Exit code 2 if anything is wrong.", {own, model}};
     glim_str_list pos = {0};

@@ -10,6 +10,7 @@ static const struct verb {
 } verbs[] = {
     {"chat", "talk to a model", glim_cmd_chat},
     {"run", "answer one prompt, from -p or stdin", glim_cmd_run},
+    {"serve", "a model over HTTP, with OpenAI's API", glim_cmd_serve},
     {"info", "what a model is and what it needs here", glim_cmd_info},
     {"verify", "check a model's files and arithmetic", glim_cmd_verify},
     {"pull", "download a model from a hub", glim_cmd_pull},

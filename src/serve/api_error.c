@@ -1,0 +1,64 @@
+/* api_error.c - see api_error.h. */
+#include "serve/api_error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+
+bool glim_api_fail(glim_api_error *e, int status, const char *code, const char *param, const char *fmt, ...) {
+    va_list ap;
+    *e = (glim_api_error){.status = status, .code = code};
+    snprintf(e->param, sizeof e->param, "%s", param ? param : "");
+    va_start(ap, fmt);
+    vsnprintf(e->message, sizeof e->message, fmt, ap);
+    va_end(ap);
+    return false;
+}
+
+bool glim_api_from(glim_api_error *e, const glim_err *err, const char *param) {
+    int status = 400;
+    const char *code = "invalid_value";
+    switch (err->code) {
+    case GLIM_E_LIMIT: code = "limit_exceeded"; break;
+    case GLIM_E_UNSUPPORTED: code = "unsupported_value"; break;
+    case GLIM_E_NOT_FOUND: status = 404, code = "not_found"; break;
+    case GLIM_E_NOMEM: status = 503, code = "overloaded"; break;
+    case GLIM_E_IO:
+    case GLIM_E_NET:
+    case GLIM_E_SHAPE: status = 500, code = NULL; break;
+    case GLIM_E_CANCELLED: status = 503, code = "shutting_down"; break;
+    case GLIM_E_STATE: status = 429, code = "queue_full"; break;
+    default: break;
+    }
+    glim_api_fail(e, status, code, param, "%s%s%s", err->msg, err->hint[0] ? "; " : "", err->hint);
+    if (status == 429 || status == 503) e->retry_ms = 1000;
+    return false;
+}
+
+const char *glim_api_type(int status) {
+    switch (status) {
+    case 401: return "authentication_error";
+    case 403: return "permission_error";
+    case 408: return "timeout";
+    case 409: return "conflict";
+    case 429: return "rate_limit_error";
+    default: return status >= 500 ? "server_error" : "invalid_request_error";
+    }
+}
+
+static void put_or_null(glim_buf *b, const char *s) {
+    if (s && s[0]) glim_json_put_str(b, s, strlen(s));
+    else glim_buf_puts(b, "null");
+}
+
+void glim_api_error_json(glim_buf *b, const glim_api_error *e) {
+    glim_buf_puts(b, "{\"error\": {\"message\": ");
+    glim_json_put_str(b, e->message, strlen(e->message));
+    glim_buf_printf(b, ", \"type\": \"%s\", \"param\": ", glim_api_type(e->status));
+    put_or_null(b, e->param);
+    glim_buf_puts(b, ", \"code\": ");
+    put_or_null(b, e->code);
+    glim_buf_puts(b, "}}");
+}

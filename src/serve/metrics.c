@@ -1,0 +1,85 @@
+/* metrics.c - see metrics.h. */
+#include "serve/metrics.h"
+
+#include <string.h>
+
+#include "base/json.h"
+
+/* Bounds of vLLM's histograms, so that a dashboard's quantiles mean the same. */
+static const double gap_s[] = {0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5};
+static const double ttft_s[] = {0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40};
+static const double long_s[] = {0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960};
+static const double tokens[] = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000};
+
+void glim_hist_add(glim_hist *h, double v) {
+    size_t i = 0;
+    while (i < h->n && v > h->bounds[i]) i++;
+    h->count[i]++;
+    h->sum += v;
+}
+
+void glim_metrics_init(glim_metrics *m) {
+    memset(m, 0, sizeof *m);
+    m->ttft.bounds = ttft_s, m->ttft.n = GLIM_COUNT(ttft_s);
+    m->gap.bounds = gap_s, m->gap.n = GLIM_COUNT(gap_s);
+    glim_hist *const slow[] = {&m->e2e, &m->queue, &m->prefill, &m->decode}, *const count[] = {&m->prompt, &m->generated};
+    for (size_t i = 0; i < GLIM_COUNT(slow); i++) slow[i]->bounds = long_s, slow[i]->n = GLIM_COUNT(long_s);
+    for (size_t i = 0; i < GLIM_COUNT(count); i++) count[i]->bounds = tokens, count[i]->n = GLIM_COUNT(tokens);
+}
+
+static void one(glim_buf *b, const char *name, const char *kind, const char *help, const char *label, double v) {
+    glim_buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n%s{%s} ", name, help, name, kind, name, label);
+    glim_json_put_real(b, v);
+    glim_buf_putc(b, '\n');
+}
+
+static void hist(glim_buf *b, const char *name, const char *help, const char *label, const glim_hist *h) {
+    glim_buf_printf(b, "# HELP %s %s\n# TYPE %s histogram\n", name, help, name);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < h->n; i++) {
+        sum += h->count[i];
+        glim_buf_printf(b, "%s_bucket{%s,le=\"", name, label);
+        glim_json_put_real(b, h->bounds[i]);
+        glim_buf_printf(b, "\"} %llu\n", (unsigned long long)sum);
+    }
+    sum += h->count[h->n];
+    glim_buf_printf(b, "%s_bucket{%s,le=\"+Inf\"} %llu\n%s_sum{%s} ", name, label, (unsigned long long)sum, name, label);
+    glim_json_put_real(b, h->sum);
+    glim_buf_printf(b, "\n%s_count{%s} %llu\n", name, label, (unsigned long long)sum);
+}
+
+void glim_metrics_write(const glim_metrics *m, const glim_sched_stats *st, const char *model, glim_buf *b) {
+    glim_buf name = {0};
+    glim_buf_puts(&name, "model_name=");
+    glim_json_put_str(&name, model, strlen(model)); /* a JSON string is a label value too: \" \\ \n */
+    const char *l = glim_buf_cstr(&name);
+    double pages = st->kv_pages ? (double)st->kv_pages : 1;
+    one(b, "vllm:num_requests_running", "gauge", "Sequences in the running batch.", l, (double)st->running);
+    one(b, "vllm:num_requests_waiting", "gauge", "Requests that wait for a place.", l, (double)st->waiting);
+    one(b, "vllm:kv_cache_usage_perc", "gauge", "Share of KV pages held by sequences, 1 is all.", l, (double)(st->kv_used - st->kv_prefix) / pages);
+    one(b, "vllm:prompt_tokens_total", "counter", "Prompt tokens.", l, (double)st->prompt_tokens);
+    one(b, "vllm:generation_tokens_total", "counter", "Generated tokens.", l, (double)st->completion_tokens);
+    one(b, "vllm:prefix_cache_queries_total", "counter", "Prompt tokens looked up in the prefix cache.", l, (double)st->prefix_queries);
+    one(b, "vllm:prefix_cache_hits_total", "counter", "Prompt tokens found in the prefix cache.", l, (double)st->prefix_hits);
+    one(b, "vllm:num_preemptions_total", "counter", "Sequences that gave their pages away.", l, (double)st->preemptions);
+    one(b, "vllm:spec_decode_num_draft_tokens_total", "counter", "Guessed tokens.", l, (double)st->draft_tokens);
+    one(b, "vllm:spec_decode_num_accepted_tokens_total", "counter", "Guessed tokens that were right.", l, (double)st->draft_ok_tokens);
+    static const char *const reasons[] = {"stop", "length", "abort"};
+    glim_buf_puts(b, "# HELP vllm:request_success_total Choices by the reason they ended.\n# TYPE vllm:request_success_total counter\n");
+    for (size_t i = 0; i < GLIM_COUNT(reasons); i++)
+        glim_buf_printf(b, "vllm:request_success_total{%s,finished_reason=\"%s\"} %llu\n", l, reasons[i], (unsigned long long)m->finished[i]);
+    hist(b, "vllm:time_to_first_token_seconds", "From the whole request read to its first token.", l, &m->ttft);
+    hist(b, "vllm:inter_token_latency_seconds", "Between two tokens of a choice, as they leave the engine.", l, &m->gap);
+    hist(b, "vllm:e2e_request_latency_seconds", "From the whole request read to its end.", l, &m->e2e);
+    hist(b, "vllm:request_queue_time_seconds", "Waiting for a place.", l, &m->queue);
+    hist(b, "vllm:request_prefill_time_seconds", "Reading the prompt.", l, &m->prefill);
+    hist(b, "vllm:request_decode_time_seconds", "Writing the answer.", l, &m->decode);
+    hist(b, "vllm:request_prompt_tokens", "Prompt tokens of a request.", l, &m->prompt);
+    hist(b, "vllm:request_generation_tokens", "Generated tokens of a request.", l, &m->generated);
+    one(b, "glim_requests_refused_total", "counter", "Requests refused because the queue was full.", l, (double)st->refused);
+    one(b, "glim_sequences_stalled", "gauge", "Sequences whose client does not read.", l, (double)st->stalled);
+    one(b, "glim_engine_busy_seconds_total", "counter", "Time spent in steps.", l, st->busy_s);
+    glim_buf_puts(b, "# HELP glim_http_responses_total Replies by status.\n# TYPE glim_http_responses_total counter\n");
+    for (int i = 2; i < 6; i++) glim_buf_printf(b, "glim_http_responses_total{status=\"%dxx\"} %llu\n", i, (unsigned long long)m->responses[i]);
+    glim_buf_free(&name);
+}

@@ -1,0 +1,29 @@
+/* metrics.h - counters and histograms in Prometheus' text format, under the names that vLLM's dashboards and the
+ * Kubernetes inference gateway read. Written by the HTTP thread only. */
+#ifndef GLIM_SERVE_METRICS_H
+#define GLIM_SERVE_METRICS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "engine/sched.h"
+
+enum { GLIM_HIST_MAX = 20 };
+typedef struct glim_hist {
+    const double *bounds;
+    size_t n;
+    uint64_t count[GLIM_HIST_MAX + 1];
+    double sum;
+} glim_hist;
+void glim_hist_add(glim_hist *h, double v);
+
+typedef struct glim_metrics {
+    glim_hist ttft, gap, e2e, queue, prefill, decode, prompt, generated;
+    uint64_t finished[3];      /* stop, length, abort */
+    uint64_t responses[6];     /* by hundreds of the status */
+} glim_metrics;
+void glim_metrics_init(glim_metrics *m);
+void glim_metrics_write(const glim_metrics *m, const glim_sched_stats *st, const char *model, glim_buf *out);
+
+#endif

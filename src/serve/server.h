@@ -1,0 +1,43 @@
+/* server.h - glim serve: OpenAI's API over HTTP in front of one engine.
+ *
+ * One thread (the caller of glim_server_run) does all of HTTP: libmicrohttpd runs in it without threads of its own,
+ * beside an eventfd that the engine's outbox rings, the sockets of requests in work (a client that goes away ends its
+ * request within a step). Preparing a request (JSON, template, tokens, grammar) happens in that thread. */
+#ifndef GLIM_SERVE_SERVER_H
+#define GLIM_SERVE_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/engine.h"
+
+typedef struct glim_server glim_server;
+
+typedef struct glim_server_params {
+    const char *host;      /* NULL: 127.0.0.1 */
+    int port;              /* 0: any that is free */
+    const char *model;     /* the name clients ask for; NULL: "model" */
+    bool any_model;        /* answer whatever name they ask for */
+    size_t max_running, max_waiting; /* as in glim_sched_params */
+    const char *snapshot_dir;
+    bool no_prefix, no_guess;
+    size_t max_body;       /* bytes; 0: 8 MiB */
+    size_t max_connections; /* 0: 1024 */
+    double drain_s;        /* how long a drain waits for running requests; 0: 30 s */
+    double request_s;      /* how long a client may take to send a request; 0: 60 s */
+    double ping_s;         /* a comment line on a silent stream; 0: 15 s */
+    /* Asked a few times a second: true begins the drain, and true again ends what still runs. May be NULL. */
+    bool (*stop)(void *ctx);
+    void *stop_ctx;
+} glim_server_params;
+
+/* e is borrowed and must outlive the server. Starts a scheduler on it, and listens when it returns.
+ * Errors: GLIM_E_ARG (the address), GLIM_E_NET (the port is taken), those of glim_sched_open. */
+glim_status glim_server_open(glim_server **out, glim_engine *e, const glim_server_params *p, glim_err *err);
+int glim_server_port(const glim_server *s);
+/* Serves until a drain is over. */
+glim_status glim_server_run(glim_server *s, glim_err *err);
+void glim_server_close(glim_server *s); /* takes NULL */
+
+#endif

@@ -1,0 +1,346 @@
+"""Drives a running `glim serve` over plain sockets and http.client: python3 serve_checks.py PORT MODEL WHAT.
+
+Prints one line for each check that fails, and "N passed, N failed" at the end."""
+import http.client
+import json
+import random
+import socket
+import sys
+import time
+
+port, model, what = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+passed = failed = 0
+
+
+def check(ok, text):
+    global passed, failed
+    if ok:
+        passed += 1
+    else:
+        failed += 1
+        print("FAILED:", text)
+
+
+def call(method, path, body=None, headers=None):
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    data = body if isinstance(body, (bytes, type(None))) else json.dumps(body)
+    c.request(method, path, data, headers or {})
+    r = c.getresponse()
+    text = r.read()
+    c.close()
+    return r, text
+
+
+def post(path, body):
+    r, text = call("POST", path, body)
+    return r.status, json.loads(text)
+
+
+def events(text):
+    """The data of each event, held to the framing rules."""
+    check(text.endswith(b"data: [DONE]\n\n"), "a stream ends with [DONE]")
+    out = []
+    for part in text.decode("utf-8").split("\n\n")[:-1]:
+        if part.startswith(":"):
+            continue
+        check(part.startswith("data: ") and "\n" not in part, "one data line an event: " + part[:80])
+        out.append(part[6:])
+    check(out.count("[DONE]") == 1, "[DONE] once")
+    return [json.loads(x) for x in out[:-1]]
+
+
+def accumulate(chunks, chat):
+    """What a client's accumulator makes of the chunks; every rule of the stream is checked on the way."""
+    choices, usage = {}, None
+    ids = {c["id"] for c in chunks}
+    check(len(ids) == 1, "one id in all chunks")
+    for n, c in enumerate(chunks):
+        check(c["object"] == ("chat.completion.chunk" if chat else "text_completion") and isinstance(c["created"], int) and c["model"], "chunk keys")
+        check(isinstance(c["choices"], list), "choices is a list")
+        if not c["choices"]:
+            check(n == len(chunks) - 1 and c["usage"], "a chunk without choices is the last and has usage")
+            usage = c["usage"]
+        for k in c["choices"]:
+            i = k["index"]
+            if i not in choices:
+                check(i == len(choices), "choices appear in order")
+                choices[i] = {"text": "", "reasoning": "", "calls": [], "finish": None, "lp": [], "role": None}
+            a = choices[i]
+            check(a["finish"] is None, "nothing after the finish reason")
+            check("finish_reason" in k and "logprobs" in k, "choice keys")
+            if k["logprobs"]:
+                if chat:
+                    a["lp"] += k["logprobs"]["content"]
+                else:
+                    a["lp"] += list(zip(k["logprobs"]["tokens"], k["logprobs"]["token_logprobs"], k["logprobs"]["text_offset"]))
+            a["finish"] = k["finish_reason"]
+            if not chat:
+                a["text"] += k["text"]
+                continue
+            d = k["delta"]
+            if a["role"] is None:
+                check(d == {"role": "assistant", "content": ""}, "the first chunk of a choice is its role")
+                a["role"] = d["role"]
+                continue
+            check("role" not in d, "role once")
+            a["text"] += d.get("content", "")
+            a["reasoning"] += d.get("reasoning_content", "")
+            seen = set()
+            for t in d.get("tool_calls", []):
+                check(t["index"] not in seen, "one entry an index")
+                seen.add(t["index"])
+                if t["index"] == len(a["calls"]):
+                    check(t["id"] and t["type"] == "function" and t["function"]["name"] and t["function"]["arguments"] == "", "a call's head")
+                    a["calls"].append([t["function"]["name"], ""])
+                else:
+                    check(set(t) == {"index", "function"} and set(t["function"]) == {"arguments"}, "a call's fragment")
+                    a["calls"][t["index"]][1] += t["function"]["arguments"]
+    for a in choices.values():
+        check(a["finish"] in ("stop", "length", "tool_calls"), "a finish reason")
+    return choices, usage
+
+
+def whole(reply, chat):
+    out = {}
+    for k in reply["choices"]:
+        if chat:
+            m = k["message"]
+            check(m["role"] == "assistant" and m["refusal"] is None and "content" in m, "message keys")
+            calls = [[t["function"]["name"], t["function"]["arguments"]] for t in m.get("tool_calls", [])]
+            lp = k["logprobs"]["content"] if k["logprobs"] else []
+            out[k["index"]] = {"text": m["content"] or "", "reasoning": m.get("reasoning_content", ""), "calls": calls, "finish": k["finish_reason"], "lp": lp}
+        else:
+            p = k["logprobs"]
+            lp = list(zip(p["tokens"], p["token_logprobs"], p["text_offset"])) if p else []
+            out[k["index"]] = {"text": k["text"], "reasoning": "", "calls": [], "finish": k["finish_reason"], "lp": lp}
+    u = reply["usage"]
+    check(u["total_tokens"] == u["prompt_tokens"] + u["completion_tokens"], "usage adds up")
+    return out
+
+
+TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {"q": {"type": "string", "maxLength": 8}, "n": {"type": "integer"}},
+        "required": ["q", "n"], "additionalProperties": False}, "strict": True}}
+SCHEMA = {"type": "object", "properties": {"a": {"type": "boolean"}, "b": {"enum": ["x", "y"]}}, "required": ["a", "b"], "additionalProperties": False}
+
+
+def basics():
+    r, text = call("GET", "/health")
+    check(r.status == 200 and json.loads(text) == {"status": "ok"} and r.getheader("x-request-id"), "/health")
+    check(r.getheader("Access-Control-Allow-Origin") is None, "no CORS")
+    check(call("GET", "/live")[0].status == 200, "/live")
+    for path in ("/v1/models", "/models", "/v1/models/", "/v1/models?x=1"):
+        r, text = call("GET", path)
+        m = json.loads(text)
+        check(r.status == 200 and m["object"] == "list" and {"id", "object", "created", "owned_by"} <= set(m["data"][0]), path)
+    check(call("GET", "/v1/models/" + model)[0].status == 200 and call("GET", "/v1/models/other")[0].status == 404, "one model")
+    r, text = call("HEAD", "/health")
+    check(r.status == 200 and text == b"", "HEAD")
+    r, text = call("GET", "/nothing")
+    check(r.status == 404 and json.loads(text)["error"]["code"] == "unknown_url", "404")
+    r, text = call("GET", "/v1/chat/completions")
+    check(r.status == 405 and r.getheader("Allow") == "POST" and json.loads(text)["error"]["code"] == "method_not_allowed", "405")
+    r, text = call("DELETE", "/v1/models")
+    check(r.status == 405 and r.getheader("Allow") == "GET, HEAD", "405 on GET")
+    s, t = post("/tokenize", {"prompt": "hello \u4f60\u597d", "add_special_tokens": False})
+    check(s == 200 and t["count"] == len(t["tokens"]) > 0, "/tokenize")
+    s, d = post("/v1/detokenize", {"tokens": t["tokens"]})
+    check(s == 200 and d["prompt"] == "hello \u4f60\u597d", "/detokenize")
+    check(post("/detokenize", {"tokens": [10 ** 9]})[0] == 400, "/detokenize: a bad id")
+    check(post("/tokenize", {"messages": [{"role": "user", "content": "x"}]})[1]["count"] > 1, "/tokenize: messages")
+    r, text = call("GET", "/metrics")
+    for name in (b"vllm:num_requests_running", b"vllm:kv_cache_usage_perc", b"vllm:time_to_first_token_seconds_bucket", b"vllm:generation_tokens_total"):
+        check(name in text, name.decode())
+    check(r.getheader("Content-Type").startswith("text/plain"), "/metrics type")
+
+
+def bad():
+    chat = {"model": model, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 2}
+    for change, status, code, param in ((dict(temperature=3), 400, "invalid_value", "temperature"), (dict(model="zz"), 404, "model_not_found", "model"),
+                                        (dict(messages=[{"role": "user", "content": "w " * 9000}]), 400, "context_length_exceeded", "messages"),
+                                        (dict(n=1e9), 400, "invalid_value", "n"), (dict(stream_options={}), 400, "invalid_value", "stream_options"),
+                                        (dict(response_format={"type": "json_schema", "json_schema": {"name": "a", "strict": True, "schema": {"not": {}}}}), 400, "unsupported_value", "response_format")):
+        s, b = post("/v1/chat/completions", {**chat, **change})
+        e = b["error"]
+        check(s == status and e["code"] == code and e["param"] == param and set(e) == {"message", "type", "param", "code"}, "%s: %s %s" % (str(change)[:60], s, b))
+    for body in (b"", b"{", b"[" * 500 + b"]" * 500, b'{"a": 1, "a": 2}', b'\xff', b'{"model": "\\ud800"}', b"{} x", b'{"n": 1e999}'):
+        r, text = call("POST", "/v1/chat/completions", body)
+        check(r.status == 400 and json.loads(text)["error"]["type"] == "invalid_request_error", "%r: %d %r" % (body[:20], r.status, text[:200]))
+    r, text = call("POST", "/v1/chat/completions", b"[" * 500 + b"]" * 500)
+    check(r.getheader("Connection") == "close", "a depth bomb closes the connection")
+    rnd = random.Random(5)
+    for _ in range(200):  # whatever comes, the answer is one of ours
+        values = [None, -1, 0, 1, 1e300, "x", "", [], {}, True, [1], {"a": 1}, 2 ** 62, -2 ** 63, 0.5]
+        body = dict(chat)
+        for key in rnd.sample(["temperature", "top_p", "n", "stop", "seed", "logit_bias", "messages", "model", "tools", "tool_choice", "stream", "max_tokens", "logprobs",
+                               "top_logprobs", "response_format", "stream_options", "reasoning_effort", "parallel_tool_calls", "frequency_penalty"], 2):
+            body[key] = rnd.choice(values)
+        r, text = call("POST", "/v1/chat/completions", body)
+        ok = r.status in (200, 400, 404)
+        if ok and r.status != 200:
+            ok = set(json.loads(text)["error"]) == {"message", "type", "param", "code"}
+        check(ok, "%s: %d %r" % (body, r.status, text[:100]))
+
+
+def streams():
+    rnd = random.Random(7)
+    for k in range(60):
+        chat = k % 3 != 2
+        body = {"model": model, "seed": k, "temperature": rnd.choice([0, 1, 1.5]), "max_tokens": rnd.randrange(1, 40), "n": rnd.choice([1, 1, 2, 3])}
+        body["max_tokens"] = rnd.randrange(1, 40)
+        if rnd.random() < 0.3:
+            body["stop"] = rnd.choice([["e"], [" t", "a"], "\n"])
+        if rnd.random() < 0.3:
+            body["logprobs"] = True if chat else 2
+            if chat:
+                body["top_logprobs"] = 2
+        if chat:
+            body["messages"] = [{"role": "system", "content": "s"}, {"role": "user", "content": "word %d" % k}]
+            if rnd.random() < 0.4:
+                body["tools"] = [TOOL]
+                body["tool_choice"] = rnd.choice(["auto", "required", {"type": "function", "function": {"name": "look"}}])
+                body["max_tokens"] = 120
+            elif rnd.random() < 0.4:
+                body["response_format"] = {"type": "json_schema", "json_schema": {"name": "s", "schema": SCHEMA, "strict": True}}
+                body["max_tokens"] = 200
+        else:
+            body["prompt"] = rnd.choice(["once", ["a b", "c d"], [5, 6, 7], [[5, 6], [9]]])
+            body["echo"] = rnd.random() < 0.3
+        path = "/v1/chat/completions" if chat else "/v1/completions"
+        s, reply = post(path, body)
+        check(s == 200, "%s: %s" % (body, reply))
+        if s != 200:
+            continue
+        want = whole(reply, chat)
+        r, text = call("POST", path, {**body, "stream": True, "stream_options": {"include_usage": True}})
+        check(r.status == 200 and r.getheader("Content-Type") == "text/event-stream" and r.getheader("Cache-Control") == "no-cache", "stream headers")
+        got, usage = accumulate(events(text), chat)
+        for a in got.values():
+            a.pop("role")
+        check(got == want, "request %d: stream %s, whole %s" % (k, got, want))
+        for key in ("prompt_tokens", "completion_tokens", "total_tokens", "completion_tokens_details"):
+            check(usage[key] == reply["usage"][key], "usage of both: %s" % key)
+        for a in want.values():
+            if "response_format" in body and "stop" not in body and a["finish"] == "stop":
+                v = json.loads(a["text"])
+                check(isinstance(v["a"], bool) and v["b"] in "xy", "the schema holds: " + a["text"])
+            if body.get("tool_choice", "auto") != "auto" and "stop" not in body and a["finish"] != "length":
+                check(a["finish"] == "tool_calls" and a["calls"] and all(c[0] == "look" and isinstance(json.loads(c[1])["n"], int) for c in a["calls"]),
+                      "a call that was demanded: %s" % a)
+    r, text = call("POST", "/v1/chat/completions", {"model": model, "messages": [{"role": "user", "content": "x"}], "max_tokens": 3, "stream": True})
+    check(all(c["choices"] and "usage" not in c for c in events(text)), "no usage where nobody asked")
+
+
+def gauge(name):
+    for line in call("GET", "/metrics")[1].decode().split("\n"):
+        if line.startswith(name + "{"):
+            return float(line.split()[-1])
+    return None
+
+
+def disconnect():
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "x"}], "max_tokens": 100000, "logit_bias": {}, "stream": True, "temperature": 1.5}).encode()
+    quiet = json.dumps({"model": model, "messages": [{"role": "user", "content": "x"}], "max_tokens": 100000}).encode()
+    head = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+    for k in range(12):
+        b = quiet if k % 3 == 0 else body
+        s = socket.create_connection(("127.0.0.1", port))
+        s.sendall((head % len(b)).encode() + b)
+        got = b""
+        while k % 3 and got.count(b"data:") < k and not got.endswith(b"0\r\n\r\n"):
+            part = s.recv(4096)
+            if not part:
+                break
+            got += part
+        s.close()
+    deadline = time.time() + 60  # a bound for a hang, not a measurement
+    while time.time() < deadline and (gauge("vllm:num_requests_running") or gauge("vllm:num_requests_waiting")):
+        time.sleep(0.05)
+    check(gauge("vllm:num_requests_running") == 0 and gauge("vllm:num_requests_waiting") == 0, "clients that left leave nothing behind")
+    check(gauge("vllm:kv_cache_usage_perc") == 0, "no page is held")
+    check(call("GET", "/health")[0].status == 200, "the server lives on")
+
+
+def raw(data):
+    """Everything the server says until it closes, or until it is silent after a whole answer."""
+    s = socket.create_connection(("127.0.0.1", port), timeout=3)
+    s.sendall(data)
+    got = b""
+    try:
+        while True:
+            part = s.recv(65536)
+            if not part:
+                return got, True
+            got += part
+    except socket.timeout:
+        return got, False
+    except ConnectionResetError:
+        return got, True
+    finally:
+        s.close()
+
+
+def answered(got):
+    """Whether any request was served. (The library, which refuses some of these itself, says its 400 twice.)"""
+    return any(line.startswith(b"HTTP/1.") and b" 200" in line for line in got.split(b"\n")) or b'{"status"' in got
+
+
+def smuggling():
+    hidden = b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n"
+    p = b"POST /tokenize HTTP/1.1\r\n"
+    h = b"Host: x\r\n"
+    cases = {"CL and TE": p + h + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+             "TE identity": p + h + b"Transfer-Encoding: identity\r\n\r\n",
+             "TE gzip, chunked": p + h + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+             "TE chunked, identity": p + h + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+             "TE xchunked": p + h + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+             "two TE": p + h + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+             "two CL, equal": p + h + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+             "two CL, different": p + h + b"Content-Length: 2\r\nContent-Length: 40\r\n\r\n{}",
+             "CL list": p + h + b"Content-Length: 2, 2\r\n\r\n{}",
+             "CL +2": p + h + b"Content-Length: +2\r\n\r\n{}",
+             "CL -2": p + h + b"Content-Length: -2\r\n\r\n{}",
+             "CL 0x2": p + h + b"Content-Length: 0x2\r\n\r\n{}",
+             "CL 2 2": p + h + b"Content-Length: 2 2\r\n\r\n{}",
+             "CL empty": p + h + b"Content-Length: \r\n\r\n{}",
+             "CL huge": p + h + b"Content-Length: 99999999999999999999999\r\n\r\n{}",
+             "space before the colon": p + h + b"Content-Length : 2\r\n\r\n{}",
+             "two Hosts": p + h + h + b"Content-Length: 2\r\n\r\n{}",
+             "no Host": p + b"Content-Length: 2\r\n\r\n{}",
+             "TE in HTTP/1.0": b"POST /tokenize HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+             "huge headers": p + h + b"X: " + b"a" * 200000 + b"\r\n\r\n"}
+    for name, data in cases.items():
+        got, closed = raw(data + hidden)
+        status = got.split(b" ")[1] if got.startswith(b"HTTP/1.") else b""
+        want = (b"400", b"431", b"413") if name in ("huge headers", "CL huge") else (b"400",)
+        check(status in want or (name == "huge headers" and got == b""), "%s: %r" % (name, got[:100]))
+        check(closed, name + ": the connection is closed")
+        check(not answered(got), name + ": no second request: %r" % got)
+    for name, data in {"bare LF": p.replace(b"\r", b"") + b"Host: x\nContent-Length: 2\n\n{}", "folded line": p + h + b"X: a\r\n b\r\nContent-Length: 2\r\n\r\n{}",
+                       "NUL": p + h + b"X: a\0b\r\nContent-Length: 2\r\n\r\n{}"}.items():
+        got, _ = raw(data)
+        check(not answered(got), name + ": no second request: %r" % got)
+    got, closed = raw(p + h + b"Content-Length: %d\r\n\r\n" % (9 << 20))
+    check(got.startswith(b"HTTP/1.1 413") and b'"request_too_large"' in got and closed, "a body over the limit: %r" % got)
+    chunk = b"100000\r\n" + b" " * (1 << 20) + b"\r\n"
+    got, closed = raw(p + h + b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 9 + b"0\r\n\r\n")
+    check(got.startswith(b"HTTP/1.1 413") and b'"request_too_large"' in got and closed, "a chunked body over the limit: %r" % got)
+    got, closed = raw(p + h + b"Transfer-Encoding: chunked\r\n\r\n" + b"5\r\n{\"pro\r\n" + b"b\r\nmpt\": \"hi\"}\r\n0\r\n\r\n")
+    check(got.startswith(b"HTTP/1.1 200"), "a chunked body is read: %r" % got[:60])
+    check(call("GET", "/health")[0].status == 200, "the server lives on")
+
+
+def drain_hold():
+    """Starts a stream, prints READY, reads it to its end: the test sends SIGTERM in between."""
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    c.request("POST", "/v1/completions", json.dumps({"model": model, "prompt": "a", "max_tokens": 1900, "n": 4, "stream": True, "temperature": 1.5, "logit_bias": {str(i): -100 for i in map(int, sys.argv[4].split(","))}}))
+    r = c.getresponse()
+    first = r.read(64)
+    print("READY", flush=True)
+    rest = first + r.read()
+    check(rest.endswith(b"data: [DONE]\n\n"), "a stream that ran at SIGTERM is finished")
+    check(len(events(rest)) > 5, "with all of its chunks")
+
+
+{"basics": basics, "bad": bad, "streams": streams, "disconnect": disconnect, "smuggling": smuggling, "drain": drain_hold}[what]()
+print("%d passed, %d failed" % (passed, failed))
+sys.exit(failed != 0)
