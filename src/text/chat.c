@@ -85,6 +85,22 @@ static void add_span(glim_chat_out *o, size_t n) {
     p->n_control++;
 }
 
+void glim_chat_turn(glim_chat_out *o, size_t i) {
+    glim_prompt *p = o->p;
+    if (p->n_turn == p->cap_turn) {
+        size_t cap = p->cap_turn ? p->cap_turn * 2 : 16;
+        void *mem = p->turn;
+        if (glim_try_realloc(&mem, cap, sizeof *p->turn, "turns", NULL) != GLIM_OK) {
+            o->failed = true;
+            return;
+        }
+        p->turn = mem;
+        p->cap_turn = cap;
+    }
+    p->turn[p->n_turn].begin = p->text.len;
+    p->turn[p->n_turn++].message = i;
+}
+
 /* Length of the longest control text that s begins with, 0 if none. */
 static size_t control_at(const char *const *controls, const char *s) {
     size_t best = 0;
@@ -130,7 +146,7 @@ glim_status glim_chat_render(glim_prompt *out, glim_chat_kind k, const json_t *m
     if (k <= GLIM_CHAT_NONE || k >= GLIM_N_CHAT)
         return glim_fail(err, GLIM_E_ARG, "no chat template is chosen, want one of: %s", glim_chat_names());
     glim_buf_clear(&out->text);
-    out->n_control = 0;
+    out->n_control = out->n_turn = 0;
     out->in_reasoning = false;
     glim_chat_conv conv;
     glim_status rc = glim_chat_conv_read(&conv, k, messages, tools, err);
@@ -139,8 +155,8 @@ glim_status glim_chat_render(glim_prompt *out, glim_chat_kind k, const json_t *m
         render(&o, k, &conv, opt ? opt : &defaults);
         rc = glim_buf_status(&out->text, "a prompt", err);
         if (rc == GLIM_OK && o.failed)
-            rc = glim_fail(err, GLIM_E_NOMEM, "could not allocate more than %zu control spans of a prompt",
-                           out->cap_control);
+            rc = glim_fail(err, GLIM_E_NOMEM, "could not allocate more than %zu control spans and %zu turns of a "
+                           "prompt", out->cap_control, out->cap_turn);
     }
     glim_chat_conv_free(&conv);
     if (rc != GLIM_OK) glim_prompt_free(out);
@@ -151,6 +167,7 @@ void glim_prompt_free(glim_prompt *p) {
     if (!p) return;
     glim_buf_free(&p->text);
     free(p->control);
+    free(p->turn);
     *p = (glim_prompt){0};
 }
 

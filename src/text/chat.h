@@ -54,6 +54,10 @@ typedef struct glim_prompt {
     glim_buf text;
     struct { size_t begin, end; } *control;
     size_t n_control, cap_control;
+    /* Where messages begin, in order of the text: turn[i] ends where turn[i + 1] begins, the last one at the end of
+     * the text. What stands before the first (tools, a default system message) belongs to none. */
+    struct { size_t begin, message; } *turn;
+    size_t n_turn, cap_turn;
     bool in_reasoning; /* the prompt ends inside an opened <think> (Z1, 4.7) */
 } glim_prompt;
 void glim_prompt_free(glim_prompt *p);

@@ -38,7 +38,9 @@ static void put_item(glim_chat_out *o, const char *role, glim_chat_str text) {
     glim_chat_put(o, text);
 }
 
-static void put_msg(glim_chat_out *o, glim_chat_kind k, const glim_chat_msg *m) {
+static void put_msg(glim_chat_out *o, glim_chat_kind k, const glim_chat_conv *c, size_t index) {
+    const glim_chat_msg *m = &c->msgs[index];
+    glim_chat_turn(o, index);
     static const char *const tags[GLIM_N_ROLE] = {"<|system|>", "<|user|>", "<|assistant|>",
                                                   "<|observation|>"};
     glim_chat_str text = m->text;
@@ -64,9 +66,9 @@ void glim_chat_render_glm4(glim_chat_out *o, glim_chat_kind k, const glim_chat_c
     if (k != GLIM_CHAT_GLM_EDGE) glim_chat_lit(o, "[gMASK]<sop>");
     if (c->tools) put_tools(o, k, c->tools);
     for (size_t i = 0; i < c->n_msgs && system_first; i++)
-        if (c->msgs[i].role == GLIM_ROLE_SYSTEM) put_msg(o, k, &c->msgs[i]);
+        if (c->msgs[i].role == GLIM_ROLE_SYSTEM) put_msg(o, k, c, i);
     for (size_t i = 0; i < c->n_msgs; i++)
-        if (!system_first || c->msgs[i].role != GLIM_ROLE_SYSTEM) put_msg(o, k, &c->msgs[i]);
+        if (!system_first || c->msgs[i].role != GLIM_ROLE_SYSTEM) put_msg(o, k, c, i);
     if (opt->no_generation_prompt) return;
     glim_chat_lit(o, "<|assistant|>");
     if (k == GLIM_CHAT_GLM_Z1) {
@@ -92,6 +94,7 @@ void glim_chat_render_glm41v(glim_chat_out *o, const glim_chat_conv *c, const gl
     glim_chat_lit(o, "[gMASK]<sop>");
     for (size_t i = 0; i < c->n_msgs; i++) {
         const glim_chat_msg *m = &c->msgs[i];
+        glim_chat_turn(o, i);
         glim_chat_lit(o, m->role == GLIM_ROLE_SYSTEM ? "<|system|>\n"
                          : m->role == GLIM_ROLE_USER ? "<|user|>\n" : "<|assistant|>\n");
         if (m->role == GLIM_ROLE_USER && json_is_array(m->content))

@@ -113,6 +113,7 @@ void glim_chat_render_glm45(glim_chat_out *o, glim_chat_kind k, const glim_chat_
     if (c->tools) put_tools(o, c->tools, is47);
     for (size_t i = 0; i < c->n_msgs; i++) {
         const glim_chat_msg *m = &c->msgs[i];
+        glim_chat_turn(o, i);
         switch (m->role) {
         case GLIM_ROLE_SYSTEM:
         case GLIM_ROLE_USER:

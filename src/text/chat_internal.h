@@ -67,7 +67,7 @@ glim_chat_str glim_chat_json_str(const json_t *o, const char *key);
 typedef struct glim_chat_out {
     glim_prompt *p;
     const char *const *controls; /* texts of control tokens that templates of this family write */
-    bool failed;                 /* a span could not be stored; text has its own flag */
+    bool failed;                 /* a span or a turn could not be stored; text has its own flag */
 } glim_chat_out;
 
 /* Text of a person or a model: never a control token, whatever it says. */
@@ -75,6 +75,8 @@ void glim_chat_put(glim_chat_out *o, glim_chat_str s);
 /* Text of the template: every control token in it becomes a span, leftmost and longest first, as a
  * Hugging Face tokenizer finds added tokens. */
 void glim_chat_lit(glim_chat_out *o, const char *s);
+/* From here on the text is that of message i. */
+void glim_chat_turn(glim_chat_out *o, size_t i);
 /* JSON as the template's tojson writes it; plain text too. */
 void glim_chat_put_json(glim_chat_out *o, const json_t *v, int indent);
 

@@ -58,6 +58,7 @@ void glim_chat_render_chatml(glim_chat_out *o, const glim_chat_conv *c, const gl
     for (size_t i = 0; i < c->n_msgs; i++) {
         const glim_chat_msg *m = &c->msgs[i];
         if (m->role == GLIM_ROLE_SYSTEM && i == 0) continue; /* already written */
+        glim_chat_turn(o, i);
         if (m->role == GLIM_ROLE_TOOL) {                     /* a run of results is one user turn */
             if (i == 0 || c->msgs[i - 1].role != GLIM_ROLE_TOOL) glim_chat_lit(o, "<|im_start|>user");
             glim_chat_lit(o, "\n<tool_response>\n");
@@ -73,13 +74,17 @@ void glim_chat_render_chatml(glim_chat_out *o, const glim_chat_conv *c, const gl
 void glim_chat_render_smollm2(glim_chat_out *o, const glim_chat_conv *c, const glim_chat_options *opt) {
     if (c->msgs[0].role != GLIM_ROLE_SYSTEM)
         glim_chat_lit(o, "<|im_start|>system\n" SMOL_SYSTEM "<|im_end|>\n");
-    for (size_t i = 0; i < c->n_msgs; i++) put_turn(o, c->msgs[i].role, c->msgs[i].text);
+    for (size_t i = 0; i < c->n_msgs; i++) {
+        glim_chat_turn(o, i);
+        put_turn(o, c->msgs[i].role, c->msgs[i].text);
+    }
     if (!opt->no_generation_prompt) glim_chat_lit(o, "<|im_start|>assistant\n");
 }
 
 void glim_chat_render_llama3(glim_chat_out *o, const glim_chat_conv *c, const glim_chat_options *opt) {
     glim_chat_lit(o, "<|begin_of_text|>");
     for (size_t i = 0; i < c->n_msgs; i++) {
+        glim_chat_turn(o, i);
         glim_chat_lit(o, "<|start_header_id|>");
         glim_chat_lit(o, names[c->msgs[i].role]);
         glim_chat_lit(o, "<|end_header_id|>\n\n");

@@ -1,0 +1,494 @@
+/* Rows of every shape to tokens and loss masks: what counts, what is refused and in which words, order and hash. */
+#include "train/data_set.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "test.h"
+
+static glim_tok *open_tok(const char *fixture) {
+    glim_tok *t = NULL;
+    glim_err err = {0};
+    char path[128];
+    snprintf(path, sizeof path, "tests/fixtures/%s/tokenizer.json", fixture);
+    CHECK_OK(glim_tok_open(&t, glim_test_source(path), &err), err);
+    return t;
+}
+
+/* The text of an example with what counts between brackets that no test text holds. */
+static char *marked_example(const glim_tok *tok, const glim_example *e) {
+    glim_buf b = {0};
+    for (size_t i = 0; i < e->n; i++) {
+        size_t n;
+        const char *s = glim_tok_piece(tok, e->tokens[i], &n);
+        if (e->loss[i] && (i == 0 || !e->loss[i - 1])) glim_buf_puts(&b, "⟦");
+        glim_buf_append(&b, s, n);
+        if (e->loss[i] && (i + 1 == e->n || !e->loss[i + 1])) glim_buf_puts(&b, "⟧");
+    }
+    char *out = glim_xstrdup(glim_buf_cstr(&b));
+    glim_buf_free(&b);
+    return out;
+}
+
+typedef struct set {
+    glim_dataset *d;
+    glim_data_report r;
+    glim_tok *tok;
+    char *text;
+} set;
+
+static set parse(const char *fixture, glim_chat_kind k, const char *name, const char *text, glim_data_params p) {
+    set s = {.tok = open_tok(fixture)};
+    glim_err err = {0};
+    p.tok = s.tok;
+    p.chat = k;
+    CHECK_OK(glim_dataset_parse(&s.d, name, text, strlen(text), &p, &s.r, &err), err);
+    return s;
+}
+
+static void done(set *s) {
+    glim_dataset_free(s->d);
+    glim_data_report_free(&s->r);
+    glim_tok_free(s->tok);
+    free(s->text);
+}
+
+static const char *marked(set *s, size_t i) {
+    glim_example e;
+    CHECK(glim_dataset_example(s->d, i, &e) == GLIM_OK);
+    CHECK(e.loss[0] == 0);
+    free(s->text);
+    return s->text = marked_example(s->tok, &e);
+}
+
+static void check_marked(const char *fixture, glim_chat_kind k, const char *row, const char *want) {
+    set s = parse(fixture, k, "rows.jsonl", row, (glim_data_params){0});
+    CHECK(glim_dataset_n(s.d) == 1);
+    CHECK_STR(marked(&s, 0), want);
+    done(&s);
+}
+
+/* ---- what counts, by family ---- */
+
+#define TWO_TURNS                                                                                                       \
+    "{\"messages\":[{\"role\":\"system\",\"content\":\"S\"},{\"role\":\"user\",\"content\":\"a\"},"                      \
+    "{\"role\":\"assistant\",\"content\":\"b\"},{\"role\":\"user\",\"content\":\"c\"},{\"role\":\"assistant\",\"content\":\"d\"}]}"
+
+TEST(glm4_turns_count_from_behind_the_role_to_the_next_role) {
+    check_marked("glm4", GLIM_CHAT_GLM4_0414, TWO_TURNS,
+                 "[gMASK]<sop><|system|>\nS<|user|>\na<|assistant|>⟦\nb<|user|>⟧\nc<|assistant|>⟦\nd<|user|>⟧");
+    check_marked("glm4", GLIM_CHAT_GLM4_9B, TWO_TURNS,
+                 "[gMASK]<sop><|system|>\nS<|user|>\na<|assistant|>⟦\nb<|user|>⟧\nc<|assistant|>⟦\nd<|user|>⟧");
+    check_marked("glm-edge", GLIM_CHAT_GLM_EDGE, TWO_TURNS,
+                 "<|system|>\nS<|user|>\na<|assistant|>⟦\nb<|user|>⟧\nc<|assistant|>⟦\nd<|user|>⟧");
+}
+
+TEST(z1_counts_behind_the_line_break_that_its_prompt_writes) {
+    check_marked("glm4", GLIM_CHAT_GLM_Z1, TWO_TURNS,
+                 "[gMASK]<sop><|system|>\nS<|user|>\na<|assistant|>\n⟦b<|user|>⟧\nc<|assistant|>\n⟦d<|user|>⟧");
+}
+
+TEST(glm45_counts_thinking_that_the_model_has_to_write) {
+    check_marked("glm4moe-air", GLIM_CHAT_GLM45,
+                 "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\",\"reasoning_content\":\"r\"}]}",
+                 "[gMASK]<sop><|user|>\na<|assistant|>⟦\n<think>r</think>\nb<|user|>⟧");
+    check_marked("glm4moe-air", GLIM_CHAT_GLM47,
+                 "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\",\"reasoning_content\":\"r\"}]}",
+                 "[gMASK]<sop><|user|>a<|assistant|><think>⟦r</think>b<|user|>⟧");
+    check_marked("glm4moe-air", GLIM_CHAT_GLM47,
+                 "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"}]}",
+                 "[gMASK]<sop><|user|>a<|assistant|>⟦</think>b<|user|>⟧");
+}
+
+TEST(glm45_does_not_count_a_turn_whose_reasoning_the_template_left_out) {
+    check_marked("glm4moe-air", GLIM_CHAT_GLM45,
+                 "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\",\"reasoning_content\":\"r\"},"
+                 "{\"role\":\"user\",\"content\":\"c\"},{\"role\":\"assistant\",\"content\":\"d\",\"reasoning_content\":\"q\"}]}",
+                 "[gMASK]<sop><|user|>\na<|assistant|>\n<think></think>\nb<|user|>\nc<|assistant|>⟦\n<think>q</think>\nd<|user|>⟧");
+}
+
+TEST(glm45_with_thinking_off_counts_behind_the_empty_tags) {
+    set s = parse("glm4moe-air", GLIM_CHAT_GLM45, "x.jsonl",
+                  "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"}]}",
+                  (glim_data_params){.options.thinking = -1});
+    CHECK_STR(marked(&s, 0), "[gMASK]<sop><|user|>\na/nothink<|assistant|>\n<think></think>⟦\nb<|user|>⟧");
+    done(&s);
+}
+
+TEST(chatml_and_llama_count_up_to_their_end_of_turn) {
+    check_marked("qwen2", GLIM_CHAT_CHATML, TWO_TURNS,
+                 "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n⟦b<|im_end|>⟧\n"
+                 "<|im_start|>user\nc<|im_end|>\n<|im_start|>assistant\n⟦d<|im_end|>⟧\n");
+    check_marked("qwen2", GLIM_CHAT_SMOLLM2, TWO_TURNS,
+                 "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n⟦b<|im_end|>⟧\n"
+                 "<|im_start|>user\nc<|im_end|>\n<|im_start|>assistant\n⟦d<|im_end|>⟧\n");
+    check_marked("llama", GLIM_CHAT_LLAMA3, TWO_TURNS,
+                 "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nS<|eot_id|><|start_header_id|>user<|end_header_id|>\n\na"
+                 "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n⟦b<|eot_id|>⟧<|start_header_id|>user<|end_header_id|>\n\nc"
+                 "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n⟦d<|eot_id|>⟧");
+}
+
+TEST(calls_count_and_end_with_the_observation_that_answers_them) {
+    check_marked("glm4", GLIM_CHAT_GLM4_9B,
+                 "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"function\":"
+                 "{\"name\":\"f\",\"arguments\":\"{\\\"x\\\": 1}\"}}]},{\"role\":\"tool\",\"content\":\"7\"},{\"role\":\"assistant\",\"content\":\"b\"}]}",
+                 "[gMASK]<sop><|user|>\na<|assistant|>⟦f\n{\"x\": 1}<|observation|>⟧\n7<|assistant|>⟦\nb<|user|>⟧");
+    check_marked("glm4", GLIM_CHAT_GLM4_9B,
+                 "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"function\":"
+                 "{\"name\":\"f\",\"arguments\":{}}},{\"function\":{\"name\":\"g\",\"arguments\":{}}}]}]}",
+                 "[gMASK]<sop><|user|>\na<|assistant|>⟦f\n{}<|assistant|>g\n{}<|observation|>⟧");
+    check_marked("qwen2", GLIM_CHAT_CHATML,
+                 "{\"messages\":[{\"role\":\"system\",\"content\":\"S\"},{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"tool_calls\":"
+                 "[{\"function\":{\"name\":\"f\",\"arguments\":{\"x\":1}}}]},{\"role\":\"tool\",\"content\":\"7\"},{\"role\":\"assistant\",\"content\":\"b\"}]}",
+                 "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n⟦<tool_call>\n{\"name\": \"f\", "
+                 "\"arguments\": {\"x\": 1}}\n</tool_call><|im_end|>⟧\n<|im_start|>user\n<tool_response>\n7\n</tool_response><|im_end|>\n"
+                 "<|im_start|>assistant\n⟦b<|im_end|>⟧\n");
+}
+
+TEST(text_that_looks_like_a_control_token_neither_ends_a_turn_nor_becomes_one) {
+    set s = parse("glm4", GLIM_CHAT_GLM4_9B, "x.jsonl",
+                  "{\"messages\":[{\"role\":\"user\",\"content\":\"<|assistant|>\"},{\"role\":\"assistant\",\"content\":\"x<|user|>y\"}]}",
+                  (glim_data_params){0});
+    glim_example e;
+    size_t users = 0, assistants = 0;
+    CHECK(glim_dataset_example(s.d, 0, &e) == GLIM_OK);
+    for (size_t i = 0; i < e.n; i++) {
+        users += e.tokens[i] == glim_tok_find(s.tok, "<|user|>");
+        assistants += e.tokens[i] == glim_tok_find(s.tok, "<|assistant|>");
+    }
+    CHECK(users == 2 && assistants == 1); /* the question's role and the end of the answer */
+    CHECK_STR(marked(&s, 0), "[gMASK]<sop><|user|>\n<|assistant|><|assistant|>⟦\nx<|user|>y<|user|>⟧");
+    done(&s);
+}
+
+TEST(a_prompt_has_the_tokens_that_the_model_sees_when_it_is_asked) {
+    /* The answer begins with a line break: tokens cut over the whole text would join it with the template's. */
+    set s = parse("qwen2", GLIM_CHAT_CHATML, "x.jsonl",
+                  "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"\\n\\n b\"}]}", (glim_data_params){0});
+    glim_prompt p = {0};
+    glim_ids ids = {0};
+    glim_err err = {0};
+    json_t *q;
+    const char *ask = "[{\"role\":\"user\",\"content\":\"a\"}]";
+    CHECK_OK(glim_json_parse(&q, ask, strlen(ask), 0, &err), err);
+    CHECK_OK(glim_chat_render(&p, GLIM_CHAT_CHATML, q, NULL, NULL, &err), err);
+    CHECK_OK(glim_prompt_encode(&p, s.tok, &ids, &err), err);
+    glim_example e;
+    CHECK(glim_dataset_example(s.d, 0, &e) == GLIM_OK);
+    CHECK(e.n > ids.n && memcmp(e.tokens, ids.v, ids.n * sizeof *ids.v) == 0);
+    CHECK(!e.loss[ids.n - 1] && e.loss[ids.n]);
+    json_decref(q);
+    glim_prompt_free(&p);
+    glim_ids_free(&ids);
+    done(&s);
+}
+
+/* ---- what of it counts: modes, weights ---- */
+
+TEST(modes_choose_which_answers_count) {
+    struct {
+        glim_data_loss mode;
+        const char *want;
+    } cases[] = {
+        {GLIM_LOSS_LAST, "[gMASK]<sop><|system|>\nS<|user|>\na<|assistant|>\nb<|user|>\nc<|assistant|>⟦\nd<|user|>⟧"},
+        {GLIM_LOSS_LABEL, "[gMASK]<sop><|system|>\nS<|user|>\na<|assistant|>\nb<|user|>\nc<|assistant|>⟦\nd⟧<|user|>"},
+        {GLIM_LOSS_ALL, "[gMASK]⟦<sop><|system|>\nS<|user|>\na<|assistant|>\nb<|user|>\nc<|assistant|>\nd<|user|>⟧"},
+    };
+    for (size_t i = 0; i < GLIM_COUNT(cases); i++) {
+        set s = parse("glm4", GLIM_CHAT_GLM4_9B, "x.jsonl", TWO_TURNS, (glim_data_params){.loss = cases[i].mode});
+        CHECK_STR(marked(&s, 0), cases[i].want);
+        done(&s);
+    }
+}
+
+TEST(a_weight_of_zero_takes_a_message_out_of_the_loss) {
+    check_marked("glm4", GLIM_CHAT_GLM4_9B,
+                 "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\",\"weight\":0},"
+                 "{\"role\":\"user\",\"content\":\"c\"},{\"role\":\"assistant\",\"content\":\"d\",\"weight\":1}]}",
+                 "[gMASK]<sop><|user|>\na<|assistant|>\nb<|user|>\nc<|assistant|>⟦\nd<|user|>⟧");
+}
+
+/* ---- shapes ---- */
+
+TEST(alpaca_sharegpt_and_tables_become_conversations) {
+    struct {
+        const char *name, *text, *want;
+        glim_data_format format;
+    } cases[] = {
+        {"a.json", "[{\"instruction\":\"do\",\"input\":\"this\",\"output\":\"ok\"},\n {\"instruction\":\"do\",\"input\":\"\",\"output\":\"ok\","
+                   "\"system\":\"S\",\"history\":[[\"q\",\"r\"]]}]",
+         "[gMASK]<sop><|system|>\nS<|user|>\nq<|assistant|>⟦\nr<|user|>⟧\ndo<|assistant|>⟦\nok<|user|>⟧", GLIM_DATA_ALPACA},
+        {"s.json", "[{\"conversations\":[]},{\"conversations\":[{\"from\":\"human\",\"value\":\"q\"},{\"from\":\"function_call\",\"value\":"
+                   "\"{\\\"name\\\":\\\"f\\\",\\\"arguments\\\":{\\\"x\\\":2}}\"},{\"from\":\"observation\",\"value\":\"7\"},{\"from\":\"gpt\",\"value\":\"b\"}]}]",
+         "[gMASK]<sop><|user|>\nq<|assistant|>⟦f\n{\"x\": 2}<|observation|>⟧\n7<|assistant|>⟦\nb<|user|>⟧", GLIM_DATA_SHAREGPT},
+        {"c.csv", "text,category\nfirst,x\n\"a \"\"b\"\", c\nd\",lab\n", "[gMASK]<sop><|user|>\na \"b\", c\nd<|assistant|>⟦\nlab<|user|>⟧",
+         GLIM_DATA_TABLE},
+        {"t.jsonl", "{\"text\":\"x\",\"intent\":\"i\",\"slots\":{}}\n{\"text\":\"y\",\"intent\":\"j\",\"slots\":{}}",
+         "[gMASK]<sop><|user|>\ny<|assistant|>⟦\nj<|user|>⟧", GLIM_DATA_TABLE},
+        {"p.jsonl", "{\"prompt\":\"x\",\"completion\":\"i\"}\n\n{\"prompt\":\"y\",\"completion\":\"j\"}",
+         "[gMASK]<sop><|user|>\ny<|assistant|>⟦\nj<|user|>⟧", GLIM_DATA_ALPACA},
+    };
+    for (size_t i = 0; i < GLIM_COUNT(cases); i++) {
+        set s = parse("glm4", GLIM_CHAT_GLM4_9B, cases[i].name, cases[i].text, (glim_data_params){.skip_bad = true});
+        CHECK(s.r.guessed && s.r.format == cases[i].format);
+        CHECK_STR(marked(&s, glim_dataset_n(s.d) - 1), cases[i].want);
+        done(&s);
+    }
+}
+
+TEST(templates_name_columns_and_braces) {
+    set s = parse("glm4", GLIM_CHAT_NONE, "x.csv", "q;w;a\r\nwhy;5;so\r\n",
+                  (glim_data_params){.prompt = "{{{w}}} {q}? ", .answer = "{a}!"});
+    CHECK_STR(marked(&s, 0), "[gMASK]<sop>{5} why? ⟦so!<|endoftext|>⟧");
+    done(&s);
+    s = parse("qwen2", GLIM_CHAT_NONE, "x.csv", "q,a\nwhy,so\n",
+              (glim_data_params){.prompt = "{q}: ", .answer = "{a}", .loss = GLIM_LOSS_LABEL, .system = "S "});
+    CHECK_STR(marked(&s, 0), glim_tok_eos(s.tok) >= 0 ? "S why: ⟦so⟧<|im_end|>" : "S why: ⟦so⟧");
+    done(&s);
+}
+
+TEST(pairs_share_their_prompt_and_count_only_their_answers) {
+    const char *rows[] = {
+        "{\"prompt\":\"q\",\"chosen\":\"good\",\"rejected\":\"bad\"}",
+        "{\"conversations\":[{\"from\":\"human\",\"value\":\"q\"}],\"chosen\":{\"from\":\"gpt\",\"value\":\"good\"},\"rejected\":{\"from\":\"gpt\","
+        "\"value\":\"bad\"}}",
+        "{\"input\":{\"messages\":[{\"role\":\"user\",\"content\":\"q\"}]},\"preferred_output\":[{\"role\":\"assistant\",\"content\":\"good\"}],"
+        "\"non_preferred_output\":[{\"role\":\"assistant\",\"content\":\"bad\"}]}",
+        "{\"chosen\":[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\",\"content\":\"good\"}],\"rejected\":[{\"role\":\"user\","
+        "\"content\":\"q\"},{\"role\":\"assistant\",\"content\":\"bad\"}]}",
+    };
+    for (size_t i = 0; i < GLIM_COUNT(rows); i++) {
+        set s = parse("glm4", GLIM_CHAT_GLM4_0414, "x.jsonl", rows[i], (glim_data_params){0});
+        glim_example a, b;
+        CHECK(glim_dataset_is_preference(s.d) && glim_dataset_n(s.d) == 1);
+        CHECK(glim_dataset_pair(s.d, 0, &a, &b) == GLIM_OK);
+        CHECK(glim_dataset_example(s.d, 0, &a) == GLIM_E_ARG);
+        char *x = marked_example(s.tok, &a), *y = marked_example(s.tok, &b);
+        CHECK_STR(x, "[gMASK]<sop><|user|>\nq<|assistant|>⟦\ngood<|user|>⟧");
+        CHECK_STR(y, "[gMASK]<sop><|user|>\nq<|assistant|>⟦\nbad<|user|>⟧");
+        free(x);
+        free(y);
+        done(&s);
+    }
+}
+
+TEST(text_is_cut_into_windows_in_which_every_token_is_a_target_once) {
+    const char *text = "the quick brown fox jumps over the lazy dog, again and again and again";
+    set s = parse("qwen2", GLIM_CHAT_NONE, "x.txt", text, (glim_data_params){.max_tokens = 7}), whole = parse("qwen2", GLIM_CHAT_NONE, "x.txt", text, (glim_data_params){0});
+    glim_example all, e;
+    CHECK(glim_dataset_n(whole.d) == 1 && glim_dataset_example(whole.d, 0, &all) == GLIM_OK);
+    size_t at = 0, targets = 0;
+    for (size_t i = 0; i < glim_dataset_n(s.d); i++) {
+        CHECK(glim_dataset_example(s.d, i, &e) == GLIM_OK && e.n <= 7 && !e.loss[0]);
+        CHECK(memcmp(e.tokens, all.tokens + at, e.n * sizeof *e.tokens) == 0);
+        for (size_t k = 1; k < e.n; k++) targets += e.loss[k];
+        at += e.n - 1;
+    }
+    CHECK(at + 1 == all.n && targets == all.n - 1);
+    done(&s);
+    done(&whole);
+    s = parse("qwen2", GLIM_CHAT_NONE, "x.jsonl", "{\"text\":\"one\"}\n{\"text\":\"two\"}\n", (glim_data_params){0});
+    CHECK(glim_dataset_n(s.d) == 2 && s.r.format == GLIM_DATA_TEXT && glim_dataset_line(s.d, 1) == 2);
+    done(&s);
+}
+
+/* ---- limits ---- */
+
+TEST(long_rows_are_cut_dropped_or_refused_as_asked) {
+    const char *row = "{\"messages\":[{\"role\":\"user\",\"content\":\"aaaa bbbb cccc dddd eeee ffff\"},{\"role\":\"assistant\",\"content\":\"zz yy\"}]}\n"
+                      "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"}]}";
+    set s = parse("glm4", GLIM_CHAT_GLM4_9B, "x.jsonl", row, (glim_data_params){.max_tokens = 12, .cut = GLIM_CUT_START});
+    glim_example e;
+    CHECK(glim_dataset_n(s.d) == 2 && s.r.n_cut == 1 && glim_dataset_example(s.d, 0, &e) == GLIM_OK && e.n == 12);
+    CHECK(strncmp(marked(&s, 0), "[gMASK]<sop>", 12) == 0);
+    CHECK(strstr(s.text, "<|assistant|>⟦\nzz yy<|user|>⟧"));
+    done(&s);
+    s = parse("glm4", GLIM_CHAT_GLM4_9B, "x.jsonl", row, (glim_data_params){.max_tokens = 12, .cut = GLIM_CUT_DROP});
+    CHECK(glim_dataset_n(s.d) == 1 && s.r.n_dropped == 1 && s.r.n_bad == 0);
+    done(&s);
+    s = parse("glm4", GLIM_CHAT_GLM4_9B, "x.jsonl", row, (glim_data_params){.max_tokens = 12, .skip_bad = true});
+    CHECK(glim_dataset_n(s.d) == 1 && s.r.n_bad == 1 && s.r.bad[0].line == 1);
+    CHECK(strstr(s.r.bad[0].reason, "nothing that counts in the loss is left"));
+    done(&s);
+    s = parse("glm4", GLIM_CHAT_GLM4_9B, "x.jsonl", row, (glim_data_params){.max_tokens = 12, .cut = GLIM_CUT_REFUSE, .skip_bad = true});
+    CHECK(glim_dataset_n(s.d) == 1 && strstr(s.r.bad[0].reason, "want at most 12"));
+    done(&s);
+}
+
+/* ---- refusals ---- */
+
+TEST(all_bad_rows_are_counted_and_the_first_named_by_line_and_reason) {
+    const char *rows = "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"}]}\n"
+                       "not json\n\n"
+                       "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}\n"
+                       "{\"messages\":[{\"role\":\"robot\",\"content\":\"a\"}]}\n"
+                       "[1]\n"
+                       "{\"messages\":7}\n";
+    glim_tok *tok = open_tok("glm4");
+    glim_dataset *d;
+    glim_data_report r;
+    glim_err err = {0};
+    glim_data_params p = {.tok = tok, .chat = GLIM_CHAT_GLM4_9B, .max_listed = 4};
+    CHECK(glim_dataset_parse(&d, "x.jsonl", rows, strlen(rows), &p, &r, &err) == GLIM_E_FORMAT);
+    CHECK(!d && r.n_rows == 6 && r.n_bad == 5 && r.n_listed == 4);
+    size_t lines[] = {2, 4, 5, 6};
+    const char *why[] = {"JSON line 1", "no token counts in the loss", "messages[0]: \"role\": got \"robot\"", "got array, want an object"};
+    for (size_t i = 0; i < 4; i++) CHECK_MSG(r.bad[i].line == lines[i] && strstr(r.bad[i].reason, why[i]), "line %zu: %s", r.bad[i].line, r.bad[i].reason);
+    CHECK_MSG(strstr(err.msg, "5 of 6 rows cannot be used") && strstr(err.msg, "line 2:") && strstr(err.hint, "--skip-bad"), "%s", err.msg);
+    glim_data_report_free(&r);
+    glim_tok_free(tok);
+}
+
+TEST(each_shape_says_what_it_wants) {
+    static const struct {
+        glim_data_format f;
+        glim_chat_kind k;
+        const char *name, *text, *says;
+    } cases[] = {
+        {GLIM_DATA_CHAT, GLIM_CHAT_GLM4_9B, "x.jsonl", "{}", "\"messages\" is missing"},
+        {GLIM_DATA_CHAT, GLIM_CHAT_GLM4_9B, "x.jsonl", "{\"messages\":[],\"tools\":3}", "\"tools\": got integer"},
+        {GLIM_DATA_CHAT, GLIM_CHAT_GLM4_9B, "x.jsonl",
+         "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\",\"weight\":2}]}", "\"weight\": want 0 or 1"},
+        {GLIM_DATA_ALPACA, GLIM_CHAT_GLM4_9B, "x.jsonl", "{\"instruction\":\"a\"}", "\"output\" is missing"},
+        {GLIM_DATA_ALPACA, GLIM_CHAT_GLM4_9B, "x.jsonl", "{\"instruction\":3,\"output\":\"a\"}", "\"instruction\": got integer, want a string"},
+        {GLIM_DATA_ALPACA, GLIM_CHAT_GLM4_9B, "x.jsonl", "{\"instruction\":\"a\",\"output\":\"a\",\"history\":[[1,2]]}", "\"history\"[0]"},
+        {GLIM_DATA_SHAREGPT, GLIM_CHAT_GLM4_9B, "x.jsonl", "{\"conversations\":[{\"from\":\"alien\",\"value\":\"a\"}]}", "\"from\": got \"alien\""},
+        {GLIM_DATA_SHAREGPT, GLIM_CHAT_GLM4_9B, "x.jsonl", "{\"conversations\":[{\"from\":\"function_call\",\"value\":\"{\"}]}",
+         "\"conversations\"[0]: a function call: JSON"},
+        {GLIM_DATA_PREFERENCE, GLIM_CHAT_GLM4_9B, "x.jsonl", "{\"prompt\":\"a\",\"chosen\":\"b\"}", "\"rejected\" is missing"},
+        {GLIM_DATA_PREFERENCE, GLIM_CHAT_GLM4_9B, "x.jsonl", "{\"chosen\":\"b\",\"rejected\":\"c\"}", "do not begin alike"},
+        {GLIM_DATA_TEXT, GLIM_CHAT_NONE, "x.jsonl", "{\"text\":\"a b\"}\n{\"text\":1}", "\"text\": got integer"},
+        {GLIM_DATA_TEXT, GLIM_CHAT_NONE, "x.txt", "", "the text is empty"},
+        {GLIM_DATA_GUESS, GLIM_CHAT_NONE, "x.dat", "hello", "the format could not be guessed"},
+        {GLIM_DATA_GUESS, GLIM_CHAT_NONE, "x.csv", "", "is empty, want a header"},
+        {GLIM_DATA_GUESS, GLIM_CHAT_NONE, "x.csv", "a,b\n1,2\n", "which are the prompt and the answer?"},
+        {GLIM_DATA_GUESS, GLIM_CHAT_NONE, "x.csv", "text,label\n1,2,3\n", "line 2: 3 cells, but the header has 2"},
+        {GLIM_DATA_GUESS, GLIM_CHAT_NONE, "x.csv", "text,label\n\"1,2\n", "line 2: the quoted cell that begins on line 2 has no closing"},
+        {GLIM_DATA_GUESS, GLIM_CHAT_NONE, "x.csv", "text,label\n\"1\"2,3\nok,ok\n", "line 2: cell 1 goes on behind its closing quote"},
+        {GLIM_DATA_GUESS, GLIM_CHAT_NONE, "x.csv", "text,label\nq,\n", "the answer is empty"},
+        {GLIM_DATA_GUESS, GLIM_CHAT_NONE, "x.csv", "text,label\n\xff,a\n", "not valid UTF-8"},
+        {GLIM_DATA_CHAT, GLIM_CHAT_GLM4_9B, "x.json", "[{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}", "the array is not closed"},
+        {GLIM_DATA_CHAT, GLIM_CHAT_NONE, "x.jsonl", TWO_TURNS, "without a chat template"},
+    };
+    for (size_t i = 0; i < GLIM_COUNT(cases); i++) {
+        glim_tok *tok = open_tok("glm4");
+        glim_dataset *d;
+        glim_data_report r;
+        glim_err err = {0};
+        glim_data_params p = {.tok = tok, .chat = cases[i].k, .format = cases[i].f};
+        glim_status rc = glim_dataset_parse(&d, cases[i].name, cases[i].text, strlen(cases[i].text), &p, &r, &err);
+        CHECK_MSG(rc != GLIM_OK && !d && strstr(err.msg, cases[i].says), "case %zu: %s", i, err.msg);
+        glim_data_report_free(&r);
+        glim_tok_free(tok);
+    }
+}
+
+TEST(a_template_with_an_unknown_column_is_refused_before_any_row) {
+    glim_tok *tok = open_tok("glm4");
+    glim_dataset *d;
+    glim_err err = {0};
+    glim_data_params p = {.tok = tok, .prompt = "{nope}", .answer = "{label}"};
+    CHECK(glim_dataset_parse(&d, "x.csv", "text,label\na,b\n", 15, &p, NULL, &err) == GLIM_E_ARG);
+    CHECK_MSG(strstr(err.msg, "{nope}") && strstr(err.msg, "{text}, {label}"), "%s", err.msg);
+    glim_tok_free(tok);
+}
+
+TEST(a_refused_allocation_leaves_nothing_behind) {
+    glim_tok *tok = open_tok("glm4");
+    glim_data_params p = {.tok = tok, .chat = GLIM_CHAT_GLM4_9B};
+    size_t refused = 0;
+    for (long k = 1; k < 60; k++) {
+        glim_dataset *d;
+        glim_data_report r;
+        glim_err err = {0};
+        glim_alloc_fail_after(k);
+        glim_status rc = glim_dataset_parse(&d, "x.jsonl", TWO_TURNS "\nbad\n", strlen(TWO_TURNS) + 5, &p, &r, &err);
+        glim_alloc_fail_after(0);
+        refused += rc == GLIM_E_NOMEM;
+        CHECK(rc != GLIM_OK && !d);
+        glim_data_report_free(&r);
+    }
+    CHECK(refused > 0);
+    glim_tok_free(tok);
+}
+
+/* ---- order, hash, inspector ---- */
+
+TEST(shuffles_are_permutations_that_depend_on_seed_and_epoch) {
+    size_t a[100], b[100], c[100], seen[100] = {0};
+    glim_data_shuffle(a, 100, 7, 0);
+    glim_data_shuffle(b, 100, 7, 0);
+    glim_data_shuffle(c, 100, 7, 1);
+    CHECK(memcmp(a, b, sizeof a) == 0 && memcmp(a, c, sizeof a) != 0);
+    glim_data_shuffle(b, 100, 8, 0);
+    CHECK(memcmp(a, b, sizeof a) != 0);
+    for (size_t i = 0; i < 100; i++) seen[a[i]]++;
+    for (size_t i = 0; i < 100; i++) CHECK(seen[i] == 1);
+    /* All 24 orders of four come about equally often: 10,000 epochs, 417 each, sd 20. */
+    size_t count[256] = {0}, kinds = 0;
+    for (uint64_t e = 0; e < 10000; e++) {
+        glim_data_shuffle(a, 4, 1, e);
+        count[a[0] * 64 + a[1] * 16 + a[2] * 4 + a[3]]++;
+    }
+    for (size_t i = 0; i < 256; i++)
+        if (count[i]) {
+            kinds++;
+            CHECK(count[i] > 300 && count[i] < 540);
+        }
+    CHECK(kinds == 24);
+}
+
+TEST(a_split_keeps_order_and_loses_nothing) {
+    size_t o[10], n_eval, seen[10] = {0};
+    glim_data_split(o, 10, 0.3, 5, &n_eval);
+    CHECK(n_eval == 3);
+    for (size_t i = 0; i < 10; i++) seen[o[i]]++;
+    for (size_t i = 0; i < 10; i++) CHECK(seen[i] == 1);
+    CHECK(o[0] < o[1] && o[1] < o[2] && o[3] < o[4] && o[8] < o[9]);
+    glim_data_split(o, 10, 0.001, 5, &n_eval);
+    CHECK(n_eval == 1);
+    glim_data_split(o, 1, 0.5, 5, &n_eval);
+    CHECK(n_eval == 0);
+    glim_data_split(o, 0, 0.5, 5, &n_eval);
+    CHECK(n_eval == 0);
+}
+
+TEST(the_hash_is_of_tokens_and_masks) {
+    set a = parse("glm4", GLIM_CHAT_GLM4_9B, "x.jsonl", TWO_TURNS, (glim_data_params){0}),
+        b = parse("glm4", GLIM_CHAT_GLM4_9B, "y.jsonl", TWO_TURNS "\n", (glim_data_params){0}),
+        c = parse("glm4", GLIM_CHAT_GLM4_9B, "x.jsonl", TWO_TURNS, (glim_data_params){.loss = GLIM_LOSS_LAST});
+    CHECK(strlen(glim_dataset_hash(a.d)) == 64);
+    CHECK_STR(glim_dataset_hash(a.d), glim_dataset_hash(b.d));
+    CHECK(strcmp(glim_dataset_hash(a.d), glim_dataset_hash(c.d)) != 0);
+    glim_example e;
+    glim_dataset *copy;
+    glim_err err = {0};
+    CHECK(glim_dataset_example(a.d, 0, &e) == GLIM_OK);
+    CHECK_OK(glim_dataset_from_examples(&copy, &e, 1, &err), err);
+    CHECK_STR(glim_dataset_hash(copy), glim_dataset_hash(a.d));
+    glim_dataset_free(copy);
+    done(&a);
+    done(&b);
+    done(&c);
+}
+
+TEST(the_inspector_shows_each_token_with_its_mask) {
+    set s = parse("glm4", GLIM_CHAT_GLM4_9B, "x.jsonl", "{\"messages\":[{\"role\":\"user\",\"content\":\"a\\u0007\"},{\"role\":\"assistant\",\"content\":\"b\"}]}",
+                  (glim_data_params){0});
+    char *text = NULL;
+    size_t n = 0;
+    FILE *f = open_memstream(&text, &n);
+    glim_err err = {0};
+    CHECK_OK(glim_dataset_inspect(s.d, s.tok, 0, f, false, &err), err);
+    CHECK(glim_dataset_inspect(s.d, s.tok, 1, f, false, &err) == GLIM_E_ARG);
+    fclose(f);
+    CHECK_MSG(strstr(text, "example 0 (line 1): ") && strstr(text, " + \"\\n\"\n") && strstr(text, "   <|assistant|>\n") &&
+                  strstr(text, "\\x07") && strstr(text, "<|assistant|>⟦\nb<|user|>⟧"), "%s", text);
+    free(text);
+    glim_buf b = {0};
+    glim_dataset_summary(&s.r, &b);
+    CHECK(strstr(b.s, "1 examples") && strstr(b.s, "read as chat (guessed)"));
+    glim_buf_free(&b);
+    done(&s);
+}
