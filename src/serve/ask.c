@@ -184,7 +184,7 @@ static bool read_modalities(const json_t *body, glim_api_error *e) {
     const json_t *v = NULL;
     if (!glim_field_array(body, "modalities", &v, e)) return false;
     for (size_t i = 0; i < json_array_size(v); i++) {
-        const char *s = json_string_value(json_array_get(v, i));
+        const char *s = glim_field_word(json_array_get(v, i));
         if (!s || strcmp(s, "text") != 0)
             return glim_api_fail(e, 400, "unsupported_value", "modalities", "\"modalities\": only \"text\" is possible here");
     }

@@ -2,6 +2,7 @@
 #include "serve/fields.h"
 
 #include <math.h>
+#include <string.h>
 
 const json_t *glim_field(const json_t *o, const char *key) {
     const json_t *v = json_object_get(o, key);
@@ -55,8 +56,15 @@ bool glim_field_str(const json_t *o, const char *key, const char **out, glim_api
     const json_t *v = glim_field(o, key);
     if (!v) return true;
     if (!json_is_string(v)) return glim_field_type_error(e, key, v, "a string");
+    if (strlen(json_string_value(v)) != json_string_length(v))
+        return glim_api_fail(e, 400, "invalid_value", key, "\"%s\": got a string with a NUL in it", key);
     *out = json_string_value(v);
     return true;
+}
+
+const char *glim_field_word(const json_t *v) {
+    const char *s = json_string_value(v);
+    return s && strlen(s) != json_string_length(v) ? "" : s;
 }
 
 bool glim_field_object(const json_t *o, const char *key, const json_t **out, glim_api_error *e) {

@@ -15,8 +15,10 @@ const json_t *glim_field(const json_t *o, const char *key);
 bool glim_field_int(const json_t *o, const char *key, int64_t lo, int64_t hi, int64_t *out, glim_api_error *e);
 bool glim_field_real(const json_t *o, const char *key, double lo, double hi, double *out, glim_api_error *e);
 bool glim_field_bool(const json_t *o, const char *key, bool *out, glim_api_error *e);
-/* Borrowed from o. */
+/* Borrowed from o. A string that holds a NUL is refused: it would read as another, shorter one. */
 bool glim_field_str(const json_t *o, const char *key, const char **out, glim_api_error *e);
+/* A string to be compared with words of ours, none of which holds a NUL: "" for one that does, NULL where v is no string. */
+const char *glim_field_word(const json_t *v);
 bool glim_field_object(const json_t *o, const char *key, const json_t **out, glim_api_error *e);
 bool glim_field_array(const json_t *o, const char *key, const json_t **out, glim_api_error *e);
 /* "got a string, want an integer" with code invalid_type. */

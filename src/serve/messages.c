@@ -34,7 +34,7 @@ static bool read_part(reader *r, json_t *parts, const json_t *part, size_t i, co
     const json_t *type = glim_field(part, "type");
     snprintf(key, sizeof key, "content[%zu].type", i);
     if (!json_is_string(type)) return bad(r, "invalid_type", key, "got %s, want a string", glim_json_type_name(type));
-    const char *t = json_string_value(type), *from = "text";
+    const char *t = glim_field_word(type), *from = "text";
     if (strcmp(t, "refusal") == 0 && strcmp(role, "assistant") == 0) from = "refusal";
     else if (strcmp(t, "text") != 0) return bad(r, "unsupported_value", key, "got \"%.100s\", but this model reads parts of type \"text\" only", t);
     const json_t *text = glim_field(part, from);
@@ -117,7 +117,7 @@ static bool read_message(reader *r, json_t *list, const json_t *m) {
     if (!json_is_string(role))
         return bad(r, role ? "invalid_type" : "missing_required_parameter", "role", "got %s, want developer, system, user, assistant or tool", glim_json_type_name(role));
     size_t k = 0;
-    while (k < GLIM_COUNT(roles) && strcmp(json_string_value(role), roles[k][0]) != 0) k++;
+    while (k < GLIM_COUNT(roles) && strcmp(glim_field_word(role), roles[k][0]) != 0) k++;
     if (k == GLIM_COUNT(roles)) return bad(r, "invalid_value", "role", "got \"%.100s\", want developer, system, user, assistant or tool", json_string_value(role));
     if (name && !json_is_string(name)) return bad(r, "invalid_type", "name", "got %s, want a string", glim_json_type_name(name));
     json_t *out = json_object();
@@ -148,7 +148,7 @@ static const char *tool_name(const json_t *tool) { return json_string_value(json
 
 static bool check_tool(const json_t *tool, size_t i, glim_api_error *e) {
     char p[64];
-    const char *type = json_string_value(glim_field(tool, "type"));
+    const char *type = glim_field_word(glim_field(tool, "type"));
     snprintf(p, sizeof p, "tools[%zu].type", i);
     if (!json_is_object(tool) || !type || strcmp(type, "function") != 0)
         return glim_api_fail(e, 400, "unsupported_value", p, "\"%s\": got \"%.100s\", want \"function\"", p, type ? type : "");
@@ -178,14 +178,14 @@ static bool has_tool(const json_t *tools, const char *name) {
 }
 
 static bool check_named(const json_t *tools, const json_t *choice, const char *place, glim_api_error *e) {
-    const char *name = json_string_value(json_object_get(json_object_get(choice, "function"), "name"));
+    const char *name = glim_field_word(json_object_get(json_object_get(choice, "function"), "name"));
     if (!name) return glim_api_fail(e, 400, "invalid_value", place, "\"%s.function.name\" is missing", place);
     if (!has_tool(tools, name)) return glim_api_fail(e, 400, "invalid_value", place, "\"%s\": there is no tool \"%.64s\" in \"tools\"", place, name);
     return true;
 }
 
 static bool check_choice(glim_ask *a, const json_t *c, glim_api_error *e) {
-    const char *word = json_string_value(c), *type = json_string_value(glim_field(c, "type"));
+    const char *word = glim_field_word(c), *type = glim_field_word(glim_field(c, "type"));
     if (word) {
         if (strcmp(word, "none") == 0) {
             a->tools = NULL;

@@ -182,7 +182,10 @@ static enum MHD_Result first_look(glim_server *s, struct MHD_Connection *conn, c
     c->link->call = c;
     glim_out_new_id(c->id, "req_");
     *call_ctx = c;
-    if (!glim_strict_check(conn, url, version, s->p.max_body, &c->error)) return glim_call_fail(c);
+    bool known_end;
+    if (!glim_strict_check(conn, url, version, s->p.max_body, &known_end, &c->error)) return glim_call_fail(c);
+    /* Nothing after a request whose end is a guess; of GET, HEAD and DELETE nobody expects a body. */
+    c->close_after = !known_end && strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0 && strcmp(method, "DELETE") != 0;
     if (!choose_route(c, method, url)) c->state = CALL_REFUSED;
     return MHD_YES;
 }

@@ -93,7 +93,8 @@ void glim_call_common_headers(glim_call *c, struct MHD_Response *r);
 void glim_call_release(glim_call *c); /* frees it once nobody needs it */
 
 /* strict.c: what libmicrohttpd lets through and we do not. */
-bool glim_strict_check(struct MHD_Connection *conn, const char *url, const char *version, size_t max_body, glim_api_error *e);
+/* *known_end: the request says where its body ends. */
+bool glim_strict_check(struct MHD_Connection *conn, const char *url, const char *version, size_t max_body, bool *known_end, glim_api_error *e);
 
 /* generate.c */
 enum MHD_Result glim_call_chat(glim_call *c);
