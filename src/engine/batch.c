@@ -77,17 +77,9 @@ static void add_rows(glim_sched *d, glim_choice *c, size_t n, const int32_t *dra
     d->batch[d->n_batch++] = c;
 }
 
-/* Bytes of ring that a step with so many token or prompt events may need. */
-static bool has_room(glim_choice *c, size_t n_events) {
-    glim_stream *s = c->s;
-    /* All choices of a request share its ring: each could put as much in the same step. */
-    size_t want = n_events * s->max_event * (s->n_open ? s->n_open : 1);
-    if (glim_stream_room(s) >= want) return true;
-    atomic_store(&s->starved, true); /* the reader rings when it has read */
-    if (glim_stream_room(s) < want) return false;
-    atomic_store(&s->starved, false);
-    return true;
-}
+/* Bytes of ring that a step with so many token or prompt events may need: all choices of a request share its
+ * ring, and each could put as much in the same step. */
+static size_t room_for(const glim_choice *c, size_t n_events) { return n_events * c->s->max_event * c->s->n_open; }
 
 static void compose_writers(glim_sched *d) {
     size_t max_rows = glim_ws_n_rows(d->e->ws), max_logits = d->e->model->plan.n_logits;
@@ -109,7 +101,7 @@ static void compose_writers(glim_sched *d) {
         if (may_write < most + 1) most = may_write ? may_write - 1 : 0;
         if (most > d->limit_pos - c->n_ids) most = d->limit_pos - c->n_ids;
         if (most > 0) n_draft = glim_guess_next(&c->guess, c->ids, c->n_ids, most, draft);
-        if (n_draft > 0 && !has_room(c, n_draft + 1)) n_draft = 0;
+        if (n_draft > 0 && glim_stream_room(c->s) < room_for(c, n_draft + 1)) n_draft = 0;
         if (!d->p.always_draft) {
             double p = 1;
             size_t k = 0;
@@ -140,11 +132,12 @@ static size_t slice_of(const glim_sched *d, glim_choice *c, size_t n) {
     size_t max_logits = d->e->model->plan.n_logits - d->n_logits, want = 0;
     const glim_request *r = &c->s->r;
     if (r->prompt_logprobs || r->task == GLIM_TASK_SCORE) {
+        /* An event for each row, one for the first token, and at the prompt's end a token of each choice: with
+         * the room that compose asked for, at least one row is read. */
         size_t room = glim_stream_room(c->s) / c->s->max_event;
-        if (room < 2) return has_room(c, 2) ? 1 : 0;
         for (size_t i = 0; i < n; i++) {
             want += glim_choice_needs_logits(c, c->kv.n_pos + i);
-            if (want > max_logits || want + 1 >= room) return i;
+            if (want > max_logits || want + c->s->n_open > room) return i;
         }
         return n;
     }
@@ -232,7 +225,7 @@ void glim_batch_compose(glim_sched *d) {
     for (size_t i = 0; i < d->n_running; i++) {
         glim_choice *c = d->running[i];
         c->n_rows = c->n_draft = c->n_logits = c->n_picked = 0;
-        c->stalled = !has_room(c, 2);
+        c->stalled = !glim_stream_has_room(c->s, room_for(c, 2));
         stalled += c->stalled;
     }
     atomic_store_explicit(&d->c.stalled, stalled, memory_order_relaxed);
@@ -475,10 +468,14 @@ void glim_batch_run(glim_sched *d) {
     }
     glim_batch b = {.rows = d->rows, .n_rows = d->n_rows, .seqs = d->seqs, .n_seqs = d->n_batch};
     glim_ws_adapters(e->ws, adapters ? d->seq_adapters : NULL, d->lora);
+    /* Whatever ends below, streams of the batch stay until all are told, though their readers have left. */
+    size_t n = d->n_batch;
+    for (size_t i = 0; i < n; i++) atomic_fetch_add(&d->batch[i]->s->refs, 1);
     glim_err err;
     glim_status rc = glim_forward(e->model, e->ws, &b, &d->logits, &err);
     if (rc != GLIM_OK) { /* a bug of ours, not of the input: these requests end, the engine goes on */
-        for (size_t i = 0; i < d->n_batch; i++) glim_stream_fail(d, d->batch[i]->s, rc, err.msg);
+        for (size_t i = 0; i < n; i++) glim_stream_fail(d, d->batch[i]->s, rc, err.msg);
+        for (size_t i = 0; i < n; i++) glim_stream_unref(d->batch[i]->s);
         return;
     }
     atomic_fetch_add_explicit(&d->c.steps, 1, memory_order_relaxed);
@@ -491,9 +488,6 @@ void glim_batch_run(glim_sched *d) {
     glim_pool_for(e->pool, d->n_logits, 1, probs_of_rows, d);
     glim_pool_for(e->pool, d->n_batch, 1, pick_some, d);
 
-    /* Telling may end choices and whole requests: streams of the batch stay until all are told. */
-    size_t n = d->n_batch;
-    for (size_t i = 0; i < n; i++) atomic_fetch_add(&d->batch[i]->s->refs, 1);
     for (size_t i = 0; i < n; i++) {
         glim_choice *c = d->batch[i];
         if (c->state != CHOICE_RUNNING) continue;

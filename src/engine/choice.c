@@ -64,10 +64,10 @@ glim_status glim_choice_new(glim_choice **out, glim_sched *d, glim_stream *s, ui
         c->pick_err = p;
     }
     c->show = (glim_show){.stop = r->stop, .n_stop = r->n_stop};
-    /* Stop strings hold back at most one less than their length; a token and U+FFFDs come on top. */
+    /* Stop strings hold back at most one less than their length; a token comes on top. */
     size_t longest = 0;
     for (size_t i = 0; i < r->n_stop; i++) longest = strlen(r->stop[i]) > longest ? strlen(r->stop[i]) : longest;
-    glim_buf_reserve(&c->show.pending, longest + 3 * d->max_piece + 64);
+    glim_buf_reserve(&c->show.pending, longest + d->max_text + 64);
     rc = glim_buf_status(&c->show.pending, "the text of a sequence", err);
     if (rc != GLIM_OK) goto fail;
     *out = c;

@@ -7,7 +7,7 @@
 
 #include "base/alloc.h"
 
-enum { NONE = UINT32_MAX, ROOT_BIT = 1u << 31 };
+enum { NONE = UINT32_MAX, ROOT_BIT = 1u << 31, IDLE_ROOTS = 4096 };
 
 typedef struct node {
     uint64_t serial;
@@ -25,6 +25,7 @@ typedef struct root {
     char *key;
     size_t n_key;
     uint64_t serial;
+    uint32_t n_children;
 } root;
 
 struct glim_prefix {
@@ -35,7 +36,8 @@ struct glim_prefix {
     uint32_t n_buckets;  /* a power of two */
     uint32_t oldest, newest;
     root *roots;
-    size_t n_roots;
+    size_t n_roots, cap_roots;
+    size_t next_idle; /* where the search for a root without pages goes on */
     uint64_t next_serial, seed;
 };
 
@@ -79,28 +81,49 @@ void glim_prefix_free(glim_prefix *t) {
     free(t);
 }
 
-/* Roots are few (tenants times adapters) and small, and are kept: a place in them stays good. */
+/* A root for a new key: beyond IDLE_ROOTS one that has no pages gives its place, so that tenants and versions of
+ * adapters that come and go do not add up for ever. */
+static glim_status new_root(glim_prefix *t, size_t *out, glim_err *err) {
+    for (size_t k = 0; t->n_roots >= IDLE_ROOTS && k < t->n_roots; k++) {
+        size_t i = t->next_idle++ % t->n_roots;
+        if (t->roots[i].n_children) continue;
+        *out = i;
+        return GLIM_OK;
+    }
+    if (t->n_roots >= ROOT_BIT - 1) return glim_fail(err, GLIM_E_LIMIT, "%zu tenants and adapters share this model", t->n_roots);
+    if (t->n_roots == t->cap_roots) {
+        void *p = t->roots;
+        size_t cap = t->cap_roots ? 2 * t->cap_roots : 16;
+        glim_status rc = glim_try_realloc(&p, cap, sizeof *t->roots, "the prefix tree", err);
+        if (rc != GLIM_OK) return rc;
+        t->roots = p;
+        t->cap_roots = cap;
+    }
+    t->roots[*out = t->n_roots++] = (root){0};
+    return GLIM_OK;
+}
+
 glim_status glim_prefix_root(glim_prefix *t, const void *key, size_t n, glim_prefix_at *out, glim_err *err) {
     size_t i = 0;
     while (i < t->n_roots && (t->roots[i].n_key != n || memcmp(t->roots[i].key, key, n) != 0)) i++;
     if (i == t->n_roots) {
-        if (i >= ROOT_BIT - 1) return glim_fail(err, GLIM_E_LIMIT, "%zu tenants and adapters share this model", i);
-        void *p = t->roots, *copy = NULL;
-        glim_status rc = glim_try_realloc(&p, i + 1, sizeof *t->roots, "the prefix tree", err);
-        if (rc != GLIM_OK) return rc;
-        t->roots = p;
-        rc = glim_try_calloc(&copy, n + 1, 1, "the prefix tree", err);
-        if (rc != GLIM_OK) return rc;
+        void *copy = NULL;
+        glim_status rc = glim_try_calloc(&copy, n + 1, 1, "the prefix tree", err);
+        if (rc == GLIM_OK) rc = new_root(t, &i, err);
+        if (rc != GLIM_OK) {
+            free(copy);
+            return rc;
+        }
         memcpy(copy, key, n);
+        free(t->roots[i].key);
         t->roots[i] = (root){.key = copy, .n_key = n, .serial = t->next_serial++};
-        t->n_roots++;
     }
     *out = (glim_prefix_at){.node = ROOT_BIT | (uint32_t)i, .serial = t->roots[i].serial};
     return GLIM_OK;
 }
 
 bool glim_prefix_holds(const glim_prefix *t, glim_prefix_at at) {
-    if (at.node & ROOT_BIT) return (at.node & ~ROOT_BIT) < t->n_roots;
+    if (at.node & ROOT_BIT) return (at.node & ~ROOT_BIT) < t->n_roots && t->roots[at.node & ~ROOT_BIT].serial == at.serial;
     return at.node < t->cap && t->nodes[at.node].serial == at.serial && at.serial != 0;
 }
 
@@ -158,13 +181,17 @@ void glim_prefix_touch(glim_prefix *t, glim_prefix_at at) {
     }
 }
 
+static uint32_t *children_of(glim_prefix *t, uint32_t parent) {
+    return parent & ROOT_BIT ? &t->roots[parent & ~ROOT_BIT].n_children : &t->nodes[parent].n_children;
+}
+
 static void drop(glim_prefix *t, uint32_t i) {
     node *x = &t->nodes[i];
     uint32_t *p = &t->buckets[bucket_of(t, (glim_prefix_at){x->parent, x->parent_serial}, x->ids)];
     while (*p != i) p = &t->nodes[*p].next_hash;
     *p = x->next_hash;
     list_remove(t, i);
-    if (!(x->parent & ROOT_BIT)) t->nodes[x->parent].n_children--;
+    --*children_of(t, x->parent);
     glim_kv_page_unref(t->pool, x->page);
     x->serial = 0;
     x->next_hash = t->free;
@@ -198,7 +225,7 @@ bool glim_prefix_add(glim_prefix *t, glim_prefix_at at, const int32_t ids[GLIM_K
         uint32_t b = bucket_of(t, at, ids);
         x->next_hash = t->buckets[b];
         t->buckets[b] = i;
-        if (!(at.node & ROOT_BIT)) t->nodes[at.node].n_children++;
+        ++*children_of(t, at.node);
         glim_kv_page_ref(t->pool, *page);
         list_push(t, i);
         t->n++;

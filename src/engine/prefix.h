@@ -35,7 +35,8 @@ typedef struct glim_prefix_at {
 glim_status glim_prefix_new(glim_prefix **out, glim_kv_pool *pool, size_t max_pages, glim_err *err);
 void glim_prefix_free(glim_prefix *t); /* gives its pages back; takes NULL */
 
-/* The root for a key (any bytes: tenant, adapter version, ...), made when it is new. GLIM_E_NOMEM. */
+/* The root for a key (any bytes: tenant, adapter version, ...), made when it is new. A root without pages may be gone
+ * (holds) when many others were asked for since. GLIM_E_NOMEM. */
 glim_status glim_prefix_root(glim_prefix *t, const void *key, size_t n, glim_prefix_at *out, glim_err *err);
 /* The child of `at` with these ids: its page. False if there is none, or `at` is gone. */
 bool glim_prefix_find(const glim_prefix *t, glim_prefix_at at, const int32_t ids[GLIM_KV_PAGE], glim_prefix_at *child,

@@ -51,9 +51,11 @@ static glim_status scratch_new(glim_sched *d, glim_err *err) {
         glim_status rc = glim_sampler_new(s, m->cfg.n_vocab, glim_tok_n(d->e->tok), err);
         /* The vocabulary may have holes below its last token: ids with a row in the head and no text. */
         for (size_t id = 0; rc == GLIM_OK && id < glim_tok_n(d->e->tok); id++) {
-            size_t len = 0;
-            if (!glim_tok_piece(d->e->tok, (int32_t)id, &len)) rc = glim_sampler_ban(*s, (int32_t)id, err);
-            else if (len > d->max_piece) d->max_piece = len;
+            size_t len = 0, text = 0;
+            const char *piece = glim_tok_piece(d->e->tok, (int32_t)id, &len);
+            if (!piece) rc = glim_sampler_ban(*s, (int32_t)id, err);
+            for (size_t i = 0; piece && i < len; i++) text += (uint8_t)piece[i] < 0x80 ? 1 : 3;
+            if (text > d->max_text) d->max_text = text;
         }
         if (rc != GLIM_OK) return rc;
     }
@@ -186,7 +188,7 @@ static glim_status copy_request(glim_sched *d, glim_stream *s, const glim_reques
     if (rc != GLIM_OK) return rc;
     s->choices = p;
     s->r.logprobs = s->r.logprobs || s->r.prompt_logprobs;
-    rc = glim_stream_ring_new(s, s->r.n, longest, d->max_piece,
+    rc = glim_stream_ring_new(s, s->r.n, longest, d->max_text,
                               r->task == GLIM_TASK_EMBED ? d->e->model->cfg.n_embd : 0, err);
     s->r.logprobs = r->logprobs && r->task == GLIM_TASK_GENERATE;
     if (rc == GLIM_OK) rc = glim_choice_new(&s->choices[0], d, s, 0, err);
@@ -253,11 +255,13 @@ static bool ranked_before(const glim_stream *a, const glim_stream *b) {
     return a->rank != b->rank ? a->rank < b->rank : a->id < b->id;
 }
 
-static bool take_inbox(glim_sched *d) {
+/* *cancelled: one of them was cancelled already, perhaps before anybody knew it. */
+static bool take_inbox(glim_sched *d, bool *cancelled) {
     glim_stream *s = atomic_exchange(&d->inbox, NULL);
     if (!s) return false;
     while (s) {
         glim_stream *next = s->next, **p = &d->waiting;
+        *cancelled = *cancelled || atomic_load(&s->cancelled);
         while (*p && ranked_before(*p, s)) p = &(*p)->next;
         s->next = *p;
         *p = s;
@@ -287,9 +291,9 @@ static void end_all(glim_sched *d, bool only_cancelled, const char *why) {
     }
 }
 
-static bool take_cancels(glim_sched *d) {
+static bool take_cancels(glim_sched *d, bool any) {
     uint64_t n = atomic_load(&d->bell->cancels);
-    if (n == d->cancels_seen) return false;
+    if (n == d->cancels_seen && !any) return false;
     d->cancels_seen = n;
     end_all(d, true, "the request was cancelled");
     return true;
@@ -317,10 +321,7 @@ static bool admit(glim_sched *d) {
     for (;;) {
         glim_choice *c = d->waiting ? d->waiting->choices[0] : NULL, *p = d->parked;
         /* A parked one whose reader is slow waits until it reads. */
-        while (p && glim_stream_room(p->s) < 2 * p->s->max_event * p->s->n_open) {
-            atomic_store(&p->s->starved, true);
-            p = p->next;
-        }
+        while (p && !glim_stream_has_room(p->s, 2 * p->s->max_event * p->s->n_open)) p = p->next;
         if (!c || (p && glim_choice_before(p, c))) c = p;
         if (!c) return any;
         /* The first in order is never passed over, or a large one would wait for ever. */
@@ -351,8 +352,9 @@ bool glim_sched_step(glim_sched *d) {
     double t0 = glim_sched_now(d);
     d->disk_budget = DISK_BYTES;
     d->disk_waits = false;
-    bool any = take_inbox(d);
-    any |= take_cancels(d);
+    /* In this order: a request that was cancelled after the inbox was taken is counted, one before is seen. */
+    bool cancelled = false, any = take_inbox(d, &cancelled);
+    any |= take_cancels(d, cancelled);
     any |= admit(d);
     glim_batch_compose(d);
     if (d->n_rows > 0) {
@@ -424,7 +426,7 @@ void glim_sched_close(glim_sched *d) {
     atomic_store(&d->quit, true);
     glim_bell_ring(d->bell);
     if (d->has_thread) pthread_join(d->thread, NULL);
-    take_inbox(d);
+    take_inbox(d, &(bool){false});
     end_all(d, false, "the server is shutting down");
     glim_outboxes_wake(d);
     if (d->snapshot && d->prefix) keep_all(d);

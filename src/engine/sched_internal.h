@@ -195,7 +195,7 @@ struct glim_sched {
     int n_samplers;
     glim_outbox *dirty;
 
-    size_t max_piece;            /* bytes of the longest token */
+    size_t max_text;             /* bytes of text that one token can bring, U+FFFD for each broken byte */
     int32_t handover, turn;      /* <|observation|>, <|assistant|> */
 
     pthread_mutex_t adapters_lock; /* the list only: never taken by the engine thread */
@@ -210,6 +210,9 @@ bool glim_choice_before(const glim_choice *a, const glim_choice *b); /* total or
 /* stream.c: the engine's side of a ring */
 void glim_stream_unref(glim_stream *s);
 size_t glim_stream_room(const glim_stream *s); /* bytes for token events */
+/* Whether so many are free; if not, the reader rings when it has read. All who do not go on for want of room
+ * ask here, or the engine might sleep with nobody to wake it. */
+bool glim_stream_has_room(glim_stream *s, size_t bytes);
 void glim_stream_put_token(glim_sched *d, glim_choice *c, int32_t id, const glim_row_probs *p, float logprob,
                            const char *text, size_t n_text);
 void glim_stream_put_prompt(glim_sched *d, glim_choice *c, size_t pos, const glim_row_probs *p, float logprob);
@@ -219,7 +222,7 @@ void glim_stream_put_finish(glim_sched *d, glim_choice *c, glim_finish f, const 
 void glim_stream_put_end(glim_sched *d, glim_stream *s, glim_status status, const char *message);
 void glim_outbox_unref(glim_outbox *b); /* takes NULL */
 void glim_outboxes_wake(glim_sched *d); /* at the end of a step */
-glim_status glim_stream_ring_new(glim_stream *s, size_t n_choices, size_t longest_stop, size_t max_piece, size_t n_values,
+glim_status glim_stream_ring_new(glim_stream *s, size_t n_choices, size_t longest_stop, size_t max_text, size_t n_values,
                                  glim_err *err);
 
 /* choice.c: a sequence's life */

@@ -55,10 +55,10 @@ void glim_bell_unref(glim_bell *b) {
 
 /* ---- rings ---- */
 
-glim_status glim_stream_ring_new(glim_stream *s, size_t n_choices, size_t longest_stop, size_t max_piece, size_t n_values,
+glim_status glim_stream_ring_new(glim_stream *s, size_t n_choices, size_t longest_stop, size_t max_text, size_t n_values,
                                  glim_err *err) {
     /* Text of one event: all that stop strings held back, a token, and a broken character's replacement. */
-    size_t text = longest_stop + max_piece + 16;
+    size_t text = longest_stop + max_text + 16;
     s->max_event = round8(sizeof(record) + text) + (s->r.logprobs ? s->r.top_logprobs * sizeof(glim_best) : 0) + 8;
     if (n_values) s->max_event = round8(sizeof(record) + n_values * sizeof(float));
     size_t finish = round8(sizeof(record) + text + GLIM_MESSAGE_BYTES);
@@ -81,6 +81,14 @@ size_t glim_stream_room(const glim_stream *s) {
     /* A SKIP may cost up to one record. */
     size_t reserve = s->tail_room + 2 * s->max_event;
     return used + reserve >= s->cap ? 0 : s->cap - used - reserve;
+}
+
+bool glim_stream_has_room(glim_stream *s, size_t bytes) {
+    if (glim_stream_room(s) >= bytes) return true;
+    /* Said before the last look: a reader that read in between rings, or is seen. The word is never taken back
+     * here, for another choice of the request may have given it; a ring for nothing costs little. */
+    atomic_store(&s->starved, true);
+    return glim_stream_room(s) >= bytes;
 }
 
 void glim_outbox_unref(glim_outbox *b) {
