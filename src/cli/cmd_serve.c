@@ -1,17 +1,21 @@
 /* cmd_serve.c - a model as a server that OpenAI's clients can talk to. */
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "cli/cli.h"
+#include "cli/folder.h"
 #include "serve/server.h"
 
 typedef struct serve_flags {
     glim_model_flags model;
-    const char *host, *name, *snapshots;
+    const char *host, *name, *snapshots, *data, *auth;
     int64_t port, parallel, queue, drain;
     bool any_model, no_prefix, no_guess;
+    glim_str_list adapters, origins;
 } serve_flags;
 
 /* "glm-4-9b-chat" for ".../glm-4-9b-chat/" and "x" for "dir/x.gguf". Heap. */
@@ -28,30 +32,47 @@ static char *model_name(const char *path) {
     return name;
 }
 
-static bool is_loopback(const char *host) {
-    return !host || strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 || strncmp(host, "127.", 4) == 0;
-}
-
 static bool stop(void *ctx) {
     (void)ctx;
     return glim_cli_interrupted();
 }
 
-static glim_status serve(const serve_flags *f, const char *path, glim_engine *e, glim_err *err) {
-    char *name = f->name ? NULL : model_name(path);
+static glim_status parse_auth(glim_auth *out, const char *word, glim_err *err) {
+    if (!word || strcmp(word, "auto") == 0) *out = GLIM_AUTH_AUTO;
+    else if (strcmp(word, "keys") == 0) *out = GLIM_AUTH_KEYS;
+    else if (strcmp(word, "none") == 0) *out = GLIM_AUTH_NONE;
+    else return glim_fail(err, GLIM_E_ARG, "--auth: got \"%s\", want auto, keys or none", word);
+    return GLIM_OK;
+}
+
+/* "name=folder" words, cut in place. */
+static glim_status parse_adapters(glim_server_adapter *out, glim_str_list *words, glim_err *err) {
+    for (size_t i = 0; i < words->n; i++) {
+        const char *eq = strchr(words->v[i], '=');
+        if (!eq || eq == words->v[i] || !eq[1]) return glim_fail(err, GLIM_E_ARG, "--adapter: got \"%s\", want NAME=FOLDER", words->v[i]);
+        char *copy = glim_xstrdup(words->v[i]);
+        copy[eq - words->v[i]] = 0;
+        out[i] = (glim_server_adapter){copy, copy + (eq - words->v[i]) + 1};
+    }
+    return GLIM_OK;
+}
+
+static glim_status open_store(glim_store **out, const char *dir, glim_err *err) {
+    glim_status rc = glim_store_open(out, dir, &(glim_store_params){.role = GLIM_STORE_OWNER, .wait_ms = 2000}, err);
+    if (rc == GLIM_E_STATE) glim_err_hint(err, "a second server wants a data folder of its own: --data DIR");
+    return rc == GLIM_OK ? glim_store_start(*out, err) : rc;
+}
+
+static glim_status serve(const serve_flags *f, glim_server_params *p, glim_engine *e, glim_store *store, glim_err *err) {
     glim_server *s = NULL;
-    glim_server_params p = {.host = f->host, .port = (int)f->port, .model = f->name ? f->name : name, .any_model = f->any_model,
-                            .max_running = (size_t)f->parallel, .max_waiting = (size_t)f->queue, .no_prefix = f->no_prefix,
-                            .snapshot_dir = f->snapshots, .no_guess = f->no_guess, .drain_s = (double)f->drain, .stop = stop};
-    glim_status rc = glim_server_open(&s, e, &p, err);
+    glim_status rc = glim_server_open(&s, e, store, p, err);
     if (rc == GLIM_OK) {
-        if (!is_loopback(f->host)) fprintf(stderr, "note: listening on %s without keys: everybody who reaches it may use it\n", f->host);
-        printf("serving %s on http://%s:%d/v1\n", p.model, f->host ? f->host : "127.0.0.1", glim_server_port(s));
+        printf("serving %s on http%s://%s%s%s:%d/v1\n", p->model, p->cert_file ? "s" : "", f->host && strchr(f->host, ':') ? "[" : "",
+               f->host ? f->host : "127.0.0.1", f->host && strchr(f->host, ':') ? "]" : "", glim_server_port(s));
         fflush(stdout);
         rc = glim_server_run(s, err);
     }
     glim_server_close(s);
-    free(name);
     return rc;
 }
 
@@ -62,6 +83,10 @@ int glim_cmd_serve(int argc, char **argv) {
         {"--port", "-p", GLIM_FLAG_INT, &f.port, "N", "port; 0 takes a free one (default: 8000)", 0, 65535},
         {"--name", NULL, GLIM_FLAG_STR, &f.name, "NAME", "the model's name for clients (default: its folder or file)", 0, 0},
         {"--any-model", NULL, GLIM_FLAG_BOOL, &f.any_model, NULL, "answer whatever model name a request holds", 0, 0},
+        {"--adapter", NULL, GLIM_FLAG_LIST, &f.adapters, "NAME=DIR", "a PEFT folder as a further model; repeatable", 0, 0},
+        GLIM_DATA_FLAG(&f.data),
+        {"--auth", NULL, GLIM_FLAG_STR, &f.auth, "WORD", "auto, keys or none; auto asks for keys once there is one, and always beyond loopback", 0, 0},
+        {"--cors", NULL, GLIM_FLAG_LIST, &f.origins, "ORIGIN", "let web pages of this origin call; * is any; repeatable", 0, 0},
         {"--parallel", NULL, GLIM_FLAG_INT, &f.parallel, "N", "answers written at once, each with a full context planned (default: 8)", 1, 128},
         {"--queue", NULL, GLIM_FLAG_INT, &f.queue, "N", "requests that may wait; more are refused with 429 (default: 256)", 1, 1 << 20},
         {"--drain", NULL, GLIM_FLAG_INT, &f.drain, "S", "seconds that running requests get after SIGTERM (default: 30)", 1, 86400},
@@ -76,10 +101,24 @@ int glim_cmd_serve(int argc, char **argv) {
     if (code >= 0) return code;
     glim_err err = {0};
     glim_engine *e = NULL;
+    glim_store *store = NULL;
+    glim_server_adapter adapters[GLIM_COUNT(f.adapters.v)] = {0};
+    char *name = f.name ? glim_xstrdup(f.name) : model_name(pos.v[0]);
+    glim_server_params p = {.host = f.host, .port = (int)f.port, .model = name, .any_model = f.any_model, .origins = f.origins.v,
+                            .n_origins = f.origins.n, .adapters = adapters, .n_adapters = f.adapters.n, .max_running = (size_t)f.parallel,
+                            .max_waiting = (size_t)f.queue, .no_prefix = f.no_prefix, .snapshot_dir = f.snapshots, .no_guess = f.no_guess,
+                            .drain_s = (double)f.drain, .stop = stop};
+    if (!getenv("GLIM_LOG")) glim_log_set_level(GLIM_INFO);
     glim_cli_catch_interrupt();
-    f.model.n_logits = (size_t)f.parallel * 4; /* room for guesses */
-    glim_status rc = glim_cli_open(&e, pos.v[0], &f.model, (size_t)f.parallel, false, &err);
-    if (rc == GLIM_OK) rc = serve(&f, pos.v[0], e, &err);
+    f.model.n_logits = (size_t)f.parallel + 16; /* one row each, and room for guesses */
+    glim_status rc = parse_auth(&p.auth, f.auth, &err);
+    if (rc == GLIM_OK) rc = parse_adapters(adapters, &f.adapters, &err);
+    if (rc == GLIM_OK) rc = open_store(&store, f.data, &err); /* first: a folder in use is told before a model is read */
+    if (rc == GLIM_OK) rc = glim_cli_open(&e, pos.v[0], &f.model, (size_t)f.parallel, false, &err);
+    if (rc == GLIM_OK) rc = serve(&f, &p, e, store, &err);
     glim_engine_free(e);
-    return rc == GLIM_OK ? 0 : glim_cli_error(&err);
+    glim_store_close(store);
+    for (size_t i = 0; i < f.adapters.n; i++) free((char *)(uintptr_t)adapters[i].name);
+    free(name);
+    return rc == GLIM_OK ? GLIM_EXIT_OK : glim_cli_error(&err);
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/json.h"
 
@@ -61,4 +62,14 @@ void glim_api_error_json(glim_buf *b, const glim_api_error *e) {
     glim_buf_puts(b, ", \"code\": ");
     put_or_null(b, e->code);
     glim_buf_puts(b, "}}");
+}
+
+void glim_api_new_id(char *out, const char *prefix) {
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    unsigned char r[24];
+    if (getrandom(r, sizeof r, 0) != (ssize_t)sizeof r) memset(r, 0, sizeof r);
+    size_t n = strlen(prefix);
+    memcpy(out, prefix, n);
+    for (size_t i = 0; i < sizeof r; i++) out[n + i] = letters[r[i] & 63];
+    out[n + sizeof r] = 0;
 }

@@ -29,5 +29,7 @@ bool glim_api_from(glim_api_error *e, const glim_err *err, const char *param);
 const char *glim_api_type(int status);
 /* Appends {"error": {...}}. */
 void glim_api_error_json(glim_buf *out, const glim_api_error *e);
+/* "prefix" and 24 random letters and digits, into at least 40 bytes. */
+void glim_api_new_id(char *out, const char *prefix);
 
 #endif

@@ -10,12 +10,10 @@
 #include "base/alloc.h"
 #include "serve/fields.h"
 
-static bool read_model(glim_ask *a, const glim_ask_facts *f, glim_api_error *e) {
+static bool read_model(glim_ask *a, glim_api_error *e) {
     if (!glim_field(a->body, "model"))
         return glim_api_fail(e, 400, "missing_required_parameter", "model", "\"model\" is missing, want the name of a model");
-    if (!glim_field_str(a->body, "model", &a->model, e)) return false;
-    if (f->any_model || strcmp(a->model, f->model) == 0) return true;
-    return glim_api_fail(e, 404, "model_not_found", "model", "there is no model \"%.200s\" here: want \"%s\"", a->model, f->model);
+    return glim_field_str(a->body, "model", &a->model, e);
 }
 
 static bool read_stops(glim_ask *a, glim_api_error *e) {
@@ -195,7 +193,7 @@ static bool read_modalities(const json_t *body, glim_api_error *e) {
 static bool begin(glim_ask *a, json_t *body, const glim_ask_facts *f, glim_api_error *e) {
     *a = (glim_ask){.body = body};
     if (!json_is_object(body)) return glim_api_fail(e, 400, "invalid_type", NULL, "the body is %s, want a JSON object", glim_json_type_name(body));
-    return read_model(a, f, e) && read_stream(a, e) && read_sampling(a, f, e);
+    return read_model(a, e) && read_stream(a, e) && read_sampling(a, f, e) && glim_field_bool(a->body, "ignore_eos", &a->ignore_eos, e);
 }
 
 bool glim_ask_chat(glim_ask *a, json_t *body, const glim_ask_facts *f, glim_api_error *e) {

@@ -13,7 +13,6 @@
 
 typedef struct glim_ask_facts {
     const char *model;           /* the name we serve */
-    bool any_model;              /* answer whatever name is asked for */
     size_t n_vocab, n_ctx;
     glim_sample_params defaults; /* of the checkpoint's generation_config */
 } glim_ask_facts;
@@ -28,8 +27,8 @@ typedef struct glim_ask_prompt {
 
 typedef struct glim_ask {
     json_t *body;
-    const char *model;
-    bool chat, stream, include_usage, logprobs, has_seed;
+    const char *model;           /* not checked: whether there is such a model is the server's to know */
+    bool chat, stream, include_usage, logprobs, has_seed, ignore_eos;
     uint32_t top_logprobs, n;
     size_t max_tokens;           /* 0: until the context is full, but for completions with echo */
     glim_sample_params sample;   /* bias points below */

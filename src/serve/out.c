@@ -5,27 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/utf8.h"
 
-void glim_out_new_id(char *out, const char *prefix) {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    unsigned char r[24];
-    if (getrandom(r, sizeof r, 0) != (ssize_t)sizeof r) memset(r, 0, sizeof r);
-    size_t n = strlen(prefix);
-    memcpy(out, prefix, n);
-    for (size_t i = 0; i < sizeof r; i++) out[n + i] = letters[r[i] & 63];
-    out[n + sizeof r] = 0;
-}
-
 glim_status glim_out_init(glim_out *o, const glim_ask *ask, const glim_engine *e, const char *model, const char *fingerprint,
                           bool in_reasoning, glim_err *err) {
     *o = (glim_out){.ask = ask, .e = e, .model = model, .fingerprint = fingerprint, .created = (int64_t)time(NULL)};
-    glim_out_new_id(o->id, ask->chat ? "chatcmpl-" : "cmpl-");
+    glim_api_new_id(o->id, ask->chat ? "chatcmpl-" : "cmpl-");
     size_t n = ask->n * (ask->chat ? 1 : ask->n_prompts);
     void *mem;
     glim_status rc = glim_try_calloc(&mem, n, sizeof *o->choices, "choices", err);
@@ -165,7 +154,7 @@ static glim_status know_calls(glim_out_choice *c, glim_err *err) {
         }
         glim_out_call *k = &c->calls[c->n_calls++];
         *k = (glim_out_call){0};
-        glim_out_new_id(k->id, "call_");
+        glim_api_new_id(k->id, "call_");
     }
     return GLIM_OK;
 }
@@ -216,9 +205,14 @@ glim_status glim_out_event(glim_out *o, size_t choice, const glim_event *ev, gli
 
 /* ---- JSON ---- */
 
+size_t glim_out_reasoning(const glim_out *o) {
+    size_t n = 0;
+    for (size_t i = 0; i < o->n_choices; i++) n += o->choices[i].n_reasoning;
+    return n;
+}
+
 static void put_usage(const glim_out *o, glim_buf *b) {
-    size_t reasoning = 0;
-    for (size_t i = 0; i < o->n_choices; i++) reasoning += o->choices[i].n_reasoning;
+    size_t reasoning = glim_out_reasoning(o);
     glim_buf_printf(b, "{\"prompt_tokens\": %zu, \"completion_tokens\": %zu, \"total_tokens\": %zu, "
                     "\"prompt_tokens_details\": {\"cached_tokens\": %zu}, \"completion_tokens_details\": {\"reasoning_tokens\": %zu}}",
                     o->usage.n_prompt, o->usage.n_completion, o->usage.n_prompt + o->usage.n_completion, o->usage.n_cached, reasoning);

@@ -56,7 +56,7 @@ glim_status glim_out_event(glim_out *o, size_t choice, const glim_event *ev, gli
 /* Appends the events of a stream ("data: ...\n\n") for all that is new; last adds usage and [DONE]. */
 void glim_out_chunks(glim_out *o, glim_buf *b, bool last);
 void glim_out_whole(const glim_out *o, glim_buf *b);
-/* "prefix" and 24 random letters and digits, into at least 40 bytes. */
-void glim_out_new_id(char *out, const char *prefix);
+/* Tokens of reasoning so far. */
+size_t glim_out_reasoning(const glim_out *o);
 
 #endif

@@ -1,8 +1,8 @@
 /* server.h - glim serve: OpenAI's API over HTTP in front of one engine.
  *
  * One thread (the caller of glim_server_run) does all of HTTP: libmicrohttpd runs in it without threads of its own,
- * beside an eventfd that the engine's outbox rings, the sockets of requests in work (a client that goes away ends its
- * request within a step). Preparing a request (JSON, template, tokens, grammar) happens in that thread. */
+ * beside an eventfd that the engine's outbox rings and the sockets of all connections (a client that goes away ends its
+ * request within a step). Two desk threads read bodies: JSON, templates, tokens, grammars, and what waits for a disk. */
 #ifndef GLIM_SERVE_SERVER_H
 #define GLIM_SERVE_SERVER_H
 
@@ -11,30 +11,48 @@
 #include <stdint.h>
 
 #include "engine/engine.h"
+#include "store/store.h"
 
 typedef struct glim_server glim_server;
+
+typedef enum glim_auth {
+    GLIM_AUTH_AUTO, /* keys are asked for once there is one, and always beyond loopback */
+    GLIM_AUTH_KEYS, /* always */
+    GLIM_AUTH_NONE  /* never */
+} glim_auth;
+
+typedef struct glim_server_adapter {
+    const char *name, *folder;
+} glim_server_adapter;
 
 typedef struct glim_server_params {
     const char *host;      /* NULL: 127.0.0.1 */
     int port;              /* 0: any that is free */
     const char *model;     /* the name clients ask for; NULL: "model" */
     bool any_model;        /* answer whatever name they ask for */
+    glim_auth auth;
+    const char *const *origins; /* web pages of these origins may call (CORS); "*": of any */
+    size_t n_origins;
+    const glim_server_adapter *adapters;
+    size_t n_adapters;
     size_t max_running, max_waiting; /* as in glim_sched_params */
     const char *snapshot_dir;
     bool no_prefix, no_guess;
     size_t max_body;       /* bytes; 0: 8 MiB */
-    size_t max_connections; /* 0: 1024 */
+    size_t max_connections; /* 0: 4096, or what the limit of open files allows */
     double drain_s;        /* how long a drain waits for running requests; 0: 30 s */
-    double request_s;      /* how long a client may take to send a request; 0: 60 s */
+    double request_s;      /* how long a client may take to send a request, or to take 16 KiB of a reply; 0: 60 s */
     double ping_s;         /* a comment line on a silent stream; 0: 15 s */
+    const char *cert_file, *key_file; /* PEM; NULL: no TLS */
     /* Asked a few times a second: true begins the drain, and true again ends what still runs. May be NULL. */
     bool (*stop)(void *ctx);
     void *stop_ctx;
 } glim_server_params;
 
-/* e is borrowed and must outlive the server. Starts a scheduler on it, and listens when it returns.
- * Errors: GLIM_E_ARG (the address), GLIM_E_NET (the port is taken), those of glim_sched_open. */
-glim_status glim_server_open(glim_server **out, glim_engine *e, const glim_server_params *p, glim_err *err);
+/* e and store (an owner, started) are borrowed and must outlive the server. Starts a scheduler, and listens when it
+ * returns. Errors: GLIM_E_ARG (the address, a certificate), GLIM_E_NET (the port is taken), those of glim_sched_open and
+ * glim_sched_add_adapter. */
+glim_status glim_server_open(glim_server **out, glim_engine *e, glim_store *store, const glim_server_params *p, glim_err *err);
 int glim_server_port(const glim_server *s);
 /* Serves until a drain is over. */
 glim_status glim_server_run(glim_server *s, glim_err *err);

@@ -212,6 +212,24 @@ glim_admission glim_keyring_admit(glim_store *s, const char *key_id, int64_t n_t
     return a;
 }
 
+void glim_keyring_left(glim_store *s, const char *key_id, int64_t *requests, int64_t *tokens) {
+    struct glim_keyring *k = s->ring;
+    *requests = *tokens = 0;
+    if (!k) return;
+    int64_t now = glim_store_now_us(s);
+    pthread_mutex_lock(&k->mu);
+    entry *e = find_id(k, key_id);
+    if (e && e->key.rpm) {
+        refill(&e->requests, e->key.rpm, now);
+        if (e->requests.level > 0) *requests = e->requests.level / 1000000;
+    }
+    if (e && e->key.tpm) {
+        refill(&e->tokens, e->key.tpm, now);
+        if (e->tokens.level > 0) *tokens = e->tokens.level / 1000000;
+    }
+    pthread_mutex_unlock(&k->mu);
+}
+
 void glim_keyring_charge(glim_store *s, const char *key_id, int64_t n_tokens) {
     struct glim_keyring *k = s->ring;
     if (!k) return;

@@ -85,6 +85,8 @@ glim_admission glim_keyring_check(glim_store *s, const char *token, size_t len, 
 /* Takes one request and n_tokens out of the key's minute. Refused: nothing is taken, *retry_ms says when to ask
  * again. More tokens than a whole minute's are let through when the bucket is full. */
 glim_admission glim_keyring_admit(glim_store *s, const char *key_id, int64_t n_tokens, int64_t *retry_ms);
+/* What is left of the key's minute, never below 0; 0 where there is no limit. For headers. */
+void glim_keyring_left(glim_store *s, const char *key_id, int64_t *requests, int64_t *tokens);
 /* Tokens that were used beyond (or, negative, fewer than) those admitted: the bucket may go below zero. */
 void glim_keyring_charge(glim_store *s, const char *key_id, int64_t n_tokens);
 /* Is this key, by id, still alive? For streams that run while it is revoked. */

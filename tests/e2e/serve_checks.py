@@ -230,6 +230,42 @@ def streams():
     check(all(c["choices"] and "usage" not in c for c in events(text)), "no usage where nobody asked")
 
 
+def auth():
+    """argv: a key for inference with 3 requests a minute, one with only the scope usage, one that expires or is revoked by the test."""
+    good, narrow, dead = sys.argv[4:7]
+    body = {"model": model, "prompt": "x", "max_tokens": 2}
+
+    def ask(key, path="/v1/completions", method="POST", b=body):
+        r, text = call(method, path, b if method == "POST" else None, {"Authorization": key} if key else {})
+        return r, json.loads(text) if text.startswith(b"{") else text
+
+    for _ in range(100):  # the server learns of keys within 0.2 s
+        if ask(None, "/v1/models", "GET")[0].status == 401 and ask("Bearer " + narrow, "/v1/models", "GET")[0].status == 200 and ask("Bearer " + dead, "/v1/models", "GET")[0].status == 401:
+            break
+        time.sleep(0.05)
+    for key in (None, "Bearer", "Bearer ", "Basic abc", "Bearer glim_aaaaaa_" + "b" * 43, "Bearer " + good[:-1], "Bearer " + good + "x", "Bearer " + dead, "Bearer " + "z" * 5000):
+        r, b = ask(key)
+        check(r.status == 401 and b["error"]["type"] == "authentication_error" and b["error"]["code"] == "invalid_api_key" and r.getheader("WWW-Authenticate") and r.getheader("x-request-id"), "401 for %r: %s" % (key and key[:20], b))
+    r, b = ask("Bearer " + narrow)
+    check(r.status == 403 and b["error"]["type"] == "permission_error", "403: %s" % b)
+    for path, status in (("/health", 200), ("/live", 200), ("/", 200), ("/v1/models", 401), ("/metrics", 401)):
+        check(ask(None, path, "GET")[0].status == status, path + " without a key")
+    check(ask("bearer " + narrow, "/v1/models", "GET")[0].status == 200, "any live key lists models")
+    for k in range(3):
+        r, b = ask("Bearer " + good)
+        check(r.status == 200 and r.getheader("x-ratelimit-limit-requests") == "3" and r.getheader("x-ratelimit-remaining-requests") == str(2 - k), "%d of 3: %s" % (k, b))
+    r, b = ask("Bearer " + good)
+    check(r.status == 429 and b["error"]["type"] == "rate_limit_error" and 0 < int(r.getheader("retry-after-ms")) <= 21000 and 1 <= int(r.getheader("retry-after")) <= 21, "429: %s" % b)
+
+
+def origins():
+    """A server without keys answers no strange web pages."""
+    for origin, status in ((None, 200), ("http://localhost:3000", 200), ("http://127.0.0.1:%d" % port, 200), ("http://[::1]:1", 200), ("https://evil.example", 403), ("null", 403),
+                           ("http://localhost.evil.example", 403), ("http://127.0.0.1.evil.example", 403), ("file://", 403)):
+        r, text = call("POST", "/tokenize", {"prompt": "x"}, {"Origin": origin} if origin else {})
+        check(r.status == status and r.getheader("Access-Control-Allow-Origin") is None, "origin %s: %d" % (origin, r.status))
+
+
 def gauge(name):
     for line in call("GET", "/metrics")[1].decode().split("\n"):
         if line.startswith(name + "{"):
@@ -341,6 +377,6 @@ def drain_hold():
     check(len(events(rest)) > 5, "with all of its chunks")
 
 
-{"basics": basics, "bad": bad, "streams": streams, "disconnect": disconnect, "smuggling": smuggling, "drain": drain_hold}[what]()
+{"basics": basics, "bad": bad, "streams": streams, "disconnect": disconnect, "smuggling": smuggling, "auth": auth, "origins": origins, "drain": drain_hold}[what]()
 print("%d passed, %d failed" % (passed, failed))
 sys.exit(failed != 0)

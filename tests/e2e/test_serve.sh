@@ -37,7 +37,8 @@ for m in glm4 glm4moe-air; do
     if [ $m = glm4 ]; then
         ask $m bad
         ask $m smuggling
-        run 1 "$GLIM" serve "$fixtures/glm4" --port "$port" --threads 1; warns "port $port"
+        run 1 "$GLIM" serve "$fixtures/glm4" --port "$port" --threads 1 --data "$work/other"; warns "port $port"
+        run 1 "$GLIM" serve "$fixtures/glm4" --port 0 --threads 1; warns "data folder of its own"
     fi
     ask $m disconnect
     # drain: what runs is finished, nothing new is taken, the process ends with 0
@@ -50,4 +51,13 @@ for m in glm4 glm4moe-air; do
     wait "$server"; code=$?; server=
     [ $code -eq 0 ] && ok || { bad "a drained server ends with 0, got $code"; tail -20 "$work/serve.err"; }
 done
+# keys: made beside the running server, which knows them at once
+start glm4
+ask glm4 origins
+key() { "$GLIM" key create "$@" 2> /dev/null | grep -o 'glim_[A-Za-z0-9]*_[A-Za-z0-9_-]*' | head -1; }
+good=$(key good --rpm 3) narrow=$(key narrow --scopes usage) dead=$(key dead)
+"$GLIM" key revoke "${dead:0:11}" > /dev/null 2>&1
+ask glm4 auth "$good" "$narrow" "$dead"
+stop_server
+run 0 "$GLIM" usage check
 finish
