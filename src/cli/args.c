@@ -1,4 +1,5 @@
-/* args.c - command lines: flags anywhere, "--name value" or "--name=value", "--" ends them. */
+/* args.c - command lines: flags anywhere, "--name value" or "--name=value", "--" ends them. What they leave out may come
+ * from the environment or a file (conf.c). */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -6,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/conf.h"
 
 static void print_help(const glim_page *u) {
     printf("usage: %s\n\n%s\n", u->synopsis, u->what);
@@ -31,7 +32,7 @@ static const glim_flag *find(const glim_page *u, const char *word, size_t len) {
 }
 
 /* The flag that shares the most letters at its start with a mistyped one, or NULL. */
-static const char *nearest(const glim_page *u, const char *word) {
+const char *glim_flag_nearest(const glim_page *u, const char *word) {
     const char *best = NULL;
     size_t best_len = 3; /* "--x" alone proves nothing */
     for (size_t t = 0; t < GLIM_COUNT(u->tables) && u->tables[t]; t++)
@@ -49,7 +50,7 @@ static int wrong(const glim_page *u, const glim_err *err) {
     return GLIM_EXIT_USAGE;
 }
 
-static glim_status set(const glim_flag *f, const char *value, glim_err *err) {
+glim_status glim_flag_set(const glim_flag *f, const char *value, glim_err *err) {
     char *end;
     errno = 0;
     switch (f->kind) {
@@ -85,6 +86,8 @@ static glim_status set(const glim_flag *f, const char *value, glim_err *err) {
 int glim_args(int argc, char **argv, const glim_page *u, glim_str_list *pos, size_t min_pos, size_t max_pos) {
     glim_err err;
     bool flags_end = false;
+    const glim_flag *given[GLIM_FLAGS_MAX];
+    size_t n_given = 0;
     for (int i = 1; i < argc; i++) {
         const char *a = argv[i];
         if (flags_end || a[0] != '-' || a[1] == 0) {
@@ -107,10 +110,11 @@ int glim_args(int argc, char **argv, const glim_page *u, glim_str_list *pos, siz
         const glim_flag *f = find(u, a, eq ? (size_t)(eq - a) : strlen(a));
         if (!f) {
             glim_fail(&err, GLIM_E_ARG, "there is no flag \"%s\"", a);
-            const char *near = nearest(u, a);
+            const char *near = glim_flag_nearest(u, a);
             if (near) glim_err_hint(&err, "did you mean %s?", near);
             return wrong(u, &err);
         }
+        if (n_given < GLIM_FLAGS_MAX) given[n_given++] = f;
         if (f->kind == GLIM_FLAG_BOOL) {
             if (eq) {
                 glim_fail(&err, GLIM_E_ARG, "%s takes no value", f->name);
@@ -123,8 +127,9 @@ int glim_args(int argc, char **argv, const glim_page *u, glim_str_list *pos, siz
             glim_fail(&err, GLIM_E_ARG, "%s wants a value: %s %s", f->name, f->name, f->arg);
             return wrong(u, &err);
         }
-        if (set(f, eq ? eq + 1 : argv[++i], &err) != GLIM_OK) return wrong(u, &err);
+        if (glim_flag_set(f, eq ? eq + 1 : argv[++i], &err) != GLIM_OK) return wrong(u, &err);
     }
+    if (glim_conf_fill(u, given, n_given, &err) != GLIM_OK) return glim_cli_error(&err);
     if (pos->n < min_pos) {
         glim_fail(&err, GLIM_E_ARG, "%s: something is missing", argv[0]);
         return wrong(u, &err);

@@ -43,9 +43,14 @@ typedef struct glim_page {
     const glim_flag *tables[4]; /* up to 4, NULL-ended */
 } glim_page;
 
-/* Parses argv[1..argc): flags anywhere, the rest into pos. Returns -1 to go on, otherwise the exit code
+/* Parses argv[1..argc): flags anywhere, the rest into pos; then what conf.h finds elsewhere. Returns -1 to go on, otherwise the exit code
  * (0 after --help). More than max_pos words, unknown flags and bad values are told with the remedy. */
 int glim_args(int argc, char **argv, const glim_page *u, glim_str_list *pos, size_t min_pos, size_t max_pos);
+
+/* For conf.c: a value from elsewhere (not booleans), and the flag whose name is nearest to a mistyped one, or NULL. */
+enum { GLIM_FLAGS_MAX = 128 }; /* of one page */
+glim_status glim_flag_set(const glim_flag *f, const char *value, glim_err *err);
+const char *glim_flag_nearest(const glim_page *u, const char *word);
 
 /* Prints "glim: message" and the hint to stderr; the exit code that fits the status. */
 int glim_cli_error(const glim_err *err);
@@ -130,6 +135,7 @@ int glim_cmd_bench(int argc, char **argv);
 int glim_cmd_pull(int argc, char **argv);
 int glim_cmd_quantize(int argc, char **argv);
 int glim_cmd_serve(int argc, char **argv);
+int glim_cmd_models(int argc, char **argv);
 int glim_cmd_key(int argc, char **argv);
 int glim_cmd_usage(int argc, char **argv);
 int glim_cmd_audit(int argc, char **argv);

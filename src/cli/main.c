@@ -14,6 +14,7 @@ static const struct verb {
     {"info", "what a model is and what it needs here", glim_cmd_info},
     {"verify", "check a model's files and arithmetic", glim_cmd_verify},
     {"pull", "download a model from a hub", glim_cmd_pull},
+    {"models", "models on this machine: list, remove", glim_cmd_models},
     {"quantize", "a model in fewer bits, as GGUF", glim_cmd_quantize},
     {"tokenize", "text to token ids and back", glim_cmd_tokenize},
     {"render", "a conversation as the prompt the model sees", glim_cmd_render},
