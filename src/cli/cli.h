@@ -61,6 +61,7 @@ typedef struct glim_model_flags {
     const char *type, *kv, *template;
     /* set by commands, not by flags */
     size_t n_logits;  /* rows of a batch that may want logits */
+    size_t kv_bytes;  /* KV pages to plan for; 0: n_seq full contexts */
     bool no_cache;    /* weights from the checkpoint itself */
     const glim_kernels *kernels;
 } glim_model_flags;

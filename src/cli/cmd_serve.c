@@ -1,4 +1,5 @@
 /* cmd_serve.c - a model as a server that OpenAI's clients can talk to. */
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,8 @@
 typedef struct serve_flags {
     glim_model_flags model;
     const char *host, *name, *snapshots, *data, *auth;
-    int64_t port, parallel, queue, drain;
+    int64_t port, parallel, queue, drain, patience;
+    double kv_gib;
     bool any_model, no_prefix, no_guess;
     glim_str_list adapters, origins;
 } serve_flags;
@@ -35,6 +37,43 @@ static char *model_name(const char *path) {
 static bool stop(void *ctx) {
     (void)ctx;
     return glim_cli_interrupted();
+}
+
+static volatile sig_atomic_t g_reload;
+static void on_hangup(int sig) {
+    (void)sig;
+    g_reload = 1;
+}
+static bool reload(void *ctx) {
+    (void)ctx;
+    bool was = g_reload != 0;
+    g_reload = 0;
+    return was;
+}
+
+/* How much memory goes where, said before a byte of weights is read. Without --kv-memory the KV pages are those of
+ * --parallel full contexts, or what fits: pages are shared by all, and few answers fill their context. */
+static glim_status plan(serve_flags *f, const char *path, glim_err *err) {
+    glim_model_params p;
+    glim_ckpt *ckpt = NULL;
+    glim_model *m = NULL;
+    glim_status rc = glim_cli_model_params(&p, &f->model, err);
+    if (rc == GLIM_OK) rc = glim_ckpt_open(&ckpt, path, err);
+    if (rc == GLIM_OK) rc = glim_model_inspect(&m, ckpt, &p, err);
+    if (rc != GLIM_OK) return rc;
+    const glim_memory_plan *q = &m->plan;
+    size_t fixed = q->mapped + q->packed + q->workspace, one = q->kv, want = one * (size_t)f->parallel;
+    size_t left = q->available > fixed ? (q->available - fixed) / 4 * 3 : 0;
+    if (f->kv_gib > 0) want = (size_t)(f->kv_gib * (1 << 30));
+    else if (want > left) want = left > one ? left : one;
+    f->model.kv_bytes = want;
+    char a[32], b[32], c[32], d[32];
+    fprintf(stderr, "memory: weights %s (%s), KV pages %s (%.1f contexts of %zu tokens, %s), workspace %s, free %s\n",
+            glim_human_bytes(a, sizeof a, (double)(q->mapped + q->packed)), glim_dtype_of(q->weight_type)->name,
+            glim_human_bytes(b, sizeof b, (double)want), one ? (double)want / (double)one : 0, q->n_ctx, glim_dtype_of(q->kv_type)->name,
+            glim_human_bytes(c, sizeof c, (double)q->workspace), glim_human_bytes(d, sizeof d, (double)q->available));
+    glim_model_free(m);
+    return GLIM_OK;
 }
 
 static glim_status parse_auth(glim_auth *out, const char *word, glim_err *err) {
@@ -77,7 +116,7 @@ static glim_status serve(const serve_flags *f, glim_server_params *p, glim_engin
 }
 
 int glim_cmd_serve(int argc, char **argv) {
-    serve_flags f = {.port = 8000, .parallel = 8, .drain = 30};
+    serve_flags f = {.port = 8000, .parallel = 8, .drain = 30, .patience = 60};
     const glim_flag own[] = {
         {"--host", NULL, GLIM_FLAG_STR, &f.host, "ADDRESS", "where to listen (default: 127.0.0.1)", 0, 0},
         {"--port", "-p", GLIM_FLAG_INT, &f.port, "N", "port; 0 takes a free one (default: 8000)", 0, 65535},
@@ -87,8 +126,10 @@ int glim_cmd_serve(int argc, char **argv) {
         GLIM_DATA_FLAG(&f.data),
         {"--auth", NULL, GLIM_FLAG_STR, &f.auth, "WORD", "auto, keys or none; auto asks for keys once there is one, and always beyond loopback", 0, 0},
         {"--cors", NULL, GLIM_FLAG_LIST, &f.origins, "ORIGIN", "let web pages of this origin call; * is any; repeatable", 0, 0},
-        {"--parallel", NULL, GLIM_FLAG_INT, &f.parallel, "N", "answers written at once, each with a full context planned (default: 8)", 1, 128},
+        {"--parallel", NULL, GLIM_FLAG_INT, &f.parallel, "N", "answers written at once (default: 8)", 1, 128},
+        {"--kv-memory", NULL, GLIM_FLAG_REAL, &f.kv_gib, "GIB", "memory for keys and values (default: full contexts for --parallel, or what fits)", 0, 0},
         {"--queue", NULL, GLIM_FLAG_INT, &f.queue, "N", "requests that may wait; more are refused with 429 (default: 256)", 1, 1 << 20},
+        {"--client-timeout", NULL, GLIM_FLAG_INT, &f.patience, "S", "seconds a client has to send a request, or to take 16 KiB of a reply (default: 60)", 1, 86400},
         {"--drain", NULL, GLIM_FLAG_INT, &f.drain, "S", "seconds that running requests get after SIGTERM (default: 30)", 1, 86400},
         {"--snapshots", NULL, GLIM_FLAG_STR, &f.snapshots, "DIR", "keep prefixes here over a restart", 0, 0},
         {"--no-prefix-cache", NULL, GLIM_FLAG_BOOL, &f.no_prefix, NULL, "requests share no prefixes", 0, 0},
@@ -107,13 +148,16 @@ int glim_cmd_serve(int argc, char **argv) {
     glim_server_params p = {.host = f.host, .port = (int)f.port, .model = name, .any_model = f.any_model, .origins = f.origins.v,
                             .n_origins = f.origins.n, .adapters = adapters, .n_adapters = f.adapters.n, .max_running = (size_t)f.parallel,
                             .max_waiting = (size_t)f.queue, .no_prefix = f.no_prefix, .snapshot_dir = f.snapshots, .no_guess = f.no_guess,
-                            .drain_s = (double)f.drain, .stop = stop};
+                            .drain_s = (double)f.drain, .request_s = (double)f.patience, .stop = stop, .reload = reload};
     if (!getenv("GLIM_LOG")) glim_log_set_level(GLIM_INFO);
     glim_cli_catch_interrupt();
+    sigaction(SIGHUP, &(struct sigaction){.sa_handler = on_hangup, .sa_flags = SA_RESTART}, NULL);
     f.model.n_logits = (size_t)f.parallel + 16; /* one row each, and room for guesses */
     glim_status rc = parse_auth(&p.auth, f.auth, &err);
     if (rc == GLIM_OK) rc = parse_adapters(adapters, &f.adapters, &err);
+    if (rc == GLIM_OK && (f.kv_gib < 0 || f.kv_gib > 1 << 20)) rc = glim_fail(&err, GLIM_E_ARG, "--kv-memory: got %g, want GiB", f.kv_gib);
     if (rc == GLIM_OK) rc = open_store(&store, f.data, &err); /* first: a folder in use is told before a model is read */
+    if (rc == GLIM_OK) rc = plan(&f, pos.v[0], &err);
     if (rc == GLIM_OK) rc = glim_cli_open(&e, pos.v[0], &f.model, (size_t)f.parallel, false, &err);
     if (rc == GLIM_OK) rc = serve(&f, &p, e, store, &err);
     glim_engine_free(e);

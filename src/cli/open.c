@@ -37,7 +37,7 @@ bool glim_cli_interrupted(void) {
 
 glim_status glim_cli_model_params(glim_model_params *p, const glim_model_flags *f, glim_err *err) {
     *p = (glim_model_params){
-        .n_ctx = (size_t)f->ctx, .n_logits = f->n_logits, .no_cache = f->no_cache, .kernels = f->kernels};
+        .n_ctx = (size_t)f->ctx, .n_logits = f->n_logits, .kv_bytes = f->kv_bytes, .no_cache = f->no_cache, .kernels = f->kernels};
     glim_dtype t;
     if (f->type) {
         bool ok = glim_dtype_parse(f->type, &t) &&

@@ -75,6 +75,7 @@ void glim_call_release(glim_call *c) {
         glim_ids_free(&c->units[i].ids);
     }
     free(c->units);
+    free(c->model);
     if (c->route && c->route->release) c->route->release(c);
     glim_buf_free(&c->body);
     glim_buf_free(&c->reply);

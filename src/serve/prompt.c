@@ -1,6 +1,8 @@
 /* prompt.c - prompts to ids, and which model is meant. Runs on a desk. */
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "serve/server_internal.h"
 
 typedef struct looked {
@@ -16,16 +18,18 @@ static void look(void *ctx, const char *name, const char *folder, size_t bytes) 
 
 bool glim_call_model(glim_call *c, const char *name) {
     looked l = {.name = name};
-    c->model = name;
+    free(c->model);
+    c->model = glim_xstrdup(name);
     c->adapter = NULL;
     if (strcmp(name, c->s->facts.model) == 0) return true;
     glim_sched_adapters(c->s->d, look, &l);
     if (l.found) {
-        c->adapter = name;
+        c->adapter = c->model;
         return true;
     }
     if (c->s->p.any_model) {
-        c->model = c->s->facts.model;
+        free(c->model);
+        c->model = glim_xstrdup(c->s->facts.model);
         return true;
     }
     return glim_api_fail(&c->error, 404, "model_not_found", "model", "there is no model \"%.200s\" here: want \"%s\"", name, c->s->facts.model);

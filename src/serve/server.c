@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,6 +148,34 @@ glim_status glim_server_open(glim_server **out, glim_engine *e, glim_store *stor
 
 int glim_server_port(const glim_server *s) { return s->port; }
 
+/* ---- reload ---- */
+
+/* Reads the folders beside the loop; requests that run keep what they began with. */
+static void *reload(void *ctx) {
+    glim_server *s = ctx;
+    for (size_t i = 0; i < s->p.n_adapters; i++) {
+        glim_err err = {0};
+        const glim_server_adapter *a = &s->p.adapters[i];
+        if (glim_sched_add_adapter(s->d, a->name, a->folder, &err) == GLIM_OK) glim_log(GLIM_INFO, "serve", "reloaded adapter=%s", a->name);
+        else glim_log(GLIM_ERROR, "serve", "adapter \"%s\" stays as it was: %s", a->name, err.msg);
+    }
+    glim_log(GLIM_INFO, "serve", "reload is over, keys=%zu", glim_keyring_size(s->store));
+    atomic_store(&s->reloaded, true);
+    return NULL;
+}
+
+static void end_reload(glim_server *s) {
+    if (s->reloading) pthread_join(s->reloader, NULL);
+    s->reloading = false;
+}
+
+static void begin_reload(glim_server *s) {
+    if (s->reloading && !atomic_load(&s->reloaded)) return; /* one at a time */
+    end_reload(s);
+    atomic_store(&s->reloaded, false);
+    s->reloading = pthread_create(&s->reloader, NULL, reload, s) == 0;
+}
+
 /* ---- the loop ---- */
 
 static void begin_drain(glim_server *s, double now) {
@@ -220,6 +249,7 @@ glim_status glim_server_run(glim_server *s, glim_err *err) {
         for (int i = 0; i < n; i++)
             if (ev[i].data.ptr != &s->bell && ev[i].data.ptr != &s->daemon) hung_up(ev[i].data.ptr);
         if (s->p.stop && s->p.stop(s->p.stop_ctx)) begin_drain(s, now);
+        if (s->p.reload && s->p.reload(s->p.stop_ctx)) begin_reload(s);
         pump_all(s);
         hungry = feed(s);
         MHD_run(s->daemon);
@@ -240,6 +270,7 @@ void glim_server_close(glim_server *s) {
         MHD_stop_daemon(s->daemon);
     }
     for (glim_call *c = s->calls; c; c = c->next) c->gone = true, c->conn = NULL;
+    end_reload(s);
     if (s->desk) glim_desk_close(s);
     glim_sched_close(s->d); /* every stream ends */
     for (glim_call *c = s->calls, *next; c; c = next) {

@@ -94,7 +94,7 @@ struct glim_call {
 
     /* set by prepare */
     bool stream;
-    const char *model;           /* as asked for */
+    char *model;                 /* as asked for; heap, or NULL */
     const char *adapter;         /* NULL: the base model */
     glim_unit *units;
     size_t n_units;
@@ -144,6 +144,9 @@ struct glim_server {
     size_t max_piece; /* bytes of the longest token */
 
     struct glim_desk *desk;
+    pthread_t reloader;
+    bool reloading; /* there is a reloader to join */
+    _Atomic bool reloaded; /* and it is through */
     size_t n_away;    /* calls at a desk or the ledger */
 
     pthread_mutex_t grammar_mu; /* while these two are made, when first needed */

@@ -288,7 +288,8 @@ void glim_call_pump(glim_call *c) {
 }
 
 void glim_call_cancel(glim_call *c) {
-    for (size_t i = 0; i < c->n_units && !c->away; i++)
+    if (c->away) return; /* a desk may be making them; the mail sees that nobody waits any more */
+    for (size_t i = 0; i < c->n_units; i++)
         if (c->units[i].stream) glim_stream_cancel(c->units[i].stream);
 }
 
