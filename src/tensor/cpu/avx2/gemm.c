@@ -1,0 +1,62 @@
+/* gemm.c - training's products with AVX2 and FMA. */
+#if defined __x86_64__
+#include "tensor/cpu/avx2/vec.h"
+#include "tensor/cpu/tile_body.h"
+
+#define VEC __m256
+enum { LANES = 8, R_MAX = 6 };
+INLINE VEC vec_zero(void) { return _mm256_setzero_ps(); }
+INLINE VEC vec_load(const float *p, size_t n) { return load_n(p, n); }
+INLINE void vec_store(float *p, size_t n, VEC v) { store_n(p, n, v); }
+INLINE VEC vec_bcast(const float *p) { return _mm256_broadcast_ss(p); }
+INLINE VEC vec_fma(VEC a, VEC b, VEC c) { return _mm256_fmadd_ps(a, b, c); }
+
+#include "tensor/cpu/mm_body.h"
+MMS(1) MMS(2) MMS(4) MMS(6)
+static mm_fn *const g_mm[4][3] = {MM_ROW(1), MM_ROW(2), MM_ROW(4), MM_ROW(6)};
+static const uint8_t g_rows[4] = {1, 2, 4, 6};
+
+static void mm(float *c, size_t ldc, const float *a, size_t a_row, size_t a_k, const float *b, size_t ldb, size_t m, size_t n, size_t k,
+               bool add) {
+    for (size_t i = 0; i < m;) {
+        const size_t left = m - i;
+        const int at = left >= 6 ? 3 : left >= 4 ? 2 : left >= 2 ? 1 : 0;
+        for (size_t j = 0; j < n; j += 16) {
+            const size_t cols = n - j;
+            g_mm[at][cols >= 16 ? 2 : cols > 8 ? 1 : 0](c + i * ldc + j, ldc, a + i * a_row, a_row, a_k, b + j, ldb, cols, k, add);
+        }
+        i += g_rows[at];
+    }
+}
+
+static bool no_pairs(void) { return false; }
+
+static void turn_8(float *dst, size_t dst_stride, const float *src, size_t src_stride) {
+    __m256 r[8], t[8];
+    UNROLL for (size_t i = 0; i < 8; i++) r[i] = _mm256_loadu_ps(src + i * src_stride);
+    UNROLL for (size_t i = 0; i < 8; i += 2) t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]), t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    UNROLL for (size_t i = 0; i < 8; i += 4) {
+        UNROLL for (size_t j = 0; j < 2; j++) {
+            r[i + 2 * j] = _mm256_shuffle_ps(t[i + j], t[i + 2 + j], 0x44);
+            r[i + 2 * j + 1] = _mm256_shuffle_ps(t[i + j], t[i + 2 + j], 0xee);
+        }
+    }
+    UNROLL for (size_t j = 0; j < 4; j++) {
+        _mm256_storeu_ps(dst + j * dst_stride, _mm256_permute2f128_ps(r[j], r[4 + j], 0x20));
+        _mm256_storeu_ps(dst + (4 + j) * dst_stride, _mm256_permute2f128_ps(r[j], r[4 + j], 0x31));
+    }
+}
+static void turn(float *dst, size_t dst_stride, const float *src, size_t src_stride) {
+    for (size_t i = 0; i < 16; i += 8)
+        for (size_t j = 0; j < 16; j += 8) turn_8(dst + j * dst_stride + i, dst_stride, src + i * src_stride + j, src_stride);
+}
+
+static void exps(float *y, const float *x, float shift, size_t n) {
+    const __m256 s = _mm256_set1_ps(shift);
+    for (size_t i = 0; i < n; i += 8) vec_store(y + i, n - i, exp_ps(_mm256_sub_ps(vec_load(x + i, n - i), s)));
+}
+
+const glim_gemm_set glim_gemm_avx2 = {
+    .name = "avx2", .rows = 6, .pairs = no_pairs, .tile = tile, .turn = turn, .mm = mm, .exp = exps,
+};
+#endif

@@ -1,0 +1,29 @@
+/* gemm.c - plain C definition of training's products (tensor/gemm.h). */
+#include <math.h>
+
+#include "tensor/cpu/tile_body.h"
+
+static bool no_pairs(void) { return false; }
+
+static void turn(float *dst, size_t dst_stride, const float *src, size_t src_stride) {
+    for (size_t i = 0; i < 16; i++)
+        for (size_t j = 0; j < 16; j++) dst[j * dst_stride + i] = src[i * src_stride + j];
+}
+
+static void mm(float *c, size_t ldc, const float *a, size_t a_row, size_t a_k, const float *b, size_t ldb, size_t m, size_t n, size_t k,
+               bool add) {
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < n; j++) {
+            float acc = add ? c[i * ldc + j] : 0;
+            for (size_t p = 0; p < k; p++) acc = fmaf(a[i * a_row + p * a_k], b[p * ldb + j], acc);
+            c[i * ldc + j] = acc;
+        }
+}
+
+static void exps(float *y, const float *x, float shift, size_t n) {
+    for (size_t i = 0; i < n; i++) y[i] = expf(x[i] - shift);
+}
+
+const glim_gemm_set glim_gemm_ref = {
+    .name = "ref", .rows = 4, .pairs = no_pairs, .tile = tile, .turn = turn, .mm = mm, .exp = exps,
+};

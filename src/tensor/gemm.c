@@ -1,0 +1,168 @@
+/* gemm.c - the driver of training's products; see gemm.h.
+ *
+ * A is laid out once for all threads as strips of `rows` rows, k by k, so that the inner loop walks one pointer.
+ * A piece of work is a block of BLOCK columns of B and a range of strips: for each CUT of k the block's part of B
+ * is made (a weight's tiles, turned if the product goes back) and multiplied with every strip while it lies in
+ * cache. Between cuts the sums rest in C, which does not change them.
+ *
+ * Few columns (an adapter's rank) do not repay laying A out: it is then read where it lies. */
+#include "tensor/gemm.h"
+
+#include <string.h>
+
+#include "tensor/kernels_internal.h"
+
+enum { BLOCK = 64, CUT = 256, ALIGN = 64 };
+
+extern const glim_gemm_set glim_gemm_ref;
+#if defined __x86_64__
+extern const glim_gemm_set glim_gemm_avx2, glim_gemm_avx512;
+#endif
+
+const glim_gemm_set *glim_gemm_find(const char *name) {
+    static const glim_gemm_set *const sets[] = {
+#if defined __x86_64__
+        &glim_gemm_avx512, &glim_gemm_avx2,
+#endif
+        &glim_gemm_ref};
+    if (!glim_kernels_find(name)) return NULL;
+    for (size_t i = 0; i < GLIM_COUNT(sets); i++)
+        if (strcmp(sets[i]->name, name) == 0) return sets[i];
+    return NULL;
+}
+
+const glim_gemm_set *glim_gemm_of(const glim_kernels *k) { return glim_gemm_find(k->name); }
+
+static size_t up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+/* Of one thread: a cut of a block of B as f32, the tiles it is turned from, and the block as pairs. */
+typedef struct own {
+    float b[CUT][BLOCK], tile[BLOCK][GLIM_PANEL];
+    uint32_t pairs[CUT / 2][BLOCK];
+} own;
+
+size_t glim_gemm_bytes(const glim_gemm_set *s, size_t m, size_t k, int n_threads) {
+    return up(up(m, s->rows) * up(k, 2) * sizeof(float), ALIGN) + (size_t)n_threads * up(sizeof(own), ALIGN);
+}
+
+typedef struct run {
+    const glim_gemm_set *s;
+    const glim_gemm *g;
+    bool pairs, laid;       /* A is laid out */
+    size_t rows, n_strips, strip_words; /* words of a strip */
+    float *a;               /* [n_strips, k or pairs of k, rows] */
+    own *own;               /* [n_threads] */
+    size_t n_blocks, ranges, strips; /* column blocks; ranges of strips, strips in each */
+} run;
+
+/* ---- A ---- */
+
+static void lay_strips(void *ctx, size_t begin, size_t end, int worker) {
+    (void)worker;
+    const run *r = ctx;
+    const glim_gemm *g = r->g;
+    for (size_t s = begin; s < end; s++) {
+        float *dst = r->a + s * r->strip_words;
+        uint32_t *dst2 = (uint32_t *)(void *)dst;
+        const size_t row = s * r->rows, n = g->m - row < r->rows ? g->m - row : r->rows;
+        if (n < r->rows) memset(dst, 0, r->strip_words * sizeof *dst);
+        if (r->pairs) {
+            for (size_t i = 0; i < n; i++) {
+                const float *a = g->a + (row + i) * g->a_row;
+                for (size_t k = 0; k < g->k; k += 2) {
+                    const uint32_t lo = glim_f32_to_bf16(a[k * g->a_k]);
+                    const uint32_t hi = k + 1 < g->k ? glim_f32_to_bf16(a[(k + 1) * g->a_k]) : 0;
+                    dst2[k / 2 * r->rows + i] = lo | hi << 16;
+                }
+            }
+        } else if (g->a_row == 1) {
+            for (size_t k = 0; k < g->k; k++) memcpy(dst + k * r->rows, g->a + row + k * g->a_k, n * sizeof *dst);
+        } else {
+            for (size_t i = 0; i < n; i++) {
+                const float *a = g->a + (row + i) * g->a_row;
+                for (size_t k = 0; k < g->k; k++) dst[k * r->rows + i] = a[k * g->a_k];
+            }
+        }
+    }
+}
+
+/* ---- B ---- */
+
+/* Rows [k0, k0 + n_k) of columns [n0, n0 + n) into b. What lies beyond n is whatever it was. */
+static void make_b(const run *r, own *o, size_t k0, size_t n_k, size_t n0, size_t n) {
+    const glim_gemm *g = r->g;
+    if (g->b) {
+        for (size_t k = 0; k < n_k; k++) {
+            const float *src = g->b + (k0 + k) * g->b_k + n0 * g->b_n;
+            if (g->b_n == 1) memcpy(o->b[k], src, n * sizeof *src);
+            else
+                for (size_t i = 0; i < n; i++) o->b[k][i] = src[i * g->b_n];
+        }
+    } else if (!g->back) {
+        for (size_t i = 0; i < n; i += GLIM_PANEL) r->s->tile(&o->b[0][i], BLOCK, g->w, (n0 + i) / GLIM_PANEL, k0, n_k);
+    } else {
+        for (size_t k = 0; k < n_k; k += GLIM_PANEL) { /* k counts outputs here, n inputs */
+            r->s->tile(o->tile[0], GLIM_PANEL, g->w, (k0 + k) / GLIM_PANEL, n0, n);
+            for (size_t i = 0; i < n; i += 16) r->s->turn(&o->b[k][i], BLOCK, o->tile[i], GLIM_PANEL);
+        }
+    }
+    if (!r->pairs) return;
+    if (n_k % 2) memset(o->b[n_k], 0, sizeof o->b[n_k]);
+    for (size_t k = 0; k < n_k; k += 2) r->s->pair(o->pairs[k / 2], o->b[k], o->b[k + 1], n);
+}
+
+static void run_pieces(void *ctx, size_t begin, size_t end, int worker) {
+    const run *r = ctx;
+    const glim_gemm *g = r->g;
+    own *o = (own *)(void *)((char *)r->own + (size_t)worker * up(sizeof(own), ALIGN));
+    for (size_t p = begin; p < end; p++) {
+        const size_t n0 = p / r->ranges * BLOCK, s0 = p % r->ranges * r->strips;
+        const size_t n = g->n - n0 < BLOCK ? g->n - n0 : BLOCK;
+        const size_t s1 = r->n_strips - s0 < r->strips ? r->n_strips : s0 + r->strips;
+        for (size_t k0 = 0; k0 < g->k; k0 += CUT) {
+            const size_t n_k = g->k - k0 < CUT ? g->k - k0 : CUT;
+            const bool add = g->add || k0 > 0;
+            make_b(r, o, k0, n_k, n0, n);
+            if (!r->laid) {
+                const size_t row = s0 * r->rows, m = (s1 * r->rows < g->m ? s1 * r->rows : g->m) - row;
+                r->s->mm(g->c + row * g->ldc + n0, g->ldc, g->a + row * g->a_row + k0 * g->a_k, g->a_row, g->a_k, o->b[0], BLOCK,
+                         m, n, n_k, add);
+                continue;
+            }
+            for (size_t s = s0; s < s1; s++) {
+                const size_t row = s * r->rows, m = g->m - row < r->rows ? g->m - row : r->rows;
+                float *c = g->c + row * g->ldc + n0;
+                const float *a = r->a + s * r->strip_words;
+                if (r->pairs)
+                    r->s->mm_pairs(c, g->ldc, (const uint32_t *)(const void *)a + k0 / 2 * r->rows, 1, r->rows, o->pairs[0], BLOCK,
+                                   m, n, (n_k + 1) / 2, add);
+                else r->s->mm(c, g->ldc, a + k0 * r->rows, 1, r->rows, o->b[0], BLOCK, m, n, n_k, add);
+            }
+        }
+        if (!g->bias) continue;
+        for (size_t row = s0 * r->rows; row < s1 * r->rows && row < g->m; row++)
+            for (size_t i = 0; i < n; i++) g->c[row * g->ldc + n0 + i] += g->bias[n0 + i];
+    }
+}
+
+void glim_gemm_run(glim_pool *pool, const glim_gemm_set *s, glim_gemm_type type, const glim_gemm *g, void *scratch) {
+    if (g->m == 0 || g->n == 0) return;
+    run r = {.s = s, .g = g, .rows = s->rows, .laid = g->n > BLOCK, .a = scratch};
+    if (g->k == 0) {
+        for (size_t i = 0; !g->add && i < g->m; i++) memset(g->c + i * g->ldc, 0, g->n * sizeof *g->c);
+        return;
+    }
+    r.pairs = type == GLIM_GEMM_BF16 && r.laid && s->pairs();
+    r.n_strips = (g->m + r.rows - 1) / r.rows;
+    r.strip_words = (r.pairs ? (g->k + 1) / 2 : g->k) * r.rows;
+    r.own = (own *)(void *)((char *)scratch + (r.laid ? up(r.n_strips * r.strip_words * sizeof(float), ALIGN) : 0));
+    if (r.laid) glim_pool_for(pool, r.n_strips, 1, lay_strips, &r);
+    /* Every range of strips makes B again: no more of them than keep the threads busy. */
+    const size_t want = 4 * (size_t)glim_pool_size(pool);
+    r.n_blocks = (g->n + BLOCK - 1) / BLOCK;
+    r.ranges = r.n_blocks >= want || glim_pool_size(pool) == 1 ? 1 : (want + r.n_blocks - 1) / r.n_blocks;
+    r.strips = (r.n_strips + r.ranges - 1) / r.ranges;
+    if (r.strips < 4) r.strips = 4;
+    r.ranges = (r.n_strips + r.strips - 1) / r.strips;
+    glim_pool_for(pool, r.n_blocks * r.ranges, 1, run_pieces, &r);
+}
