@@ -95,9 +95,7 @@ static size_t find_parts(const glim_model *m, const char *module, part out[3]) {
 
 /* ---- loading ---- */
 
-/* Row i of the model's matrix in the adapter's B: GGUF files of some families hold q and k with the rotated
- * pairs laid out the other way (format/config_gguf.c). */
-static size_t source_row(const glim_model *m, bool rotated, size_t i) {
+size_t glim_adapter_source_row(const glim_model *m, bool rotated, size_t i) {
     const glim_config *c = &m->cfg;
     bool hf_interleaved = c->arch <= GLIM_ARCH_GLM4;
     if (!rotated || glim_ckpt_kind_of(m->ckpt) != GLIM_CKPT_GGUF || hf_interleaved == c->rope.interleaved) return i;
@@ -137,7 +135,7 @@ static glim_status read_rows(const glim_model *m, float **out, const glim_tensor
     float *rows = p;
     for (size_t i = 0; i < n; i++) {
         float *row = rows + i * n_in;
-        glim_dequant(t->type, (const char *)t->data + (first + source_row(m, rotated, i)) * row_bytes, row, n_in);
+        glim_dequant(t->type, (const char *)t->data + (first + glim_adapter_source_row(m, rotated, i)) * row_bytes, row, n_in);
         for (size_t j = 0; j < n_in; j++) {
             row[j] = (float)(row[j] * scale);
             if (!isfinite(row[j])) {

@@ -23,6 +23,10 @@ size_t glim_adapter_bytes(const glim_adapter *a);
 /* SHA-256 of its files, 64 digits: what makes two adapters of one name different. */
 const char *glim_adapter_version(const glim_adapter *a);
 
+/* Row i of the model's matrix in the adapter's B, `rotated` for q and k: GGUF files of some families hold the rotated
+ * pairs laid out the other way (format/config_gguf.c), and PEFT's names mean the Hugging Face order. */
+size_t glim_adapter_source_row(const glim_model *m, bool rotated, size_t i);
+
 /* Scratch for passes over m with adapters: glim_batch.lora. Errors: GLIM_E_NOMEM. */
 glim_status glim_adapter_scratch_new(glim_adapter_scratch **out, const glim_model *m, glim_err *err);
 void glim_adapter_scratch_free(glim_adapter_scratch *s); /* takes NULL */

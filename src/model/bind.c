@@ -42,6 +42,21 @@ static void mark(binder *b, const glim_tensor *t) {
     }
 }
 
+/* Notes where a tensor went. */
+static glim_status note(binder *b, const glim_tensor *t, const glim_mat *to, const float *values, size_t first) {
+    glim_model *m = b->m;
+    if (m->n_bound_parts == m->cap_bound_parts) {
+        const size_t cap = m->cap_bound_parts ? 2 * m->cap_bound_parts : 256;
+        void *p = m->bound;
+        glim_status rc = glim_try_realloc(&p, cap, sizeof *m->bound, "a list of tensors", b->err);
+        if (rc != GLIM_OK) return rc;
+        m->bound = p;
+        m->cap_bound_parts = cap;
+    }
+    m->bound[m->n_bound_parts++] = (glim_bound){.tensor = t, .mat = to, .values = values, .first = first};
+    return GLIM_OK;
+}
+
 static void shape_text(char *s, size_t cap, const size_t *dims, int n) {
     size_t o = (size_t)snprintf(s, cap, "[");
     for (int i = 0; i < n && o < cap; i++)
@@ -94,7 +109,7 @@ static glim_status vec(binder *b, const float **out, const char *name, size_t n,
                                  "number", glim_ckpt_file(b->m->ckpt, t->file, NULL), name, i, (double)v[i]);
     }
     *out = v;
-    return GLIM_OK;
+    return note(b, t, NULL, v, 0);
 }
 
 static glim_status view(binder *b, glim_mat *out, const glim_tensor *t, size_t first, size_t n_out,
@@ -112,7 +127,7 @@ static glim_status view(binder *b, glim_mat *out, const glim_tensor *t, size_t f
                       .n_in = n_in,
                       .rows = (const char *)t->data + first * row_bytes,
                       .row_bytes = row_bytes};
-    return GLIM_OK;
+    return note(b, t, out, NULL, first);
 }
 
 /* Rows [first, first + n_out) of a matrix that has n_total rows. */

@@ -514,6 +514,7 @@ void glim_model_free(glim_model *m) {
     if (!m) return;
     glim_packed_close(&m->packed);
     glim_arena_free(&m->arena);
+    free(m->bound);
     glim_ckpt_close(m->ckpt);
     free(m);
 }

@@ -76,6 +76,15 @@ typedef struct glim_memory_plan {
     bool fell_back;    /* the file's own type did not fit: int8 instead */
 } glim_memory_plan;
 
+/* Where a tensor of the file went: rows [first, first + mat->n_out) of it into a matrix of the model, or all of it
+ * into a vector's values. What training needs to name what it changes. */
+typedef struct glim_bound {
+    const glim_tensor *tensor;
+    const glim_mat *mat;  /* in this model; NULL: a vector */
+    const float *values;  /* the vector's copy */
+    size_t first;
+} glim_bound;
+
 typedef struct glim_model {
     glim_ckpt *ckpt; /* owned */
     glim_config cfg;
@@ -97,6 +106,8 @@ typedef struct glim_model {
     glim_memory_plan plan;
     uint64_t n_params;     /* values in all bound tensors */
     size_t n_bound, n_skipped; /* tensors of the file */
+    glim_bound *bound;         /* [n_bound_parts] in the order of binding */
+    size_t n_bound_parts, cap_bound_parts;
     size_t bytes_per_token; /* weight bytes that one decoded token reads */
 
     glim_packed packed; /* panels and converted rows */

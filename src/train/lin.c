@@ -1,0 +1,151 @@
+/* lin.c - a linear layer, forward and backward, with the pair of LoRA that may stand beside its weights.
+ *
+ *   y  = x W^T + bias + s t B^T          t = drop(x) A^T
+ *   dx = dy W + undrop(s (dy B) A)       dW += dy^T x    dB += s dy^T t    dA += s (dy B)^T drop(x)
+ *
+ * A pair's products run in f32, whatever the others do: they are few. A pair may serve two or three matrices
+ * (query_key_value, gate_up_proj): the first makes t, and the last, once dt is the sum of all, serves A and x. */
+#include <string.h>
+
+#include "base/rng.h"
+#include "train/net_internal.h"
+
+static void gemm(glim_net *n, glim_gemm_type type, const glim_gemm *g) { glim_gemm_run(n->pool, n->set, type, g, n->tape->gemm); }
+
+/* ---- dropout: a mask that is a function of (seed, batch, pair, place), so that a block computed again has the same ---- */
+
+typedef struct drop_job {
+    const glim_net *n;
+    float *dst;
+    const float *src;
+    size_t src_ld, width;
+    uint64_t hi; /* batch and pair */
+    bool add;    /* dst += */
+} drop_job;
+
+static void drop_rows(void *ctx, size_t begin, size_t end, int worker) {
+    (void)worker;
+    const drop_job *j = ctx;
+    const uint32_t below = (uint32_t)(j->n->dropout * 4294967296.0);
+    const float keep = (float)(1 / (1 - j->n->dropout));
+    for (size_t r = begin; r < end; r++) {
+        const float *src = j->src + r * j->src_ld;
+        float *dst = j->dst + r * j->width;
+        for (size_t i = 0; i < j->width; i += 4) {
+            uint32_t u[4];
+            glim_philox(u, j->n->seed ^ 0x64726f70ull, r << 32 | i, j->hi);
+            for (size_t k = 0; k < 4 && i + k < j->width; k++) {
+                const float v = u[k] < below ? 0 : src[i + k] * keep;
+                dst[i + k] = j->add ? dst[i + k] + v : v;
+            }
+        }
+    }
+}
+
+static uint64_t drop_key(const glim_net *n, const glim_pair *p, uint64_t drop) { return drop << 20 | (uint64_t)(p - n->pairs); }
+static bool dropping(const glim_net *n) { return n->dropout > 0 && n->train; }
+
+/* What A multiplies: x, or its dropped copy. */
+static const float *pair_input(glim_net *n, const glim_pair *p, const float *x, size_t *ld, size_t rows, uint64_t drop) {
+    if (!dropping(n)) return x;
+    drop_job j = {.n = n, .dst = n->tape->dropped, .src = x, .src_ld = *ld, .width = p->n_in, .hi = drop_key(n, p, drop)};
+    glim_pool_for(n->pool, rows, 4, drop_rows, &j);
+    *ld = p->n_in;
+    return n->tape->dropped;
+}
+
+/* ---- forward ---- */
+
+typedef struct scale_job {
+    float *x;
+    float by;
+    size_t width;
+} scale_job;
+static void scale_rows(void *ctx, size_t begin, size_t end, int worker) {
+    (void)worker;
+    const scale_job *j = ctx;
+    for (size_t i = begin * j->width; i < end * j->width; i++) j->x[i] *= j->by;
+}
+
+void glim_lin_forward(glim_net *n, const glim_lin *l, const float *x, size_t x_ld, float *y, size_t y_ld, size_t rows, float *t,
+                      uint64_t drop) {
+    gemm(n, n->type, &(glim_gemm){.m = rows, .n = l->w.n_out, .k = l->w.n_in, .c = y, .ldc = y_ld, .a = x, .a_row = x_ld, .a_k = 1,
+                                  .w = &l->w, .bias = l->bias});
+    const glim_pair *p = l->pair;
+    if (!p || n->bypass || rows == 0) return;
+    const float *a = n->w + n->params[p->a].at, *b = n->w + n->params[p->b].at + l->pair_row * p->rank;
+    if (l->first) { /* t carries the scale: backward wants it so twice and without it never */
+        size_t ld = x_ld;
+        const float *in = pair_input(n, p, x, &ld, rows, drop);
+        gemm(n, GLIM_GEMM_F32, &(glim_gemm){.m = rows, .n = p->rank, .k = p->n_in, .c = t, .ldc = p->rank, .a = in, .a_row = ld,
+                                            .a_k = 1, .b = a, .b_k = 1, .b_n = p->n_in});
+        scale_job j = {t, p->scale, p->rank};
+        glim_pool_for(n->pool, rows, 64, scale_rows, &j);
+    }
+    gemm(n, GLIM_GEMM_F32, &(glim_gemm){.m = rows, .n = l->w.n_out, .k = p->rank, .c = y, .ldc = y_ld, .add = true, .a = t,
+                                        .a_row = p->rank, .a_k = 1, .b = b, .b_k = 1, .b_n = p->rank});
+}
+
+/* ---- backward ---- */
+
+typedef struct columns_job {
+    float *g;
+    const float *dy, *x, *r;
+    size_t rows, width;
+} columns_job;
+
+static void columns(void *ctx, size_t begin, size_t end, int worker) {
+    (void)worker;
+    const columns_job *j = ctx;
+    for (size_t i = 0; i < j->rows; i++) {
+        const float *dy = j->dy + i * j->width, *x = j->x ? j->x + i * j->width : NULL;
+        for (size_t c = begin; c < end; c++) j->g[c] += x ? dy[c] * (x[c] * j->r[i]) : dy[c];
+    }
+}
+
+void glim_columns_add(glim_net *n, float *g, const float *dy, const float *x, const float *r, size_t rows, size_t width) {
+    columns_job j = {g, dy, x, r, rows, width};
+    glim_pool_for(n->pool, width, 64, columns, &j);
+}
+
+static void pair_back(glim_net *n, const glim_lin *l, const float *dy, size_t dy_ld, const float *x, size_t x_ld, float *dx,
+                      size_t dx_ld, size_t rows, const float *t, uint64_t drop) {
+    const glim_pair *p = l->pair;
+    const float *a = n->w + n->params[p->a].at, *b = n->w + n->params[p->b].at + l->pair_row * p->rank;
+    float *ga = n->g + n->params[p->a].at, *gb = n->g + n->params[p->b].at + l->pair_row * p->rank, *dt = n->tape->dt;
+    gemm(n, GLIM_GEMM_F32, &(glim_gemm){.m = l->w.n_out, .n = p->rank, .k = rows, .c = gb, .ldc = p->rank, .add = true, .a = dy,
+                                        .a_row = 1, .a_k = dy_ld, .b = t, .b_k = p->rank, .b_n = 1});
+    gemm(n, GLIM_GEMM_F32, &(glim_gemm){.m = rows, .n = p->rank, .k = l->w.n_out, .c = dt, .ldc = p->rank, .add = !l->first,
+                                        .a = dy, .a_row = dy_ld, .a_k = 1, .b = b, .b_k = p->rank, .b_n = 1});
+    if (!l->last) return;
+    scale_job s = {dt, p->scale, p->rank};
+    glim_pool_for(n->pool, rows, 64, scale_rows, &s);
+    size_t ld = x_ld;
+    const float *in = pair_input(n, p, x, &ld, rows, drop);
+    gemm(n, GLIM_GEMM_F32, &(glim_gemm){.m = p->rank, .n = p->n_in, .k = rows, .c = ga, .ldc = p->n_in, .add = true, .a = dt,
+                                        .a_row = 1, .a_k = p->rank, .b = in, .b_k = ld, .b_n = 1});
+    if (!dx) return;
+    glim_gemm g = {.m = rows, .n = p->n_in, .k = p->rank, .c = dx, .ldc = dx_ld, .add = true, .a = dt, .a_row = p->rank, .a_k = 1,
+                   .b = a, .b_k = p->n_in, .b_n = 1};
+    if (!dropping(n)) {
+        gemm(n, GLIM_GEMM_F32, &g);
+        return;
+    }
+    g.c = n->tape->ddropped, g.ldc = p->n_in, g.add = false;
+    gemm(n, GLIM_GEMM_F32, &g);
+    drop_job j = {.n = n, .dst = dx, .src = n->tape->ddropped, .src_ld = p->n_in, .width = p->n_in, .hi = drop_key(n, p, drop), .add = true};
+    glim_pool_for(n->pool, rows, 4, drop_rows, &j);
+}
+
+void glim_lin_back(glim_net *n, const glim_lin *l, const float *dy, size_t dy_ld, const float *x, size_t x_ld, float *dx, size_t dx_ld,
+                   bool add, size_t rows, const float *t, uint64_t drop) {
+    if (rows == 0) return;
+    if (dx)
+        gemm(n, n->type, &(glim_gemm){.m = rows, .n = l->w.n_in, .k = l->w.n_out, .c = dx, .ldc = dx_ld, .add = add, .a = dy,
+                                      .a_row = dy_ld, .a_k = 1, .w = &l->w, .back = true});
+    if (l->gw)
+        gemm(n, n->type, &(glim_gemm){.m = l->w.n_out, .n = l->w.n_in, .k = rows, .c = l->gw, .ldc = l->w.n_in, .add = true, .a = dy,
+                                      .a_row = 1, .a_k = dy_ld, .b = x, .b_k = x_ld, .b_n = 1});
+    if (l->gbias) glim_columns_add(n, l->gbias, dy, NULL, NULL, rows, l->w.n_out);
+    if (l->pair && !n->bypass) pair_back(n, l, dy, dy_ld, x, x_ld, dx, dx_ld, rows, t, drop);
+}

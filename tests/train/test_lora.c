@@ -1,0 +1,228 @@
+/* LoRA: a hundred steps beside PyTorch, adapters that inference reads with the same logits, dropout, bits. */
+#include <dirent.h>
+#include <unistd.h>
+
+#include "model/adapter.h"
+#include "model/forward.h"
+#include "train/export.h"
+#include "train/optim.h"
+#include "train_test.h"
+
+static void lora_params(glim_net_params *p, const json_t *o) {
+    *p = (glim_net_params){.n_rows = 64, .lora = {.rank = (size_t)json_integer_value(json_object_get(o, "rank")),
+                                                  .alpha = json_number_value(json_object_get(o, "alpha"))}};
+    const json_t *targets = json_object_get(o, "targets");
+    for (size_t i = 0; i < json_array_size(targets); i++) p->lora.targets[p->lora.n_targets++] = json_string_value(json_array_get(targets, i));
+}
+
+static char *temp_dir(void) {
+    static char path[64];
+    snprintf(path, sizeof path, "/tmp/glim-lora-XXXXXX");
+    CHECK(mkdtemp(path) != NULL);
+    return path;
+}
+static void remove_dir(const char *path) {
+    DIR *d = opendir(path);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        char file[512];
+        snprintf(file, sizeof file, "%s/%s", path, e->d_name);
+        if (e->d_name[0] != '.') unlink(file);
+    }
+    if (d) closedir(d);
+    rmdir(path);
+}
+
+/* Logits of ids with an adapter, as inference computes them. */
+static void infer(rig *r, const glim_adapter *a, const int32_t *ids, size_t n, float *out) {
+    glim_ws *ws;
+    glim_kv_pool kv;
+    glim_kv_seq seq;
+    glim_adapter_scratch *scratch;
+    CHECK_OK(glim_ws_new(&ws, r->m, n, n, &r->err), r->err);
+    CHECK_OK(glim_kv_pool_init(&kv, GLIM_F32, r->m->cfg.n_layer, r->m->cfg.n_kv_head, r->m->cfg.head_dim, n / GLIM_KV_PAGE + 1, &r->err), r->err);
+    CHECK_OK(glim_kv_seq_init(&seq, &kv, n, &r->err), r->err);
+    CHECK_OK(glim_kv_reserve(&seq, n, &r->err), r->err);
+    CHECK_OK(glim_adapter_scratch_new(&scratch, r->m, &r->err), r->err);
+    glim_ws_adapters(ws, a ? &a : NULL, scratch);
+    glim_row rows[64];
+    for (size_t i = 0; i < n; i++) rows[i] = (glim_row){.token = ids[i], .pos = (int32_t)i, .logits = true};
+    glim_kv_seq *seqs[] = {&seq};
+    const float *logits;
+    CHECK_OK(glim_forward(r->m, ws, &(glim_batch){rows, n, seqs, 1}, &logits, &r->err), r->err);
+    memcpy(out, logits, n * r->m->cfg.n_vocab * sizeof *out);
+    glim_kv_seq_deinit(&seq);
+    glim_kv_pool_deinit(&kv);
+    glim_adapter_scratch_free(scratch);
+    glim_ws_free(ws);
+}
+
+/* Exports, reads the folder as inference does, and compares the logits of the pack's first sequence. */
+static void check_export(rig *r, glim_net *n, const glim_packer *p, const char *what) {
+    char *folder = temp_dir();
+    const size_t rows = p->seq[1], V = r->m->cfg.n_vocab;
+    glim_adapter *a;
+    float *want = malloc(rows * V * sizeof *want), *got = malloc(rows * V * sizeof *got), *base = malloc(rows * V * sizeof *base);
+    CHECK_OK(glim_net_export_adapter(n, folder, "a base", &r->err), r->err);
+    CHECK_OK(glim_adapter_load(&a, r->m, folder, &r->err), r->err);
+    CHECK_OK(glim_net_forward(n, &p->pack, &r->err), r->err);
+    glim_net_logits(n, &p->pack, 0, rows, want);
+    infer(r, a, p->tokens, rows, got);
+    infer(r, NULL, p->tokens, rows, base);
+    double moved = 0;
+    for (size_t i = 0; i < rows * V; i++) moved = fmax(moved, fabs((double)got[i] - base[i]));
+    CHECK_MSG(moved > 0.1, "%s: the adapter does nothing", what);
+    CHECK_CLOSE(got, want, rows * V, 2e-4, 1e-4);
+    free(want), free(got), free(base);
+    glim_adapter_free(a);
+    remove_dir(folder);
+}
+
+TEST(a_hundred_steps_track_pytorchs_loss) {
+    static const char *const names[] = {"glm4", "llama-tied", "chatglm"};
+    for (size_t f = 0; f < GLIM_COUNT(names); f++) {
+        char path[128];
+        json_t *o;
+        rig r;
+        glim_net *n;
+        glim_net_params np;
+        glim_packer p;
+        glim_optim opt;
+        glim_err err;
+        snprintf(path, sizeof path, "tests/fixtures/train/lora-%s.json", names[f]);
+        CHECK_OK(glim_json_read(&o, glim_test_source(path), 4 << 20, &err), err);
+        snprintf(path, sizeof path, "tests/fixtures/%s", json_string_value(json_object_get(o, "fixture")));
+        rig_open(&r, path, NULL, 1 + GLIM_F32, 2);
+        lora_params(&np, o);
+        CHECK_OK(glim_net_new(&n, r.m, &np, &r.err), r.err);
+        snprintf(path, sizeof path, "tests/fixtures/train/lora-%s.safetensors", names[f]);
+        CHECK_OK(glim_net_import_adapter(n, glim_test_source(path), true, &r.err), r.err);
+        const json_t *losses = json_object_get(o, "losses"), *norms = json_object_get(o, "norms"), *batches = json_object_get(o, "batches");
+        const size_t steps = json_array_size(losses);
+        CHECK(steps == 100);
+        const glim_optim_params op = {.lr = json_number_value(json_object_get(o, "lr")), .n_steps = steps,
+                                      .weight_decay = json_number_value(json_object_get(o, "weight_decay")),
+                                      .clip = json_number_value(json_object_get(o, "clip")),
+                                      .warmup = (size_t)json_integer_value(json_object_get(o, "warmup"))};
+        CHECK_OK(glim_optim_init(&opt, &op, n->n_values, &r.err), r.err);
+        CHECK_OK(glim_packer_init(&p, 64, &r.err), r.err);
+        for (size_t s = 0; s < steps; s++) {
+            glim_packer_clear(&p, s);
+            pack_json(&p, json_array_get(batches, s % json_array_size(batches)));
+            glim_net_zero(n);
+            const double loss = step_loss(n, &p, &r.err), norm = glim_optim_norm(&opt, n);
+            const double want = json_number_value(json_array_get(losses, s)), want_norm = json_number_value(json_array_get(norms, s));
+            CHECK_MSG(fabs(loss - want) <= 1e-4 * fmax(1, want), "%s, step %zu: loss is %.6f, want %.6f", names[f], s, loss, want);
+            CHECK_MSG(fabs(norm - want_norm) <= 1e-3 * want_norm, "%s, step %zu: norm is %.6f, want %.6f", names[f], s, norm, want_norm);
+            glim_optim_step(&opt, n, norm);
+        }
+        check_export(&r, n, &p, names[f]);
+        glim_packer_deinit(&p);
+        glim_optim_deinit(&opt);
+        glim_net_free(n);
+        rig_close(&r);
+        json_decref(o);
+    }
+}
+
+/* Random tokens; steps of training from the same seed. */
+static uint64_t train(const char *path, const char *const *targets, size_t n_targets, double dropout, bool eight_bit, int threads,
+                      int steps, double *first, double *last, bool check) {
+    rig r;
+    glim_net *n;
+    glim_packer p;
+    glim_optim opt;
+    glim_rng rng = {.seed = 9};
+    int32_t ids[3][20];
+    uint8_t loss[20];
+    memset(loss, 1, sizeof loss);
+    loss[0] = 0;
+    rig_open(&r, path, NULL, 0, threads);
+    glim_net_params np = {.n_rows = 57, .seed = 5, .lora = {.rank = 4, .dropout = dropout, .n_targets = n_targets}};
+    for (size_t i = 0; i < n_targets; i++) np.lora.targets[i] = targets[i];
+    CHECK_OK(glim_net_new(&n, r.m, &np, &r.err), r.err);
+    n->train = true;
+    CHECK_OK(glim_optim_init(&opt, &(glim_optim_params){.lr = 0.01, .clip = 1, .n_steps = 1000, .eight_bit = eight_bit}, n->n_values, &r.err), r.err);
+    CHECK_OK(glim_packer_init(&p, 57, &r.err), r.err);
+    for (int s = 0; s < 3; s++)
+        for (int i = 0; i < 20; i++) ids[s][i] = (int32_t)glim_rng_below(&rng, 300);
+    for (int s = 0; s < steps; s++) {
+        glim_packer_clear(&p, (uint64_t)s);
+        for (size_t k = 0; k < 3; k++) CHECK(glim_packer_add(&p, &(glim_example){ids[k], loss, 20}, k));
+        glim_net_zero(n);
+        *last = step_loss(n, &p, &r.err);
+        if (s == 0) *first = *last;
+        glim_optim_step(&opt, n, glim_optim_norm(&opt, n));
+    }
+    n->train = false;
+    if (check) check_export(&r, n, &p, path);
+    const uint64_t sum = glim_net_sum(n);
+    glim_packer_deinit(&p);
+    glim_optim_deinit(&opt);
+    glim_net_free(n);
+    rig_close(&r);
+    return sum;
+}
+
+TEST(every_family_learns_and_exports_what_it_learnt) {
+    static const struct {
+        const char *path, *targets[4];
+        size_t n;
+    } cases[] = {{"tests/fixtures/glm4", {"all-linear"}, 1}, {"tests/fixtures/glm4moe-air", {"all-linear", "experts.1.down_proj", "experts.2.gate_proj", "experts.2.up_proj"}, 4},
+                 {"tests/fixtures/qwen3", {NULL}, 0}, {"tests/fixtures/chatglm", {NULL}, 0}, {"tests/fixtures/llama", {"all-linear"}, 1},
+                 {"tests/fixtures/gguf/llama.gguf", {"q_proj", "k_proj", "down_proj"}, 3}, {"tests/fixtures/gguf/chatglm.gguf", {"all-linear"}, 1}};
+    for (size_t i = 0; i < GLIM_COUNT(cases); i++) {
+        double first, last;
+        train(cases[i].path, cases[i].targets, cases[i].n, 0, false, 2, 12, &first, &last, true);
+        CHECK_MSG(last < 0.8 * first, "%s: loss goes from %g to %g", cases[i].path, first, last);
+    }
+}
+
+TEST(training_is_the_same_bits_for_any_number_of_threads_with_dropout_and_bytes) {
+    static const char *const targets[] = {"all-linear"};
+    double first, last, other;
+    const uint64_t a = train("tests/fixtures/glm4", targets, 1, 0.1, true, 1, 6, &first, &last, false);
+    const uint64_t b = train("tests/fixtures/glm4", targets, 1, 0.1, true, 3, 6, &first, &other, false);
+    CHECK(a == b && last == other);
+    const uint64_t c = train("tests/fixtures/glm4", targets, 1, 0.0, true, 3, 6, &first, &other, false);
+    CHECK_MSG(c != a, "dropout changes nothing");
+    train("tests/fixtures/glm4", targets, 1, 0, true, 2, 40, &first, &last, false);
+    CHECK_MSG(last < 0.3 * first, "with a state of bytes loss goes from %g to %g", first, last);
+}
+
+/* Dropout's mask is one function of the place: the gradient of a dropped forward is that forward's slope. */
+TEST(dropout_in_backward_is_the_mask_of_forward) {
+    rig r;
+    glim_net *n;
+    glim_packer p;
+    int32_t ids[12];
+    uint8_t loss[12];
+    glim_rng rng = {.seed = 3};
+    memset(loss, 1, sizeof loss);
+    for (int i = 0; i < 12; i++) ids[i] = (int32_t)glim_rng_below(&rng, 300);
+    rig_open(&r, "tests/fixtures/glm4", NULL, 1 + GLIM_F32, 2);
+    glim_net_params np = {.n_rows = 12, .seed = 8, .lora = {.rank = 4, .alpha = 16, .dropout = 0.4, .targets = {"qkv_proj", "q_proj", "gate_up_proj"}, .n_targets = 3}};
+    CHECK_OK(glim_net_new(&n, r.m, &np, &r.err), r.err);
+    CHECK_OK(glim_packer_init(&p, 12, &r.err), r.err);
+    glim_packer_clear(&p, 77);
+    CHECK(glim_packer_add(&p, &(glim_example){ids, loss, 12}, 0));
+    n->train = true;
+    for (size_t i = 0; i < n->n_values; i++) n->w[i] = 0.2f * (float)glim_rng_normal(&rng);
+    glim_net_zero(n);
+    step_loss(n, &p, &r.err);
+    /* along the gradient itself the slope is its squared length */
+    float *g = malloc(n->n_values * sizeof *g), *w = malloc(n->n_values * sizeof *w);
+    memcpy(g, n->g, n->n_values * sizeof *g), memcpy(w, n->w, n->n_values * sizeof *w);
+    double square = 0, at[2];
+    for (size_t i = 0; i < n->n_values; i++) square += (double)g[i] * (double)g[i];
+    for (int k = 0; k < 2; k++) {
+        const double h = (k ? 1 : -1) * 2e-3 / sqrt(square);
+        for (size_t i = 0; i < n->n_values; i++) n->w[i] = (float)(w[i] + h * g[i]);
+        at[k] = step_loss(n, &p, &r.err);
+    }
+    const double slope = (at[1] - at[0]) / (4e-3 / sqrt(square));
+    CHECK_MSG(fabs(slope - square) <= 0.02 * square, "slope %g, want %g", slope, square);
+    free(g), free(w);
+    glim_packer_deinit(&p);
+    glim_net_free(n);
+    rig_close(&r);
+}

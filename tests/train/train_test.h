@@ -1,0 +1,91 @@
+/* train_test.h - what the tests of training share: a loaded model, PyTorch's gradients, examples from JSON. */
+#ifndef GLIM_TRAIN_TEST_H
+#define GLIM_TRAIN_TEST_H
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/rng.h"
+#include "model/model.h"
+#include "train/packs.h"
+#include "test.h"
+
+typedef struct rig {
+    glim_pool *pool;
+    glim_model *m;
+    glim_err err;
+} rig;
+
+static inline void rig_open(rig *r, const char *path, const char *set, int type, int n_threads) {
+    glim_ckpt *c;
+    memset(r, 0, sizeof *r);
+    r->pool = glim_pool_new(n_threads);
+    CHECK_OK(glim_ckpt_open(&c, path[0] == '/' ? path : glim_test_source(path), &r->err), r->err);
+    glim_model_params p = {.type = type, .n_ctx = 64, .n_rows = 32, .past_max_ctx = true, .no_cache = true,
+                           .kernels = set ? glim_kernels_find(set) : NULL};
+    CHECK_OK(glim_model_load(&r->m, c, &p, r->pool, &r->err), r->err);
+}
+static inline void rig_close(rig *r) {
+    glim_model_free(r->m);
+    glim_pool_free(r->pool);
+}
+
+/* An example that owns its arrays. */
+static inline glim_example example_of(const json_t *o) {
+    const json_t *t = json_object_get(o, "tokens"), *m = json_object_get(o, "mask");
+    const size_t n = json_array_size(t);
+    int32_t *tokens = calloc(n, sizeof *tokens);
+    uint8_t *loss = calloc(n, 1);
+    for (size_t i = 0; i < n; i++) {
+        tokens[i] = (int32_t)json_integer_value(json_array_get(t, i));
+        loss[i] = json_integer_value(json_array_get(m, i)) != 0;
+    }
+    return (glim_example){tokens, loss, n};
+}
+static inline void example_free(glim_example *x) {
+    free((void *)(uintptr_t)x->tokens);
+    free((void *)(uintptr_t)x->loss);
+}
+static inline void pack_json(glim_packer *p, const json_t *sequences) {
+    size_t i;
+    json_t *o;
+    json_array_foreach(sequences, i, o) {
+        glim_example x = example_of(o);
+        CHECK(glim_packer_add(p, &x, i));
+        example_free(&x);
+    }
+}
+
+/* Mean loss over the targets, gradients of it accumulated. */
+static inline double step_loss(glim_net *n, const glim_packer *p, glim_err *err) {
+    double *nll = calloc(p->pack.n, sizeof *nll), *scale = calloc(p->pack.n, sizeof *scale), sum = 0;
+    for (size_t i = 0; i < p->pack.n; i++) scale[i] = 1 / (double)p->n_target;
+    CHECK_OK(glim_net_forward(n, &p->pack, err), *err);
+    glim_net_head(n, &p->pack, nll, scale);
+    glim_net_backward(n, &p->pack);
+    for (size_t i = 0; i < p->pack.n; i++) sum += nll[i] * scale[i];
+    free(nll), free(scale);
+    return sum;
+}
+
+typedef struct golden {
+    json_t *json;
+    glim_map bin;
+} golden;
+static inline void golden_open(golden *g, const char *name) {
+    char path[256];
+    glim_err err;
+    snprintf(path, sizeof path, "tests/fixtures/train/%s.json", name);
+    CHECK_OK(glim_json_read(&g->json, glim_test_source(path), 4 << 20, &err), err);
+    snprintf(path, sizeof path, "tests/fixtures/train/%s.bin", name);
+    CHECK_OK(glim_map_open(&g->bin, glim_test_source(path), &err), err);
+}
+static inline void golden_close(golden *g) {
+    json_decref(g->json);
+    glim_map_close(&g->bin);
+}
+
+#endif
