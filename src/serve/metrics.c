@@ -1,7 +1,10 @@
 /* metrics.c - see metrics.h. */
 #include "serve/metrics.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/json.h"
 
@@ -48,7 +51,44 @@ static void hist(glim_buf *b, const char *name, const char *help, const char *la
     glim_buf_printf(b, "\n%s_count{%s} %llu\n", name, label, (unsigned long long)sum);
 }
 
-void glim_metrics_write(const glim_metrics *m, const glim_sched_stats *st, const char *model, glim_buf *b) {
+static void head(glim_buf *b, const char *name, const char *kind, const char *help) {
+    glim_buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind);
+}
+
+static void plain(glim_buf *b, const char *name, const char *kind, const char *help, double v) {
+    head(b, name, kind, help);
+    glim_buf_printf(b, "%s ", name);
+    glim_json_put_real(b, v);
+    glim_buf_putc(b, '\n');
+}
+
+/* What the Kubernetes inference gateway reads beside the queue and the cache: page size and number, adapters in use. */
+static void gateway(glim_buf *b, const char *label, const glim_metrics_now *now) {
+    head(b, "vllm:cache_config_info", "gauge", "Size and number of KV pages.");
+    glim_buf_printf(b, "vllm:cache_config_info{%s,block_size=\"%zu\",num_gpu_blocks=\"%zu\"} 1\n", label, now->sched.page_tokens, now->sched.kv_pages);
+    head(b, "vllm:lora_requests_info", "gauge", "Adapters that requests use now.");
+    glim_buf_printf(b, "vllm:lora_requests_info{max_lora=\"%zu\",running_lora_adapters=", now->max_adapters);
+    glim_json_put_str(b, now->running_adapters, strlen(now->running_adapters));
+    glim_buf_puts(b, ",waiting_lora_adapters=");
+    glim_json_put_str(b, now->waiting_adapters, strlen(now->waiting_adapters));
+    glim_buf_printf(b, "} %lld\n", (long long)time(NULL));
+}
+
+/* Of this process, under the names of Prometheus' client libraries. */
+static void process(glim_buf *b, double started) {
+    long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (f && fscanf(f, "%*s %ld", &pages) != 1) pages = 0;
+    if (f) fclose(f);
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    plain(b, "process_resident_memory_bytes", "gauge", "Resident memory.", (double)pages * (double)sysconf(_SC_PAGESIZE));
+    plain(b, "process_cpu_seconds_total", "counter", "CPU time.", (double)t.tv_sec + (double)t.tv_nsec * 1e-9);
+    plain(b, "process_start_time_seconds", "gauge", "Start, in seconds since 1970.", started);
+}
+
+void glim_metrics_write(const glim_metrics *m, const glim_metrics_now *now, const char *model, glim_buf *b) {
+    const glim_sched_stats *st = &now->sched;
     glim_buf name = {0};
     glim_buf_puts(&name, "model_name=");
     glim_json_put_str(&name, model, strlen(model)); /* a JSON string is a label value too: \" \\ \n */
@@ -81,5 +121,17 @@ void glim_metrics_write(const glim_metrics *m, const glim_sched_stats *st, const
     one(b, "glim_engine_busy_seconds_total", "counter", "Time spent in steps.", l, st->busy_s);
     glim_buf_puts(b, "# HELP glim_http_responses_total Replies by status.\n# TYPE glim_http_responses_total counter\n");
     for (int i = 2; i < 6; i++) glim_buf_printf(b, "glim_http_responses_total{status=\"%dxx\"} %llu\n", i, (unsigned long long)m->responses[i]);
+    plain(b, "glim_connections", "gauge", "Open connections.", (double)now->connections);
+    plain(b, "glim_calls", "gauge", "Requests being worked for.", (double)now->calls);
+    plain(b, "glim_keys", "gauge", "API keys, dead ones included.", (double)now->keys);
+    plain(b, "glim_ledger_open", "gauge", "Open reservations.", (double)now->ledger_open);
+    plain(b, "glim_store_commits_total", "counter", "Transactions of the store.", (double)now->commits);
+    plain(b, "glim_store_changes_total", "counter", "Changes in them.", (double)now->changes);
+    plain(b, "glim_grammars", "gauge", "Compiled grammars kept.", (double)now->grammars);
+    plain(b, "glim_grammar_bytes", "gauge", "Their memory.", (double)now->grammar_bytes);
+    plain(b, "glim_grammar_hits_total", "counter", "Requests whose grammar was there.", (double)now->grammar_hits);
+    plain(b, "glim_grammar_misses_total", "counter", "Requests whose grammar was compiled.", (double)now->grammar_misses);
+    gateway(b, l, now);
+    process(b, now->started);
     glim_buf_free(&name);
 }

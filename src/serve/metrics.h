@@ -24,6 +24,17 @@ typedef struct glim_metrics {
     uint64_t responses[6];     /* by hundreds of the status */
 } glim_metrics;
 void glim_metrics_init(glim_metrics *m);
-void glim_metrics_write(const glim_metrics *m, const glim_sched_stats *st, const char *model, glim_buf *out);
+
+/* What others count. */
+typedef struct glim_metrics_now {
+    glim_sched_stats sched;
+    size_t connections, calls, ledger_open, keys;
+    uint64_t commits, changes; /* of the store */
+    size_t grammars, grammar_bytes, grammar_hits, grammar_misses;
+    size_t max_adapters;
+    const char *running_adapters, *waiting_adapters; /* comma-separated */
+    double started; /* seconds since 1970 */
+} glim_metrics_now;
+void glim_metrics_write(const glim_metrics *m, const glim_metrics_now *now, const char *model, glim_buf *out);
 
 #endif

@@ -258,6 +258,108 @@ def auth():
     check(r.status == 429 and b["error"]["type"] == "rate_limit_error" and 0 < int(r.getheader("retry-after-ms")) <= 21000 and 1 <= int(r.getheader("retry-after")) <= 21, "429: %s" % b)
 
 
+def connect():
+    return socket.create_connection(("127.0.0.1", port), timeout=60)
+
+
+def closed(s):
+    """Whether the server closes this connection while we wait (a minute, against a hang)."""
+    s.settimeout(60)
+    try:
+        while s.recv(65536):
+            pass
+        return True
+    except ConnectionResetError:
+        return True
+    except socket.timeout:
+        return False
+
+
+def deadlines():
+    """The server was started with --client-timeout 1."""
+    head = b"POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
+    for name, data in (("nothing", b""), ("half a head", head[:30]), ("a head without its end", head), ("half a body", head + b"\r\n{")):
+        s = connect()
+        s.sendall(data)
+        check(closed(s), "closed after " + name)
+    s = connect()  # a trickle does not move the deadline
+    out = b""
+    try:
+        for k in range(600):
+            s.sendall(b"X" if k else head + b"A: ")
+            time.sleep(0.1)
+        check(False, "a trickle keeps a connection for a minute")
+    except OSError:
+        check(True, "")
+    s = connect()  # kept alive between two requests, within the time
+    for _ in range(3):
+        s.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        got = s.recv(4096)
+        check(got.startswith(b"HTTP/1.1 200"), "keep-alive")
+    check(closed(s), "an idle connection is closed")
+    body = json.dumps({"model": model, "prompt": "x", "max_tokens": 1500, "n": 8, "stream": True, "ignore_eos": True, "logprobs": 5, "temperature": 1.5}).encode()
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    s.connect(("127.0.0.1", port))
+    s.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    quick = post("/v1/completions", {"model": model, "prompt": "y", "max_tokens": 5})  # others are served beside one that does not read
+    check(quick[0] == 200, "a slow reader holds nobody up")
+    wait_until(lambda: gauge("vllm:num_requests_running") == 0 and gauge("glim_ledger_open") == 0, "a client that does not read is left")
+    s.close()
+
+
+def wait_until(fn, what):
+    deadline = time.time() + 60  # a bound for a hang, not a measurement
+    while time.time() < deadline:
+        if fn():
+            return check(True, what)
+        time.sleep(0.05)
+    check(False, what)
+
+
+def crowd():
+    """1,000 half requests lie about; real ones are answered beside them."""
+    import resource
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    n = 1000 if hard == resource.RLIM_INFINITY or hard > 1200 else hard - 100
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, n + 100) if hard != resource.RLIM_INFINITY else n + 100, hard))
+    held = []
+    for k in range(n):
+        s = connect()
+        s.sendall((b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{", b"GET /v1/mod", b"POST /tokenize HTTP/1.1\r\nHost: x\r\n")[k % 3])
+        held.append(s)
+    check(gauge("glim_connections") > n, "they are held")
+    for k in range(20):
+        check(post("/v1/completions", {"model": model, "prompt": "a %d" % k, "max_tokens": 4})[0] == 200, "answered in a crowd")
+    for k, s in enumerate(held):  # one of them goes on after all
+        if k % 3 == 1 and k > n - 4:
+            s.sendall(b"els HTTP/1.1\r\nHost: x\r\n\r\n")
+            check(s.recv(4096).startswith(b"HTTP/1.1 200"), "a half request may be finished")
+    for s in held:
+        s.close()
+    wait_until(lambda: gauge("glim_connections") < 20, "closed connections are forgotten")
+
+
+def budget():
+    """argv: a key with a budget of 150 tokens."""
+    h = {"Authorization": "Bearer " + sys.argv[4]}
+    body = {"model": model, "messages": [{"role": "user", "content": "x"}], "ignore_eos": True}
+    for _ in range(100):
+        r, text = call("GET", "/v1/models", None, h)
+        if r.status == 200:
+            break
+        time.sleep(0.05)
+    r, text = call("POST", "/v1/chat/completions", {**body, "max_tokens": 1000}, h)
+    e = json.loads(text)["error"]
+    check(r.status == 429 and e["code"] == "insufficient_quota" and r.getheader("x-should-retry") == "false", "more than the budget: %s" % e)
+    r, text = call("POST", "/v1/chat/completions", {**body, "stream": True, "stream_options": {"include_usage": True}}, h)
+    check(r.status == 200, "without max_tokens it takes what there is: %r" % text[:200])
+    got, usage = accumulate(events(text), True)
+    check(got[0]["finish"] == "length" and usage["total_tokens"] == 150, "the budget ends it: %s %s" % (got[0]["finish"], usage))
+    r, text = call("POST", "/v1/chat/completions", body, h)
+    check(r.status == 429 and json.loads(text)["error"]["code"] == "insufficient_quota", "and then it is spent: %r" % text)
+
+
 def origins():
     """A server without keys answers no strange web pages."""
     for origin, status in ((None, 200), ("http://localhost:3000", 200), ("http://127.0.0.1:%d" % port, 200), ("http://[::1]:1", 200), ("https://evil.example", 403), ("null", 403),
@@ -268,7 +370,7 @@ def origins():
 
 def gauge(name):
     for line in call("GET", "/metrics")[1].decode().split("\n"):
-        if line.startswith(name + "{"):
+        if line.startswith((name + "{", name + " ")):
             return float(line.split()[-1])
     return None
 
@@ -377,6 +479,6 @@ def drain_hold():
     check(len(events(rest)) > 5, "with all of its chunks")
 
 
-{"basics": basics, "bad": bad, "streams": streams, "disconnect": disconnect, "smuggling": smuggling, "auth": auth, "origins": origins, "drain": drain_hold}[what]()
+{"basics": basics, "bad": bad, "streams": streams, "disconnect": disconnect, "smuggling": smuggling, "auth": auth, "deadlines": deadlines, "crowd": crowd, "budget": budget, "origins": origins, "drain": drain_hold}[what]()
 print("%d passed, %d failed" % (passed, failed))
 sys.exit(failed != 0)

@@ -52,12 +52,21 @@ for m in glm4 glm4moe-air; do
     [ $code -eq 0 ] && ok || { bad "a drained server ends with 0, got $code"; tail -20 "$work/serve.err"; }
 done
 # keys: made beside the running server, which knows them at once
-start glm4
+start glm4 --adapter sales="$fixtures/adapters/glm4-rs" --client-timeout 1
 ask glm4 origins
+ask glm4 deadlines
+kill -HUP "$server" # reads adapters again; nothing ends
+for _ in $(seq 200); do grep -q 'reload is over' "$work/serve.err" && break; sleep 0.02; done
+grep -q 'reloaded adapter=sales' "$work/serve.err" && ok || bad "SIGHUP reads the adapters again"
+ask sales basics
+stop_server
+start glm4
+ask glm4 crowd
 key() { "$GLIM" key create "$@" 2> /dev/null | grep -o 'glim_[A-Za-z0-9]*_[A-Za-z0-9_-]*' | head -1; }
 good=$(key good --rpm 3) narrow=$(key narrow --scopes usage) dead=$(key dead)
 "$GLIM" key revoke "${dead:0:11}" > /dev/null 2>&1
 ask glm4 auth "$good" "$narrow" "$dead"
+ask glm4 budget "$(key little --token-budget 150)"
 stop_server
 run 0 "$GLIM" usage check
 finish
