@@ -61,6 +61,8 @@ static void chunk_partial(const glim_pass *p, const glim_attn_item *it, size_t c
         kc.k_scale[j] = glim_kv_scales(s, page, p->layer, it->kv_head, 0);
         kc.v_scale[j] = glim_kv_scales(s, page, p->layer, it->kv_head, 1);
     }
+    if (last > GLIM_KV_CHUNK)
+        kc.next = glim_kv_block(s, (base + GLIM_KV_CHUNK) / GLIM_KV_PAGE, p->layer, it->kv_head, 0);
     for (size_t i = 0; i < n_q; i++) {
         size_t seen = (size_t)p->b->rows[it->row0 + i / group].pos + 1; /* causal: itself and before */
         n_pos[i] = seen <= base ? 0 : seen - base < kc.n ? seen - base : kc.n;

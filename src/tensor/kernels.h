@@ -78,6 +78,7 @@ typedef struct glim_kv_chunk {
     const float *k_scale[GLIM_KV_CHUNK / GLIM_KV_PAGE]; /* [64], only when the type is i8 */
     const float *v_scale[GLIM_KV_CHUNK / GLIM_KV_PAGE];
     size_t n; /* positions in this chunk that exist, 1..256 */
+    const void *next; /* a hint: the first K page of the chunk that is attended next, or NULL */
 } glim_kv_chunk;
 
 typedef struct glim_kernels {

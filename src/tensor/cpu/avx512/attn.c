@@ -1,4 +1,5 @@
-/* attn.c - attention of many queries over one KV chunk with AVX-512; contract in kernels.h.
+/* attn.c - attention of many queries over one KV chunk with AVX-512; contract in kernels.h. bf16 rows of whole
+ * registers have a way of their own (attn_bf16.c).
  *
  * Queries are taken in blocks of 16, positions in strips of 16. A strip of K or V is read and
  * turned into f32 once for all queries of the block (grouped-query attention: 12 or 16 query heads
@@ -12,20 +13,10 @@
  * A query's chain stops at its own n_pos; where the four of a tile differ they are run one by one,
  * with the same operations. So a query's result depends on nothing but itself. */
 #if defined __x86_64__
-#include <math.h>
+#include "tensor/cpu/avx512/attn.h"
 
-#include "tensor/cpu/avx512/vec.h"
-#include "tensor/kernels_internal.h"
-
-enum { QUERIES = 16, STRIP = 16, DIM_MAX = 256 };
-
-typedef struct scratch {
-    _Alignas(64) float q[QUERIES][DIM_MAX];
-    float kv[STRIP][DIM_MAX];
-    float sum[QUERIES][DIM_MAX];        /* of this chunk's e * v */
-    float s[QUERIES][GLIM_KV_CHUNK];    /* scores, then exponentials */
-    float max[QUERIES], total[QUERIES]; /* of this chunk */
-} scratch;
+enum { QUERIES = GLIM_ATTN_QUERIES, STRIP = GLIM_ATTN_STRIP, DIM_MAX = GLIM_ATTN_DIM_MAX };
+typedef glim_attn_scratch512 scratch;
 
 /* Positions [p0, p0 + STRIP) as f32 rows, padded with zeros to `dim` values and STRIP rows. A strip lies
  * in one page. */
@@ -87,24 +78,6 @@ static void score_tile(scratch *z, size_t dim, size_t i0, size_t r0, size_t p) {
     _mm_storeu_ps(&z->s[i0 + 3][p], _mm512_extractf32x4_ps(all, 3));
 }
 
-/* Scores of query i become exponentials; n >= 1. */
-static void softmax_row(scratch *z, size_t i, size_t n) {
-    const __m512 none = _mm512_set1_ps(-INFINITY), far = _mm512_set1_ps(-GLIM_ATTN_FAR);
-    __m512 most = none, total = _mm512_setzero_ps();
-    for (size_t p = 0; p < n; p += 16)
-        most = _mm512_max_ps(most, _mm512_mask_loadu_ps(none, first_lanes(n - p), &z->s[i][p]));
-    const float max = _mm512_reduce_max_ps(most);
-    for (size_t p = 0; p < n; p += 16) {
-        const __mmask16 m = first_lanes(n - p);
-        const __m512 v = _mm512_sub_ps(_mm512_maskz_loadu_ps(m, &z->s[i][p]), _mm512_set1_ps(max));
-        const __m512 e = _mm512_maskz_mov_ps(_mm512_mask_cmp_ps_mask(m, v, far, _CMP_NLT_UQ), exp_ps(v));
-        _mm512_storeu_ps(&z->s[i][p], e);
-        total = _mm512_add_ps(total, e);
-    }
-    z->max[i] = max;
-    z->total[i] = sum_lanes(total);
-}
-
 /* sum[i][d ..] += e[i][p0 + r] * kv[r][d ..] for Q queries and V registers of dims, r in order. */
 INLINE void value_tile(scratch *z, const int Q, const int V, size_t i0, size_t d, size_t p0, size_t n) {
     __m512 a[4][4];
@@ -140,10 +113,6 @@ static void values_1(scratch *z, size_t dim, size_t i, size_t p0, size_t n) {
 /* How many positions of the strip at p0 a query with n positions sees. */
 INLINE size_t in_strip(size_t n, size_t p0) { return n <= p0 ? 0 : n - p0 < STRIP ? n - p0 : STRIP; }
 
-INLINE __m512 weight(float below) {
-    return below < -GLIM_ATTN_FAR ? _mm512_setzero_ps() : exp_ps(_mm512_set1_ps(below));
-}
-
 /* Up to 16 queries. */
 static void attend_block(scratch *z, float *acc, float *m, float *l, const float *q,
                          size_t q_stride, size_t n_q, const size_t *n_pos, const glim_kv_chunk *c,
@@ -171,7 +140,7 @@ static void attend_block(scratch *z, float *acc, float *m, float *l, const float
             for (size_t i0 = 0; i0 < n_q; i0 += 4) score_tile(z, dim, i0, r0, p0 + r0);
     }
     for (size_t i = 0; i < n_q; i++)
-        if (n[i]) softmax_row(z, i, n[i]);
+        if (n[i]) glim_attn_softmax_row(z, i, n[i]);
 
     for (size_t p0 = 0; p0 < most; p0 += STRIP) {
         load_strip(z, c->v, c->v_scale, kv_type, head_dim, dim, p0, in_strip(most, p0));
@@ -184,20 +153,8 @@ static void attend_block(scratch *z, float *acc, float *m, float *l, const float
         }
     }
 
-    /* Merge: both sides are brought to the larger maximum. The first chunk finds m = -inf. */
-    for (size_t i = 0; i < n_q; i++, acc += head_dim) {
-        if (n[i] == 0) continue;
-        const float top = m[i] > z->max[i] ? m[i] : z->max[i];
-        const __m512 old = weight(m[i] - top), new = weight(z->max[i] - top);
-        for (size_t d = 0; d < head_dim; d += 16) {
-            const __mmask16 mask = first_lanes(head_dim - d);
-            const __m512 v = _mm512_mul_ps(_mm512_load_ps(&z->sum[i][d]), new);
-            _mm512_mask_storeu_ps(acc + d, mask,
-                                  _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, acc + d), old, v));
-        }
-        l[i] = l[i] * _mm512_cvtss_f32(old) + z->total[i] * _mm512_cvtss_f32(new);
-        m[i] = top;
-    }
+    for (size_t i = 0; i < n_q; i++)
+        if (n[i]) glim_attn_merge(z, i, acc + i * head_dim, m + i, l + i, head_dim);
 }
 
 void glim_avx512_attn_chunk(float *acc, float *m, float *l, const float *q, size_t q_stride, size_t n_q,
@@ -207,9 +164,15 @@ void glim_avx512_attn_chunk(float *acc, float *m, float *l, const float *q, size
         glim_ref_attn_chunk(acc, m, l, q, q_stride, n_q, n_pos, c, kv_type, head_dim);
         return;
     }
-    scratch z; /* 64 KB */
-    for (size_t i = 0; i < n_q; i += QUERIES)
-        attend_block(&z, acc + i * head_dim, m + i, l + i, q + i * q_stride, q_stride,
-                     n_q - i < QUERIES ? n_q - i : QUERIES, n_pos + i, c, kv_type, head_dim);
+    scratch z;
+    for (size_t i = 0; i < n_q; i += QUERIES) {
+        const size_t n = n_q - i < QUERIES ? n_q - i : QUERIES;
+        if (kv_type == GLIM_BF16 && head_dim % 32 == 0)
+            glim_avx512_attn_bf16(&z, acc + i * head_dim, m + i, l + i, q + i * q_stride, q_stride, n,
+                                  n_pos + i, c, head_dim);
+        else
+            attend_block(&z, acc + i * head_dim, m + i, l + i, q + i * q_stride, q_stride, n, n_pos + i,
+                         c, kv_type, head_dim);
+    }
 }
 #endif
