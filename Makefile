@@ -55,10 +55,14 @@ realmodel: release ## SmolLM2-135M beside llama.cpp (needs Python and a network)
 bench: release ## measure this machine (MODEL=... instead of made models; bench/README.md)
 	@bench/run $(MODEL)
 
-install: release ## glim into PREFIX=/usr/local (DESTDIR is respected)
+install: release ## glim, its systemd unit and a sample glim.conf into PREFIX=/usr/local (DESTDIR is respected)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/glim
 	install -m 755 build/glim $(DESTDIR)$(PREFIX)/bin/glim
 	install -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/glim/LICENSE
+	install -m 644 packaging/glim.conf $(DESTDIR)$(PREFIX)/share/doc/glim/glim.conf
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d
+	sed 's|@BINDIR@|$(PREFIX)/bin|' packaging/glim.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/glim.service
+	install -m 644 packaging/glim.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/glim.conf
 
 clean: ## remove everything that was built
 	rm -rf build

@@ -49,6 +49,7 @@ need_lib sqlite3 "the data folder" libsqlite3-dev
 need_lib libarchive "tar files of backups" libarchive-dev
 need_lib libsodium "noise and keys of private training" libsodium-dev
 need_lib libmicrohttpd "the HTTP server" libmicrohttpd-dev
+need_lib gnutls "TLS for the HTTP server" libgnutls28-dev
 need_lib libedit "line editing in chat" libedit-dev
 need_tool strace strace "counts system calls in a test"
 for extra in "$@"; do

@@ -9,11 +9,12 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/folder.h"
+#include "cli/notify.h"
 #include "serve/server.h"
 
 typedef struct serve_flags {
     glim_model_flags model;
-    const char *host, *name, *snapshots, *data, *auth;
+    const char *host, *name, *snapshots, *data, *auth, *config, *path, *cert, *key;
     int64_t port, parallel, queue, drain, patience;
     double kv_gib;
     bool any_model, no_prefix, no_guess;
@@ -36,7 +37,14 @@ static char *model_name(const char *path) {
 
 static bool stop(void *ctx) {
     (void)ctx;
-    return glim_cli_interrupted();
+    bool now = glim_cli_interrupted();
+    if (now) glim_cli_notify("STOPPING=1");
+    return now;
+}
+
+static glim_status check_tls(const serve_flags *f, glim_err *err) {
+    if (!f->cert == !f->key) return GLIM_OK;
+    return glim_fail(err, GLIM_E_ARG, "--tls-cert and --tls-key go together, got only --tls-%s", f->cert ? "cert" : "key");
 }
 
 static volatile sig_atomic_t g_reload;
@@ -109,6 +117,7 @@ static glim_status serve(const serve_flags *f, glim_server_params *p, glim_engin
         printf("serving %s on http%s://%s%s%s:%d/v1\n", p->model, p->cert_file ? "s" : "", f->host && strchr(f->host, ':') ? "[" : "",
                f->host ? f->host : "127.0.0.1", f->host && strchr(f->host, ':') ? "]" : "", glim_server_port(s));
         fflush(stdout);
+        glim_cli_notify("READY=1");
         rc = glim_server_run(s, err);
     }
     glim_server_close(s);
@@ -124,6 +133,10 @@ int glim_cmd_serve(int argc, char **argv) {
         {"--any-model", NULL, GLIM_FLAG_BOOL, &f.any_model, NULL, "answer whatever model name a request holds", 0, 0},
         {"--adapter", NULL, GLIM_FLAG_LIST, &f.adapters, "NAME=DIR", "a PEFT folder as a further model; repeatable", 0, 0},
         GLIM_DATA_FLAG(&f.data),
+        {"--config", NULL, GLIM_FLAG_STR, &f.config, "FILE", "settings as NAME = VALUE lines (default: glim/glim.conf in $XDG_CONFIG_HOME, or in /etc)", 0, 0},
+        {"--model", NULL, GLIM_FLAG_STR, &f.path, "MODEL", "the model, where it is not the first word: for the settings' file", 0, 0},
+        {"--tls-cert", NULL, GLIM_FLAG_STR, &f.cert, "FILE", "serve HTTPS with this chain of PEM certificates; SIGHUP reads it again", 0, 0},
+        {"--tls-key", NULL, GLIM_FLAG_STR, &f.key, "FILE", "the certificate's key, PEM", 0, 0},
         {"--auth", NULL, GLIM_FLAG_STR, &f.auth, "WORD", "auto, keys or none; auto asks for keys once there is one, and always beyond loopback", 0, 0},
         {"--cors", NULL, GLIM_FLAG_LIST, &f.origins, "ORIGIN", "let web pages of this origin call; * is any; repeatable", 0, 0},
         {"--parallel", NULL, GLIM_FLAG_INT, &f.parallel, "N", "answers written at once (default: 8)", 1, 128},
@@ -136,19 +149,25 @@ int glim_cmd_serve(int argc, char **argv) {
         {"--no-guess", NULL, GLIM_FLAG_BOOL, &f.no_guess, NULL, "no speculative decoding", 0, 0},
         {0}};
     const glim_flag model[] = {GLIM_MODEL_FLAGS(&f.model), {0}};
-    const glim_page u = {"glim serve MODEL", "Serves a model over HTTP with OpenAI's API, until SIGTERM or Ctrl-C.", {own, model}};
+    const glim_page u = {"glim serve [MODEL]", "Serves a model over HTTP with OpenAI's API, until SIGTERM or Ctrl-C.", {own, model}};
     glim_str_list pos = {0};
-    int code = glim_args(argc, argv, &u, &pos, 1, 1);
+    int code = glim_args(argc, argv, &u, &pos, 0, 1);
     if (code >= 0) return code;
     glim_err err = {0};
+    const char *path = pos.n ? pos.v[0] : f.path;
+    if (!path) {
+        glim_fail(&err, GLIM_E_ARG, "serve: there is no model to serve");
+        glim_err_hint(&err, "glim serve MODEL, or \"model = ...\" in glim.conf");
+        return glim_cli_error(&err);
+    }
     glim_engine *e = NULL;
     glim_store *store = NULL;
     glim_server_adapter adapters[GLIM_COUNT(f.adapters.v)] = {0};
-    char *name = f.name ? glim_xstrdup(f.name) : model_name(pos.v[0]);
+    char *name = f.name ? glim_xstrdup(f.name) : model_name(path);
     glim_server_params p = {.host = f.host, .port = (int)f.port, .model = name, .any_model = f.any_model, .origins = f.origins.v,
                             .n_origins = f.origins.n, .adapters = adapters, .n_adapters = f.adapters.n, .max_running = (size_t)f.parallel,
                             .max_waiting = (size_t)f.queue, .no_prefix = f.no_prefix, .snapshot_dir = f.snapshots, .no_guess = f.no_guess,
-                            .drain_s = (double)f.drain, .request_s = (double)f.patience, .stop = stop, .reload = reload};
+                            .drain_s = (double)f.drain, .request_s = (double)f.patience, .stop = stop, .reload = reload, .cert_file = f.cert, .key_file = f.key};
     if (!getenv("GLIM_LOG")) glim_log_set_level(GLIM_INFO);
     glim_cli_catch_interrupt();
     sigaction(SIGHUP, &(struct sigaction){.sa_handler = on_hangup, .sa_flags = SA_RESTART}, NULL);
@@ -157,8 +176,9 @@ int glim_cmd_serve(int argc, char **argv) {
     if (rc == GLIM_OK) rc = parse_adapters(adapters, &f.adapters, &err);
     if (rc == GLIM_OK && (f.kv_gib < 0 || f.kv_gib > 1 << 20)) rc = glim_fail(&err, GLIM_E_ARG, "--kv-memory: got %g, want GiB", f.kv_gib);
     if (rc == GLIM_OK) rc = open_store(&store, f.data, &err); /* first: a folder in use is told before a model is read */
-    if (rc == GLIM_OK) rc = plan(&f, pos.v[0], &err);
-    if (rc == GLIM_OK) rc = glim_cli_open(&e, pos.v[0], &f.model, (size_t)f.parallel, false, &err);
+    if (rc == GLIM_OK) rc = check_tls(&f, &err);
+    if (rc == GLIM_OK) rc = plan(&f, path, &err);
+    if (rc == GLIM_OK) rc = glim_cli_open(&e, path, &f.model, (size_t)f.parallel, false, &err);
     if (rc == GLIM_OK) rc = serve(&f, &p, e, store, &err);
     glim_engine_free(e);
     glim_store_close(store);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -79,6 +80,7 @@ void glim_call_release(glim_call *c) {
     if (c->route && c->route->release) c->route->release(c);
     glim_buf_free(&c->body);
     glim_buf_free(&c->reply);
+    if (c->has_file) close(c->file_fd);
     glim_buf_free(&c->sse);
     free(c->arg);
     free(c);

@@ -64,6 +64,18 @@ enum MHD_Result glim_call_reply(glim_call *c, int status, const char *type, glim
     return ok;
 }
 
+enum MHD_Result glim_call_file(glim_call *c) {
+    struct MHD_Response *r = MHD_create_response_from_fd64(c->file_bytes, c->file_fd);
+    if (!r) return MHD_NO;
+    c->has_file = false; /* the response's now */
+    MHD_add_response_header(r, "Content-Type", c->reply_type);
+    MHD_add_response_header(r, "X-Content-Type-Options", "nosniff"); /* a client's own bytes: never a page of ours */
+    MHD_add_response_header(r, "Content-Disposition", "attachment");
+    enum MHD_Result ok = glim_call_queue(c, 200, r);
+    c->link->deadline += (double)c->file_bytes / 65536;
+    return ok;
+}
+
 enum MHD_Result glim_call_ok(glim_call *c, glim_buf *body) { return glim_call_reply(c, 200, "application/json", body); }
 
 enum MHD_Result glim_call_fail(glim_call *c) {

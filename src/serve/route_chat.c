@@ -19,7 +19,7 @@ static glim_constraint_think think_of(const glim_call *c, const glim_ask *a, boo
     return (k == GLIM_CHAT_GLM45 || k == GLIM_CHAT_GLM47 || k == GLIM_CHAT_GLM41V) && a->thinking >= 0 ? GLIM_THINK_MAY : GLIM_THINK_NONE;
 }
 
-static bool constrain(glim_call *c, const glim_ask *a, bool in_reasoning, glim_mask_hook *hook) {
+bool glim_chat_constrain(glim_call *c, const glim_ask *a, bool in_reasoning, glim_mask_hook *hook) {
     glim_err err = {0};
     glim_constraint_spec spec = {.schema = a->schema, .json_object = a->json_object, .lenient = a->schema && !a->schema_strict,
                                  .tools = a->tools, .tool_choice = a->tool_choice, .single_call = a->single_call, .kind = c->s->e->chat,
@@ -52,7 +52,7 @@ static bool make_unit(glim_call *c, task *t, size_t i) {
                           .ignore_stop_ids = a->ignore_eos};
     u->r.sample.choice = i * a->n; /* equal prompts of one request get different answers */
     if (!a->chat && a->max_tokens == 0) u->r.task = GLIM_TASK_SCORE, u->r.n = 1;
-    return !a->chat || constrain(c, a, in_reasoning, &u->r.mask);
+    return !a->chat || glim_chat_constrain(c, a, in_reasoning, &u->r.mask);
 }
 
 static void echo(glim_call *c, task *t, size_t i) {

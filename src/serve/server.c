@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "serve/server_internal.h"
+#include "serve/tls.h"
 
 /* ---- opening ---- */
 
@@ -89,7 +90,14 @@ static glim_status listen_on(glim_server *s, glim_err *err) {
     else if (inet_pton(AF_INET6, host, &a6.sin6_addr) == 1) addr = (const struct sockaddr *)&a6, flags |= MHD_USE_IPv6;
     else return glim_fail(err, GLIM_E_ARG, "\"%s\" is not an address to listen on, want an IPv4 or IPv6 address or \"localhost\"", host);
     s->loopback = addr == (const struct sockaddr *)&a4 ? (ntohl(a4.sin_addr.s_addr) >> 24) == 127 : IN6_IS_ADDR_LOOPBACK(&a6.sin6_addr);
-    struct MHD_OptionItem tls[] = {{MHD_OPTION_END, 0, NULL}, {MHD_OPTION_END, 0, NULL}, {MHD_OPTION_END, 0, NULL}};
+    struct MHD_OptionItem tls[3] = {{MHD_OPTION_END, 0, NULL}, {MHD_OPTION_END, 0, NULL}, {MHD_OPTION_END, 0, NULL}};
+    if (s->p.cert_file) {
+        glim_status rc = glim_tls_open(&s->tls, s->p.cert_file, s->p.key_file, err);
+        if (rc != GLIM_OK) return rc;
+        flags |= MHD_USE_TLS;
+        tls[0] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)glim_tls_choose};
+        tls[1] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)GLIM_TLS_PRIORITIES};
+    }
     /* 32 KiB hold the largest headers that are taken; more are refused with 431. No idle timeout of the library's: any
      * byte would move it. */
     s->daemon = MHD_start_daemon(flags, (uint16_t)s->p.port, NULL, NULL, glim_conn_request, s, MHD_OPTION_SOCK_ADDR, addr,
@@ -170,6 +178,8 @@ static void end_reload(glim_server *s) {
 }
 
 static void begin_reload(glim_server *s) {
+    glim_err err = {0};
+    if (s->tls && glim_tls_reload(s->tls, &err) != GLIM_OK) glim_log(GLIM_ERROR, "tls", "the certificate stays as it was: %s", err.msg);
     if (s->reloading && !atomic_load(&s->reloaded)) return; /* one at a time */
     end_reload(s);
     atomic_store(&s->reloaded, false);
@@ -277,6 +287,7 @@ void glim_server_close(glim_server *s) {
         next = c->next;
         glim_call_pump(c); /* settles and frees it */
     }
+    glim_tls_close(s->tls);
     glim_outbox_free(s->box);
     glim_constraint_cache_free(s->grammars);
     glim_constraint_vocab_free(s->vocab);

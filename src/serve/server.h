@@ -47,7 +47,7 @@ typedef struct glim_server_params {
     /* Asked a few times a second: true begins the drain, and true again ends what still runs. May be NULL. */
     bool (*stop)(void *ctx);
     void *stop_ctx;
-    /* Asked as often: true reads the adapters' folders again (keys need no asking). Gets stop_ctx. May be NULL. */
+    /* Asked as often: true reads the certificate and the adapters' folders again (keys need no asking). Gets stop_ctx. May be NULL. */
     bool (*reload)(void *ctx);
 } glim_server_params;
 

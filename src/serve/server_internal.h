@@ -86,6 +86,9 @@ struct glim_call {
     glim_buf reply;
     const char *reply_type;      /* NULL: application/json */
     int reply_status;            /* 0: 200 */
+    bool has_file;               /* instead of reply: the bytes of file_fd, which is the call's */
+    int file_fd;
+    uint64_t file_bytes;
 
     bool listed;                 /* in s->calls: a desk, the ledger or the engine knows it */
     bool away;                   /* a desk or the ledger has it */
@@ -103,6 +106,7 @@ struct glim_call {
     glim_hold *hold;
     glim_verdict verdict;
     size_t n_open;
+    size_t n_sent;   /* units handed to the engine so far */
     bool gone;                   /* nobody reads any more */
     bool started, ended, failed;
     bool cut;                    /* the budget ended it: finish_reason "length" */
@@ -131,6 +135,7 @@ struct glim_server {
     glim_store *store;
     glim_outbox *box;
     struct MHD_Daemon *daemon;
+    struct glim_tls *tls; /* NULL: none */
     int port, ep, bell;
     bool loopback;
     bool draining;
@@ -166,6 +171,7 @@ void glim_call_release(glim_call *c); /* frees it once nobody needs it */
 
 /* reply.c */
 enum MHD_Result glim_call_reply(glim_call *c, int status, const char *type, glim_buf *body); /* takes body */
+enum MHD_Result glim_call_file(glim_call *c);                                                /* c->file_fd */
 enum MHD_Result glim_call_ok(glim_call *c, glim_buf *body);                                  /* 200, JSON */
 enum MHD_Result glim_call_fail(glim_call *c);                                                /* c->error */
 enum MHD_Result glim_call_queue(glim_call *c, int status, struct MHD_Response *r);           /* takes r */

@@ -18,6 +18,7 @@
 #include "serve/server_internal.h"
 
 enum { SSE_HIGH = 64 << 10 }; /* bytes a slow client may leave unread before its request pauses */
+enum { UNITS_OUT = 16 };      /* of one call at the engine at a time: a list of thousands leaves room for others in the queue */
 
 bool glim_call_units(glim_call *c, size_t n) {
     void *mem;
@@ -156,16 +157,24 @@ static void end(glim_call *c) {
     }
 }
 
+/* Hands over what the call has left, as far as it may; a full queue is an error only to a call that has nothing there. */
+static void send_units(glim_call *c) {
+    while (c->route->prepare && !c->failed && !c->gone && !c->cut && c->n_sent < c->n_units && c->n_open < UNITS_OUT) {
+        if (submit(c, &c->units[c->n_sent])) {
+            c->n_sent++;
+            continue;
+        }
+        if (c->error.status == 429 && c->n_open > 0) return;
+        c->failed = true;
+        glim_call_cancel(c);
+    }
+}
+
 void glim_call_back(glim_call *c) {
     c->away = false;
     c->s->n_away--;
     if (!c->ready) c->failed = true;
-    for (size_t i = 0; c->ready && !c->gone && c->route->prepare && i < c->n_units; i++)
-        if (!submit(c, &c->units[i])) {
-            c->failed = true;
-            glim_call_cancel(c);
-            break;
-        }
+    send_units(c);
     if (c->n_open > 0) return;
     end(c);
     if (c->conn) glim_call_resume(c);
@@ -270,10 +279,20 @@ static void put_failure(glim_call *c) {
     glim_buf_puts(&c->sse, "\n\n");
 }
 
+/* What a budget left no room for ends before it began. */
+static void skip_units(glim_call *c) {
+    for (; c->cut && !c->gone && !c->failed && c->n_sent < c->n_units; c->n_sent++)
+        for (uint32_t k = 0; k < (c->units[c->n_sent].r.n ? c->units[c->n_sent].r.n : 1); k++)
+            if (!c->route->event(c, c->n_sent, &(glim_event){.kind = GLIM_EV_FINISH, .choice = k, .finish = GLIM_FINISH_LENGTH, .stop_id = -1, .text = "", .message = ""}))
+                c->failed = true;
+}
+
 void glim_call_pump(glim_call *c) {
     if (c->ended || c->away) return;
     c->hungry = false;
-    for (size_t i = 0; i < c->n_units; i++) pump_unit(c, i);
+    for (size_t i = 0; i < c->n_sent; i++) pump_unit(c, i);
+    send_units(c);
+    skip_units(c);
     bool over = c->n_open == 0;
     if (c->failed && !over) glim_call_cancel(c);
     if (over) end(c);
@@ -357,6 +376,7 @@ enum MHD_Result glim_call_continue(glim_call *c) {
         glim_call_suspend(c);
         return MHD_YES;
     }
+    if (c->has_file) return glim_call_file(c);
     if (c->route->prepare) {
         glim_buf_clear(&c->reply);
         c->route->whole(c, &c->reply);
