@@ -11,7 +11,9 @@ TEST(one_request_says_what_a_session_says) {
     static const char *const fixtures[] = {"glm4", "chatglm", "glm4moe-air", "llama"};
     for (size_t f = 0; f < GLIM_COUNT(fixtures); f++) {
         rig r, ref;
+        rig_threads = 2;
         rig_engine(&r, fixtures[f], 256, 0, 0, 8);
+        rig_threads = 1;
         rig_engine(&ref, fixtures[f], 256, 0, 0, 8);
         rig_sched(&r, &(glim_sched_params){.slice_rows = 16});
         for (uint64_t k = 0; k < 6; k++) {
@@ -73,7 +75,9 @@ TEST(an_answer_is_the_same_in_any_company) {
         glim_rng rng = {.seed = 1000 + (uint64_t)round};
         rig r;
         /* Few pages in every other round: sequences are parked and read again. */
+        rig_threads = 1 + round / 2 % 2;
         rig_engine(&r, "glm4", 512, round % 2 ? 20 : 0, 64, 16);
+        rig_threads = 1;
         rig_sched(&r, &(glim_sched_params){.max_running = 10, .slice_rows = 24, .max_draft = round % 2 ? 4 : -1, .always_draft = true,
                                            .no_prefix = round % 4 == 2});
         job *jobs = calloc(N, sizeof *jobs);
