@@ -17,7 +17,7 @@ typedef struct serve_flags {
     const char *host, *name, *snapshots, *data, *auth, *config, *path, *cert, *key;
     int64_t port, parallel, queue, drain, patience;
     double kv_gib;
-    bool any_model, no_prefix, no_guess;
+    bool any_model, mirror, no_prefix, no_guess;
     glim_str_list adapters, origins;
 } serve_flags;
 
@@ -131,6 +131,7 @@ int glim_cmd_serve(int argc, char **argv) {
         {"--port", "-p", GLIM_FLAG_INT, &f.port, "N", "port; 0 takes a free one (default: 8000)", 0, 65535},
         {"--name", NULL, GLIM_FLAG_STR, &f.name, "NAME", "the model's name for clients (default: its folder or file)", 0, 0},
         {"--any-model", NULL, GLIM_FLAG_BOOL, &f.any_model, NULL, "answer whatever model name a request holds", 0, 0},
+        {"--reasoning-alias", NULL, GLIM_FLAG_BOOL, &f.mirror, NULL, "send reasoning_content under the name \"reasoning\" too", 0, 0},
         {"--adapter", NULL, GLIM_FLAG_LIST, &f.adapters, "NAME=DIR", "a PEFT folder as a further model; repeatable", 0, 0},
         GLIM_DATA_FLAG(&f.data),
         {"--config", NULL, GLIM_FLAG_STR, &f.config, "FILE", "settings as NAME = VALUE lines (default: glim/glim.conf in $XDG_CONFIG_HOME, or in /etc)", 0, 0},
@@ -164,7 +165,7 @@ int glim_cmd_serve(int argc, char **argv) {
     glim_store *store = NULL;
     glim_server_adapter adapters[GLIM_COUNT(f.adapters.v)] = {0};
     char *name = f.name ? glim_xstrdup(f.name) : model_name(path);
-    glim_server_params p = {.host = f.host, .port = (int)f.port, .model = name, .any_model = f.any_model, .origins = f.origins.v,
+    glim_server_params p = {.host = f.host, .port = (int)f.port, .model = name, .any_model = f.any_model, .mirror_reasoning = f.mirror, .origins = f.origins.v,
                             .n_origins = f.origins.n, .adapters = adapters, .n_adapters = f.adapters.n, .max_running = (size_t)f.parallel,
                             .max_waiting = (size_t)f.queue, .no_prefix = f.no_prefix, .snapshot_dir = f.snapshots, .no_guess = f.no_guess,
                             .drain_s = (double)f.drain, .request_s = (double)f.patience, .stop = stop, .reload = reload, .cert_file = f.cert, .key_file = f.key};

@@ -190,15 +190,25 @@ static bool read_modalities(const json_t *body, glim_api_error *e) {
     return true;
 }
 
+/* Other servers' ways to force a form: ignoring them would return text that breaks a promise. */
+static bool refuse_others(const json_t *body, glim_api_error *e) {
+    static const char *const names[] = {"grammar", "guided_json", "guided_regex", "guided_choice", "guided_grammar", "structured_outputs"};
+    for (size_t i = 0; i < GLIM_COUNT(names); i++)
+        if (glim_field(body, names[i]))
+            return glim_api_fail(e, 400, "unsupported_value", names[i], "\"%s\" is not known here: use \"response_format\" with a json_schema", names[i]);
+    return true;
+}
+
 static bool begin(glim_ask *a, json_t *body, const glim_ask_facts *f, glim_api_error *e) {
     *a = (glim_ask){.body = body};
     if (!json_is_object(body)) return glim_api_fail(e, 400, "invalid_type", NULL, "the body is %s, want a JSON object", glim_json_type_name(body));
-    return read_model(a, e) && read_stream(a, e) && read_sampling(a, f, e) && glim_field_bool(a->body, "ignore_eos", &a->ignore_eos, e);
+    return read_model(a, e) && refuse_others(body, e) && read_stream(a, e) && read_sampling(a, f, e) && glim_field_bool(a->body, "ignore_eos", &a->ignore_eos, e);
 }
 
 bool glim_ask_chat(glim_ask *a, json_t *body, const glim_ask_facts *f, glim_api_error *e) {
     if (!begin(a, body, f, e)) return false;
     a->chat = true;
+    a->mirror_reasoning = f->mirror_reasoning;
     int64_t max = 0, top = 0;
     if (!glim_field_int(body, "max_tokens", 1, INT32_MAX, &max, e) || !glim_field_int(body, "max_completion_tokens", 1, INT32_MAX, &max, e) ||
         !glim_field_bool(body, "logprobs", &a->logprobs, e) || !glim_field_int(body, "top_logprobs", 0, 20, &top, e))

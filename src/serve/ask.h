@@ -14,6 +14,7 @@
 typedef struct glim_ask_facts {
     const char *model;           /* the name we serve */
     size_t n_vocab, n_ctx;
+    bool mirror_reasoning;       /* reasoning_content also under its other name, "reasoning" */
     glim_sample_params defaults; /* of the checkpoint's generation_config */
 } glim_ask_facts;
 
@@ -28,7 +29,7 @@ typedef struct glim_ask_prompt {
 typedef struct glim_ask {
     json_t *body;
     const char *model;           /* not checked: whether there is such a model is the server's to know */
-    bool chat, stream, include_usage, logprobs, has_seed, ignore_eos;
+    bool chat, stream, include_usage, logprobs, has_seed, ignore_eos, mirror_reasoning;
     uint32_t top_logprobs, n;
     size_t max_tokens;           /* 0: until the context is full, but for completions with echo */
     glim_sample_params sample;   /* bias points below */

@@ -109,8 +109,23 @@ void glim_conn_request_over(void *ctx, struct MHD_Connection *conn, void **call_
 
 /* ---- a request ---- */
 
+/* A browser asks before a page of another origin may call; whether it may is answered by glim_call_queue's header. */
+static enum MHD_Result preflight(glim_call *c) {
+    struct MHD_Response *r = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    if (!r) return MHD_NO;
+    MHD_add_response_header(r, "Access-Control-Allow-Methods", "GET, POST, DELETE");
+    MHD_add_response_header(r, "Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key");
+    MHD_add_response_header(r, "Access-Control-Max-Age", "600");
+    return glim_call_queue(c, 204, r);
+}
+
 static bool choose_route(glim_call *c, const char *method, const char *url) {
+    static const glim_route asked_before = {"OPTIONS", "*", .open = true, .run = preflight};
     const char *arg, *allow;
+    if (c->s->p.n_origins && strcmp(method, "OPTIONS") == 0) {
+        c->route = &asked_before;
+        return true;
+    }
     c->route = glim_route_find(method, url, &arg, &allow);
     if (arg) c->arg = glim_xstrdup(arg);
     if (c->route) return true;

@@ -172,8 +172,7 @@ static glim_status finish(glim_out *o, glim_out_choice *c, const glim_event *ev,
      * as well, which a stream could no longer choose. */
     bool cut = c->reply.n_calls > 0 && !c->reply.calls[c->reply.n_calls - 1].closed;
     c->content_end = cut ? before : c->reply.content.len;
-    if (c->reply.n_calls > 0 && ev->finish != GLIM_FINISH_LENGTH) c->finish = "tool_calls";
-    if (c->reply.reasoning.len == 0) c->n_reasoning = 0;
+    if (c->reply.n_calls > 0 && ev->finish != GLIM_FINISH_LENGTH && !cut) c->finish = "tool_calls"; /* whoever reads it parses the arguments */
     return rc;
 }
 
@@ -194,10 +193,11 @@ glim_status glim_out_event(glim_out *o, size_t choice, const glim_event *ev, gli
     if (o->ask->logprobs && (ev->kind == GLIM_EV_PROMPT || !is_stop(o->e, ev->id)))
         o->ask->chat ? chat_logprob(o, c, ev) : text_logprob(o, c, ev);
     if (ev->kind == GLIM_EV_PROMPT) return GLIM_OK;
+    size_t before = c->reply.reasoning.len;
     glim_status rc = take_text(o, c, ev, err);
     if (rc == GLIM_OK && o->ask->chat) {
-        /* Until something is said beside it, what comes is reasoning; finish() takes it back where there was none. */
-        c->n_reasoning += c->reply.content.len == 0 && c->reply.n_calls == 0;
+        c->n_tokens++;
+        if (c->reply.reasoning.len > before) c->n_reasoning = c->n_tokens; /* it comes first, so all so far are */
         rc = know_calls(c, err);
     }
     return rc;
@@ -258,6 +258,10 @@ static void text_delta(glim_out *o, size_t i, glim_buf *b, const char *key, cons
     begin_delta(o, i, b);
     glim_buf_printf(b, "\"%s\": ", key);
     glim_json_put_str(b, s + *sent, n);
+    if (o->ask->mirror_reasoning && sent == &o->choices[i].sent_reasoning) {
+        glim_buf_puts(b, ", \"reasoning\": ");
+        glim_json_put_str(b, s + *sent, n);
+    }
     end_delta(o, &o->choices[i], b, NULL);
     *sent += n;
 }
@@ -348,7 +352,7 @@ void glim_out_chunks(glim_out *o, glim_buf *b, bool last) {
     glim_buf_puts(b, "data: [DONE]\n\n");
 }
 
-static void put_message(const glim_out_choice *c, glim_buf *b) {
+static void put_message(const glim_out *o, const glim_out_choice *c, glim_buf *b) {
     const glim_reply *r = &c->reply;
     glim_buf_puts(b, "\"message\": {\"role\": \"assistant\", \"content\": ");
     if (c->content_end || r->n_calls == 0) glim_json_put_str(b, glim_buf_cstr(&r->content), c->content_end);
@@ -357,6 +361,7 @@ static void put_message(const glim_out_choice *c, glim_buf *b) {
     if (r->reasoning.len) {
         glim_buf_puts(b, ", \"reasoning_content\": ");
         glim_json_put_str(b, r->reasoning.s, r->reasoning.len);
+        if (o->ask->mirror_reasoning) glim_buf_puts(b, ", \"reasoning\": "), glim_json_put_str(b, r->reasoning.s, r->reasoning.len);
     }
     for (size_t k = 0; k < r->n_calls; k++) {
         const glim_buf *args = arguments(&r->calls[k]);
@@ -375,7 +380,7 @@ void glim_out_whole(const glim_out *o, glim_buf *b) {
         const glim_out_choice *c = &o->choices[i];
         glim_buf_printf(b, "%s{\"index\": %zu, ", i ? ", " : "", i);
         if (o->ask->chat) {
-            put_message(c, b);
+            put_message(o, c, b);
         } else {
             glim_buf_puts(b, "\"text\": ");
             glim_json_put_str(b, glim_buf_cstr(&c->text), c->text.len);

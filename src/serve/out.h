@@ -26,7 +26,7 @@ typedef struct glim_out_choice {
     size_t n_calls, cap_calls;
     glim_buf lp, lp_value, lp_top, lp_offset; /* log-probabilities that no chunk has shown yet; all but lp: completions */
     size_t offset;             /* characters before the next token */
-    size_t n_reasoning;        /* tokens */
+    size_t n_tokens, n_reasoning; /* all, and those up to the last of the reasoning */
     bool finished, finish_sent;
     const char *finish;
 } glim_out_choice;

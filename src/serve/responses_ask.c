@@ -16,7 +16,7 @@ typedef struct reader {
 } reader;
 
 static bool bad(reader *r, const char *code, const char *key, const char *why) {
-    char param[96];
+    char param[128];
     snprintf(param, sizeof param, "%s%s%s", r->place, key[0] ? "." : "", key);
     return glim_api_fail(r->e, 400, code, param, "\"%s\": %s", param, why);
 }

@@ -45,7 +45,7 @@ static void make_fingerprint(glim_server *s) {
 
 static void learn_facts(glim_server *s) {
     const glim_config *c = &s->e->model->cfg;
-    s->facts = (glim_ask_facts){.model = s->p.model ? s->p.model : "model", .n_vocab = glim_tok_n(s->e->tok),
+    s->facts = (glim_ask_facts){.model = s->p.model ? s->p.model : "model", .mirror_reasoning = s->p.mirror_reasoning, .n_vocab = glim_tok_n(s->e->tok),
                                 .n_ctx = s->e->model->plan.n_ctx, .defaults = glim_engine_defaults(s->e)};
     /* OpenAI's defaults where the checkpoint says nothing. */
     if (c->temperature < 0 && !(c->has_do_sample && !c->do_sample)) s->facts.defaults.temperature = 1;

@@ -30,6 +30,7 @@ typedef struct glim_server_params {
     int port;              /* 0: any that is free */
     const char *model;     /* the name clients ask for; NULL: "model" */
     bool any_model;        /* answer whatever name they ask for */
+    bool mirror_reasoning; /* reasoning_content also as "reasoning" */
     glim_auth auth;
     const char *const *origins; /* web pages of these origins may call (CORS); "*": of any */
     size_t n_origins;

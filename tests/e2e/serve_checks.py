@@ -368,6 +368,15 @@ def origins():
         check(r.status == status and r.getheader("Access-Control-Allow-Origin") is None, "origin %s: %d" % (origin, r.status))
 
 
+def cors():
+    """The server was started with --cors https://shop.example --reasoning-alias."""
+    for origin, ok in (("https://shop.example", True), ("https://other.example", False)):
+        r, text = call("OPTIONS", "/v1/chat/completions", None, {"Origin": origin, "Access-Control-Request-Method": "POST"})
+        check(r.status == 204 and (r.getheader("Access-Control-Allow-Origin") == origin) == ok and r.getheader("Access-Control-Allow-Credentials") is None, "preflight of " + origin)
+        r, text = call("POST", "/tokenize", {"prompt": "x"}, {"Origin": origin})
+        check(r.status == (200 if ok else 403) and (r.getheader("Access-Control-Allow-Origin") == origin) == ok and r.getheader("Vary") == "Origin", "a call of " + origin)
+
+
 def gauge(name):
     for line in call("GET", "/metrics")[1].decode().split("\n"):
         if line.startswith((name + "{", name + " ")):
@@ -479,6 +488,6 @@ def drain_hold():
     check(len(events(rest)) > 5, "with all of its chunks")
 
 
-{"basics": basics, "bad": bad, "streams": streams, "disconnect": disconnect, "smuggling": smuggling, "auth": auth, "deadlines": deadlines, "crowd": crowd, "budget": budget, "origins": origins, "drain": drain_hold}[what]()
+{"basics": basics, "bad": bad, "streams": streams, "disconnect": disconnect, "smuggling": smuggling, "auth": auth, "cors": cors, "deadlines": deadlines, "crowd": crowd, "budget": budget, "origins": origins, "drain": drain_hold}[what]()
 print("%d passed, %d failed" % (passed, failed))
 sys.exit(failed != 0)

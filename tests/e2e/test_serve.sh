@@ -60,7 +60,8 @@ for _ in $(seq 200); do grep -q 'reload is over' "$work/serve.err" && break; sle
 grep -q 'reloaded adapter=sales' "$work/serve.err" && ok || bad "SIGHUP reads the adapters again"
 ask sales basics
 stop_server
-start glm4
+start glm4 --cors https://shop.example --reasoning-alias
+ask glm4 cors
 ask glm4 crowd
 key() { "$GLIM" key create "$@" 2> /dev/null | grep -o 'glim_[A-Za-z0-9]*_[A-Za-z0-9_-]*' | head -1; }
 good=$(key good --rpm 3) narrow=$(key narrow --scopes usage) dead=$(key dead)

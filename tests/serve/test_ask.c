@@ -1,4 +1,6 @@
 /* What a request may hold: each wrong one is refused with its status, code and param, and right ones mean what they say. */
+#include <stdlib.h>
+
 #include "base/json.h"
 #include "serve/ask.h"
 #include "test.h"
@@ -49,6 +51,8 @@ static const bad_case shared[] = {
     {"\"seed\": 1.5", 400, "invalid_value", "seed"},
     {"\"seed\": \"x\"", 400, "invalid_type", "seed"},
     {"\"stop\": 1", 400, "invalid_type", "stop"},
+    {"\"guided_json\": {}", 400, "unsupported_value", "guided_json"},
+    {"\"grammar\": \"root\"", 400, "unsupported_value", "grammar"},
     {"\"stop\": \"\"", 400, "invalid_value", "stop"},
     {"\"stop\": [\"a\", \"b\", \"c\", \"d\", \"e\"]", 400, "invalid_value", "stop"},
     {"\"stop\": [\"a\", 2]", 400, "invalid_type", "stop[1]"},
@@ -246,4 +250,79 @@ TEST(fields_mean_what_they_say) {
               "{\"name\": \"f\"}}], \"tool_choice\": \"none\"}", true, &e));
     CHECK(!a.tools);
     glim_ask_free(&a);
+}
+
+/* ---- whatever comes ---- */
+
+static uint64_t state;
+static size_t below(size_t n) {
+    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+    return (size_t)(state % n);
+}
+
+static json_t *odd_value(void) {
+    static const char *const values[] = {"null", "true", "false", "0", "1", "-1", "2", "1.5", "-0.0", "1e300", "9223372036854775807", "-9223372036854775808", "\"\"", "\"x\"",
+                                         "\"auto\"", "\"required\"", "\"none\"", "\"function\"", "\"text\"", "\"json_schema\"", "\"\\u0000\"", "\"a\\u0000b\"", "\"\\u4f60\"", "[]",
+                                         "{}", "[[]]", "[1, 2]", "[\"a\"]", "[null]", "{\"type\": \"text\", \"text\": \"t\"}", "{\"type\": \"function\"}", "{\"role\": \"user\"}",
+                                         "{\"role\": \"tool\", \"tool_call_id\": \"c\", \"content\": \"x\"}", "{\"role\": \"assistant\"}", "{\"7\": 1}", "{\"\": []}"};
+    return json_loads(values[below(GLIM_COUNT(values))], JSON_DECODE_ANY, NULL);
+}
+
+/* Somewhere in v something is replaced, removed or added. */
+static void disturb(json_t *v) {
+    static const char *const keys[] = {"role", "content", "type", "text", "name", "function", "parameters", "id", "strict", "schema", "tools", "model", "n", "stop", "prompt",
+                                       "tool_choice", "tool_calls", "tool_call_id", "arguments", "json_schema", "max_tokens", "logprobs", "top_logprobs", "stream_options", "seed",
+                                       "thinking", "chat_template_kwargs", "echo", "best_of", "response_format", "allowed_tools", "reasoning_effort", "modalities", "refusal"};
+    if (json_is_array(v)) {
+        size_t n = json_array_size(v), i = n ? below(n) : 0;
+        if (n == 0 || below(6) == 0) json_array_append_new(v, odd_value());
+        else if (below(3)) disturb(json_array_get(v, i));
+        else if (below(3)) json_array_set_new(v, i, odd_value());
+        else json_array_remove(v, i);
+    } else if (json_is_object(v)) {
+        size_t n = json_object_size(v), at = n ? below(n) : 0;
+        void *it = json_object_iter(v);
+        for (; at && it; at--) it = json_object_iter_next(v, it);
+        if (!it || below(4) == 0) json_object_set_new(v, keys[below(GLIM_COUNT(keys))], odd_value());
+        else if (below(3)) disturb(json_object_iter_value(it));
+        else if (below(3)) json_object_iter_set_new(v, it, odd_value());
+        else json_object_del(v, json_object_iter_key(it));
+    }
+}
+
+TEST(whatever_comes_is_read_or_refused_with_a_name) {
+    static const char *const whole[] = {
+        "{\"model\": \"m\", \"messages\": [{\"role\": \"system\", \"content\": \"s\"}, {\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"u\"}]}, {\"role\": "
+        "\"assistant\", \"content\": null, \"tool_calls\": [{\"id\": \"c\", \"type\": \"function\", \"function\": {\"name\": \"f\", \"arguments\": \"{}\"}}]}, {\"role\": "
+        "\"tool\", \"tool_call_id\": \"c\", \"content\": \"r\"}], \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\", \"description\": \"d\", \"parameters\": "
+        "{\"type\": \"object\"}, \"strict\": true}}], \"tool_choice\": {\"type\": \"function\", \"function\": {\"name\": \"f\"}}, \"response_format\": {\"type\": "
+        "\"json_schema\", \"json_schema\": {\"name\": \"j\", \"schema\": {}, \"strict\": false}}, \"stop\": [\"a\"], \"logit_bias\": {\"1\": 5}, \"seed\": 1, \"n\": 2, "
+        "\"temperature\": 1, \"stream\": true, \"stream_options\": {\"include_usage\": true}, \"logprobs\": true, \"top_logprobs\": 2, \"max_tokens\": 9, "
+        "\"thinking\": {\"type\": \"enabled\"}, \"chat_template_kwargs\": {\"enable_thinking\": false}, \"reasoning_effort\": \"low\"}",
+        "{\"model\": \"m\", \"prompt\": [\"a\", [1, 2], \"c\"], \"max_tokens\": 3, \"echo\": true, \"logprobs\": 2, \"n\": 2, \"best_of\": 2, \"stop\": \"z\", \"top_p\": 0.5}"};
+    size_t rounds = getenv("GLIM_SOAK") ? 1000000 : 20000, taken = 0;
+    state = 0x9e3779b97f4a7c15u;
+    for (size_t i = 0; i < rounds; i++) {
+        bool is_chat = i % 3 != 0;
+        json_t *body = json_loads(whole[!is_chat], 0, NULL);
+        for (size_t k = 1 + below(4); k > 0; k--) disturb(body);
+        glim_ask a;
+        glim_api_error e = {0};
+        bool ok = is_chat ? glim_ask_chat(&a, body, &facts, &e) : glim_ask_completion(&a, body, &facts, &e);
+        taken += ok;
+        if (ok) {
+            CHECK(a.model && a.n >= 1 && a.n <= GLIM_ASK_N && a.n_stop <= GLIM_ASK_STOPS && a.top_logprobs <= 20);
+            CHECK(is_chat ? json_array_size(a.messages) > 0 : a.n_prompts > 0 && a.n_prompts * a.n <= GLIM_ASK_N);
+        } else {
+            glim_buf b = {0};
+            glim_api_error_json(&b, &e);
+            json_t *told = json_loadb(b.s, b.len, 0, NULL);
+            const json_t *o = json_object_get(told, "error");
+            CHECK_MSG(e.status == 400 && e.code && json_object_size(o) == 4 && json_string_length(json_object_get(o, "message")) > 0, "%d %s", e.status, b.s);
+            json_decref(told);
+            glim_buf_free(&b);
+        }
+        glim_ask_free(&a);
+    }
+    CHECK_MSG(taken > rounds / 50 && taken < rounds, "%zu of %zu were taken", taken, rounds);
 }
