@@ -23,11 +23,13 @@ GLIM = os.path.join(BUILD, "glim")
 WIDTH = 768
 FTYPE = {"q4_0": "Q4_0", "q4_1": "Q4_1", "q5_0": "Q5_0", "q5_1": "Q5_1", "q8_0": "Q8_0", "iq4_nl": "IQ4_NL",
          "iq4_xs": "IQ4_XS", "q2_k": "Q2_K", "q3_k": "Q3_K_S", "q4_k": "Q4_K_S", "q5_k": "Q5_K_S", "q6_k": "Q6_K"}
+MIXES = {"q4_k_m": "Q4_K_M"}  # whole recipes: which matrices get more bits is each program's own affair
 
 
 def compile_table(out):
-    layers = ["compress", "engine", "model", "text", "format", "tensor", "net", "base"]
-    libs = subprocess.check_output(["pkg-config", "--libs", "jansson", "libutf8proc", "libpcre2-8", "libcurl", "nettle"])
+    layers = ["compress", "engine", "model", "text", "format", "tensor", "store", "audit", "net", "base"]
+    libs = subprocess.check_output(["pkg-config", "--libs", "jansson", "libutf8proc", "libpcre2-8", "libcurl", "nettle", "sqlite3",
+                                    "libsodium", "libarchive"])
     subprocess.run(["cc", "-O2", "-std=gnu11", "-D_GNU_SOURCE", "-I", os.path.join(BUILD, "include-compress"), "-I",
                     os.path.join(ROOT, "include"), os.path.join(ROOT, "bench", "quant_table.c"), "-o", out,
                     *[os.path.join(BUILD, f"libglim_{x}.a") for x in layers], *libs.decode().split(), "-lm", "-lpthread"],
@@ -79,15 +81,16 @@ def theirs(src, dst, kind):
     import llama_cpp
 
     p = llama_cpp.llama_model_quantize_default_params()
-    p.ftype = getattr(llama_cpp, "LLAMA_FTYPE_MOSTLY_" + FTYPE[kind])
-    p.pure = True
+    p.ftype = getattr(llama_cpp, "LLAMA_FTYPE_MOSTLY_" + (FTYPE.get(kind) or MIXES[kind]))
+    p.pure = kind in FTYPE
     if llama_cpp.llama_model_quantize(src.encode(), dst.encode(), p) != 0:
         sys.exit(f"quant_table: llama.cpp could not write {kind}")
 
 
 def ours(src, dst, kind, extra):
     recipe = kind + "_s" if kind in ("q3_k", "q4_k", "q5_k") else kind
-    subprocess.run([GLIM, "quantize", src, dst, "--force", "--type", recipe, "--tensor", "*=" + kind, *extra], check=True,
+    pure = ["--tensor", "*=" + kind] if kind in FTYPE else []
+    subprocess.run([GLIM, "quantize", src, dst, "--force", "--type", recipe, *pure, *extra], check=True,
                    stdout=subprocess.DEVNULL)
 
 
