@@ -1,9 +1,11 @@
 /* cmd_serve.c - a model as a server that OpenAI's clients can talk to. */
+#include <dirent.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
@@ -35,9 +37,12 @@ static char *model_name(const char *path) {
     return name;
 }
 
+static volatile sig_atomic_t g_stopping;
+
 static bool stop(void *ctx) {
     (void)ctx;
     bool now = glim_cli_interrupted();
+    if (now) g_stopping = 1;
     if (now) glim_cli_notify("STOPPING=1");
     return now;
 }
@@ -84,6 +89,54 @@ static glim_status plan(serve_flags *f, const char *path, glim_err *err) {
     return GLIM_OK;
 }
 
+/* ---- another model in place of this one ---- */
+
+typedef struct source {
+    const serve_flags *f;
+    const char *path;
+    uint64_t sum; /* of names, sizes and times of its files */
+} source;
+
+static uint64_t add_file(uint64_t sum, const char *name, const struct stat *st) {
+    char text[400];
+    uint64_t h = 0xcbf29ce484222325u;
+    snprintf(text, sizeof text, "%.255s %lld %lld.%ld %llu", name, (long long)st->st_size, (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec,
+             (unsigned long long)st->st_ino);
+    for (const char *p = text; *p; p++) h = (h ^ (unsigned char)*p) * 0x100000001b3u;
+    return sum + h; /* in any order */
+}
+
+static uint64_t files_sum(const char *path) {
+    struct stat st;
+    uint64_t sum = 0;
+    DIR *d = opendir(path);
+    if (!d) return stat(path, &st) == 0 ? add_file(0, "", &st) : 0;
+    for (struct dirent *e; (e = readdir(d));)
+        if (e->d_name[0] != '.' && fstatat(dirfd(d), e->d_name, &st, 0) == 0 && S_ISREG(st.st_mode)) sum = add_file(sum, e->d_name, &st);
+    closedir(d);
+    return sum;
+}
+
+static bool go_on(void *ctx, size_t done, size_t total) {
+    (void)ctx, (void)done, (void)total;
+    return !g_stopping;
+}
+
+/* On the server's reloader thread. */
+static glim_status open_again(void *ctx, glim_engine **out, glim_err *err) {
+    source *from = ctx;
+    uint64_t sum = files_sum(from->path);
+    glim_engine_params p = {.n_threads = (int)from->f->model.threads, .template = from->f->model.template};
+    *out = NULL;
+    if (sum == from->sum) return GLIM_OK;
+    glim_status rc = glim_cli_model_params(&p.model, &from->f->model, err);
+    p.model.n_seq = (size_t)from->f->parallel;
+    p.model.progress = go_on;
+    if (rc == GLIM_OK) rc = glim_engine_open(out, from->path, &p, err);
+    if (rc == GLIM_OK) from->sum = sum;
+    return rc;
+}
+
 static glim_status parse_auth(glim_auth *out, const char *word, glim_err *err) {
     if (!word || strcmp(word, "auto") == 0) *out = GLIM_AUTH_AUTO;
     else if (strcmp(word, "keys") == 0) *out = GLIM_AUTH_KEYS;
@@ -110,10 +163,11 @@ static glim_status open_store(glim_store **out, const char *dir, glim_err *err) 
     return rc == GLIM_OK ? glim_store_start(*out, err) : rc;
 }
 
-static glim_status serve(const serve_flags *f, glim_server_params *p, glim_engine *e, glim_store *store, glim_err *err) {
+static glim_status serve(const serve_flags *f, glim_server_params *p, glim_engine **e, glim_store *store, glim_err *err) {
     glim_server *s = NULL;
-    glim_status rc = glim_server_open(&s, e, store, p, err);
+    glim_status rc = glim_server_open(&s, *e, store, p, err);
     if (rc == GLIM_OK) {
+        *e = NULL; /* the server's, which may put another in its place */
         printf("serving %s on http%s://%s%s%s:%d/v1\n", p->model, p->cert_file ? "s" : "", f->host && strchr(f->host, ':') ? "[" : "",
                f->host ? f->host : "127.0.0.1", f->host && strchr(f->host, ':') ? "]" : "", glim_server_port(s));
         fflush(stdout);
@@ -164,11 +218,12 @@ int glim_cmd_serve(int argc, char **argv) {
     glim_engine *e = NULL;
     glim_store *store = NULL;
     glim_server_adapter adapters[GLIM_COUNT(f.adapters.v)] = {0};
+    source from = {.f = &f, .path = path, .sum = files_sum(path)}; /* before it is read: what changes meanwhile is news */
     char *name = f.name ? glim_xstrdup(f.name) : model_name(path);
     glim_server_params p = {.host = f.host, .port = (int)f.port, .model = name, .any_model = f.any_model, .mirror_reasoning = f.mirror, .origins = f.origins.v,
                             .n_origins = f.origins.n, .adapters = adapters, .n_adapters = f.adapters.n, .max_running = (size_t)f.parallel,
                             .max_waiting = (size_t)f.queue, .no_prefix = f.no_prefix, .snapshot_dir = f.snapshots, .no_guess = f.no_guess,
-                            .drain_s = (double)f.drain, .request_s = (double)f.patience, .stop = stop, .reload = reload, .cert_file = f.cert, .key_file = f.key};
+                            .drain_s = (double)f.drain, .request_s = (double)f.patience, .stop = stop, .stop_ctx = &from, .reload = reload, .open_model = open_again, .cert_file = f.cert, .key_file = f.key};
     if (!getenv("GLIM_LOG")) glim_log_set_level(GLIM_INFO);
     glim_cli_catch_interrupt();
     sigaction(SIGHUP, &(struct sigaction){.sa_handler = on_hangup, .sa_flags = SA_RESTART}, NULL);
@@ -180,7 +235,7 @@ int glim_cmd_serve(int argc, char **argv) {
     if (rc == GLIM_OK) rc = check_tls(&f, &err);
     if (rc == GLIM_OK) rc = plan(&f, path, &err);
     if (rc == GLIM_OK) rc = glim_cli_open(&e, path, &f.model, (size_t)f.parallel, false, &err);
-    if (rc == GLIM_OK) rc = serve(&f, &p, e, store, &err);
+    if (rc == GLIM_OK) rc = serve(&f, &p, &e, store, &err);
     glim_engine_free(e);
     glim_store_close(store);
     for (size_t i = 0; i < f.adapters.n; i++) free((char *)(uintptr_t)adapters[i].name);

@@ -181,7 +181,7 @@ glim_status glim_conf_fill(const glim_page *u, const glim_flag *const *given, si
     size_t n_done = n_given;
     bool strict = flag_named(u, "config") != NULL;
     if (!strict && !flag_named(u, "data")) return GLIM_OK;
-    memcpy(done, given, n_given * sizeof *given);
+    if (n_given) memcpy(done, given, n_given * sizeof *given);
     for (size_t t = 0; t < GLIM_COUNT(u->tables) && u->tables[t]; t++)
         for (const glim_flag *f = u->tables[t]; f->name; f++) {
             char name[64];

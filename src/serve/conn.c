@@ -83,6 +83,7 @@ void glim_call_release(glim_call *c) {
     if (c->has_file) close(c->file_fd);
     glim_buf_free(&c->sse);
     free(c->arg);
+    glim_backend_drop(c->b);
     free(c);
 }
 
@@ -141,6 +142,7 @@ static enum MHD_Result first_look(glim_server *s, struct MHD_Connection *conn, c
                                   void **call_ctx) {
     glim_call *c = glim_xcalloc(1, sizeof *c);
     c->s = s;
+    c->b = glim_backend_take(s);
     c->conn = conn;
     c->link = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     c->link->call = c;

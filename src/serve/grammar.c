@@ -48,27 +48,27 @@ static void *mask_fork(void *ctx) {
 }
 
 /* The vocabulary is prepared when a request first needs it: most servers never see a schema. */
-static glim_status prepare(glim_server *s, glim_err *err) {
+static glim_status prepare(glim_backend *b, glim_err *err) {
     glim_status rc = GLIM_OK;
-    pthread_mutex_lock(&s->grammar_mu);
-    if (!s->vocab) rc = glim_constraint_vocab_new(&s->vocab, s->e->tok, s->e->stops, s->e->n_stops, 0, err);
-    if (rc == GLIM_OK && !s->grammars) s->grammars = glim_constraint_cache_new(s->vocab, GRAMMAR_BYTES);
-    pthread_mutex_unlock(&s->grammar_mu);
+    pthread_mutex_lock(&b->grammar_mu);
+    if (!b->vocab) rc = glim_constraint_vocab_new(&b->vocab, b->e->tok, b->e->stops, b->e->n_stops, 0, err);
+    if (rc == GLIM_OK && !b->grammars) b->grammars = glim_constraint_cache_new(b->vocab, GRAMMAR_BYTES);
+    pthread_mutex_unlock(&b->grammar_mu);
     return rc;
 }
 
-glim_status glim_grammar_hook(glim_server *s, const glim_constraint_spec *spec, glim_mask_hook *hook, glim_err *err) {
+glim_status glim_grammar_hook(glim_backend *b, const glim_constraint_spec *spec, glim_mask_hook *hook, glim_err *err) {
     *hook = (glim_mask_hook){0};
     if (!spec->schema && !spec->json_object && !spec->tools) return GLIM_OK;
-    glim_status rc = prepare(s, err);
+    glim_status rc = prepare(b, err);
     if (rc != GLIM_OK) return rc;
     glim_constraint *g = NULL;
     glim_constraint_state *state;
-    rc = glim_constraint_cache_get(s->grammars, &g, spec, err);
+    rc = glim_constraint_cache_get(b->grammars, &g, spec, err);
     if (rc != GLIM_OK || !g) return rc;
     rc = glim_constraint_state_new(&state, g, err);
     glim_constraint_free(g); /* the state holds its own reference */
     if (rc != GLIM_OK) return rc;
-    *hook = (glim_mask_hook){mask_new(state, glim_constraint_vocab_words(s->vocab)), mask_bits, mask_accept, mask_fork, mask_free};
+    *hook = (glim_mask_hook){mask_new(state, glim_constraint_vocab_words(b->vocab)), mask_bits, mask_accept, mask_fork, mask_free};
     return GLIM_OK;
 }

@@ -21,45 +21,45 @@ bool glim_call_model(glim_call *c, const char *name) {
     free(c->model);
     c->model = glim_xstrdup(name);
     c->adapter = NULL;
-    if (strcmp(name, c->s->facts.model) == 0) return true;
-    glim_sched_adapters(c->s->d, look, &l);
+    if (strcmp(name, c->b->facts.model) == 0) return true;
+    glim_sched_adapters(c->b->d, look, &l);
     if (l.found) {
         c->adapter = c->model;
         return true;
     }
     if (c->s->p.any_model) {
         free(c->model);
-        c->model = glim_xstrdup(c->s->facts.model);
+        c->model = glim_xstrdup(c->b->facts.model);
         return true;
     }
-    return glim_api_fail(&c->error, 404, "model_not_found", "model", "there is no model \"%.200s\" here: want \"%s\"", name, c->s->facts.model);
+    return glim_api_fail(&c->error, 404, "model_not_found", "model", "there is no model \"%.200s\" here: want \"%s\"", name, c->b->facts.model);
 }
 
 static bool too_long(glim_call *c, size_t n, const char *param) {
     return glim_api_fail(&c->error, 400, "context_length_exceeded", param, "the prompt has %zu tokens, this model's context holds %zu", n,
-                         c->s->facts.n_ctx);
+                         c->b->facts.n_ctx);
 }
 
 /* A text that is too long whatever its tokens are is refused before it costs the time to cut it into tokens. */
 static bool check_bytes(glim_call *c, size_t n_bytes, const char *param) {
-    if (n_bytes / c->s->max_piece <= c->s->facts.n_ctx) return true;
+    if (n_bytes / c->b->max_piece <= c->b->facts.n_ctx) return true;
     return glim_api_fail(&c->error, 400, "context_length_exceeded", param, "the prompt has %zu bytes, far more than the %zu tokens of this model's context",
-                         n_bytes, c->s->facts.n_ctx);
+                         n_bytes, c->b->facts.n_ctx);
 }
 
 bool glim_prompt_fits(glim_call *c, const glim_ids *ids, const char *param) {
     if (ids->n == 0) return glim_api_fail(&c->error, 400, "invalid_value", param, "\"%s\": got no tokens, want at least one", param);
-    return ids->n <= c->s->facts.n_ctx || too_long(c, ids->n, param);
+    return ids->n <= c->b->facts.n_ctx || too_long(c, ids->n, param);
 }
 
 bool glim_prompt_chat(glim_call *c, const json_t *messages, const json_t *tools, const glim_chat_options *opt, const char *param, glim_ids *ids,
                       bool *in_reasoning) {
     glim_prompt p = {0};
     glim_err err = {0};
-    glim_status rc = glim_engine_can_chat(c->s->e, &err);
-    if (rc == GLIM_OK) rc = glim_chat_render(&p, c->s->e->chat, messages, tools, opt, &err);
+    glim_status rc = glim_engine_can_chat(c->b->e, &err);
+    if (rc == GLIM_OK) rc = glim_chat_render(&p, c->b->e->chat, messages, tools, opt, &err);
     bool ok = rc == GLIM_OK && check_bytes(c, p.text.len, param);
-    if (ok) rc = glim_prompt_encode(&p, c->s->e->tok, ids, &err);
+    if (ok) rc = glim_prompt_encode(&p, c->b->e->tok, ids, &err);
     *in_reasoning = p.in_reasoning;
     glim_prompt_free(&p);
     if (rc != GLIM_OK) return glim_api_from(&c->error, &err, param);
@@ -69,6 +69,6 @@ bool glim_prompt_chat(glim_call *c, const json_t *messages, const json_t *tools,
 bool glim_prompt_text(glim_call *c, const char *text, size_t n, const char *param, glim_ids *ids) {
     glim_err err = {0};
     if (!check_bytes(c, n, param)) return false;
-    if (glim_tok_encode(c->s->e->tok, text, n, GLIM_TOK_PREFIX, ids, &err) != GLIM_OK) return glim_api_from(&c->error, &err, param);
+    if (glim_tok_encode(c->b->e->tok, text, n, GLIM_TOK_PREFIX, ids, &err) != GLIM_OK) return glim_api_from(&c->error, &err, param);
     return glim_prompt_fits(c, ids, param);
 }

@@ -21,7 +21,7 @@ static void look(void *ctx, const char *name, const char *folder, size_t bytes) 
 
 static bool has(glim_call *c, const char *name) {
     lookup l = {.name = name};
-    glim_sched_adapters(c->s->d, look, &l);
+    glim_sched_adapters(c->b->d, look, &l);
     return l.found;
 }
 
@@ -39,11 +39,11 @@ static bool load(glim_call *c, const json_t *body) {
         !glim_field_bool(body, "load_inplace", &again, &c->error))
         return false;
     if (glim_store_check_text(name, GLIM_STORE_NAME, "\"lora_name\"", &err) != GLIM_OK) return glim_api_from(&c->error, &err, "lora_name");
-    if (strcmp(name, c->s->facts.model) == 0)
+    if (strcmp(name, c->b->facts.model) == 0)
         return glim_api_fail(&c->error, 400, "invalid_value", "lora_name", "\"lora_name\": \"%.128s\" is the base model's name", name);
     if (!again && has(c, name))
         return glim_api_fail(&c->error, 400, "invalid_value", "lora_name", "there is an adapter \"%.128s\" already: \"load_inplace\": true replaces it", name);
-    if (glim_sched_add_adapter(c->s->d, name, path, &err) != GLIM_OK) {
+    if (glim_sched_add_adapter(c->b->d, name, path, &err) != GLIM_OK) {
         glim_api_from(&c->error, &err, "lora_path");
         if (c->error.status == 500) c->error.status = 400; /* an adapter of another model, a file that cannot be read */
         if (err.code == GLIM_E_NOT_FOUND) c->error.code = "adapter_not_found";
@@ -56,7 +56,7 @@ static bool load(glim_call *c, const json_t *body) {
 
 static bool unload(glim_call *c, const char *name, const char *param) {
     glim_err err = {0};
-    if (glim_sched_remove_adapter(c->s->d, name, &err) != GLIM_OK) {
+    if (glim_sched_remove_adapter(c->b->d, name, &err) != GLIM_OK) {
         if (err.code == GLIM_E_NOT_FOUND) return glim_api_fail(&c->error, 404, "model_not_found", param, "there is no adapter \"%.128s\"", name);
         return glim_api_from(&c->error, &err, param);
     }
@@ -83,7 +83,7 @@ bool glim_route_adapter_unload(glim_call *c) {
 }
 
 bool glim_route_adapter_delete(glim_call *c) {
-    if (strcmp(c->arg, c->s->facts.model) == 0)
+    if (strcmp(c->arg, c->b->facts.model) == 0)
         return glim_api_fail(&c->error, 400, "unsupported_value", "model", "\"%.128s\" is the base model; only adapters can be deleted", c->arg);
     if (!unload(c, c->arg, "model")) return false;
     glim_buf_puts(&c->reply, "{\"id\": ");
@@ -104,7 +104,7 @@ static void put(void *ctx, const char *name, const char *folder, size_t bytes) {
 bool glim_route_adapter_list(glim_call *c) {
     lookup l = {.b = &c->reply};
     glim_buf_puts(l.b, "{\"object\": \"list\", \"data\": [");
-    glim_sched_adapters(c->s->d, put, &l);
+    glim_sched_adapters(c->b->d, put, &l);
     glim_buf_puts(l.b, "]}");
     return true;
 }

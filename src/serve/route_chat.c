@@ -14,7 +14,7 @@ typedef struct task {
 
 /* Only the templates of 4.5 and later let a reply begin with <think> by itself. */
 static glim_constraint_think think_of(const glim_call *c, const glim_ask *a, bool in_reasoning) {
-    glim_chat_kind k = c->s->e->chat;
+    glim_chat_kind k = c->b->e->chat;
     if (in_reasoning) return GLIM_THINK_OPENED;
     return (k == GLIM_CHAT_GLM45 || k == GLIM_CHAT_GLM47 || k == GLIM_CHAT_GLM41V) && a->thinking >= 0 ? GLIM_THINK_MAY : GLIM_THINK_NONE;
 }
@@ -22,9 +22,9 @@ static glim_constraint_think think_of(const glim_call *c, const glim_ask *a, boo
 bool glim_chat_constrain(glim_call *c, const glim_ask *a, bool in_reasoning, glim_mask_hook *hook) {
     glim_err err = {0};
     glim_constraint_spec spec = {.schema = a->schema, .json_object = a->json_object, .lenient = a->schema && !a->schema_strict,
-                                 .tools = a->tools, .tool_choice = a->tool_choice, .single_call = a->single_call, .kind = c->s->e->chat,
+                                 .tools = a->tools, .tool_choice = a->tool_choice, .single_call = a->single_call, .kind = c->b->e->chat,
                                  .think = think_of(c, a, in_reasoning)};
-    if (glim_grammar_hook(c->s, &spec, hook, &err) == GLIM_OK) return true;
+    if (glim_grammar_hook(c->b, &spec, hook, &err) == GLIM_OK) return true;
     return glim_api_from(&c->error, &err, a->schema || a->json_object ? "response_format" : "tools");
 }
 
@@ -45,7 +45,7 @@ static bool make_unit(glim_call *c, task *t, size_t i) {
     }
     if (!t->has_out) {
         t->has_out = true; /* half made is freed too */
-        if (glim_out_init(&t->out, a, c->s->e, c->model, c->s->fingerprint, in_reasoning, &err) != GLIM_OK) return glim_api_from(&c->error, &err, NULL);
+        if (glim_out_init(&t->out, a, c->b->e, c->model, c->b->fingerprint, in_reasoning, &err) != GLIM_OK) return glim_api_from(&c->error, &err, NULL);
     }
     u->r = (glim_request){.sample = a->sample, .max_tokens = a->max_tokens, .n = a->n, .stop = a->stop, .n_stop = a->n_stop, .for_reply = a->chat,
                           .logprobs = a->logprobs, .top_logprobs = a->top_logprobs, .prompt_logprobs = a->echo && a->logprobs,
@@ -59,8 +59,8 @@ static void echo(glim_call *c, task *t, size_t i) {
     glim_buf text = {0};
     const glim_ids *ids = &c->units[i].ids;
     const int32_t *prefix;
-    size_t skip = t->ask.prompts[i].text ? glim_tok_prefix(c->s->e->tok, &prefix) : 0; /* ours, not the client's */
-    glim_tok_decode(c->s->e->tok, ids->v + skip, ids->n - skip, true, &text);
+    size_t skip = t->ask.prompts[i].text ? glim_tok_prefix(c->b->e->tok, &prefix) : 0; /* ours, not the client's */
+    glim_tok_decode(c->b->e->tok, ids->v + skip, ids->n - skip, true, &text);
     for (size_t k = 0; k < t->ask.n; k++) glim_out_echo(&t->out, i * t->ask.n + k, glim_buf_cstr(&text), text.len);
     glim_buf_free(&text);
 }
@@ -76,7 +76,7 @@ static bool prepare(glim_call *c, bool chat) {
         json_decref(body);
         return false;
     }
-    if (!(chat ? glim_ask_chat(a, body, &c->s->facts, &c->error) : glim_ask_completion(a, body, &c->s->facts, &c->error))) return false;
+    if (!(chat ? glim_ask_chat(a, body, &c->b->facts, &c->error) : glim_ask_completion(a, body, &c->b->facts, &c->error))) return false;
     if (!c->model && !glim_call_model(c, a->model)) return false;
     c->stream = a->stream;
     if (!glim_call_units(c, chat ? 1 : a->n_prompts)) return false;

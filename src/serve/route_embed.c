@@ -30,9 +30,9 @@ static bool read_ids(glim_call *c, const json_t *v, const char *place, glim_ids 
         const json_t *id = json_array_get(v, i);
         if (!json_is_integer(id)) return glim_field_type_error(&c->error, place, id, "token ids");
         int64_t t = json_integer_value(id);
-        if (t < 0 || (uint64_t)t >= c->s->facts.n_vocab)
+        if (t < 0 || (uint64_t)t >= c->b->facts.n_vocab)
             return glim_api_fail(&c->error, 400, "invalid_value", place, "\"%s\": got token id %lld, want 0 to %zu", place, (long long)t,
-                                 c->s->facts.n_vocab - 1);
+                                 c->b->facts.n_vocab - 1);
         if (glim_ids_push(ids, (int32_t)t, &err) != GLIM_OK) return glim_api_from(&c->error, &err, place);
     }
     return glim_prompt_fits(c, ids, place);
@@ -67,7 +67,7 @@ static bool read_inputs(glim_call *c, task *t) {
 bool glim_embed_prepare(glim_call *c) {
     const char *format = NULL, *pooling = NULL;
     int64_t dims = 0;
-    size_t n_embd = c->s->e->model->cfg.n_embd;
+    size_t n_embd = c->b->e->model->cfg.n_embd;
     json_t *body = glim_call_json(c);
     if (!body) return false;
     glim_buf_free(&c->body);

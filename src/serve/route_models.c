@@ -12,7 +12,7 @@ typedef struct listing {
 
 static void put(listing *l, const char *id, const char *parent) {
     const glim_server *s = l->c->s;
-    const glim_model *m = s->e->model;
+    const glim_model *m = l->c->b->e->model;
     if (l->only && strcmp(l->only, id) != 0) return;
     if (l->n++) glim_buf_puts(l->b, ", ");
     glim_buf_puts(l->b, "{\"id\": ");
@@ -23,20 +23,20 @@ static void put(listing *l, const char *id, const char *parent) {
         glim_json_put_str(l->b, parent, strlen(parent));
     }
     glim_buf_printf(l->b, ", \"max_model_len\": %zu, \"meta\": {\"ctx\": %zu, \"params\": %llu, \"quant\": \"%s\", \"vocab\": %zu, \"chat_template\": ",
-                    s->facts.n_ctx, s->facts.n_ctx, (unsigned long long)m->n_params, glim_dtype_of(m->plan.weight_type)->name, s->facts.n_vocab);
-    if (s->e->chat == GLIM_CHAT_NONE) glim_buf_puts(l->b, "null}}");
-    else glim_buf_printf(l->b, "\"%s\"}}", glim_chat_name(s->e->chat));
+                    l->c->b->facts.n_ctx, l->c->b->facts.n_ctx, (unsigned long long)m->n_params, glim_dtype_of(m->plan.weight_type)->name, l->c->b->facts.n_vocab);
+    if (l->c->b->e->chat == GLIM_CHAT_NONE) glim_buf_puts(l->b, "null}}");
+    else glim_buf_printf(l->b, "\"%s\"}}", glim_chat_name(l->c->b->e->chat));
 }
 
 static void put_adapter(void *ctx, const char *name, const char *folder, size_t bytes) {
     listing *l = ctx;
     (void)folder, (void)bytes;
-    put(l, name, l->c->s->facts.model);
+    put(l, name, l->c->b->facts.model);
 }
 
 static void put_all(listing *l) {
-    put(l, l->c->s->facts.model, NULL);
-    glim_sched_adapters(l->c->s->d, put_adapter, l);
+    put(l, l->c->b->facts.model, NULL);
+    glim_sched_adapters(l->c->b->d, put_adapter, l);
 }
 
 enum MHD_Result glim_route_models(glim_call *c) {
@@ -53,6 +53,6 @@ enum MHD_Result glim_route_model(glim_call *c) {
     listing l = {.c = c, .b = &b, .only = c->arg};
     put_all(&l);
     if (l.n) return glim_call_ok(c, &b);
-    glim_api_fail(&c->error, 404, "model_not_found", "model", "there is no model \"%.200s\" here: want \"%s\"", c->arg, c->s->facts.model);
+    glim_api_fail(&c->error, 404, "model_not_found", "model", "there is no model \"%.200s\" here: want \"%s\"", c->arg, c->b->facts.model);
     return glim_call_fail(c);
 }

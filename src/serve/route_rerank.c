@@ -78,7 +78,7 @@ static bool judge_prompt(glim_call *c, const task *t, const char *query, size_t 
 static bool first_id(glim_call *c, const char *word, glim_bias *out) {
     glim_ids ids = {0};
     glim_err err = {0};
-    glim_status rc = glim_tok_encode(c->s->e->tok, word, strlen(word), 0, &ids, &err);
+    glim_status rc = glim_tok_encode(c->b->e->tok, word, strlen(word), 0, &ids, &err);
     *out = (glim_bias){ids.n ? ids.v[0] : 0, 1e4f};
     glim_ids_free(&ids);
     return rc == GLIM_OK || glim_api_from(&c->error, &err, NULL);
@@ -100,7 +100,7 @@ static bool judge_units(glim_call *c, task *t, const char *query) {
 static bool embed_units(glim_call *c, task *t, const char *query) {
     glim_err err = {0};
     void *mem;
-    t->n_embd = c->s->e->model->cfg.n_embd;
+    t->n_embd = c->b->e->model->cfg.n_embd;
     if (!glim_call_units(c, t->n + 1)) return false;
     if (glim_try_calloc(&mem, (t->n + 1) * t->n_embd, sizeof(float), "embeddings", &err) != GLIM_OK) return glim_api_from(&c->error, &err, NULL);
     t->query = mem;
@@ -136,7 +136,7 @@ bool glim_rerank_prepare(glim_call *c) {
         return glim_api_fail(&c->error, 400, "invalid_value", "method", "\"method\": got \"%.100s\", want \"judge\" or \"embedding\"", method);
     if (!check_documents(c, t)) return false;
     t->top_n = top_n && (size_t)top_n < t->n ? (size_t)top_n : t->n;
-    t->judge = method ? strcmp(method, "judge") == 0 : c->s->e->chat != GLIM_CHAT_NONE;
+    t->judge = method ? strcmp(method, "judge") == 0 : c->b->e->chat != GLIM_CHAT_NONE;
     t->score = glim_xcalloc(t->n, sizeof *t->score);
     return t->judge ? judge_units(c, t, query) : embed_units(c, t, query);
 }

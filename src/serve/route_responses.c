@@ -23,7 +23,7 @@ static bool read_body(glim_call *c, task *t, glim_ids *ids, bool *in_reasoning) 
     if (!t->body) return false;
     glim_buf_free(&c->body);
     if (!glim_route_read_model(c, t->body) || !glim_responses_ask(t->body, &chat, &t->tools, &c->error)) return false;
-    bool ok = glim_ask_chat(&t->ask, chat, &c->s->facts, &c->error) &&
+    bool ok = glim_ask_chat(&t->ask, chat, &c->b->facts, &c->error) &&
               glim_prompt_chat(c, t->ask.messages, t->ask.tools, &(glim_chat_options){.thinking = t->ask.thinking}, "input", ids, in_reasoning);
     if (!ok) glim_responses_rename(&c->error);
     return ok;
@@ -39,7 +39,7 @@ bool glim_responses_prepare(glim_call *c) {
     if (!read_body(c, t, &u->ids, &in_reasoning)) return false;
     c->stream = a->stream;
     t->has_out = true; /* half made is freed too */
-    if (glim_out_init(&t->out, a, c->s->e, c->model, c->s->fingerprint, in_reasoning, &err) != GLIM_OK) return glim_api_from(&c->error, &err, NULL);
+    if (glim_out_init(&t->out, a, c->b->e, c->model, c->b->fingerprint, in_reasoning, &err) != GLIM_OK) return glim_api_from(&c->error, &err, NULL);
     glim_responses_out_init(&t->show, &t->out, t->body, t->tools, c->model);
     u->r = (glim_request){.sample = a->sample, .max_tokens = a->max_tokens, .n = 1, .stop = a->stop, .n_stop = a->n_stop, .for_reply = true};
     if (glim_chat_constrain(c, a, in_reasoning, &u->r.mask)) return true;

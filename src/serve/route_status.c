@@ -31,23 +31,23 @@ enum MHD_Result glim_route_metrics(glim_call *c) {
     glim_server *s = c->s;
     glim_buf b = {0}, running = {0}, waiting = {0};
     glim_metrics_now now = {.ledger_open = glim_ledger_open_count(s->store), .keys = glim_keyring_size(s->store), .started = (double)s->started};
-    glim_sched_stats_get(s->d, &now.sched);
+    glim_sched_stats_get(c->b->d, &now.sched);
     glim_store_commit_counts(s->store, &now.commits, &now.changes);
     for (const glim_conn *k = s->conns; k; k = k->next) now.connections++;
     for (const glim_call *k = s->calls; k; k = k->next) {
         now.calls++;
         if (!k->away && k->adapter && k->n_open) add_name(k->started ? &running : &waiting, k->adapter);
     }
-    if (pthread_mutex_trylock(&s->grammar_mu) == 0) { /* held while the vocabulary is prepared: nobody waits for a figure */
+    if (pthread_mutex_trylock(&c->b->grammar_mu) == 0) { /* held while the vocabulary is prepared: nobody waits for a figure */
         glim_constraint_cache_stats g = {0};
-        if (s->grammars) g = glim_constraint_cache_look(s->grammars);
-        pthread_mutex_unlock(&s->grammar_mu);
+        if (c->b->grammars) g = glim_constraint_cache_look(c->b->grammars);
+        pthread_mutex_unlock(&c->b->grammar_mu);
         now.grammars = g.n, now.grammar_bytes = g.bytes, now.grammar_hits = g.hits, now.grammar_misses = g.misses;
     }
     now.max_adapters = now.sched.adapters;
     now.running_adapters = glim_buf_cstr(&running);
     now.waiting_adapters = glim_buf_cstr(&waiting);
-    glim_metrics_write(&s->metrics, &now, s->facts.model, &b);
+    glim_metrics_write(&s->metrics, &now, c->b->facts.model, &b);
     glim_buf_free(&running);
     glim_buf_free(&waiting);
     return glim_call_reply(c, 200, "text/plain; version=0.0.4; charset=utf-8", &b);

@@ -19,15 +19,15 @@ static bool tokenize_body(glim_call *c, const json_t *body, glim_ids *ids) {
             json_decref(clean);
             return false;
         }
-        rc = glim_engine_can_chat(c->s->e, &err);
-        if (rc == GLIM_OK) rc = glim_chat_render(&p, c->s->e->chat, clean, NULL, &(glim_chat_options){0}, &err);
-        if (rc == GLIM_OK) rc = glim_prompt_encode(&p, c->s->e->tok, ids, &err);
+        rc = glim_engine_can_chat(c->b->e, &err);
+        if (rc == GLIM_OK) rc = glim_chat_render(&p, c->b->e->chat, clean, NULL, &(glim_chat_options){0}, &err);
+        if (rc == GLIM_OK) rc = glim_prompt_encode(&p, c->b->e->tok, ids, &err);
         glim_prompt_free(&p);
         json_decref(clean);
     } else {
         if (!v) return glim_api_fail(&c->error, 400, "missing_required_parameter", "prompt", "\"prompt\" is missing");
         if (!json_is_string(v)) return glim_field_type_error(&c->error, "prompt", v, "a string");
-        rc = glim_tok_encode(c->s->e->tok, json_string_value(v), json_string_length(v), prefix ? GLIM_TOK_PREFIX : 0, ids, &err);
+        rc = glim_tok_encode(c->b->e->tok, json_string_value(v), json_string_length(v), prefix ? GLIM_TOK_PREFIX : 0, ids, &err);
     }
     return rc == GLIM_OK || glim_api_from(&c->error, &err, messages ? "messages" : "prompt");
 }
@@ -38,7 +38,7 @@ bool glim_route_tokenize(glim_call *c) {
     glim_buf *b = &c->reply;
     bool ok = body && tokenize_body(c, body, &ids);
     if (ok) {
-        glim_buf_printf(b, "{\"count\": %zu, \"max_model_len\": %zu, \"tokens\": [", ids.n, c->s->facts.n_ctx);
+        glim_buf_printf(b, "{\"count\": %zu, \"max_model_len\": %zu, \"tokens\": [", ids.n, c->b->facts.n_ctx);
         for (size_t i = 0; i < ids.n; i++) glim_buf_printf(b, i ? ", %d" : "%d", ids.v[i]);
         glim_buf_puts(b, "]}");
     }
@@ -54,13 +54,13 @@ static bool detokenize_body(glim_call *c, const json_t *body, glim_buf *text) {
     for (size_t i = 0; i < json_array_size(v); i++) {
         const json_t *t = json_array_get(v, i);
         int64_t id = json_integer_value(t);
-        if (!json_is_integer(t) || id < 0 || (uint64_t)id >= c->s->facts.n_vocab) {
+        if (!json_is_integer(t) || id < 0 || (uint64_t)id >= c->b->facts.n_vocab) {
             char place[40];
             snprintf(place, sizeof place, "tokens[%zu]", i);
             if (!json_is_integer(t)) return glim_field_type_error(&c->error, place, t, "a token id");
-            return glim_api_fail(&c->error, 400, "invalid_value", place, "\"%s\": got %lld, want 0 to %zu", place, (long long)id, c->s->facts.n_vocab - 1);
+            return glim_api_fail(&c->error, 400, "invalid_value", place, "\"%s\": got %lld, want 0 to %zu", place, (long long)id, c->b->facts.n_vocab - 1);
         }
-        glim_tok_decode(c->s->e->tok, &(int32_t){(int32_t)id}, 1, true, text);
+        glim_tok_decode(c->b->e->tok, &(int32_t){(int32_t)id}, 1, true, text);
     }
     return true;
 }

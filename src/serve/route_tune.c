@@ -117,8 +117,8 @@ static bool check_rows(glim_call *c, const glim_file *f, const char *param, bool
     glim_err err = {0};
     glim_dataset *d = NULL;
     glim_data_report report = {0};
-    glim_data_params p = {.tok = c->s->e->tok, .config = &c->s->e->model->cfg, .chat = c->s->e->chat, .format = dpo ? GLIM_DATA_PREFERENCE : GLIM_DATA_GUESS,
-                          .max_tokens = c->s->facts.n_ctx, .cut = GLIM_CUT_END};
+    glim_data_params p = {.tok = c->b->e->tok, .config = &c->b->e->model->cfg, .chat = c->b->e->chat, .format = dpo ? GLIM_DATA_PREFERENCE : GLIM_DATA_GUESS,
+                          .max_tokens = c->b->facts.n_ctx, .cut = GLIM_CUT_END};
     if (!read_head(c, f, &text, &cut)) return glim_buf_free(&text), false;
     size_t at = 0;
     while (at < text.len && strchr(" \t\r\n", text.s[at])) at++;
@@ -181,7 +181,7 @@ bool glim_tune_create(glim_call *c) {
     glim_buf said = {0};
     bool ok = spec != NULL && glim_route_read_model(c, body);
     if (ok && c->adapter)
-        ok = glim_api_fail(&c->error, 400, "unsupported_value", "model", "\"model\": \"%.128s\" is an adapter; jobs begin from the base model \"%s\"", c->model, c->s->facts.model);
+        ok = glim_api_fail(&c->error, 400, "unsupported_value", "model", "\"model\": \"%.128s\" is an adapter; jobs begin from the base model \"%s\"", c->model, c->b->facts.model);
     const char *type = json_string_value(json_object_get(json_object_get(spec, "method"), "type"));
     bool dpo = type && strcmp(type, "dpo") == 0;
     ok = ok && check_file(c, spec, "training_file", "training_sha256", dpo, &said) &&

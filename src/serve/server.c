@@ -26,38 +26,6 @@
 
 /* ---- opening ---- */
 
-static void ring(void *ctx) {
-    uint64_t one = 1;
-    ssize_t n = write(((glim_server *)ctx)->bell, &one, sizeof one);
-    (void)n; /* full means that it rings already */
-}
-
-/* What decides the text of an answer beside the request: build, weights, their type, the kernels. FNV-1a. */
-static void make_fingerprint(glim_server *s) {
-    const glim_model *m = s->e->model;
-    char text[512];
-    snprintf(text, sizeof text, "%s|%s|%s|%s|%s|%llu|%zu", GLIM_VERSION, s->facts.model, m->k->name, glim_dtype_of(m->plan.weight_type)->name,
-             glim_dtype_of(m->plan.kv_type)->name, (unsigned long long)m->n_params, m->cfg.n_vocab);
-    uint64_t h = 0xcbf29ce484222325u;
-    for (const char *p = text; *p; p++) h = (h ^ (unsigned char)*p) * 0x100000001b3u;
-    snprintf(s->fingerprint, sizeof s->fingerprint, "fp_%016llx", (unsigned long long)h);
-}
-
-static void learn_facts(glim_server *s) {
-    const glim_config *c = &s->e->model->cfg;
-    s->facts = (glim_ask_facts){.model = s->p.model ? s->p.model : "model", .mirror_reasoning = s->p.mirror_reasoning, .n_vocab = glim_tok_n(s->e->tok),
-                                .n_ctx = s->e->model->plan.n_ctx, .defaults = glim_engine_defaults(s->e)};
-    /* OpenAI's defaults where the checkpoint says nothing. */
-    if (c->temperature < 0 && !(c->has_do_sample && !c->do_sample)) s->facts.defaults.temperature = 1;
-    if (c->top_p <= 0) s->facts.defaults.top_p = 1;
-    s->max_piece = 1;
-    for (size_t i = 0; i < s->facts.n_vocab; i++) {
-        size_t n = 0;
-        if (glim_tok_piece(s->e->tok, (int32_t)i, &n) && n > s->max_piece) s->max_piece = n;
-    }
-    make_fingerprint(s);
-}
-
 __attribute__((format(printf, 2, 0))) static void library_says(void *ctx, const char *fmt, va_list ap) {
     char text[256];
     (void)ctx;
@@ -125,28 +93,21 @@ glim_status glim_server_open(glim_server **out, glim_engine *e, glim_store *stor
     if (s->p.drain_s <= 0) s->p.drain_s = 30;
     if (s->p.request_s <= 0) s->p.request_s = 60;
     if (s->p.ping_s <= 0) s->p.ping_s = 15;
-    s->e = e;
     s->store = store;
-    pthread_mutex_init(&s->grammar_mu, NULL);
     s->started = (int64_t)time(NULL);
     s->ep = epoll_create1(EPOLL_CLOEXEC);
     s->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     glim_metrics_init(&s->metrics);
-    learn_facts(s);
-    s->box = glim_outbox_new(ring, s);
     glim_status rc = GLIM_OK;
-    glim_sched_params sp = {.max_running = p->max_running, .max_waiting = p->max_waiting, .no_prefix = p->no_prefix,
-                            .snapshot_dir = p->snapshot_dir, .max_draft = p->no_guess ? -1 : 0};
     if (s->ep < 0 || s->bell < 0) rc = glim_fail_errno(err, GLIM_E_IO, errno, "could not make the server's event queue");
-    if (rc == GLIM_OK) rc = glim_sched_open(&s->d, e, &sp, err);
-    for (size_t i = 0; i < p->n_adapters && rc == GLIM_OK; i++) rc = glim_sched_add_adapter(s->d, p->adapters[i].name, p->adapters[i].folder, err);
-    if (rc == GLIM_OK) rc = glim_sched_start(s->d, err);
+    if (rc == GLIM_OK) rc = glim_backend_open(&s->b, s, e, p->open_model != NULL, err);
     if (rc == GLIM_OK) rc = glim_desk_open(s, err);
     if (rc == GLIM_OK) rc = listen_on(s, err);
     if (rc == GLIM_OK && (!watch(s, s->bell, &s->bell) ||
                           !watch(s, MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, &s->daemon)))
         rc = glim_fail_errno(err, GLIM_E_IO, errno, "could not watch the server's sockets");
     if (rc != GLIM_OK) {
+        if (s->b) s->b->own = false; /* still the caller's */
         glim_server_close(s);
         return rc;
     }
@@ -158,32 +119,10 @@ int glim_server_port(const glim_server *s) { return s->port; }
 
 /* ---- reload ---- */
 
-/* Reads the folders beside the loop; requests that run keep what they began with. */
-static void *reload(void *ctx) {
-    glim_server *s = ctx;
-    for (size_t i = 0; i < s->p.n_adapters; i++) {
-        glim_err err = {0};
-        const glim_server_adapter *a = &s->p.adapters[i];
-        if (glim_sched_add_adapter(s->d, a->name, a->folder, &err) == GLIM_OK) glim_log(GLIM_INFO, "serve", "reloaded adapter=%s", a->name);
-        else glim_log(GLIM_ERROR, "serve", "adapter \"%s\" stays as it was: %s", a->name, err.msg);
-    }
-    glim_log(GLIM_INFO, "serve", "reload is over, keys=%zu", glim_keyring_size(s->store));
-    atomic_store(&s->reloaded, true);
-    return NULL;
-}
-
-static void end_reload(glim_server *s) {
-    if (s->reloading) pthread_join(s->reloader, NULL);
-    s->reloading = false;
-}
-
 static void begin_reload(glim_server *s) {
     glim_err err = {0};
     if (s->tls && glim_tls_reload(s->tls, &err) != GLIM_OK) glim_log(GLIM_ERROR, "tls", "the certificate stays as it was: %s", err.msg);
-    if (s->reloading && !atomic_load(&s->reloaded)) return; /* one at a time */
-    end_reload(s);
-    atomic_store(&s->reloaded, false);
-    s->reloading = pthread_create(&s->reloader, NULL, reload, s) == 0;
+    glim_reload_begin(s);
 }
 
 /* ---- the loop ---- */
@@ -207,7 +146,8 @@ static void pump_all(glim_server *s) {
     (void)got;
     glim_mail_read(s);
     glim_stream *st;
-    while ((st = glim_outbox_next(s->box))) glim_call_pump(glim_stream_user(st));
+    while ((st = glim_outbox_next(s->b->box))) glim_call_pump(glim_stream_user(st));
+    while (s->old && (st = glim_outbox_next(s->old->box))) glim_call_pump(glim_stream_user(st));
 }
 
 static void timers(glim_server *s, double now) {
@@ -260,6 +200,7 @@ glim_status glim_server_run(glim_server *s, glim_err *err) {
             if (ev[i].data.ptr != &s->bell && ev[i].data.ptr != &s->daemon) hung_up(ev[i].data.ptr);
         if (s->p.stop && s->p.stop(s->p.stop_ctx)) begin_drain(s, now);
         if (s->p.reload && s->p.reload(s->p.stop_ctx)) begin_reload(s);
+        glim_backend_turn(s);
         pump_all(s);
         hungry = feed(s);
         MHD_run(s->daemon);
@@ -280,18 +221,21 @@ void glim_server_close(glim_server *s) {
         MHD_stop_daemon(s->daemon);
     }
     for (glim_call *c = s->calls; c; c = c->next) c->gone = true, c->conn = NULL;
-    end_reload(s);
+    atomic_store(&s->closing, true);
+    glim_reload_end(s);
     if (s->desk) glim_desk_close(s);
-    glim_sched_close(s->d); /* every stream ends */
+    glim_backend *const all[] = {s->b, s->old, atomic_exchange(&s->incoming, NULL)};
+    for (size_t i = 0; i < GLIM_COUNT(all); i++)
+        if (all[i]) {
+            glim_sched_close(all[i]->d); /* every stream ends */
+            all[i]->d = NULL;
+        }
     for (glim_call *c = s->calls, *next; c; c = next) {
         next = c->next;
         glim_call_pump(c); /* settles and frees it */
     }
     glim_tls_close(s->tls);
-    glim_outbox_free(s->box);
-    glim_constraint_cache_free(s->grammars);
-    glim_constraint_vocab_free(s->vocab);
-    pthread_mutex_destroy(&s->grammar_mu);
+    for (size_t i = 0; i < GLIM_COUNT(all); i++) glim_backend_close(all[i]);
     if (s->ep >= 0) close(s->ep);
     if (s->bell >= 0) close(s->bell);
     free(s);

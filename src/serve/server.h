@@ -50,9 +50,13 @@ typedef struct glim_server_params {
     void *stop_ctx;
     /* Asked as often: true reads the certificate and the adapters' folders again (keys need no asking). Gets stop_ctx. May be NULL. */
     bool (*reload)(void *ctx);
+    /* Part of a reload, on a thread of its own: the model anew, or GLIM_OK with *out NULL if it is what it was. New requests then
+     * go to it, those that run end on the old one. NULL: the model stays. Gets stop_ctx. */
+    glim_status (*open_model)(void *ctx, glim_engine **out, glim_err *err);
 } glim_server_params;
 
-/* e and store (an owner, started) are borrowed and must outlive the server. Starts a scheduler, and listens when it
+/* e and store (an owner, started) are borrowed and must outlive the server; with open_model e is the server's once this
+ * succeeds. Starts a scheduler, and listens when it
  * returns. Errors: GLIM_E_ARG (the address, a certificate), GLIM_E_NET (the port is taken), those of glim_sched_open and
  * glim_sched_add_adapter. */
 glim_status glim_server_open(glim_server **out, glim_engine *e, glim_store *store, const glim_server_params *p, glim_err *err);

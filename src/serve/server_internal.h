@@ -5,6 +5,7 @@
  *   reply.c    replies and errors                     desk.c     threads that read bodies, mail back to the loop
  *   work.c     a call that the engine works for       grammar.c  masks for constrained decoding
  *   routes.c   the table; route_*.c one route each
+ *   backend.c  the model, and putting another in its place while requests run
  *
  * Threads    everything runs in the thread of glim_server_run but for a route's `prepare` and `work`, which run on a
  *            desk thread. A call belongs to one thread at a time: glim_desk_put hands it over, glim_mail_put back. */
@@ -68,6 +69,7 @@ struct glim_route {
 /* One HTTP request. Freed when connection, desk, ledger and engine are through with it. */
 struct glim_call {
     struct glim_server *s;
+    struct glim_backend *b;      /* the model that was there when it came; kept to its end */
     struct MHD_Connection *conn; /* NULL: over */
     struct glim_conn *link;
     glim_call_state state;
@@ -128,12 +130,31 @@ typedef struct glim_conn {
     struct glim_conn *prev, *next;
 } glim_conn;
 
+/* A loaded model and what follows from it (backend.c). */
+typedef struct glim_backend {
+    struct glim_server *s;
+    glim_engine *e;
+    bool own;          /* e is ours to free */
+    glim_sched *d;
+    glim_outbox *box;
+    glim_ask_facts facts;
+    char fingerprint[32];
+    size_t max_piece;  /* bytes of the longest token */
+    size_t refs;       /* calls */
+    _Atomic bool unused; /* it was replaced, and its last call is gone */
+
+    pthread_mutex_t grammar_mu; /* while these two are made, when first needed */
+    glim_constraint_vocab *vocab;
+    glim_constraint_cache *grammars;
+} glim_backend;
+
 struct glim_server {
     glim_server_params p;
-    glim_engine *e;
-    glim_sched *d;
+    glim_backend *b;   /* of new calls */
+    glim_backend *old; /* was replaced and still has calls; NULL: none. The loop's */
+    _Atomic(glim_backend *) incoming; /* from the reloader */
+    _Atomic bool closing;
     glim_store *store;
-    glim_outbox *box;
     struct MHD_Daemon *daemon;
     struct glim_tls *tls; /* NULL: none */
     int port, ep, bell;
@@ -141,23 +162,26 @@ struct glim_server {
     bool draining;
     double drain_until;
     int64_t started;
-    char fingerprint[32];
-    glim_ask_facts facts;
     glim_metrics metrics;
     glim_call *calls;
     glim_conn *conns;
-    size_t max_piece; /* bytes of the longest token */
 
     struct glim_desk *desk;
     pthread_t reloader;
     bool reloading; /* there is a reloader to join */
+    bool reload_again; /* it was asked for once more meanwhile */
     _Atomic bool reloaded; /* and it is through */
     size_t n_away;    /* calls at a desk or the ledger */
-
-    pthread_mutex_t grammar_mu; /* while these two are made, when first needed */
-    glim_constraint_vocab *vocab;
-    glim_constraint_cache *grammars;
 };
+
+/* backend.c. With `own` the engine is freed with it. */
+glim_status glim_backend_open(glim_backend **out, glim_server *s, glim_engine *e, bool own, glim_err *err);
+void glim_backend_close(glim_backend *b); /* takes NULL; its scheduler may be closed already (d NULL) */
+glim_backend *glim_backend_take(glim_server *s);
+void glim_backend_drop(glim_backend *b);
+void glim_backend_turn(glim_server *s); /* the loop, once a turn, with nothing of the old one in hand */
+void glim_reload_begin(glim_server *s);
+void glim_reload_end(glim_server *s);
 
 /* conn.c */
 enum MHD_Result glim_conn_request(void *ctx, struct MHD_Connection *conn, const char *url, const char *method, const char *version,
@@ -205,7 +229,7 @@ void glim_call_cancel(glim_call *c);
 void glim_call_tick(glim_call *c, double now);  /* pings, growth, revoked keys */
 
 /* grammar.c: the hook for a unit; no hook where nothing is to be enforced. Any thread. */
-glim_status glim_grammar_hook(glim_server *s, const glim_constraint_spec *spec, glim_mask_hook *hook, glim_err *err);
+glim_status glim_grammar_hook(glim_backend *b, const glim_constraint_spec *spec, glim_mask_hook *hook, glim_err *err);
 
 /* prompt.c: prompts to ids, on a desk. false: c->error with this param. */
 bool glim_prompt_chat(glim_call *c, const json_t *messages, const json_t *tools, const glim_chat_options *opt, const char *param, glim_ids *ids,

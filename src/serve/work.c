@@ -46,7 +46,7 @@ enum MHD_Result glim_call_begin(glim_call *c) {
             return glim_call_fail(c);
         }
         /* The scheduler has the last word; this is so that what it would refuse costs nothing. */
-        glim_sched_stats_get(s->d, &st);
+        glim_sched_stats_get(c->b->d, &st);
         if (st.waiting + s->n_away >= st.max_waiting) {
             glim_api_fail(&c->error, 429, "queue_full", NULL, "the queue is full: %zu requests are waiting", st.waiting + s->n_away);
             c->error.retry_ms = 1000;
@@ -90,7 +90,7 @@ static void reserve(glim_call *c) {
     bool open_end = false;
     for (size_t i = 0; i < c->n_units; i++) {
         const glim_unit *u = &c->units[i];
-        size_t room = c->s->facts.n_ctx > u->ids.n ? c->s->facts.n_ctx - u->ids.n : 1;
+        size_t room = c->b->facts.n_ctx > u->ids.n ? c->b->facts.n_ctx - u->ids.n : 1;
         r.prompt += (int64_t)u->ids.n;
         if (u->r.task != GLIM_TASK_GENERATE) continue;
         if (u->r.max_tokens == 0) open_end = true;
@@ -122,10 +122,10 @@ static bool submit(glim_call *c, glim_unit *u) {
     u->r.prompt = u->ids.v;
     u->r.n_prompt = u->ids.n;
     u->r.user = c;
-    u->r.outbox = c->s->box;
+    u->r.outbox = c->b->box;
     u->r.tenant = glim_call_tenant(c);
     u->r.adapter = c->adapter;
-    glim_status rc = glim_sched_submit(c->s->d, &u->r, &u->stream, &err);
+    glim_status rc = glim_sched_submit(c->b->d, &u->r, &u->stream, &err);
     if (rc != GLIM_OK) {
         if (rc == GLIM_E_LIMIT) return glim_api_fail(&c->error, 400, "context_length_exceeded", NULL, "%s", err.msg);
         return glim_api_from(&c->error, &err, NULL);

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import random
+import signal
 import socket
 import struct
 import sys
@@ -385,6 +386,81 @@ def adapters():
     check(call("DELETE", "/v1/models/start").json == {"id": "start", "object": "model", "deleted": True} and call("DELETE", "/v1/models/start").status == 404, "DELETE")
     check(call("DELETE", "/v1/models/" + model).status == 400, "the base model stays")
     check(text(model) == base, "as before")
+
+
+def reload():
+    """The model's files are replaced (by renames, as a deployment does) and SIGHUP sent, several times under load."""
+    pid, folder = int(given["pid"]), given["folder"]
+    file = os.path.join(folder, "model-00001-of-00002.safetensors")
+    first = open(file, "rb").read()
+    known = {}
+
+    def put(data):
+        with open(file + ".new", "wb") as f:
+            f.write(data)
+        os.rename(file + ".new", file)
+        os.kill(pid, signal.SIGHUP)
+
+    def settle(old):
+        for _ in range(600):
+            now = text(model)
+            if now != old:
+                return now
+            time.sleep(0.02)
+        check(False, "the new model never answers")
+
+    other = bytearray(first)
+    at = 8 + struct.unpack("<Q", first[:8])[0]
+    width = 4 if b'"F32"' in first[:at] else 2
+    for i in range(at + width - 1, len(other), 3 * width):  # the sign of every third value
+        other[i] ^= 0x80
+    other = bytes(other)
+    base = text(model)
+    check(post("/v1/load_lora_adapter", {"lora_name": "late", "lora_path": given["one"]}).status == 200, "an adapter at run time")
+    late = text("late")
+    bad, stop, n = [], threading.Event(), [0]
+
+    def client():
+        c = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        while not stop.is_set():
+            c.request("POST", "/v1/completions", json.dumps({"model": model, "prompt": "a b c", "max_tokens": 12, "temperature": 0, "ignore_eos": True}))
+            r = c.getresponse()
+            t = r.read()
+            if r.status != 200 or json.loads(t)["choices"][0]["text"] not in known:
+                bad.append(t)
+            n[0] += 1
+
+    # a stream that begins on the old model ends on it
+    long = {"model": model, "prompt": "a b c", "max_tokens": 1500, "temperature": 0, "ignore_eos": True}
+    want = post("/v1/completions", long).json["choices"][0]["text"]
+    known[base] = known[text(model)] = 1
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    c.request("POST", "/v1/completions", json.dumps({**long, "stream": True}))
+    s = c.getresponse()
+    head = s.read(100)
+    put(other)
+    changed = settle(base)
+    data = head + s.read()
+    got = "".join(json.loads(e[6:])["choices"][0]["text"] for e in data.decode().split("\n\n")[:-2] if e.startswith("data: "))
+    check(got == want, "the stream that ran was not disturbed", got[:50], want[:50])
+    known[changed] = 1
+    check("late" in [m["id"] for m in get("/v1/models").json["data"]] and text("late") != late and text("start") == text("late"), "adapters go along, on the new weights")
+    threads = [threading.Thread(target=client) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for i in range(3):
+        put(first if i % 2 == 0 else other)
+        check(settle(changed if i % 2 == 0 else base) == (base if i % 2 == 0 else changed), "turn %d" % i)
+    before = n[0]
+    os.kill(pid, signal.SIGHUP)  # nothing has changed
+    put(b"nonsense")  # refused: the server goes on with what it has
+    while n[0] < before + 50:
+        time.sleep(0.01)
+    check(text(model) == base, "a model that cannot be read changes nothing")
+    stop.set()
+    for t in threads:
+        t.join()
+    check(not bad and n[0] > 50, "no request was dropped", n[0], bad[:1])
 
 
 def scopes():

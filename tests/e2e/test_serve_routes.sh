@@ -8,6 +8,7 @@ stop_server() { [ -n "$server" ] && kill -9 "$server" 2> /dev/null; wait "$serve
 trap 'stop_server; rm -rf "$work"' EXIT
 
 start() { # ARGUMENTS...: sets server and port
+    : > "$work/serve.out" # the last one's port lies here
     "$GLIM" serve --port 0 --threads 1 "$@" > "$work/serve.out" 2> "$work/serve.err" &
     server=$!
     for _ in $(seq 1200); do
@@ -59,6 +60,14 @@ grep -q 'serving from-env ' "$work/serve.out" && ok || bad "the environment wins
 ends
 start "$fixtures/glm4moe-air" --name air # reasoning, and calls in the other syntax
 ask air responses
+ends
+
+# another model in place of this one
+mkdir "$work/model" && cp "$fixtures"/glm4/* "$work/model"
+start "$work/model" --name glm4 --adapter "start=$a/glm4-all"
+ask glm4 reload "pid=$server" "folder=$work/model" "one=$a/glm4-all"
+grep -q 'the model stays as it was' "$work/serve.err" && ok || bad "a bad model is told"
+[ "$(grep -c 'the old model is closed' "$work/serve.err")" -eq 4 ] && ok || { bad "old models are closed"; grep 'serve the' "$work/serve.err"; }
 ends
 
 # keys: scopes and tenants
