@@ -42,8 +42,8 @@ typedef struct header {
 /* A file of the folder. */
 typedef struct entry {
     glim_chain chain;
-    uint64_t used; /* order of use */
-    bool there;    /* false: a free slot */
+    uint64_t used;  /* order of use */
+    uint64_t bytes; /* other models' pages have other sizes; 0: a free slot */
 } entry;
 
 typedef struct job {
@@ -55,11 +55,12 @@ typedef struct job {
 
 struct glim_snapshot {
     char *dir;
-    size_t page_bytes, max_files;
+    size_t page_bytes, file_bytes, max_bytes; /* file_bytes: of one of our pages */
     glim_chain key; /* of the model, build, kernel set, KV type */
     entry *slots;   /* [n_slots] open addressing by chain; a power of two */
     size_t n_slots;
     _Atomic size_t n_files;
+    _Atomic uint64_t bytes; /* of all files */
     uint64_t clock;
 
     pthread_t thread;
@@ -98,30 +99,32 @@ static entry *slot_of(const glim_snapshot *s, const glim_chain *c) {
     uint64_t h;
     memcpy(&h, c->hash, sizeof h); /* a SHA-256 is its own hash */
     size_t i = (size_t)h & (s->n_slots - 1);
-    while (s->slots[i].there && memcmp(&s->slots[i].chain, c, sizeof *c) != 0) i = (i + 1) & (s->n_slots - 1);
+    while (s->slots[i].bytes && memcmp(&s->slots[i].chain, c, sizeof *c) != 0) i = (i + 1) & (s->n_slots - 1);
     return &s->slots[i];
 }
 
-static void index_add(glim_snapshot *s, const glim_chain *c) {
+static void index_add(glim_snapshot *s, const glim_chain *c, uint64_t bytes) {
     entry *e = slot_of(s, c);
-    if (!e->there) s->n_files++;
-    *e = (entry){.chain = *c, .used = ++s->clock, .there = true};
+    if (!e->bytes) s->n_files++;
+    s->bytes += bytes - e->bytes;
+    *e = (entry){.chain = *c, .used = ++s->clock, .bytes = bytes};
 }
 
 /* Removes and closes the gap, so that later entries of the same run are still found. */
 static void index_remove(glim_snapshot *s, const glim_chain *c) {
     entry *e = slot_of(s, c);
-    if (!e->there) return;
-    e->there = false;
+    if (!e->bytes) return;
+    s->bytes -= e->bytes;
+    e->bytes = 0;
     s->n_files--;
-    for (size_t i = (size_t)(e - s->slots + 1) & (s->n_slots - 1); s->slots[i].there; i = (i + 1) & (s->n_slots - 1)) {
+    for (size_t i = (size_t)(e - s->slots + 1) & (s->n_slots - 1); s->slots[i].bytes; i = (i + 1) & (s->n_slots - 1)) {
         entry moved = s->slots[i];
-        s->slots[i].there = false;
+        s->slots[i].bytes = 0;
         *slot_of(s, &moved.chain) = moved;
     }
 }
 
-bool glim_snapshot_has(const glim_snapshot *s, const glim_chain *c) { return slot_of(s, c)->there; }
+bool glim_snapshot_has(const glim_snapshot *s, const glim_chain *c) { return slot_of(s, c)->bytes > 0; }
 
 /* ---- the writer ---- */
 
@@ -194,43 +197,57 @@ static void enqueue(glim_snapshot *s, job *j) {
     pthread_mutex_unlock(&s->lock);
 }
 
-/* The least recently used files go until there is room for n_more. */
-static void make_room(glim_snapshot *s, size_t n_more) {
-    while (s->n_files + n_more > s->max_files && s->n_files > 0) {
-        const entry *oldest = NULL;
-        for (size_t i = 0; i < s->n_slots; i++)
-            if (s->slots[i].there && (!oldest || s->slots[i].used < oldest->used)) oldest = &s->slots[i];
-        job *j = glim_xcalloc(1, sizeof *j);
-        j->chain = oldest->chain;
-        j->remove = true;
-        index_remove(s, &j->chain);
-        enqueue(s, j);
+static void remove_entry(glim_snapshot *s, const entry *e) {
+    job *j = glim_xcalloc(1, sizeof *j);
+    j->chain = e->chain;
+    j->remove = true;
+    index_remove(s, &j->chain);
+    enqueue(s, j);
+}
+
+/* The least recently used files go until there is room for so many bytes. Looking for them costs a walk of the
+ * index, so a full folder loses some more than it must: 1 in 32 at a time. */
+static void make_room(glim_snapshot *s, uint64_t bytes) {
+    enum { MOST = 64 };
+    /* An index at most half full: only pages much smaller than 4 KiB get there before the bound of bytes. */
+    while ((s->bytes + bytes > s->max_bytes || (s->n_files + 1) * 2 > s->n_slots) && s->n_files > 0) {
+        const size_t want = s->n_files / 32 < 1 ? 1 : s->n_files / 32 < MOST ? s->n_files / 32 : MOST;
+        entry old[MOST]; /* the oldest so far, in order of use */
+        size_t n = 0;
+        for (size_t i = 0; i < s->n_slots; i++) {
+            const entry *e = &s->slots[i];
+            if (!e->bytes || (n == want && e->used > old[n - 1].used)) continue;
+            size_t at = n < want ? n++ : n - 1;
+            for (; at > 0 && old[at - 1].used > e->used; at--) old[at] = old[at - 1];
+            old[at] = *e;
+        }
+        for (size_t i = 0; i < n; i++) remove_entry(s, &old[i]);
     }
 }
 
 bool glim_snapshot_write(glim_snapshot *s, const glim_chain *c, const uint8_t *page) {
     entry *e = slot_of(s, c);
-    if (e->there) {
+    if (e->bytes) {
         e->used = ++s->clock;
         return false;
     }
     pthread_mutex_lock(&s->lock);
     bool behind = s->n_queued >= QUEUE_PAGES;
     pthread_mutex_unlock(&s->lock);
-    if (behind || s->max_files == 0) return false;
+    if (behind || s->max_bytes < s->file_bytes) return false;
     void *p;
     if (glim_try_calloc(&p, 1, sizeof(job) + s->page_bytes, "a snapshot", NULL) != GLIM_OK) return false;
     job *j = p;
     j->chain = *c;
     memcpy(j->page, page, s->page_bytes);
-    make_room(s, 1);
-    index_add(s, c);
+    make_room(s, s->file_bytes);
+    index_add(s, c, s->file_bytes);
     enqueue(s, j);
     return true;
 }
 
 bool glim_snapshot_write_last(glim_snapshot *s, const glim_chain *c, const uint8_t *page) {
-    if (s->n_files >= s->max_files) return false;
+    if (s->bytes + s->file_bytes > s->max_bytes) return false;
     pthread_mutex_lock(&s->lock);
     while (s->n_queued >= QUEUE_PAGES) pthread_cond_wait(&s->less, &s->lock);
     pthread_mutex_unlock(&s->lock);
@@ -263,7 +280,7 @@ bool glim_snapshot_read(glim_snapshot *s, const glim_chain *c, uint8_t *page) {
     struct stat st;
     uint8_t sum[32];
     bool ok = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == sizeof h + (uint64_t)s->page_bytes &&
-              read_all(fd, &h, sizeof h) && memcmp(h.magic, MAGIC, sizeof MAGIC) == 0 && h.version == VERSION &&
+              read_all(fd, &h, sizeof h) && memcmp(h.magic, MAGIC, sizeof MAGIC) == 0 && h.version == VERSION && h.reserved == 0 &&
               h.page_bytes == s->page_bytes && memcmp(&h.chain, c, sizeof *c) == 0 && read_all(fd, page, s->page_bytes);
     if (ok) {
         sha(sum, page, s->page_bytes, NULL, 0);
@@ -339,6 +356,7 @@ static bool parse_name(const char *name, glim_chain *c) {
 typedef struct found {
     glim_chain chain;
     struct timespec used;
+    uint64_t bytes;
 } found;
 
 static int by_use(const void *a, const void *b) {
@@ -363,6 +381,7 @@ static glim_status read_folder(glim_snapshot *s, glim_err *err) {
         if (!parse_name(e->d_name, &f.chain) || fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
             continue;
         f.used = st.st_mtim;
+        f.bytes = st.st_size > 0 ? (uint64_t)st.st_size : 1;
         if (n == cap) {
             void *p = list;
             cap = cap ? 2 * cap : 64;
@@ -374,11 +393,12 @@ static glim_status read_folder(glim_snapshot *s, glim_err *err) {
     }
     closedir(d);
     if (n) qsort(list, n, sizeof *list, by_use);
-    for (s->n_slots = 64; s->n_slots / 2 < s->max_files + n + 1;) s->n_slots *= 2;
+    size_t most = s->max_bytes / s->file_bytes < 1u << 20 ? s->max_bytes / s->file_bytes : 1u << 20;
+    for (s->n_slots = 64; s->n_slots / 2 < most + n + 1;) s->n_slots *= 2;
     void *p = NULL;
     if (rc == GLIM_OK) rc = glim_try_calloc(&p, s->n_slots, sizeof *s->slots, "the index of snapshots", err);
     s->slots = p;
-    for (size_t i = 0; i < n && rc == GLIM_OK; i++) index_add(s, &list[i].chain);
+    for (size_t i = 0; i < n && rc == GLIM_OK; i++) index_add(s, &list[i].chain, list[i].bytes);
     free(list);
     return rc;
 }
@@ -390,8 +410,8 @@ glim_status glim_snapshot_open(glim_snapshot **out, const char *dir, size_t max_
     glim_snapshot *s = glim_xcalloc(1, sizeof *s);
     s->dir = glim_xstrdup(dir);
     s->page_bytes = pool->page_bytes;
-    s->max_files = max_bytes / (sizeof(header) + s->page_bytes);
-    if (s->max_files > 1u << 20) s->max_files = 1u << 20;
+    s->file_bytes = sizeof(header) + s->page_bytes;
+    s->max_bytes = max_bytes;
     s->last = &s->first;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->more, NULL);
@@ -432,5 +452,5 @@ void glim_snapshot_close(glim_snapshot *s) {
 
 void glim_snapshot_stats_get(const glim_snapshot *s, glim_snapshot_stats *out) {
     *out = (glim_snapshot_stats){.written = s->written, .read = s->read, .refused = s->refused, .files = s->n_files,
-                                 .bytes = s->n_files * (sizeof(header) + s->page_bytes)};
+                                 .bytes = s->bytes};
 }
