@@ -129,6 +129,8 @@ int glim_cmd_run(int argc, char **argv);
 int glim_cmd_info(int argc, char **argv);
 int glim_cmd_verify(int argc, char **argv);
 int glim_cmd_tokenize(int argc, char **argv);
+int glim_cmd_tokenizer(int argc, char **argv);
+int glim_cmd_eval(int argc, char **argv);
 int glim_cmd_render(int argc, char **argv);
 int glim_cmd_logits(int argc, char **argv);
 int glim_cmd_perplexity(int argc, char **argv);

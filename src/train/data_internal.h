@@ -11,6 +11,7 @@
 #define GLIM_TRAIN_DATA_INTERNAL_H
 
 #include "base/alloc.h"
+#include "train/data_rows.h"
 #include "train/data_set.h"
 
 typedef struct glim_data_span {
@@ -42,15 +43,6 @@ typedef struct glim_data_reader {
     glim_buf gen, gen_bare; /* what a generation prompt says, and that without an opened or empty <think> */
     bool have_gen;
 } glim_data_reader;
-
-/* ---- data_rows.c ---- */
-
-/* Calls fn for each row with its line. An error of fn ends the walk. Blank lines are no rows. A UTF-8 mark at the
- * beginning is skipped. */
-typedef glim_status (*glim_row_fn)(void *ctx, size_t line, const char *text, size_t len, glim_err *err);
-/* Lines; or, where the first character is '[', the items of one JSON array.
- * Errors: GLIM_E_FORMAT where an array is not closed, after the rows before it have been handed out. */
-glim_status glim_rows_each(const char *text, size_t len, glim_row_fn fn, void *ctx, glim_err *err);
 
 /* ---- data_csv.c: RFC 4180 with any of , ; and tab between cells ---- */
 

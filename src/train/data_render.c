@@ -347,7 +347,8 @@ glim_status glim_data_add_text(glim_data_reader *r, const char *text, size_t len
         size_t w = n - at < max ? n - at : max;
         uint8_t first = (uint8_t)r->loss.s[at];
         r->loss.s[at] = 0; /* of this window; the one before had it as its last target */
-        rc = glim_dataset_push(r->d, r->ids.v + at, (const uint8_t *)r->loss.s + at, w, r->line, err);
+        /* With tiny windows the first may hold nothing but the prefix. */
+        if (memchr(r->loss.s + at, 1, w)) rc = glim_dataset_push(r->d, r->ids.v + at, (const uint8_t *)r->loss.s + at, w, r->line, err);
         r->loss.s[at] = (char)first;
     }
     return n < 2 && rc == GLIM_OK ? glim_fail(err, GLIM_E_FORMAT, "one token only: nothing to predict it from") : rc;

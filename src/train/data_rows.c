@@ -2,9 +2,10 @@
  *
  * An array's items are found by their brackets and strings alone; whether an item is JSON is for its reader, so one
  * bad item does not hide the others. */
+#include <stdbool.h>
 #include <string.h>
 
-#include "train/data_internal.h"
+#include "train/data_rows.h"
 
 static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
