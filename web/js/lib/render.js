@@ -12,7 +12,7 @@ export function inline(text) {
 function inlineNode(n) {
   switch (n.type) {
     case 'text': return n.text;
-    case 'soft': return '\n';
+    case 'soft': // models break lines where they mean it, in verses and addresses
     case 'br': return h('br');
     case 'code': return h('code', null, n.text);
     case 'math': return h('code', { class: 'math' }, n.text);

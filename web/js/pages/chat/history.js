@@ -27,10 +27,10 @@ channel?.addEventListener('message', async ({ data }) => {
   if (c) {
     for (const name of Object.keys(mine)) delete mine[name];
     Object.assign(mine, c);
-    changed.set(data.id);
+    changed.set({ id: data.id });
   }
 });
-export const changed = signal(''); // the id of a conversation that another tab wrote
+export const changed = signal(null); // {id} of a conversation that another tab wrote
 
 export async function openConversation(id) {
   if (!open.has(id)) {
@@ -42,8 +42,10 @@ export async function openConversation(id) {
 
 // ---- saving: soon, and not for every token ----
 const unsaved = new Map();
+const dropped = new WeakSet();
 
 export function save(c, soon = 0) {
+  if (dropped.has(c)) return; // an answer that ends after its conversation was deleted
   open.set(c.id, c);
   const list = heads.value.filter((x) => x.id !== c.id);
   const was = heads.value.find((x) => x.id === c.id);
@@ -83,6 +85,7 @@ export async function remove(ids) {
   for (const id of ids) {
     clearTimeout(unsaved.get(id));
     unsaved.delete(id);
+    if (open.has(id)) dropped.add(open.get(id));
     open.delete(id);
   }
   setHeads(heads.value.filter((x) => !ids.includes(x.id)));

@@ -6,7 +6,7 @@ import { askText, light, openMenu, iconButton, toast } from '../../ui/parts.js';
 import { icon } from '../../ui/icons.js';
 import { asMarkdown } from './conversation.js';
 import { exportFile, heads, openConversation, remove, rename, search } from './history.js';
-import { running } from './runs.js';
+import { running, stop } from './runs.js';
 
 const DAY = 86400000;
 
@@ -24,6 +24,7 @@ export async function renameAsk(id) {
 }
 
 export async function deleteWithUndo(ids) {
+  ids.forEach(stop);
   const back = await remove(ids);
   toast(ids.length === 1 ? t('list.deleted') : t('list.deletedMany', { n: ids.length }), t('ui.undo'), back);
 }

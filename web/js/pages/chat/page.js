@@ -41,13 +41,14 @@ export function mount(place) {
     close: () => showPanel(false), keep: (settings) => setPref('defaults', settings),
   });
   const title = h('button', { type: 'button', class: 'title', onclick: () => { if (isSaved()) renameAsk(c.id); } });
+  const heading = h('h1', null, title);
   const tune = iconButton('sliders', t('panel.title'), () => showPanel(!prefs.value.panel), { 'aria-controls': 'panel' });
   const more = iconButton('dots', t('chat.more'), () => openMenu(more, actionsFor(c.id, deleted)), { 'aria-haspopup': 'menu', 'aria-expanded': 'false' });
   const floor = h('div', { class: 'floor' }, jump, status, write.element, h('p', { class: 'fine' }, t('chat.fine')));
   const chat = h('div', { class: 'chat' }, scroller, floor);
 
   place.main.append(chat, panel.element);
-  fill(place.bar, title, h('span', { class: 'space' }), tune, more);
+  fill(place.bar, heading, h('span', { class: 'space' }), tune, more);
   const list = conversationList(place, { fresh() { place.closeDrawer(); fresh(); }, opened: place.closeDrawer, deleted });
 
   const key = () => (isSaved() ? c.id : '');
@@ -194,7 +195,7 @@ export function mount(place) {
     write.update({ running: isRunning(c.id), ready: true, models: names(), model: model() });
     title.textContent = isSaved() ? c.title || t('list.untitled') : '';
     title.title = isSaved() ? t('list.rename') : '';
-    title.hidden = more.hidden = !isSaved();
+    heading.hidden = more.hidden = !isSaved();
     tune.classList.toggle('set', Object.keys(c.settings).length > 0);
     document.title = (isSaved() && c.title ? c.title + ' · ' : '') + 'Glim';
     const saying = s.state === 'loading' ? t('status.loading') : s.state === 'away' ? t('status.away') : s.state === 'auth' ? t('status.auth') :
@@ -235,7 +236,7 @@ export function mount(place) {
   scope.add(server.watch(drawSoon));
   scope.add(storage.watch(marks));
   scope.add(heads.watch(marks));
-  scope.add(changed.watch((id) => {
+  scope.add(changed.watch(({ id }) => {
     if (c?.id !== id) return;
     views = []; // its turns are new objects
     turns.replaceChildren();
@@ -243,7 +244,7 @@ export function mount(place) {
   }));
   scope.listen(document, 'keydown', (e) => {
     const command = e.ctrlKey || e.metaKey;
-    if (e.defaultPrevented || document.querySelector('dialog[open], .menu')) return;
+    if (e.defaultPrevented || e.isComposing || document.querySelector('dialog[open], .menu')) return;
     if (e.key === 'Escape' && c && isRunning(c.id)) {
       e.preventDefault();
       stop(c.id);

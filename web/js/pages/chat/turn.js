@@ -162,7 +162,7 @@ function facts(margin, node, shown) {
   const { timing, usage } = node;
   const lines = [];
   const line = (name, text, title) => lines.push(h('span', { class: 'fact fact-' + name, title }, text));
-  if (node.model) line('model', node.model);
+  if (node.model && (node.content || node.reasoning || node.calls.length || shown.state !== 'failed')) line('model', node.model);
   if (timing?.rate) line('rate', t('fact.rate', { n: (shown.state === 'streaming' ? '≈ ' : '') + number(timing.rate, timing.rate < 100 ? 1 : 0) }), t('fact.rateTitle'));
   if (timing?.first !== undefined) line('first', t('fact.first', { s: number(timing.first, timing.first < 10 ? 2 : 1) }), t('fact.firstTitle'));
   if (usage?.completion !== undefined) line('tokens', t('fact.tokens', { n: number(usage.completion) }), t('fact.tokensTitle', { prompt: number(usage.prompt || 0), cached: number(usage.cached || 0) }));
