@@ -1,8 +1,9 @@
 /* peft.c - see peft.h. */
 #include "format/peft.h"
 
+#define PCRE2_CODE_UNIT_WIDTH 8
 #include <math.h>
-#include <regex.h>
+#include <pcre2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,22 +68,45 @@ static glim_status read_config(lora_config *c, glim_peft *p, const json_t *o, gl
     return GLIM_OK;
 }
 
-/* The first pattern that matches a module's name, as PEFT matches: (.*\.)?(key)$ from the beginning. */
+/* Whether a module's name matches as PEFT matches: re.match(r"(.*\.)?({key})$", name). PCRE2 reads what Python reads,
+ * in compiled code of bounded size and with bounded steps, which the C library's expressions do not promise. */
+static glim_status pattern_hits(const char *key, const char *module, bool *hit, glim_err *err) {
+    char full[MAX_PATTERN + 32];
+    size_t n = strlen(key);
+    if (n > MAX_PATTERN)
+        return glim_fail(err, GLIM_E_UNSUPPORTED, "%s: pattern \"%.40s...\" has %zu bytes, want at most %d", CONFIG, key, n, MAX_PATTERN);
+    snprintf(full, sizeof full, "^(?:.*\\.)?(?:%s)$", key);
+    int code;
+    PCRE2_SIZE at;
+    pcre2_code *re = pcre2_compile((PCRE2_SPTR)full, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
+    if (!re) return glim_fail(err, GLIM_E_FORMAT, "%s: pattern \"%s\" is no regular expression", CONFIG, key);
+    pcre2_match_data *data = pcre2_match_data_create(1, NULL);
+    pcre2_match_context *limits = pcre2_match_context_create(NULL);
+    glim_status rc = GLIM_OK;
+    if (!data || !limits) {
+        rc = glim_fail(err, GLIM_E_NOMEM, "could not allocate memory for pattern \"%s\"", key);
+    } else {
+        pcre2_set_match_limit(limits, 100000);
+        pcre2_set_heap_limit(limits, 4096); /* KiB */
+        int found = pcre2_match(re, (PCRE2_SPTR)module, strlen(module), 0, 0, data, limits);
+        *hit = found >= 0;
+        if (found < PCRE2_ERROR_NOMATCH)
+            rc = glim_fail(err, GLIM_E_UNSUPPORTED, "%s: pattern \"%s\" takes too long on \"%s\"", CONFIG, key, module);
+    }
+    pcre2_match_context_free(limits);
+    pcre2_match_data_free(data);
+    pcre2_code_free(re);
+    return rc;
+}
+
+/* The value of the first pattern that matches. */
 static glim_status pattern_value(const json_t *patterns, const char *module, double *value, glim_err *err) {
     const char *key;
     json_t *v;
     json_object_foreach((json_t *)(uintptr_t)patterns, key, v) {
-        char full[MAX_PATTERN + 32];
-        regex_t re;
-        /* Repeat counts are what makes a POSIX expression large; nobody writes them here. */
-        if (strlen(key) > MAX_PATTERN || strpbrk(key, "{}"))
-            return glim_fail(err, GLIM_E_UNSUPPORTED, "%s: pattern \"%s\" is longer than %d or has repeat counts", CONFIG, key,
-                             MAX_PATTERN);
-        snprintf(full, sizeof full, "^(.*\\.)?(%s)$", key);
-        if (regcomp(&re, full, REG_EXTENDED | REG_NOSUB) != 0)
-            return glim_fail(err, GLIM_E_FORMAT, "%s: pattern \"%s\" is no regular expression", CONFIG, key);
-        bool hit = regexec(&re, module, 0, NULL, 0) == 0;
-        regfree(&re);
+        bool hit = false;
+        glim_status rc = pattern_hits(key, module, &hit, err);
+        if (rc != GLIM_OK) return rc;
         if (!hit) continue;
         if (!json_is_number(v) || !(json_number_value(v) > 0) || !isfinite(json_number_value(v)))
             return glim_fail(err, GLIM_E_FORMAT, "%s: pattern \"%s\": want a positive number", CONFIG, key);

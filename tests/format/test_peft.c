@@ -50,6 +50,8 @@ TEST(a_pair_is_read_with_its_scale) {
                  {",\"alpha_pattern\":{\"k_proj\":10}", 1.5},
                  {",\"alpha_pattern\":{\"proj\":10}", 1.5}, /* a whole last part, as PEFT matches */
                  {",\"alpha_pattern\":{\"layers\\\\.[0-3]\\\\.self_attn\\\\.q_proj\":2}", 0.5},
+                 {",\"alpha_pattern\":{\"layers\\\\.\\\\d+\\\\.\\\\w+\\\\.[kq]_proj\":2}", 0.5}, /* as Python reads it */
+                 {",\"alpha_pattern\":{\"q_pro{1,2}j\":2}", 0.5},
                  {",\"rank_pattern\":{\"^model.*q_proj\":4},\"lora_dropout\":0.5,\"modules_to_save\":null,\"use_dora\":false", 1.5}};
     for (size_t i = 0; i < GLIM_COUNT(cases); i++) {
         char config[512];
@@ -76,7 +78,9 @@ TEST(what_would_change_the_result_and_is_not_supported_is_refused_by_name) {
                  {",\"layer_replication\":[[0,1]]", "layer_replication", GLIM_E_UNSUPPORTED},
                  {",\"rank_pattern\":{\"q_proj\":8}", "rank 4", GLIM_E_SHAPE},
                  {",\"rank_pattern\":{\"(\":8}", "regular expression", GLIM_E_FORMAT},
-                 {",\"rank_pattern\":{\"a{1,9}\":8}", "repeat counts", GLIM_E_UNSUPPORTED},
+                 {",\"rank_pattern\":{\"q+++++++++++++++++++++++++++++++++++++++\":8}", "regular expression", GLIM_E_FORMAT},
+                 {",\"rank_pattern\":{\"(.|.|.)*[A-Z]\":8}", "too long", GLIM_E_UNSUPPORTED},
+                 {",\"rank_pattern\":{\"((a{1,9000}){1,9000}){1,9000}\":8}", "regular expression", GLIM_E_FORMAT},
                  {",\"rank_pattern\":[1]", "rank_pattern", GLIM_E_FORMAT},
                  {",\"alpha_pattern\":{\"q_proj\":-1}", "positive", GLIM_E_FORMAT}};
     for (size_t i = 0; i < GLIM_COUNT(cases); i++) {
