@@ -2,7 +2,8 @@
  *
  *   bench_constrain VOCABULARY [SCHEMAS.jsonl...]
  *
- * 300 generated schemas, each new to the process, and those of the files ({"schema": ...} a line). Every schema is
+ * 300 generated schemas (GLIM_BENCH_SEED: others), each new to the process, and those of the files ({"schema": ...}
+ * a line). Every schema is
  * compiled, then one random answer is written by mask: a step is the mask of the next token and the move over the
  * token chosen. Prints percentiles of a step over all schemas, the compilations, and what it keeps in memory. */
 #include <stdio.h>
@@ -149,7 +150,8 @@ int main(int argc, char **argv) {
         }
         glim_buf_free(&text);
     }
-    for (uint64_t seed = 1; seed <= N_GENERATED; seed++) {
+    uint64_t from = getenv("GLIM_BENCH_SEED") ? strtoull(getenv("GLIM_BENCH_SEED"), NULL, 10) : 1;
+    for (uint64_t seed = from; seed < from + N_GENERATED; seed++) {
         char name[32];
         snprintf(name, sizeof name, "seed %llu", (unsigned long long)seed);
         json_t *schema = gen_document(seed, false);

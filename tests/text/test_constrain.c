@@ -165,6 +165,28 @@ TEST(answers_to_schemas_as_people_write_them_parse_and_validate) {
     free_vocab(&v);
 }
 
+static size_t g_hard_whole;
+static void hard_row(const vocab *v, const json_t *row) {
+    const json_t *schema = json_object_get(row, "schema");
+    glim_constraint *c = compile(v, schema);
+    glim_buf text = {0};
+    for (uint64_t seed = 1; seed <= 2; seed++)
+        if (write_answer(v, c, seed, 30 * seed, 1500, &text)) {
+            g_hard_whole++;
+            check_answer(schema, &text, json_string_value(json_object_get(row, "name")));
+        }
+    glim_buf_free(&text);
+    glim_constraint_free(c);
+}
+
+TEST(answers_to_schemas_made_to_be_hard_parse_and_validate) {
+    vocab v = any_vocab();
+    size_t n = each_row("hard.jsonl", hard_row, &v);
+    printf("    %zu of %zu answers ended by themselves\n", g_hard_whole, 2 * n);
+    CHECK(n >= 35 && g_hard_whole * 3 >= 2 * n * 2);
+    free_vocab(&v);
+}
+
 static void refused_row(const vocab *v, const json_t *row) {
     const json_t *schema = json_object_get(row, "schema");
     const char *status = json_string_value(json_object_get(row, "status")), *says = json_string_value(json_object_get(row, "says"));
