@@ -172,8 +172,8 @@ TEST(every_family_learns_and_exports_what_it_learnt) {
                  {"tests/fixtures/gguf/llama.gguf", {"q_proj", "k_proj", "down_proj"}, 3}, {"tests/fixtures/gguf/chatglm.gguf", {"all-linear"}, 1}};
     for (size_t i = 0; i < GLIM_COUNT(cases); i++) {
         double first, last;
-        train(cases[i].path, cases[i].targets, cases[i].n, 0, false, 2, 12, &first, &last, true);
-        CHECK_MSG(last < 0.8 * first, "%s: loss goes from %g to %g", cases[i].path, first, last);
+        train(cases[i].path, cases[i].targets, cases[i].n, 0, false, 2, 8, &first, &last, true);
+        CHECK_MSG(last < 0.85 * first, "%s: loss goes from %g to %g", cases[i].path, first, last);
     }
 }
 

@@ -1,0 +1,486 @@
+/* tune.c - see tune.h. */
+#include "train/tune.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "format/sum64.h"
+#include "train/export.h"
+#include "train/packs.h"
+#include "train/state.h"
+
+typedef struct run {
+    glim_model *m;
+    const glim_dataset *d;
+    glim_tune_params p;
+    glim_tune_plan plan;
+    glim_net *n;
+    glim_optim opt;
+    glim_packer pack;
+    glim_run_state state;
+    float *best;          /* [n_values] with patience */
+    size_t *part;         /* [n examples]: those for evaluation, then those for training */
+    size_t *order;        /* [n_train] of the epoch `epoch` */
+    size_t epoch;
+    double *nll, *scale;  /* [n_rows] */
+    size_t *step_of;      /* [batch] the step's examples */
+    uint64_t passes;      /* counts passes: dropout's counter */
+    FILE *metrics;
+    glim_piece pieces[GLIM_STATE_PIECES];
+    size_t n_pieces;
+    glim_err *err;
+} run;
+
+/* ---- the plan ---- */
+
+static size_t longest(const glim_dataset *d, size_t *tokens) {
+    size_t top = 1;
+    *tokens = 0;
+    const bool pairs = glim_dataset_is_preference(d);
+    for (size_t i = 0; i < glim_dataset_n(d); i++) {
+        glim_example x[2] = {{0}};
+        if (pairs) glim_dataset_pair(d, i, &x[0], &x[1]);
+        else glim_dataset_example(d, i, &x[0]);
+        size_t rows = 0;
+        for (int k = 0; k < (pairs ? 2 : 1); k++) rows += glim_packer_rows(&x[k]), *tokens += x[k].n;
+        if (rows > top) top = rows;
+    }
+    return top;
+}
+
+static glim_status with_defaults(glim_tune_params *p, glim_tune_plan *plan, const glim_dataset *d, glim_err *err) {
+    const bool full = p->net.lora.rank == 0;
+    size_t tokens;
+    const size_t n = glim_dataset_n(d), top = longest(d, &tokens);
+    if (n == 0) return glim_fail(err, GLIM_E_ARG, "the data set has no examples");
+    if (p->method == GLIM_TUNE_DPO && !glim_dataset_is_preference(d))
+        return glim_fail(err, GLIM_E_ARG, "dpo wants pairs of a chosen and a rejected answer, this data set has single answers");
+    if (p->method != GLIM_TUNE_DPO && glim_dataset_is_preference(d)) {
+        glim_fail(err, GLIM_E_ARG, "this data set has pairs of answers");
+        glim_err_hint(err, "--method dpo trains on pairs");
+        return GLIM_E_ARG;
+    }
+    if (p->method == GLIM_TUNE_DPO && full) return glim_fail(err, GLIM_E_UNSUPPORTED, "dpo with full weights: want LoRA, whose base is the reference");
+    if (p->batch == 0) p->batch = 8;
+    if (p->epochs <= 0) p->epochs = 1;
+    if (p->dpo_beta <= 0) p->dpo_beta = 0.1;
+    if (p->optim.lr <= 0) p->optim.lr = full ? 1e-5 : 2e-4;
+    if (!(p->eval_share >= 0 && p->eval_share < 1)) return glim_fail(err, GLIM_E_ARG, "share for evaluation: got %g, want 0 to less than 1", p->eval_share);
+    if (p->net.n_rows == 0) p->net.n_rows = top > 512 ? top : 512;
+    if (p->net.n_rows < top) {
+        glim_fail(err, GLIM_E_ARG, "an example takes %zu rows, a pass has %zu", top, p->net.n_rows);
+        glim_err_hint(err, "--max-tokens cuts examples, --rows makes a pass larger");
+        return GLIM_E_ARG;
+    }
+    p->net.seed = p->seed;
+    size_t n_eval = (size_t)(p->eval_share * (double)n + 0.5);
+    if (p->eval_share > 0 && n > 1) n_eval = n_eval < 1 ? 1 : n_eval > n - 1 ? n - 1 : n_eval;
+    plan->n_eval = n_eval, plan->n_train = n - n_eval, plan->n_rows = p->net.n_rows;
+    plan->n_steps = p->max_steps ? p->max_steps : (size_t)ceil(p->epochs * (double)plan->n_train / (double)p->batch - 1e-9);
+    if (plan->n_steps == 0) plan->n_steps = 1;
+    p->optim.n_steps = plan->n_steps;
+    if (p->optim.warmup == 0) p->optim.warmup = (size_t)(p->warmup_share * (double)plan->n_steps);
+    if (p->save_every == 0) p->save_every = plan->n_steps / 100 + 1;
+    if (p->eval_every == 0) p->eval_every = (plan->n_train + p->batch - 1) / p->batch;
+    plan->data = tokens * 5 + n * 64;
+    return GLIM_OK;
+}
+
+static double mib(size_t n) { return (double)n / 1048576.0; }
+
+glim_status glim_tune_make_plan(glim_tune_plan *plan, const glim_model *m, const glim_dataset *d, const glim_tune_params *params, glim_err *err) {
+    glim_tune_params p = *params;
+    *plan = (glim_tune_plan){.weights = m->plan.packed + m->plan.mapped};
+    glim_status rc = with_defaults(&p, plan, d, err);
+    if (rc == GLIM_OK) rc = glim_net_bytes(m, &p.net, &plan->trained, &plan->activations, &plan->n_values, err);
+    if (rc != GLIM_OK) return rc;
+    plan->optimizer = glim_optim_bytes(plan->n_values, p.optim.eight_bit);
+    if (p.patience) plan->optimizer += plan->n_values * sizeof(float);
+    plan->total = plan->weights + plan->trained + plan->optimizer + plan->activations + plan->data;
+    /* The model is loaded already: what it holds is no longer available, nor asked for again. */
+    plan->available = glim_memory_available() + m->plan.packed;
+    if (plan->total > plan->available) {
+        glim_fail(err, GLIM_E_NOMEM,
+                  "training needs %.0f MiB (model %.0f, trained weights %.0f, optimizer %.0f, activations of %zu rows %.0f) and %.0f MiB are free",
+                  mib(plan->total), mib(plan->weights), mib(plan->trained), mib(plan->optimizer), p.net.n_rows, mib(plan->activations),
+                  mib(plan->available));
+        glim_err_hint(err, "fewer rows in a pass (--rows), a smaller rank, --optim adamw8, or a model in fewer bits");
+        return GLIM_E_NOMEM;
+    }
+    return GLIM_OK;
+}
+
+/* ---- examples of a step ---- */
+
+/* Example k of the endless sequence. */
+static size_t nth_example(run *r, size_t k) {
+    const size_t n = r->plan.n_train, epoch = k / n;
+    if (epoch != r->epoch) {
+        glim_data_shuffle(r->order, n, r->p.seed, epoch);
+        r->epoch = epoch;
+    }
+    return r->part[r->plan.n_eval + r->order[k % n]];
+}
+
+static size_t targets_of(const glim_example *x) {
+    size_t n = 0;
+    for (size_t i = 1; i < x->n; i++) n += x->loss[i] != 0;
+    return n;
+}
+
+static uint64_t next_pass(run *r) { return r->passes++; }
+
+/* ---- sft ---- */
+
+/* One pass over what is packed: adds the gradient of scale * sum of nll (scale 0: none), returns that sum of nll. */
+static glim_status sft_pass(run *r, double scale, double *sum) {
+    const glim_pack *b = &r->pack.pack;
+    glim_status rc = glim_net_forward(r->n, b, r->err);
+    if (rc != GLIM_OK) return rc;
+    for (size_t i = 0; i < b->n; i++) r->scale[i] = scale;
+    glim_net_head(r->n, b, r->nll, scale != 0 ? r->scale : NULL);
+    if (scale != 0) glim_net_backward(r->n, b);
+    for (size_t i = 0; i < b->n; i++) *sum += r->nll[i];
+    return GLIM_OK;
+}
+
+/* Loss over examples list[n], mean over their targets; with train, its gradient. */
+static glim_status sft_examples(run *r, const size_t *list, size_t n, bool train, double *loss, size_t *n_tokens, size_t *n_targets) {
+    glim_example x;
+    double sum = 0;
+    size_t targets = 0;
+    glim_status rc = GLIM_OK;
+    *n_tokens = 0;
+    for (size_t i = 0; i < n; i++) {
+        glim_dataset_example(r->d, list[i], &x);
+        targets += targets_of(&x);
+        *n_tokens += glim_packer_rows(&x);
+    }
+    const double scale = train && targets ? 1 / (double)targets : 0;
+    glim_packer_clear(&r->pack, next_pass(r));
+    for (size_t i = 0; i < n && rc == GLIM_OK; i++) {
+        glim_dataset_example(r->d, list[i], &x);
+        if (!glim_packer_add(&r->pack, &x, list[i])) {
+            rc = sft_pass(r, scale, &sum);
+            glim_packer_clear(&r->pack, next_pass(r));
+            glim_packer_add(&r->pack, &x, list[i]);
+        }
+    }
+    if (rc == GLIM_OK && r->pack.pack.n > 0) rc = sft_pass(r, scale, &sum);
+    *loss = targets ? sum / (double)targets : 0;
+    *n_targets = targets;
+    return rc;
+}
+
+/* ---- dpo ---- */
+
+static void sequence_sums(const run *r, double *sums) {
+    const glim_pack *b = &r->pack.pack;
+    for (size_t s = 0; s < b->n_seq; s++) {
+        sums[s] = 0;
+        for (size_t i = b->seq[s]; i < b->seq[s + 1]; i++) sums[s] += r->nll[i];
+    }
+}
+
+/* Pairs stand together: sequences 2 i and 2 i + 1. base and sums [n_seq]. */
+static glim_status dpo_pass(run *r, double scale, double *loss, size_t *right, double *base, double *sums) {
+    const glim_pack *b = &r->pack.pack;
+    r->n->bypass = true;
+    glim_status rc = glim_net_forward(r->n, b, r->err);
+    if (rc == GLIM_OK) glim_net_head(r->n, b, r->nll, NULL);
+    r->n->bypass = false;
+    if (rc != GLIM_OK) return rc;
+    sequence_sums(r, base);
+    rc = glim_net_forward(r->n, b, r->err);
+    if (rc != GLIM_OK) return rc;
+    glim_net_head(r->n, b, r->nll, NULL);
+    sequence_sums(r, sums);
+    for (size_t s = 0; s + 1 < b->n_seq; s += 2) {
+        /* log ratios: of the chosen one -(sums - base), of the rejected one likewise */
+        const double z = r->p.dpo_beta * ((base[s] - sums[s]) - (base[s + 1] - sums[s + 1]));
+        *loss += z > 0 ? log1p(exp(-z)) : log1p(exp(z)) - z;
+        *right += z > 0;
+        const double slope = r->p.dpo_beta * scale / (1 + exp(z)); /* by the chosen one's nll; minus, by the other's */
+        for (size_t i = b->seq[s]; i < b->seq[s + 1]; i++) r->scale[i] = slope;
+        for (size_t i = b->seq[s + 1]; i < b->seq[s + 2]; i++) r->scale[i] = -slope;
+    }
+    if (scale != 0) {
+        glim_net_head(r->n, b, r->nll, r->scale);
+        glim_net_backward(r->n, b);
+    }
+    return GLIM_OK;
+}
+
+static glim_status dpo_examples(run *r, const size_t *list, size_t n, bool train, double *loss, double *accuracy, size_t *n_tokens,
+                                size_t *n_targets) {
+    void *mem;
+    glim_status rc = glim_try_calloc(&mem, 4 * n, sizeof(double), "pairs", r->err);
+    if (rc != GLIM_OK) return rc;
+    double *base = mem, *sums = base + 2 * n;
+    const double scale = train ? 1 / (double)n : 0;
+    size_t right = 0;
+    *loss = 0;
+    *n_tokens = *n_targets = 0;
+    glim_packer_clear(&r->pack, next_pass(r));
+    for (size_t i = 0; i < n && rc == GLIM_OK; i++) {
+        glim_example x[2];
+        glim_dataset_pair(r->d, list[i], &x[0], &x[1]);
+        const size_t rows = glim_packer_rows(&x[0]) + glim_packer_rows(&x[1]);
+        *n_tokens += rows;
+        *n_targets += targets_of(&x[0]) + targets_of(&x[1]);
+        if (rows > r->pack.n_rows - r->pack.pack.n) {
+            rc = dpo_pass(r, scale, loss, &right, base, sums);
+            glim_packer_clear(&r->pack, next_pass(r));
+        }
+        for (int k = 0; k < 2; k++) glim_packer_add(&r->pack, &x[k], list[i]);
+    }
+    if (rc == GLIM_OK && r->pack.pack.n > 0) rc = dpo_pass(r, scale, loss, &right, base, sums);
+    *loss /= (double)n;
+    *accuracy = (double)right / (double)n;
+    free(mem);
+    return rc;
+}
+
+static glim_status examples(run *r, const size_t *list, size_t n, bool train, glim_tune_step *s) {
+    r->n->train = train;
+    s->accuracy = -1;
+    return r->p.method == GLIM_TUNE_DPO ? dpo_examples(r, list, n, train, &s->loss, &s->accuracy, &s->n_tokens, &s->n_targets)
+                                        : sft_examples(r, list, n, train, &s->loss, &s->n_tokens, &s->n_targets);
+}
+
+static glim_status evaluate(run *r, double *loss) {
+    glim_tune_step s;
+    const uint64_t passes = r->passes; /* evaluation does not move dropout's counter */
+    *loss = NAN;
+    if (r->plan.n_eval == 0) return GLIM_OK;
+    const glim_status rc = examples(r, r->part, r->plan.n_eval, false, &s);
+    r->passes = passes;
+    *loss = s.loss;
+    return rc;
+}
+
+/* ---- files ---- */
+
+static uint64_t fingerprint(const run *r) {
+    const glim_tune_params *p = &r->p;
+    glim_buf b = {0};
+    glim_buf_printf(&b, "%d %zu %.17g %.17g %d %.17g %zu %d %zu %llu|", (int)p->method, p->net.lora.rank, p->net.lora.alpha, p->net.lora.dropout,
+                    p->net.lora.rslora, p->dpo_beta, p->batch, (int)p->net.type, p->net.n_rows, (unsigned long long)p->seed);
+    glim_buf_printf(&b, "%.17g %.17g %.17g %.17g %.17g %.17g %d %zu %zu %d|%.17g %zu %zu|", p->optim.lr, p->optim.beta1, p->optim.beta2, p->optim.eps,
+                    p->optim.weight_decay, p->optim.clip, (int)p->optim.schedule, p->optim.warmup, p->optim.n_steps, p->optim.eight_bit,
+                    p->eval_share, p->eval_every, p->patience);
+    for (size_t i = 0; i < r->n->n_params; i++) glim_buf_printf(&b, "%s %zu;", r->n->params[i].name, r->n->params[i].n);
+    glim_buf_printf(&b, "%s %s %zu", r->n->k->name, glim_dataset_hash(r->d), r->m->n_bound);
+    const uint64_t sum = glim_sum64(1, glim_buf_cstr(&b), b.len);
+    glim_buf_free(&b);
+    return sum;
+}
+
+static glim_status save(run *r) {
+    return glim_state_write(r->p.out, &r->state, r->pieces, r->n_pieces, r->err);
+}
+
+/* Keeps the lines of steps that the checkpoint has, and opens the file for more. */
+static glim_status open_metrics(run *r) {
+    char *path = glim_path_join(r->p.out, "metrics.jsonl");
+    glim_buf b = {0};
+    glim_status rc = GLIM_OK;
+    size_t keep = 0;
+    if (r->state.step > 0 && glim_path_exists(path)) {
+        rc = glim_file_read(&b, path, (size_t)1 << 30, r->err);
+        for (size_t line = 0; rc == GLIM_OK && keep < b.len && line < r->state.step; line++) {
+            const char *end = memchr(b.s + keep, '\n', b.len - keep);
+            if (!end) break;
+            keep = (size_t)(end - b.s) + 1;
+        }
+    }
+    if (rc == GLIM_OK) rc = glim_file_write_atomic(path, glim_buf_cstr(&b), keep, r->err);
+    if (rc == GLIM_OK && !(r->metrics = fopen(path, "ae"))) rc = glim_fail(r->err, GLIM_E_IO, "could not open \"%s\"", path);
+    glim_buf_free(&b);
+    free(path);
+    return rc;
+}
+
+static void put_number(glim_buf *b, const char *name, double v) {
+    glim_buf_printf(b, ", \"%s\": ", name);
+    glim_json_put_real(b, v);
+}
+
+static glim_status write_metrics(run *r, const glim_tune_step *s) {
+    glim_buf b = {0};
+    glim_buf_printf(&b, "{\"step\": %zu", s->step);
+    put_number(&b, "loss", s->loss);
+    put_number(&b, "rate", s->rate);
+    put_number(&b, "norm", s->norm);
+    if (s->accuracy >= 0) put_number(&b, "accuracy", s->accuracy);
+    if (!isnan(s->eval_loss)) put_number(&b, "eval_loss", s->eval_loss);
+    glim_buf_printf(&b, ", \"tokens\": %zu, \"targets\": %zu", s->n_tokens, s->n_targets);
+    put_number(&b, "seconds", s->seconds);
+    put_number(&b, "tokens_per_s", s->tokens_per_s);
+    glim_buf_puts(&b, "}\n");
+    glim_status rc = glim_buf_status(&b, "a line of metrics", r->err);
+    if (rc == GLIM_OK && (fwrite(b.s, 1, b.len, r->metrics) != b.len || fflush(r->metrics) != 0))
+        rc = glim_fail(r->err, GLIM_E_IO, "could not write \"%s/metrics.jsonl\"", r->p.out);
+    glim_buf_free(&b);
+    return rc;
+}
+
+/* ---- the run ---- */
+
+static glim_status no_number(run *r, const glim_tune_step *s) {
+    glim_buf b = {0};
+    const size_t n = r->p.batch < 8 ? r->p.batch : 8;
+    for (size_t i = 0; i < n; i++) glim_buf_printf(&b, "%s%zu", i ? ", " : "", glim_dataset_line(r->d, r->step_of[i]));
+    glim_fail(r->err, GLIM_E_STATE, "step %zu: the loss is %g and the gradient's norm is %g (rows on lines %s%s)", s->step, s->loss, s->norm,
+              glim_buf_cstr(&b), n < r->p.batch ? ", ..." : "");
+    glim_err_hint(r->err, "the checkpoint before it stays in \"%s\"; a lower --lr or a tighter --clip is the usual remedy", r->p.out);
+    glim_buf_free(&b);
+    return GLIM_E_STATE;
+}
+
+static glim_status one_step(run *r, glim_tune_step *s) {
+    const size_t step = r->state.step;
+    r->passes = step << 16; /* a resumed run counts alike */
+    for (size_t i = 0; i < r->p.batch; i++) r->step_of[i] = nth_example(r, step * r->p.batch + i);
+    glim_net_zero(r->n);
+    glim_status rc = examples(r, r->step_of, r->p.batch, true, s);
+    if (rc != GLIM_OK) return rc;
+    s->step = step + 1;
+    s->rate = glim_optim_rate(&r->opt.p, step);
+    s->norm = glim_optim_norm(&r->opt, r->n);
+    if (!isfinite(s->loss) || !isfinite(s->norm)) return no_number(r, s);
+    glim_optim_step(&r->opt, r->n, s->norm);
+    return GLIM_OK;
+}
+
+static glim_status steps(run *r, glim_tune_result *out) {
+    glim_run_state *st = &r->state;
+    glim_status rc = GLIM_OK;
+    const double begin = glim_now_s(), before = st->seconds;
+    const size_t resumed = st->step;
+    size_t tokens = 0;
+    bool go_on = true;
+    while (rc == GLIM_OK && go_on && st->step < r->plan.n_steps && !out->stopped_early) {
+        const double t0 = glim_now_s();
+        glim_tune_step s = {.n_steps = r->plan.n_steps, .eval_loss = NAN};
+        rc = one_step(r, &s);
+        if (rc != GLIM_OK) break;
+        st->step++;
+        if (st->step == 1) st->first_loss = s.loss;
+        st->last_loss = s.loss;
+        st->n_tokens += s.n_tokens;
+        tokens += s.n_tokens;
+        if (r->plan.n_eval && (st->step % r->p.eval_every == 0 || st->step == r->plan.n_steps)) {
+            rc = evaluate(r, &s.eval_loss);
+            if (rc != GLIM_OK) break;
+            if (!(s.eval_loss >= st->best_eval)) {
+                st->best_eval = s.eval_loss, st->bad_evals = 0;
+                if (r->best) memcpy(r->best, r->n->w, r->n->n_values * sizeof(float));
+            } else if (r->p.patience && ++st->bad_evals >= r->p.patience) out->stopped_early = true;
+        }
+        const double now = glim_now_s(), run_s = now - begin;
+        s.seconds = now - t0;
+        s.tokens_per_s = (double)s.n_tokens / (s.seconds > 0 ? s.seconds : 1e-9);
+        s.eta_s = run_s / (double)(st->step - resumed) * (double)(r->plan.n_steps - st->step);
+        st->seconds = before + run_s;
+        rc = write_metrics(r, &s);
+        if (rc == GLIM_OK && (st->step % r->p.save_every == 0 || st->step == r->plan.n_steps || out->stopped_early)) rc = save(r);
+        if (rc == GLIM_OK && r->p.on_step) go_on = r->p.on_step(r->p.ctx, &s);
+    }
+    out->steps = st->step;
+    if (rc == GLIM_OK && !go_on && st->step < r->plan.n_steps) {
+        rc = save(r);
+        if (rc == GLIM_OK) {
+            rc = glim_fail(r->err, GLIM_E_CANCELLED, "stopped after step %llu of %zu", (unsigned long long)st->step, r->plan.n_steps);
+            glim_err_hint(r->err, "--resume goes on from there");
+        }
+    }
+    return rc;
+}
+
+static glim_status prepare(run *r) {
+    const size_t n = glim_dataset_n(r->d);
+    void *p[6] = {0};
+    const struct {
+        size_t n, size;
+    } want[6] = {{n, sizeof(size_t)}, {n, sizeof(size_t)}, {r->p.net.n_rows, sizeof(double)}, {r->p.net.n_rows, sizeof(double)},
+                 {r->p.batch, sizeof(size_t)}, {r->p.patience ? r->plan.n_values : 0, sizeof(float)}};
+    glim_status rc = GLIM_OK;
+    for (int i = 0; i < 6 && rc == GLIM_OK; i++) rc = glim_try_calloc(&p[i], want[i].n, want[i].size, "a training run", r->err);
+    r->part = p[0], r->order = p[1], r->nll = p[2], r->scale = p[3], r->step_of = p[4], r->best = p[5];
+    if (rc == GLIM_OK) rc = glim_net_new(&r->n, r->m, &r->p.net, r->err);
+    if (rc == GLIM_OK) rc = glim_optim_init(&r->opt, &r->p.optim, r->n->n_values, r->err);
+    if (rc == GLIM_OK) rc = glim_packer_init(&r->pack, r->p.net.n_rows, r->err);
+    if (rc == GLIM_OK) rc = glim_mkdirs(r->p.out, r->err);
+    if (rc != GLIM_OK) return rc;
+    if (!r->p.patience) {
+        free(r->best);
+        r->best = NULL;
+    }
+    size_t n_eval;
+    glim_data_split(r->part, n, r->p.eval_share, r->p.seed, &n_eval);
+    r->plan.n_eval = n_eval;
+    r->epoch = SIZE_MAX;
+    r->pieces[r->n_pieces++] = (glim_piece){r->n->w, r->n->n_values * sizeof(float)};
+    r->n_pieces += glim_optim_pieces(&r->opt, r->pieces + 1);
+    if (r->best) r->pieces[r->n_pieces++] = (glim_piece){r->best, r->n->n_values * sizeof(float)};
+    return GLIM_OK;
+}
+
+static glim_status start(run *r, glim_tune_result *out) {
+    const char *from = "";
+    const uint64_t print = fingerprint(r);
+    r->state = (glim_run_state){.fingerprint = print, .best_eval = NAN, .first_loss = NAN, .last_loss = NAN, .eval_before = NAN};
+    glim_err err = {0};
+    glim_run_state found;
+    glim_status rc = glim_state_read(r->p.out, print, &found, r->pieces, r->n_pieces, &from, &err);
+    if (r->p.resume && rc == GLIM_OK) {
+        r->state = found;
+        r->opt.step = found.step;
+        out->resumed_at = found.step;
+        out->stopped_early = r->p.patience && found.bad_evals >= r->p.patience;
+        glim_log(GLIM_INFO, "train", "resume from=%s step=%llu", from, (unsigned long long)found.step);
+    } else if (r->p.resume && rc != GLIM_E_NOT_FOUND) {
+        if (r->err) *r->err = err;
+        return rc;
+    } else if (!r->p.resume && rc != GLIM_E_NOT_FOUND) {
+        glim_fail(r->err, GLIM_E_ARG, "\"%s\" holds the checkpoint of a run", r->p.out);
+        glim_err_hint(r->err, "--resume goes on with it; another folder with -o begins anew");
+        return GLIM_E_ARG;
+    }
+    rc = open_metrics(r);
+    if (rc == GLIM_OK && r->state.step == 0) rc = evaluate(r, &r->state.eval_before);
+    return rc;
+}
+
+glim_status glim_tune_run(glim_model *m, const glim_dataset *d, const glim_tune_params *p, glim_tune_result *out, glim_err *err) {
+    run r = {.m = m, .d = d, .p = *p, .err = err};
+    *out = (glim_tune_result){.eval_after = NAN, .eval_before = NAN, .best_eval = NAN};
+    glim_status rc = glim_tune_make_plan(&r.plan, m, d, p, err);
+    if (rc == GLIM_OK) rc = with_defaults(&r.p, &r.plan, d, err);
+    if (rc == GLIM_OK) rc = prepare(&r);
+    if (rc == GLIM_OK) rc = start(&r, out);
+    if (rc == GLIM_OK) rc = steps(&r, out);
+    if (rc == GLIM_OK) {
+        if (r.best && !isnan(r.state.best_eval)) memcpy(r.n->w, r.best, r.n->n_values * sizeof(float));
+        rc = evaluate(&r, &out->eval_after);
+    }
+    if (rc == GLIM_OK)
+        rc = r.n->lora.rank ? glim_net_export_adapter(r.n, p->out, p->base ? p->base : glim_ckpt_path(m->ckpt), err)
+                            : glim_net_export_model(r.n, p->out, err);
+    out->first_loss = r.state.first_loss, out->last_loss = r.state.last_loss;
+    out->eval_before = r.state.eval_before, out->best_eval = r.state.best_eval;
+    out->seconds = r.state.seconds, out->n_tokens = r.state.n_tokens;
+    if (r.n) out->sum = glim_net_sum(r.n);
+    if (r.metrics) fclose(r.metrics);
+    glim_packer_deinit(&r.pack);
+    glim_optim_deinit(&r.opt);
+    glim_net_free(r.n);
+    free(r.part), free(r.order), free(r.nll), free(r.scale), free(r.step_of), free(r.best);
+    return rc;
+}

@@ -1,0 +1,77 @@
+/* tune.h - a training run from data to files: plan, steps, evaluation, checkpoints, export.
+ *
+ * A step takes the next `batch` examples of an endless sequence of shuffled epochs, packs them into as many passes as
+ * they need, and changes the weights once. What a step does is a function of its number, the settings and the data:
+ * so a run that was killed at any moment and resumed gives the same bits as one that was not.
+ *
+ *   OUT/state.glim, state.old   the last two checkpoints, each written whole or not at all
+ *   OUT/metrics.jsonl           one line a step
+ *   OUT/adapter_*               LoRA: the PEFT folder, at the end; full weights: model files */
+#ifndef GLIM_TRAIN_TUNE_H
+#define GLIM_TRAIN_TUNE_H
+
+#include "train/data_set.h"
+#include "train/net.h"
+#include "train/optim.h"
+
+typedef enum glim_tune_method {
+    GLIM_TUNE_SFT = 0, /* -log p of the targets */
+    GLIM_TUNE_DPO      /* pairs, against the base model (arXiv:2305.18290); LoRA only */
+} glim_tune_method;
+
+typedef struct glim_tune_step {
+    size_t step, n_steps;  /* step: 1 for the first */
+    double loss, rate, norm;
+    double eval_loss;      /* NAN where none was taken */
+    double accuracy;       /* of the step's targets, or pairs: how many were the likeliest; -1: not counted */
+    size_t n_tokens, n_targets; /* of this step */
+    double seconds, tokens_per_s, eta_s;
+} glim_tune_step;
+
+typedef struct glim_tune_params {
+    glim_tune_method method;
+    glim_net_params net;   /* n_rows 0: the longest example, at least 512 */
+    glim_optim_params optim; /* lr 0: 2e-4 for LoRA, 1e-5 for full weights; n_steps is computed */
+    double epochs;         /* 0: 1 */
+    size_t max_steps;      /* 0: as epochs say */
+    size_t batch;          /* examples, or pairs, of a step; 0: 8 */
+    double warmup_share;   /* of all steps, if optim.warmup is 0 */
+    double dpo_beta;       /* 0: 0.1 */
+    double eval_share;     /* of the examples, drawn by the seed, kept for evaluation */
+    size_t eval_every;     /* steps; 0: at the end of each epoch */
+    size_t patience;       /* evaluations without a better loss after which the run ends, with the best weights; 0: never */
+    size_t save_every;     /* steps; 0: about a hundredth of the run, at least 1 */
+    uint64_t seed;         /* of order, start and dropout */
+    const char *out;       /* folder */
+    const char *base;      /* base_model_name_or_path */
+    bool resume;           /* go on from the checkpoint in out, if there is one */
+    /* After each step; false stops: a checkpoint is written and the run ends as GLIM_E_CANCELLED. May be NULL. */
+    bool (*on_step)(void *ctx, const glim_tune_step *s);
+    void *ctx;
+} glim_tune_params;
+
+/* Bytes of a run, known before it starts. */
+typedef struct glim_tune_plan {
+    size_t weights;   /* the loaded model's */
+    size_t trained, optimizer, activations, data;
+    size_t total, available;
+    size_t n_values;  /* trained */
+    size_t n_steps, n_train, n_eval, n_rows;
+} glim_tune_plan;
+
+typedef struct glim_tune_result {
+    size_t steps, resumed_at; /* resumed_at: steps that an earlier run had done */
+    double first_loss, last_loss, eval_before, eval_after, best_eval; /* NAN where there is none */
+    bool stopped_early;
+    double seconds;
+    size_t n_tokens;
+    uint64_t sum;     /* of all trained values */
+} glim_tune_result;
+
+/* Errors: GLIM_E_NOMEM with the figures if it does not fit; GLIM_E_ARG; as glim_net_new. */
+glim_status glim_tune_make_plan(glim_tune_plan *plan, const glim_model *m, const glim_dataset *d, const glim_tune_params *p, glim_err *err);
+/* Plans, runs, exports. Errors: GLIM_E_STATE (a loss that is no number, named by step and lines; a checkpoint of other
+ * settings or data), GLIM_E_CANCELLED, GLIM_E_IO, and as above. The last good checkpoint stays in any case. */
+glim_status glim_tune_run(glim_model *m, const glim_dataset *d, const glim_tune_params *p, glim_tune_result *out, glim_err *err);
+
+#endif

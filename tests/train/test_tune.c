@@ -1,0 +1,316 @@
+/* Runs from data to files: loss falls, a killed run ends in the same bits, torn checkpoints, no numbers, dpo, full weights. */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "format/st.h"
+#include "model/adapter.h"
+#include "train/state.h"
+#include "train/tune.h"
+#include "train_test.h"
+
+enum { EXAMPLES = 24, LEN = 14 };
+
+/* Sequences whose second half repeats a pattern: something to learn. */
+static glim_dataset *make_data(uint64_t seed) {
+    static int32_t ids[2 * EXAMPLES][LEN];
+    static uint8_t loss[LEN];
+    glim_example x[EXAMPLES];
+    glim_dataset *d;
+    glim_err err;
+    glim_rng rng = {.seed = seed};
+
+    for (int i = 0; i < LEN; i++) loss[i] = i >= 6;
+    for (size_t i = 0; i < EXAMPLES; i++) {
+        for (int k = 0; k < LEN; k++) ids[i][k] = k < 6 ? (int32_t)glim_rng_below(&rng, 300) : 20 + (k * 7) % 11;
+        x[i] = (glim_example){ids[i], loss, LEN - i % 3};
+    }
+    CHECK_OK(glim_dataset_from_examples(&d, x, EXAMPLES, &err), err);
+    return d;
+}
+
+static char *new_dir(void) {
+    static char path[16][64];
+    static int next;
+    char *p = path[next++ % 16];
+    snprintf(p, sizeof path[0], "/tmp/glim-tune-XXXXXX");
+    CHECK(mkdtemp(p) != NULL);
+    return p;
+}
+static void remove_all(const char *path) {
+    char cmd[128];
+    snprintf(cmd, sizeof cmd, "rm -rf %s", path);
+    CHECK(system(cmd) == 0);
+}
+
+static glim_tune_params usual(const char *out) {
+    return (glim_tune_params){.out = out, .batch = 4, .epochs = 3, .eval_share = 0.2, .eval_every = 5, .save_every = 2, .seed = 3,
+                              .net = {.n_rows = 40, .lora = {.rank = 4, .dropout = 0.1, .targets = {"all-linear"}, .n_targets = 1}},
+                              .optim = {.lr = 0.01, .clip = 1, .weight_decay = 0.01}};
+}
+
+typedef struct stop {
+    size_t at;
+    bool kill;
+} stop;
+static bool on_step(void *ctx, const glim_tune_step *s) {
+    const stop *p = ctx;
+    if (p->at && s->step == p->at && p->kill) kill(getpid(), SIGKILL);
+    return !(p->at && s->step == p->at);
+}
+
+static glim_status run_in(const char *path, const glim_tune_params *p, int threads, glim_tune_result *out, glim_err *err) {
+    rig r;
+    rig_open(&r, path, NULL, 0, threads);
+    glim_dataset *d = make_data(1);
+    const glim_status rc = glim_tune_run(r.m, d, p, out, err);
+    glim_dataset_free(d);
+    rig_close(&r);
+    return rc;
+}
+
+static char *read_all(const char *folder, const char *name, size_t *n) {
+    glim_buf b = {0};
+    glim_err err;
+    char *path = glim_path_join(folder, name);
+    CHECK_OK(glim_file_read(&b, path, 1 << 24, &err), err);
+    free(path);
+    *n = b.len;
+    return b.s;
+}
+
+/* Losses of all steps, as they are written. */
+static size_t curve(const char *folder, double *loss, size_t cap) {
+    size_t n, k = 0;
+    char *text = read_all(folder, "metrics.jsonl", &n), *line = text;
+    for (char *end; k < cap && (end = memchr(line, '\n', n - (size_t)(line - text))); line = end + 1) {
+        json_t *o;
+        glim_err err;
+        CHECK_OK(glim_json_parse(&o, line, (size_t)(end - line), 0, &err), err);
+        CHECK(json_integer_value(json_object_get(o, "step")) == (json_int_t)k + 1);
+        loss[k++] = json_number_value(json_object_get(o, "loss"));
+        json_decref(o);
+    }
+    free(text);
+    return k;
+}
+
+TEST(a_run_learns_and_writes_an_adapter) {
+    const char *out = new_dir();
+    glim_tune_params p = usual(out);
+    glim_tune_result res;
+    glim_err err = {0};
+    rig r;
+    glim_adapter *a;
+    CHECK_OK(run_in("tests/fixtures/glm4", &p, 2, &res, &err), err);
+    CHECK(res.steps == 15 && res.resumed_at == 0);
+    CHECK_MSG(res.eval_after < 0.7 * res.eval_before, "evaluation %g to %g", res.eval_before, res.eval_after);
+    double loss[32];
+    CHECK(curve(out, loss, 32) == 15 && loss[0] == res.first_loss && loss[14] == res.last_loss);
+    rig_open(&r, "tests/fixtures/glm4", NULL, 0, 1);
+    CHECK_OK(glim_adapter_load(&a, r.m, out, &err), err);
+    glim_adapter_free(a);
+    rig_close(&r);
+    /* The folder is taken; a new run does not write over it. */
+    CHECK(run_in("tests/fixtures/glm4", &p, 2, &res, &err) == GLIM_E_ARG && strstr(err.hint, "--resume"));
+    p.resume = true, p.optim.lr = 0.02;
+    CHECK(run_in("tests/fixtures/glm4", &p, 2, &res, &err) == GLIM_E_STATE && strstr(err.msg, "other settings"));
+    remove_all(out);
+}
+
+/* Killed at every step in turn, resumed with another number of threads: the same curve and the same bits. */
+TEST(a_killed_run_ends_in_the_same_bits) {
+    const char *whole = new_dir();
+    glim_tune_params p = usual(whole);
+    glim_tune_result want, got;
+    glim_err err = {0};
+    double a[32], b[32];
+    CHECK_OK(run_in("tests/fixtures/qwen3", &p, 1, &want, &err), err);
+    const size_t n = curve(whole, a, 32);
+    CHECK(n == 15);
+    for (size_t at = 1; at < n; at += 6) {
+        const char *out = new_dir();
+        stop s = {.at = at, .kill = true};
+        p = usual(out);
+        p.on_step = on_step, p.ctx = &s;
+        fflush(stdout);
+        const pid_t child = fork();
+        if (child == 0) {
+            run_in("tests/fixtures/qwen3", &p, 1, &got, &err);
+            _exit(0);
+        }
+        int status;
+        CHECK(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        p.resume = true;
+        s.at = 0;
+        CHECK_OK(run_in("tests/fixtures/qwen3", &p, 2, &got, &err), err);
+        CHECK(got.resumed_at <= at && got.resumed_at + 2 > at);
+        CHECK(curve(out, b, 32) == n && memcmp(a, b, n * sizeof *a) == 0);
+        CHECK(got.sum == want.sum && got.eval_after == want.eval_after);
+        size_t n1, n2;
+        char *f1 = read_all(whole, "adapter_model.safetensors", &n1), *f2 = read_all(out, "adapter_model.safetensors", &n2);
+        CHECK(n1 == n2 && memcmp(f1, f2, n1) == 0);
+        free(f1), free(f2);
+        remove_all(out);
+    }
+    remove_all(whole);
+}
+
+TEST(a_stopped_run_says_so_and_goes_on) {
+    const char *out = new_dir();
+    stop s = {.at = 3};
+    glim_tune_params p = usual(out);
+    glim_tune_result res;
+    glim_err err = {0};
+    p.on_step = on_step, p.ctx = &s;
+    CHECK(run_in("tests/fixtures/glm4", &p, 2, &res, &err) == GLIM_E_CANCELLED && strstr(err.msg, "step 3") && strstr(err.hint, "--resume"));
+    p.resume = true, s.at = 0;
+    CHECK_OK(run_in("tests/fixtures/glm4", &p, 2, &res, &err), err);
+    CHECK(res.resumed_at == 3 && res.steps == 15);
+    remove_all(out);
+}
+
+TEST(a_torn_checkpoint_gives_way_to_the_one_before) {
+    const char *out = new_dir();
+    float w[100] = {0}, back[100];
+    glim_run_state s = {.step = 1, .fingerprint = 7}, got;
+    glim_piece piece = {w, sizeof w}, to = {back, sizeof back};
+    const char *from;
+    glim_err err = {0};
+    char path[128];
+    CHECK(glim_state_read(out, 7, &got, &to, 1, &from, &err) == GLIM_E_NOT_FOUND);
+    for (int i = 0; i < 2; i++) {
+        w[5] = (float)i + 1, s.step = (uint64_t)i + 1;
+        CHECK_OK(glim_state_write(out, &s, &piece, 1, &err), err);
+    }
+    CHECK_OK(glim_state_read(out, 7, &got, &to, 1, &from, &err), err);
+    CHECK(got.step == 2 && back[5] == 2 && strcmp(from, "state.glim") == 0);
+    CHECK(glim_state_read(out, 8, &got, &to, 1, &from, &err) == GLIM_E_STATE);
+    /* every cut, and a flipped byte in every 16th place */
+    size_t n;
+    char *whole = read_all(out, "state.glim", &n);
+    snprintf(path, sizeof path, "%s/state.glim", out);
+    for (size_t k = 0; k < n; k += 16) {
+        for (int flip = 0; flip < 2; flip++) {
+            char *bytes = malloc(n);
+            memcpy(bytes, whole, n);
+            if (flip) bytes[k] ^= 1;
+            CHECK_OK(glim_file_write_atomic(path, bytes, flip ? n : k, &err), err);
+            free(bytes);
+            const glim_status rc = glim_state_read(out, 7, &got, &to, 1, &from, &err);
+            /* a header that names another run, or a newer version, is not taken for a torn file */
+            CHECK((rc == GLIM_OK && got.step == 1 && back[5] == 1) || (flip && rc == GLIM_E_STATE));
+        }
+    }
+    snprintf(path, sizeof path, "%s/state.old", out);
+    CHECK_OK(glim_file_write_atomic(path, "x", 1, &err), err);
+    CHECK(glim_state_read(out, 7, &got, &to, 1, &from, &err) == GLIM_E_FORMAT);
+    free(whole);
+    remove_all(out);
+}
+
+TEST(a_loss_that_is_no_number_stops_the_run_and_names_the_step) {
+    const char *out = new_dir();
+    glim_tune_params p = usual(out);
+    glim_tune_result res;
+    glim_err err = {0};
+    p.optim.lr = 1e30, p.optim.clip = 0;
+    CHECK(run_in("tests/fixtures/glm4", &p, 2, &res, &err) == GLIM_E_STATE);
+    CHECK_MSG(strstr(err.msg, "step ") && strstr(err.msg, "loss"), "%s", err.msg);
+    remove_all(out);
+}
+
+TEST(early_stop_keeps_the_best_weights) {
+    const char *out = new_dir();
+    glim_tune_params p = usual(out);
+    glim_tune_result res;
+    glim_err err = {0};
+    p.optim.lr = 0.2, p.epochs = 30, p.eval_every = 2, p.patience = 2, p.optim.schedule = GLIM_SCHEDULE_CONSTANT;
+    CHECK_OK(run_in("tests/fixtures/glm4", &p, 2, &res, &err), err);
+    CHECK(res.stopped_early && res.steps < 150);
+    CHECK_MSG(res.eval_after == res.best_eval, "evaluation is %g, the best was %g", res.eval_after, res.best_eval);
+    remove_all(out);
+}
+
+TEST(full_weights_are_trained_written_and_read_again) {
+    const char *out = new_dir();
+    glim_tune_params p = usual(out);
+    glim_tune_result res;
+    glim_err err = {0};
+    rig r;
+    p.net.lora.rank = 0, p.optim.lr = 3e-3;
+    rig_open(&r, "tests/fixtures/qwen3", "ref", 0, 2);
+    p.net.kernels = glim_kernels_get();
+    glim_dataset *d = make_data(1);
+    CHECK_OK(glim_tune_run(r.m, d, &p, &res, &err), err);
+    CHECK_MSG(res.eval_after < 0.5 * res.eval_before, "evaluation %g to %g", res.eval_before, res.eval_after);
+    rig_close(&r);
+    /* The written model, in bf16 as the source was, gives nearly the loss that the masters gave. */
+    rig_open(&r, out, NULL, 0, 1);
+    const char *again = new_dir();
+    glim_tune_params q = usual(again);
+    glim_tune_result res2;
+    q.max_steps = 1;
+    CHECK_OK(glim_tune_run(r.m, d, &q, &res2, &err), err);
+    CHECK_MSG(fabs(res2.eval_before - res.eval_after) < 0.05 * res.eval_after + 0.02, "read again %g, trained %g", res2.eval_before, res.eval_after);
+    glim_dataset_free(d);
+    rig_close(&r);
+    remove_all(out);
+    remove_all(again);
+}
+
+TEST(a_run_that_does_not_fit_is_refused_before_it_starts) {
+    rig r;
+    glim_tune_plan plan;
+    glim_err err = {0};
+    glim_tune_params p = usual("/tmp/nowhere");
+    rig_open(&r, "tests/fixtures/glm4", NULL, 0, 1);
+    glim_dataset *d = make_data(1);
+    CHECK_OK(glim_tune_make_plan(&plan, r.m, d, &p, &err), err);
+    CHECK(plan.n_steps == 15 && plan.n_eval == 5 && plan.total > plan.activations && plan.total <= plan.available);
+    p.net.n_rows = 1 << 24;
+    CHECK(glim_tune_make_plan(&plan, r.m, d, &p, &err) == GLIM_E_NOMEM && strstr(err.msg, "MiB are free"));
+    p.net.n_rows = 4;
+    CHECK(glim_tune_make_plan(&plan, r.m, d, &p, &err) == GLIM_E_ARG && strstr(err.hint, "--max-tokens"));
+    p = usual("/tmp/nowhere");
+    p.method = GLIM_TUNE_DPO;
+    CHECK(glim_tune_make_plan(&plan, r.m, d, &p, &err) == GLIM_E_ARG && strstr(err.msg, "pairs"));
+    glim_dataset_free(d);
+    rig_close(&r);
+}
+
+/* Pairs: at first the loss is log 2, then the chosen answers win. */
+TEST(dpo_learns_which_answer_is_preferred) {
+    const char *out = new_dir();
+    rig r;
+    glim_tok *tok;
+    glim_dataset *d;
+    glim_data_report report;
+    glim_tune_result res;
+    glim_err err = {0};
+    glim_buf text = {0};
+    for (int i = 0; i < 12; i++)
+        glim_buf_printf(&text, "{\"prompt\": \"what about %d\", \"chosen\": \"yes please\", \"rejected\": \"no never %d\"}\n", i, i % 3);
+    rig_open(&r, "tests/fixtures/glm4", NULL, 0, 2);
+    CHECK_OK(glim_tok_from_ckpt(&tok, r.m->ckpt, &err), err);
+    const glim_data_params dp = {.tok = tok, .config = &r.m->cfg, .format = GLIM_DATA_PREFERENCE};
+    CHECK_OK(glim_dataset_parse(&d, "pairs.jsonl", text.s, text.len, &dp, &report, &err), err);
+    CHECK(glim_dataset_is_preference(d));
+    glim_tune_params p = usual(out);
+    p.net.n_rows = 200, p.net.lora.dropout = 0, p.batch = 3, p.epochs = 6, p.optim.lr = 3e-3;
+    CHECK(glim_tune_run(r.m, d, &p, &res, &err) == GLIM_E_ARG && strstr(err.hint, "dpo"));
+    p.method = GLIM_TUNE_DPO;
+    CHECK_OK(glim_tune_run(r.m, d, &p, &res, &err), err);
+    CHECK_MSG(fabs(res.first_loss - log(2)) < 1e-6 && fabs(res.eval_before - log(2)) < 1e-6, "the first loss is %g", res.first_loss);
+    CHECK_MSG(res.eval_after < 0.3, "evaluation is %g", res.eval_after);
+    p.resume = true, p.net.lora.rank = 0;
+    CHECK(glim_tune_run(r.m, d, &p, &res, &err) == GLIM_E_UNSUPPORTED);
+    glim_data_report_free(&report);
+    glim_dataset_free(d);
+    glim_tok_free(tok);
+    glim_buf_free(&text);
+    rig_close(&r);
+    remove_all(out);
+}
