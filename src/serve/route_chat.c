@@ -98,9 +98,12 @@ bool glim_chat_event(glim_call *c, size_t i, const glim_event *ev) {
     if (ev->kind == GLIM_EV_PROMPT) /* read once for all choices of the prompt */
         for (size_t k = 0; k < n && rc == GLIM_OK; k++) rc = glim_out_event(&t->out, i * n + k, ev, &err);
     else rc = glim_out_event(&t->out, choice, ev, &err);
-    /* max_tokens 0: nothing is generated, so one score stands for all choices. */
-    if (ev->kind == GLIM_EV_FINISH && c->units[i].r.task == GLIM_TASK_SCORE)
-        for (size_t k = 1; k < n && rc == GLIM_OK; k++) rc = glim_out_event(&t->out, choice + k, ev, &err);
+    /* max_tokens 0: nothing is generated, and a score has no FINISH; it stands for all choices of its prompt. */
+    if (ev->kind == GLIM_EV_END && c->units[i].r.task == GLIM_TASK_SCORE) {
+        const glim_event cut = {.kind = GLIM_EV_FINISH, .finish = GLIM_FINISH_LENGTH};
+        for (size_t k = 0; k < n && rc == GLIM_OK; k++)
+            if (!t->out.choices[i * n + k].finished) rc = glim_out_event(&t->out, i * n + k, &cut, &err);
+    }
     return rc == GLIM_OK || glim_api_from(&c->error, &err, NULL);
 }
 

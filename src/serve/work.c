@@ -11,14 +11,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "serve/server_internal.h"
 
-enum { SSE_HIGH = 64 << 10 }; /* bytes a slow client may leave unread before its request pauses */
-enum { UNITS_OUT = 16 };      /* of one call at the engine at a time: a list of thousands leaves room for others in the queue */
+enum {
+    SSE_HIGH = 64 << 10, /* bytes a slow client may leave unread before its request pauses */
+    UNITS_OUT = 16,      /* of one call at the engine at a time: a list of thousands leaves room for others in the queue */
+    /* Events of one prompt that are taken in a turn of the loop. A small model writes faster than log-probabilities are
+     * put into JSON: without an end to its turn one request would keep the loop, and its own stream, to itself. */
+    PUMP_EVENTS = 64
+};
 
 bool glim_call_units(glim_call *c, size_t n) {
     void *mem;
@@ -237,6 +243,10 @@ static void take(glim_call *c, size_t i, glim_event *ev) {
     else if (!account(c, &c->units[i], ev)) return;
     if (ev->kind == GLIM_EV_FINISH && ev->finish == GLIM_FINISH_CANCELLED && c->cut) ev->finish = GLIM_FINISH_LENGTH;
     if (ev->kind == GLIM_EV_FINISH && ev->finish == GLIM_FINISH_ERROR) {
+        if (c->units[i].r.sample.n_bias > 0 && !c->failed) { /* what the client banned may be all that was left to say */
+            fail(c, 400, "invalid_value", ev->message);
+            snprintf(c->error.param, sizeof c->error.param, "logit_bias");
+        }
         fail(c, 500, "generation_failed", ev->message);
         c->error.no_retry = true; /* the same request would fail again */
     }
@@ -250,9 +260,16 @@ static void take(glim_call *c, size_t i, glim_event *ev) {
 static void pump_unit(glim_call *c, size_t i) {
     glim_unit *u = &c->units[i];
     glim_event ev;
+    int left = PUMP_EVENTS;
     while (u->stream && (c->gone || c->failed || !c->stream || c->sse.len - c->sse_at < SSE_HIGH)) {
         if (!c->gone && !c->failed && !c->cut && glim_hold_room(c->hold) <= 0 && !glim_hold_refused(c->hold)) {
             c->hungry = true; /* it grows within milliseconds */
+            return;
+        }
+        if (left-- == 0) {
+            c->hungry = true;
+            ssize_t n = write(c->s->bell, &(uint64_t){1}, sizeof(uint64_t)); /* the loop comes back at once */
+            (void)n;
             return;
         }
         if (!glim_stream_next(u->stream, &ev)) return;
