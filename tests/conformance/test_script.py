@@ -1,0 +1,157 @@
+"""Known answers through the whole server: a model that follows scripts (scripted.py) writes reasoning, tool calls and
+characters cut in the middle, and both the stream and the whole reply must say exactly what it meant."""
+import ask
+import harness
+import schema
+from harness import Skip, check  # noqa: F401
+from scripted import Scripted
+
+CHAT = "/v1/chat/completions"
+TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}, "required": ["city"]}}},
+         {"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": {}}}}]
+
+
+def cut(text):
+    return list(text.encode())
+
+
+def arg(k, v):
+    return "<arg_key>%s</arg_key>\n<arg_value>%s</arg_value>\n" % (k, v)
+
+
+WEATHER = "<tool_call>weather\n" + arg("city", "Oslo") + "</tool_call>"
+# name: (pieces, content, reasoning, calls, finish)
+SCRIPTS = {
+    "plain": (["Hello", ", wor", "ld!"], "Hello, world!", None, [], "stop"),
+    "thought": (["<think>", "\nWhy", " not?", "</think>", "\n\nBecause."], "Because.", "Why not?", [], "stop"),
+    "only thought": (["<think>", "No end"], "", "No end", [], "stop"),
+    "characters cut": ([0xe4, 0xbd, 0xa0, 0xf0, 0x9f, 0x98, 0x82, "fin"], "\u4f60\U0001f602fin", None, [], "stop"),
+    "broken character": ([0xe5, 0xa5, "A?"], "\ufffdA?", None, [], "stop"),
+    "cut thought": (["<think>", 0xe7, 0x81, 0xaf, "</think>", "\nlamp"], "lamp", "\u706f", [], "stop"),
+    "call": (["Let me look.\n", "<tool_call>", "weath", "er\n<arg_k", "ey>city</arg_key>\n<arg_va", "lue>Bei\"jing\\ {", "\n2</arg_valu", "e>\n<arg_key>days</arg_key>\n<arg_value>", "12",
+              "</arg_value>\n</tool_", "call>"],
+             "Let me look.", None, [("weather", {"city": "Bei\"jing\\ {\n2", "days": 12})], "tool_calls"),
+    "no arguments": (["<tool_call>now", "\n</tool_call>"], None, None, [("now", {})], "tool_calls"),
+    "no arguments, one line": (["<tool_call>now</tool_call>"], None, None, [("now", {})], "tool_calls"),
+    "empty argument": (["<tool_call>weather\n" + arg("city", ""), "</tool_call> "], None, None, [("weather", {"city": ""})], "tool_calls"),
+    "look-alike": (["<tool_call>weather\n<arg_key>city</arg_key>\n<arg_value>a</arg_value", " b</arg", "_key><tool_call></arg_value>\n</tool_call>\n"], None, None,
+                   [("weather", {"city": "a</arg_value b</arg_key><tool_call>"})], "tool_calls"),
+    "two calls": ([WEATHER, "\n", "<tool_call>now\n</tool_call>\n"], None, None, [("weather", {"city": "Oslo"}), ("now", {})], "tool_calls"),
+    "cut argument": (["<tool_call>weather\n<arg_key>city</arg_key>\n<arg_value>", 0xe6, 0x9d, 0xad, "\u5dde</arg_value>\n", "</tool_call>\n\n"], None, None, [("weather", {"city": "\u676d\u5dde"})], "tool_calls"),
+    "call in thought": (["<think>", "I could say " + WEATHER, " but no", "</think>", "\nSunny."], "Sunny.", "I could say " + WEATHER + " but no", [], "stop"),
+    "thought and call": (["<think>", "Look it up", "</think>", "\n" + WEATHER + "  "], None, "Look it up", [("weather", {"city": "Oslo"})], "tool_calls"),
+    "tags late": (["<think>", "a", "</think>", "\nb"], "b", "a", [], "stop"),
+}
+LOOSE = {"unknown tool": ["<tool_call>bogus\n" + arg("x", "1"), "</tool_call>x"], "unfinished call": ["x" + "<tool_call>weather\n<arg_key>city</arg_key>\n<arg_value>Os"],
+         "thought, call, no end": ["<think>", "I call <tool_call>now\n</tool_call>"], "stray tags": ["</arg_value>", "</tool_call>", "stray"],
+         "two thoughts": ["<think>", "one", "</think>", "two<think>three</think>four"]}
+LOOP = ["tick", " tack", " tock", ...]
+_made = {}
+
+
+def model():
+    if not _made:
+        harness.serve_help()
+        scripts = {name: s[0] for name, s in SCRIPTS.items()}
+        scripts.update(LOOSE)
+        scripts["loop"] = LOOP
+        _made["m"] = Scripted(harness.work("scripted"), harness.FIXTURES, scripts)
+    return _made["m"]
+
+
+def serve(*flags):
+    m = model()
+    return m, harness.server(harness.work("scripted"), "--template", "glm-4.5", *flags)
+
+
+def body_of(m, name, **more):
+    return {"model": "scripted", "messages": [{"role": "user", "content": "go"}], "temperature": 0, "max_tokens": 60, "seed": 1, "logit_bias": m.bias(name), **more}
+
+
+def test_every_script_is_said_whole_and_streamed():
+    m, s = serve()
+    for name, (_, content, reasoning, calls, finish) in SCRIPTS.items():
+        whole = ask.compare(s, CHAT, body_of(m, name, tools=TOOLS), name)
+        if not whole:
+            continue
+        c = whole["choices"][0]
+        got = [(t["function"]["name"], schema.loads(t["function"]["arguments"])) for t in c["message"].get("tool_calls") or []]
+        check(c["message"]["content"] == content, "%s: content %r, want %r", name, c["message"]["content"], content)
+        check(c["message"].get("reasoning_content") == reasoning, "%s: reasoning %r, want %r", name, c["message"].get("reasoning_content"), reasoning)
+        check(got == calls, "%s: calls %r, want %r", name, got, calls)
+        check(c["finish_reason"] == finish, "%s: ends with %s, want %s", name, c["finish_reason"], finish)
+        n = sum(1 for _ in m.paths[name]) + 1  # the token that ends the reply counts
+        check(whole["usage"]["completion_tokens"] in (n, n - 1), "%s: %d tokens, want %d", name, whole["usage"]["completion_tokens"], n)
+        check((whole["usage"]["completion_tokens_details"]["reasoning_tokens"] > 0) == (reasoning is not None), "%s: %s", name, whole["usage"])
+
+
+def test_a_call_without_arguments_is_an_empty_object():
+    m, s = serve()
+    for name in ("no arguments", "no arguments, one line"):
+        c = s.post(CHAT, body_of(m, name, tools=TOOLS)).json["choices"][0]
+        check(c["message"]["tool_calls"][0]["function"]["arguments"] == "{}", "%s: %s", name, c)
+
+
+def test_odd_replies_are_the_same_streamed_and_whole():
+    m, s = serve()
+    for name in LOOSE:
+        for tools in (TOOLS, None):
+            # a tool that nobody offered is shown as the model wrote it: the client decides
+            whole = ask.compare(s, CHAT, body_of(m, name, tools=tools), name, any_tool=name == "unknown tool" and tools is not None)
+            for c in whole["choices"] if whole else []:
+                content = c["message"]["content"] or ""
+                check("<think>" not in content.split("</think>")[0] or name == "two thoughts", "%s: a think tag in the content: %r", name, content)
+    whole = ask.compare(s, CHAT, body_of(m, "unfinished call", tools=TOOLS), "unfinished call")
+    check(whole and whole["choices"][0]["finish_reason"] == "stop", "a call without an end is none to be made: %s", whole)
+
+
+def test_every_length_of_every_script():
+    m, s = serve()
+    for name in [*SCRIPTS, *LOOSE]:
+        for n in range(1, len(m.paths[name]) + 1):
+            whole = ask.compare(s, CHAT, body_of(m, name, tools=TOOLS, max_tokens=n), "%s, %d tokens" % (name, n), any_tool=name == "unknown tool")
+            if whole and n < len(m.paths[name]):
+                check(whole["choices"][0]["finish_reason"] == "length" and whole["usage"]["completion_tokens"] == n, "%s cut at %d: %s", name, n, whole["choices"][0])
+
+
+def test_stop_strings_in_reasoning_calls_and_text():
+    m, s = serve()
+    for name, stop, want in (("plain", "lo, w", "Hel"), ("plain", "ld!", "Hello, wor"), ("plain", "!", "Hello, world"), ("characters cut", "\U0001f602", "\u4f60"), ("plain", "never", "Hello, world!")):
+        whole = ask.compare(s, CHAT, body_of(m, name, stop=[stop]), "%s with stop %r" % (name, stop))
+        check(whole and whole["choices"][0]["message"]["content"] == want and whole["choices"][0]["finish_reason"] == "stop", "%s with stop %r: %s", name, stop, whole and whole["choices"])
+
+
+def test_guessing_ahead_changes_nothing():
+    m, s = serve()
+    plain = harness.server(harness.work("scripted"), "--template", "glm-4.5", "--no-guess")
+    for n in (1, 2, 7, 50, 333):
+        body = body_of(m, "loop", max_tokens=n)
+        a, b = ask.compare(s, CHAT, body, "guessing, %d tokens" % n), ask.compare(plain, CHAT, body, "not guessing, %d tokens" % n)
+        want = "".join(LOOP[i % 3] for i in range(n))
+        check(a and a["choices"][0]["message"]["content"] == want, "guessing, %d tokens: %r", n, a and a["choices"][0]["message"]["content"][:200])
+        check(b and b["choices"][0]["message"]["content"] == want, "not guessing, %d tokens: %r", n, b and b["choices"][0]["message"]["content"][:200])
+    check(s.metric("vllm:spec_decode_num_accepted_tokens_total") > 0, "some guesses were right")
+    check(plain.metric("vllm:spec_decode_num_draft_tokens_total") == 0, "none were made")
+
+
+def test_what_we_say_is_taken_back_word_for_word():
+    m, s = serve()
+    for name in ("call", "two calls", "thought and call", "no arguments", "thought", "plain"):
+        message = s.post(CHAT, body_of(m, name, tools=TOOLS)).json["choices"][0]["message"]
+        history = [{"role": "user", "content": "go"}, message]
+        history += [{"role": "tool", "tool_call_id": t["id"], "content": "fine"} for t in message.get("tool_calls") or []]
+        if len(history) == 2:
+            history.append({"role": "user", "content": "and?"})
+        whole = ask.compare(s, CHAT, body_of(m, "plain", tools=TOOLS, messages=history), "after " + name)
+        check(whole and whole["choices"][0]["message"]["content"] == "Hello, world!", "after %s: %s", name, whole)
+
+
+def test_the_third_turn_keeps_tags_out_of_the_content():
+    m, s = serve()
+    history = [{"role": "user", "content": "go"}]
+    for turn in range(4):
+        whole = ask.compare(s, CHAT, body_of(m, "thought", messages=history), "turn %d" % turn)
+        if whole:
+            msg = whole["choices"][0]["message"]
+            check(msg["content"] == "Because." and msg["reasoning_content"] == "Why not?", "turn %d: %s", turn, msg)
+            history += [msg, {"role": "user", "content": "again"}]
