@@ -83,7 +83,19 @@ static const char v3[] =
     "  level TEXT NOT NULL, message TEXT NOT NULL, data TEXT NOT NULL) STRICT;"
     "CREATE INDEX job_events_by_job ON job_events(job, id);";
 
-static const char *const steps[] = {v1, v2, v3};
+/* 4: what training has spent of the privacy of data sets (train/dp_ledger.h). Real numbers are text of 17 digits. */
+static const char v4[] =
+    "CREATE TABLE dp_sets("
+    "  id TEXT PRIMARY KEY, epsilon TEXT NOT NULL, delta TEXT NOT NULL,"
+    "  mark INTEGER NOT NULL," /* rises with every change of the budget or of what is reserved */
+    "  created INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE dp_runs("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, data_set TEXT NOT NULL REFERENCES dp_sets(id), run TEXT NOT NULL UNIQUE,"
+    "  q TEXT NOT NULL, sigma TEXT NOT NULL, reserved INTEGER NOT NULL, charged INTEGER NOT NULL, open INTEGER NOT NULL,"
+    "  created INTEGER NOT NULL, ended INTEGER NOT NULL, CHECK(charged >= 0 AND charged <= reserved)) STRICT;"
+    "CREATE INDEX dp_runs_by_set ON dp_runs(data_set);";
+
+static const char *const steps[] = {v1, v2, v3, v4};
 
 int glim_store_version(void) { return (int)GLIM_COUNT(steps); }
 

@@ -1,0 +1,51 @@
+/* dp_ledger.h - what has been spent of each data set's privacy, in the data folder.
+ *
+ *   begin --> RUN with `steps` reserved --charge(step), before the step is taken--> ... --> end: what was not charged is given back
+ *
+ * A data set has a budget (epsilon, delta), set by a person or by its first run. A run begins only if all that was charged
+ * to the set, all that other open runs have reserved, and its own steps stay within the budget, composed by the PLD
+ * accountant's upper bound. A step is charged, on the disk, before it looks at the data: whatever is killed when, the
+ * ledger never says less than what was spent.
+ *
+ * The name of a set is for the caller to choose well: rows of the same people belong under one name.
+ * Threads: any. All of these wait for the disk. */
+#ifndef GLIM_TRAIN_DP_LEDGER_H
+#define GLIM_TRAIN_DP_LEDGER_H
+
+#include "store/store.h"
+#include "train/accountant.h"
+
+/* Sets or changes the budget of a data set. One below what was spent is kept: it refuses every further run. Errors: GLIM_E_ARG, IO. */
+glim_status glim_dp_budget_set(glim_store *s, const char *set, double eps, double delta, const char *actor, glim_err *err);
+
+typedef struct glim_dp_request {
+    const char *set;   /* the data set: 1 to 64 letters, digits, '.', '_', '-' */
+    const char *run;   /* the run: the same */
+    double q, sigma;
+    uint64_t steps;
+    double eps, delta; /* becomes the set's budget if it has none */
+    const char *actor;
+} glim_dp_request;
+
+typedef struct glim_dp_spent {
+    double budget_eps, budget_delta; /* 0, 0: none is set */
+    double charged;   /* upper bound of epsilon at budget_delta for the steps that were charged */
+    double promised;  /* the same with what open runs may still charge */
+    uint64_t n_runs, n_open, n_steps; /* steps charged */
+} glim_dp_spent;
+
+/* Reserves. The same run again (a resume) with the same q, sigma and steps goes on with its reservation. *spent (may be NULL):
+ * with this run. Errors: GLIM_E_LIMIT says what was spent, asked for and allowed; GLIM_E_STATE (the run is over, or was
+ * begun with other settings); GLIM_E_ARG, IO. */
+glim_status glim_dp_ledger_begin(glim_store *s, const glim_dp_request *r, glim_dp_spent *spent, glim_err *err);
+/* Before step number `step` (from 0): durable when this returns. A step that was charged already costs nothing again: it takes
+ * the same examples and the same noise (dp_state.h). Errors: GLIM_E_LIMIT (beyond what was reserved), GLIM_E_STATE (no open
+ * run; steps must come in order), IO. */
+glim_status glim_dp_ledger_charge(glim_store *s, const char *run, uint64_t step, glim_err *err);
+/* Ends a run: what was not charged is free again. Ending twice is fine. */
+glim_status glim_dp_ledger_end(glim_store *s, const char *run, const char *actor, glim_err *err);
+
+/* A set that nobody has asked about is all zeros. */
+glim_status glim_dp_ledger_spent(glim_store *s, const char *set, glim_dp_spent *out, glim_err *err);
+
+#endif

@@ -1,0 +1,139 @@
+/* The privacy ledger: charged before the step, refused over budget, right after a kill. */
+#include "train/dp_ledger.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "test.h"
+
+static char dir[64];
+
+static glim_store *open_store(void) {
+    glim_store *s;
+    glim_err err = {0};
+    if (!dir[0]) {
+        snprintf(dir, sizeof dir, "/tmp/glim-dpledger-XXXXXX");
+        CHECK(mkdtemp(dir));
+    }
+    CHECK_OK(glim_store_open(&s, dir, &(glim_store_params){.role = GLIM_STORE_GUEST}, &err), err);
+    return s;
+}
+
+static void clean(glim_store *s) {
+    char cmd[96];
+    glim_store_close(s);
+    snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
+    CHECK(system(cmd) == 0);
+    dir[0] = 0;
+}
+
+static glim_dp_request request(const char *run, uint64_t steps) {
+    return (glim_dp_request){.set = "customers", .run = run, .q = 0.02, .sigma = 1.1, .steps = steps, .eps = 2, .delta = 1e-5, .actor = "test"};
+}
+
+TEST(a_run_within_the_budget_is_charged_step_by_step_and_gives_back_the_rest) {
+    glim_store *s = open_store();
+    glim_err err = {0};
+    glim_dp_spent a, b;
+    glim_pld_bounds want;
+    glim_dp_request r = request("run-a", 300);
+    CHECK_OK(glim_dp_ledger_spent(s, "customers", &a, &err), err);
+    CHECK(a.budget_eps == 0 && a.n_runs == 0);
+    CHECK_OK(glim_dp_ledger_begin(s, &r, &a, &err), err);
+    CHECK_OK(glim_pld_epsilon(&want, &(glim_dp_phase){0.02, 1.1, 300}, 1, 1e-5, 0, &err), err);
+    CHECK(a.budget_eps == 2 && a.charged == 0 && fabs(a.promised - want.upper) < 1e-12 && a.n_open == 1);
+    for (uint64_t i = 0; i < 10; i++) CHECK_OK(glim_dp_ledger_charge(s, "run-a", i, &err), err);
+    CHECK_OK(glim_dp_ledger_charge(s, "run-a", 4, &err), err); /* taken again after a resume: the same noise, no new charge */
+    CHECK(glim_dp_ledger_charge(s, "run-a", 11, &err) == GLIM_E_STATE);
+    CHECK(glim_dp_ledger_charge(s, "run-x", 0, &err) == GLIM_E_STATE);
+    CHECK_OK(glim_dp_ledger_spent(s, "customers", &b, &err), err);
+    CHECK(b.n_steps == 10 && b.charged > 0 && b.charged < b.promised && fabs(b.promised - a.promised) < 1e-12);
+    CHECK_OK(glim_dp_ledger_end(s, "run-a", "test", &err), err);
+    CHECK_OK(glim_dp_ledger_end(s, "run-a", "test", &err), err);
+    CHECK_OK(glim_dp_ledger_spent(s, "customers", &b, &err), err);
+    CHECK(b.n_open == 0 && b.promised == b.charged);
+    CHECK(glim_dp_ledger_charge(s, "run-a", 10, &err) == GLIM_E_STATE && strstr(err.msg, "is over"));
+    CHECK(glim_dp_ledger_begin(s, &r, NULL, &err) == GLIM_E_STATE && strstr(err.msg, "is over"));
+    clean(s);
+}
+
+TEST(what_is_reserved_counts_and_a_run_over_the_budget_is_refused) {
+    glim_store *s = open_store();
+    glim_err err = {0};
+    glim_dp_spent sp;
+    glim_dp_request a = request("run-a", 300), b = request("run-b", 300), small = request("run-c", 20);
+    CHECK_OK(glim_dp_ledger_begin(s, &a, &sp, &err), err);
+    CHECK(sp.promised > 1.2 && sp.promised < 2);
+    CHECK(glim_dp_ledger_begin(s, &b, NULL, &err) == GLIM_E_LIMIT);
+    CHECK_MSG(strstr(err.msg, "the budget is 2") && strstr(err.msg, "0 charged"), "%s", err.msg);
+    CHECK_OK(glim_dp_ledger_begin(s, &small, NULL, &err), err);
+    CHECK_OK(glim_dp_ledger_charge(s, "run-c", 0, &err), err);
+    CHECK_OK(glim_dp_ledger_end(s, "run-a", "test", &err), err); /* given up before its first step */
+    CHECK_OK(glim_dp_ledger_begin(s, &b, NULL, &err), err);
+    CHECK(glim_dp_ledger_charge(s, "run-c", 20, &err) == GLIM_E_LIMIT && strstr(err.msg, "20 steps were reserved"));
+    /* A budget can be lowered: what is spent stays, nothing more is given. */
+    CHECK_OK(glim_dp_budget_set(s, "customers", 0.1, 1e-5, "test", &err), err);
+    glim_dp_request d = request("run-d", 1);
+    CHECK(glim_dp_ledger_begin(s, &d, NULL, &err) == GLIM_E_LIMIT);
+    /* Another data set has a budget of its own. */
+    d.set = "others";
+    CHECK_OK(glim_dp_ledger_begin(s, &d, NULL, &err), err);
+    clean(s);
+}
+
+TEST(a_resumed_run_keeps_its_reservation_and_must_be_the_same) {
+    glim_store *s = open_store();
+    glim_err err = {0};
+    glim_dp_spent a, b;
+    glim_dp_request r = request("run-a", 200);
+    CHECK_OK(glim_dp_ledger_begin(s, &r, &a, &err), err);
+    for (uint64_t i = 0; i < 3; i++) CHECK_OK(glim_dp_ledger_charge(s, "run-a", i, &err), err);
+    CHECK_OK(glim_dp_ledger_begin(s, &r, &b, &err), err);
+    CHECK(b.n_runs == 1 && b.n_steps == 3 && fabs(a.promised - b.promised) < 1e-12);
+    r.sigma = 1.2;
+    CHECK(glim_dp_ledger_begin(s, &r, NULL, &err) == GLIM_E_STATE && strstr(err.msg, "begun with another"));
+    r = request("run a", 200);
+    CHECK(glim_dp_ledger_begin(s, &r, NULL, &err) == GLIM_E_ARG);
+    r = request("run-b", 200), r.eps = 0;
+    CHECK(glim_dp_ledger_begin(s, &r, NULL, &err) == GLIM_E_ARG);
+    clean(s);
+}
+
+TEST(a_kill_at_any_moment_leaves_no_step_uncharged) {
+    glim_err err = {0};
+    for (int round = 0; round < 4; round++) {
+        glim_store *s = open_store();
+        glim_dp_request r = request("run-k", 300);
+        CHECK_OK(glim_dp_ledger_begin(s, &r, NULL, &err), err);
+        glim_store_close(s);
+        int pipe_fd[2];
+        CHECK(pipe(pipe_fd) == 0);
+        pid_t pid = fork();
+        if (pid == 0) { /* charges, then "takes the step": one byte into the pipe */
+            close(pipe_fd[0]);
+            glim_store *child = NULL;
+            if (glim_store_open(&child, dir, &(glim_store_params){.role = GLIM_STORE_GUEST}, NULL) != GLIM_OK) _exit(2);
+            for (uint64_t i = 0; i < 300; i++) {
+                if (glim_dp_ledger_charge(child, "run-k", i, NULL) != GLIM_OK) _exit(3);
+                if (write(pipe_fd[1], "s", 1) != 1) _exit(4);
+            }
+            _exit(0);
+        }
+        close(pipe_fd[1]);
+        uint64_t taken = 0;
+        char c;
+        while (taken < (uint64_t)(3 + 5 * round) && read(pipe_fd[0], &c, 1) == 1) taken++;
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        while (read(pipe_fd[0], &c, 1) == 1) taken++;
+        close(pipe_fd[0]);
+        s = open_store();
+        glim_dp_spent sp;
+        CHECK_OK(glim_dp_ledger_spent(s, "customers", &sp, &err), err);
+        CHECK_MSG(sp.n_steps >= taken && sp.n_steps <= taken + 1, "%llu charged, %llu taken", (unsigned long long)sp.n_steps, (unsigned long long)taken);
+        clean(s);
+    }
+}
