@@ -19,6 +19,7 @@ setup:
 	@tools/setup.sh
 
 test: setup ## every test twice: -O2, then AddressSanitizer and UBSan (no more than 8 minutes on 2 cores)
+	@tools/setup.sh page || echo 'without a browser the test of the chat page skips'
 	@.ci/suite release asan
 
 asan: setup ## every test under AddressSanitizer and UBSan

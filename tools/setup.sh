@@ -4,6 +4,7 @@
 #   tools/setup.sh          what `make`, `make test` and `make demo` need
 #   tools/setup.sh clang    the same, and clang with its run-time library (fuzzing, the second compiler of CI)
 #   tools/setup.sh aarch64  the same, and the arm64 cross compiler with an emulator (`make aarch64`)
+#   tools/setup.sh page     the same, and a browser without a screen for tests/e2e/test_page.sh, which skips without one
 #
 # Quiet when nothing is missing. Never asks: as root, or with a sudo that needs no password, it installs; otherwise it
 # prints the line to run and stops with status 3. A tool or library that did not come from apt counts as present.
@@ -65,6 +66,10 @@ for extra in "$@"; do
             missing+=(libclang-rt-14-dev) why+=("libclang-rt-14-dev: libFuzzer")
         fi
         ;;
+    page)
+        [ -n "${GLIM_CHROMIUM:-}" ] || command -v chromium > /dev/null || command -v chromium-browser > /dev/null || command -v google-chrome > /dev/null ||
+            need_tool chromium-headless-shell chromium-headless-shell "runs the chat page in a test"
+        ;;
     aarch64)
         need_tool aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu "the arm64 cross compiler"
         # gcc only recommends it.
@@ -73,7 +78,7 @@ for extra in "$@"; do
         command -v qemu-aarch64 > /dev/null || need_tool qemu-aarch64-static qemu-user-static "runs arm64 programs"
         ;;
     *)
-        echo "setup.sh: unknown argument \"$extra\": \"clang\" and \"aarch64\" are known" >&2
+        echo "setup.sh: unknown argument \"$extra\": \"clang\", \"aarch64\" and \"page\" are known" >&2
         exit 2
         ;;
     esac

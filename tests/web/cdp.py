@@ -158,11 +158,16 @@ class Page:
         """A real click in the middle of what the selector finds, which must be there to be hit."""
         q = json.dumps(selector)
         self.wait("document.querySelector(%s)" % q)
-        at = self.run("""(() => { const e = document.querySelector(%s); e.scrollIntoView({block: 'nearest'});
-            const r = e.getBoundingClientRect(), x = r.x + r.width / 2, y = r.y + r.height / 2, hit = document.elementFromPoint(x, y);
+        # A page that still settles moves under the pointer: the place has to hold for two frames.
+        at = self.run("""(async () => { const e = document.querySelector(%s), frame = () => new Promise(requestAnimationFrame);
+            e.scrollIntoView({block: 'nearest'});
+            let r = e.getBoundingClientRect();
+            for (let was = null; !was || was.x !== r.x || was.y !== r.y || was.width !== r.width; r = e.getBoundingClientRect()) { was = r; await frame(); await frame(); }
+            const x = r.x + r.width / 2, y = r.y + r.height / 2, hit = document.elementFromPoint(x, y);
             return {x, y, covered: !(hit && (e.contains(hit) || hit.contains(e))) && (hit ? hit.outerHTML.slice(0, 120) : 'nothing') }; })()""" % q)
         if at["covered"]:
             raise AssertionError("%s cannot be clicked: %s lies over it" % (selector, at["covered"]))
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=at["x"], y=at["y"])
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=at["x"], y=at["y"], button="left", clickCount=1)
 

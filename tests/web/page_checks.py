@@ -39,7 +39,10 @@ class Chat:
         self.p.wait(READY)
 
     def write(self, text):
-        self.p.click(".words")
+        for _ in range(3):  # now and then a click of the driver lands beside it just after a page has changed
+            self.p.click(".words")
+            if self.p.run("document.activeElement?.className === 'words'"):
+                break
         self.p.type(text)
 
     def ask(self, text):
