@@ -83,6 +83,7 @@ void glim_call_release(glim_call *c) {
     if (c->has_file) close(c->file_fd);
     glim_buf_free(&c->sse);
     free(c->arg);
+    c->s->n_body -= c->n_held;
     glim_backend_drop(c->b);
     free(c);
 }
@@ -161,6 +162,9 @@ static enum MHD_Result first_look(glim_server *s, struct MHD_Connection *conn, c
     return MHD_YES;
 }
 
+/* Bodies of all calls together: what is parsed from them may be many times as large. */
+static bool too_many_bytes(const glim_call *c, size_t n) { return c->s->n_body + n > 16 * c->s->p.max_body; }
+
 static enum MHD_Result take_body(glim_call *c, const char *data, size_t *n) {
     if (c->state == CALL_READING && c->n_body + *n > max_body(c)) {
         glim_api_fail(&c->error, 413, "request_too_large", NULL, "the body has more than %zu bytes", max_body(c));
@@ -172,11 +176,18 @@ static enum MHD_Result take_body(glim_call *c, const char *data, size_t *n) {
         c->n_body += *n;
         if (c->route->take) {
             if (!c->route->take(c, data, *n)) c->state = CALL_REFUSED;
+            /* A large upload may take longer, at 64 KiB a second or more. */
+            if (c->route->max_body) c->link->deadline += (double)*n / 65536;
+        } else if (too_many_bytes(c, *n)) {
+            c->body.failed = true;
         } else {
             glim_buf_append(&c->body, data, *n);
+            c->n_held += *n;
+            c->s->n_body += *n;
         }
         if (c->body.failed) {
             glim_api_fail(&c->error, 503, "overloaded", NULL, "no memory for the body");
+            c->error.retry_ms = 1000;
             c->state = CALL_REFUSED;
         }
     } else {

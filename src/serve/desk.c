@@ -1,14 +1,14 @@
-/* desk.c - two threads that prepare requests, and the way back to the loop.
+/* desk.c - threads that prepare requests, and the way back to the loop.
  *
  * A body may be 8 MiB of JSON, a prompt a million characters, a schema a second of automata: in the loop it would hold
- * up every stream. Two, so that one such body does not hold up the small ones behind it. */
+ * up every stream. Several, so that such bodies, and files on their way to the disk, do not hold up the small ones. */
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "serve/server_internal.h"
 
-enum { N_THREADS = 2 };
+enum { N_THREADS = 4 };
 
 typedef struct queue {
     pthread_mutex_t mu;

@@ -84,32 +84,30 @@ static bool read_message(reader *r, const json_t *item) {
     return true;
 }
 
-static bool need_str(reader *r, const json_t *item, const char *key, const char **out) {
-    const json_t *v = glim_field(item, key);
-    if (!json_is_string(v)) return bad(r, v ? "invalid_type" : "missing_required_parameter", key, "want a string");
-    *out = json_string_value(v);
-    return true;
+static bool need_str(reader *r, const json_t *item, const char *key, const json_t **out) {
+    *out = glim_field(item, key);
+    return json_is_string(*out) || bad(r, *out ? "invalid_type" : "missing_required_parameter", key, "want a string");
 }
 
 static bool read_call(reader *r, const json_t *item) {
-    const char *id, *name, *args;
+    const json_t *id, *name, *args;
     if (!need_str(r, item, "call_id", &id) || !need_str(r, item, "name", &name) || !need_str(r, item, "arguments", &args)) return false;
     json_t *m = assistant(r), *calls = json_object_get(m, "tool_calls");
     if (!calls) {
         calls = json_array();
         json_object_set_new(m, "tool_calls", calls);
     }
-    json_array_append_new(calls, json_pack("{s:s, s:s, s:{s:s, s:s}}", "id", id, "type", "function", "function", "name", name, "arguments", args));
+    json_array_append_new(calls, json_pack("{s:O, s:s, s:{s:O, s:O}}", "id", id, "type", "function", "function", "name", name, "arguments", args));
     return true;
 }
 
 static bool read_output(reader *r, const json_t *item) {
-    const char *id;
+    const json_t *id;
     if (!need_str(r, item, "call_id", &id)) return false;
     json_t *content = read_parts(r, glim_field(item, "output"), "output");
     if (!content) return false;
     r->open = NULL;
-    json_array_append_new(r->messages, json_pack("{s:s, s:s, s:o}", "role", "tool", "tool_call_id", id, "content", content));
+    json_array_append_new(r->messages, json_pack("{s:s, s:O, s:o}", "role", "tool", "tool_call_id", id, "content", content));
     return true;
 }
 

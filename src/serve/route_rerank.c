@@ -14,7 +14,7 @@
 #include "serve/fields.h"
 #include "serve/routes.h"
 
-enum { MAX_DOCUMENTS = 1000 };
+enum { MAX_DOCUMENTS = 1000, MAX_TOKENS = 1 << 20 /* of all prompts: the query stands in each */ };
 
 typedef struct task {
     json_t *body;
@@ -84,12 +84,21 @@ static bool first_id(glim_call *c, const char *word, glim_bias *out) {
     return rc == GLIM_OK || glim_api_from(&c->error, &err, NULL);
 }
 
+static bool same_ids(glim_call *c, const glim_ids *from, glim_ids *to) {
+    glim_err err = {0};
+    for (size_t i = 0; i < from->n; i++)
+        if (glim_ids_push(to, from->v[i], &err) != GLIM_OK) return glim_api_from(&c->error, &err, "documents");
+    return true;
+}
+
 static bool judge_units(glim_call *c, task *t, const char *query) {
     if (!glim_call_units(c, 2 * t->n) || !first_id(c, "yes", &t->words[0]) || !first_id(c, "no", &t->words[1])) return false;
     t->logprob = glim_xcalloc(2 * t->n, sizeof *t->logprob);
     for (size_t i = 0; i < 2 * t->n; i++) t->logprob[i] = NAN;
     for (size_t i = 0; i < 2 * t->n; i++) {
-        if (!judge_prompt(c, t, query, i / 2, &c->units[i].ids)) return false;
+        if (i % 2 == 0 ? !judge_prompt(c, t, query, i / 2, &c->units[i].ids) : !same_ids(c, &c->units[i - 1].ids, &c->units[i].ids)) return false;
+        if (t->n_tokens > MAX_TOKENS)
+            return glim_api_fail(&c->error, 400, "limit_exceeded", "documents", "the query with each of %zu documents is more than %d tokens in all", t->n, MAX_TOKENS);
         c->units[i].r = (glim_request){.max_tokens = 1, .n = 1, .logprobs = true, .ignore_stop_ids = true,
                                        .sample = {.bias = &t->words[i % 2], .n_bias = 1, .top_p = 1, .repetition_penalty = 1}};
         t->n_tokens += (int64_t)c->units[i].ids.n;

@@ -16,7 +16,7 @@
 #include "store/jobs.h"
 #include "train/data_set.h"
 
-enum { CHECK_BYTES = 16 << 20 }; /* of a training file are read before a job is accepted; the rest is the trainer's to judge */
+enum { CHECK_BYTES = 4 << 20 }; /* of a training file are read before a job is accepted; the rest is the trainer's to judge */
 
 static const char *tenant_seen(const glim_call *c) { return c->keyed && (c->key.scopes & GLIM_SCOPE_ADMIN) ? NULL : glim_call_tenant(c); }
 static const char *actor(const glim_call *c) { return c->keyed ? c->key.id : GLIM_KEY_LOCAL; }

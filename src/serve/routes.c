@@ -24,7 +24,7 @@ static const glim_route routes[] = {
     {"GET", "/files", .scope = GLIM_SCOPE_FILES, .take = glim_query_take, .work = glim_file_listing, .release = glim_query_release},
     {"GET", "/files/*", .scope = GLIM_SCOPE_FILES, .work = glim_file_show},
     {"DELETE", "/files/*", .scope = GLIM_SCOPE_FILES, .work = glim_file_remove},
-    {"POST", "/fine_tuning/jobs", .scope = GLIM_SCOPE_TUNE, .take = glim_query_take_body, .work = glim_tune_create, .release = glim_query_release},
+    {"POST", "/fine_tuning/jobs", .scope = GLIM_SCOPE_TUNE, .max_body = 256 << 10, .take = glim_query_take_body, .work = glim_tune_create, .release = glim_query_release},
     {"GET", "/fine_tuning/jobs", .scope = GLIM_SCOPE_TUNE, .take = glim_query_take, .work = glim_tune_list, .release = glim_query_release},
     {"GET", "/fine_tuning/jobs/*", .scope = GLIM_SCOPE_TUNE, .take = glim_query_take, .work = glim_tune_show, .release = glim_query_release},
     {"POST", "/fine_tuning/jobs/*", .scope = GLIM_SCOPE_TUNE, .take = glim_query_take, .work = glim_tune_steer, .release = glim_query_release},

@@ -2,7 +2,7 @@
  *
  * One thread (the caller of glim_server_run) does all of HTTP: libmicrohttpd runs in it without threads of its own,
  * beside an eventfd that the engine's outbox rings and the sockets of all connections (a client that goes away ends its
- * request within a step). Two desk threads read bodies: JSON, templates, tokens, grammars, and what waits for a disk. */
+ * request within a step). Desk threads read bodies: JSON, templates, tokens, grammars, and what waits for a disk. */
 #ifndef GLIM_SERVE_SERVER_H
 #define GLIM_SERVE_SERVER_H
 

@@ -82,6 +82,7 @@ struct glim_call {
     glim_key key;
     glim_buf body;
     size_t n_body, dropped;
+    size_t n_held;               /* of these, counted in s->n_body until the call is freed */
     glim_api_error error;
 
     void *task;                  /* the route's own */
@@ -172,6 +173,7 @@ struct glim_server {
     bool reload_again; /* it was asked for once more meanwhile */
     _Atomic bool reloaded; /* and it is through */
     size_t n_away;    /* calls at a desk or the ledger */
+    size_t n_body;    /* bytes of the bodies of all calls */
 };
 
 /* backend.c. With `own` the engine is freed with it. */

@@ -463,6 +463,85 @@ def reload():
     check(not bad and n[0] > 50, "no request was dropped", n[0], bad[:1])
 
 
+def storm():
+    """Many clients at once that do everything and leave whenever they like; afterwards nothing is left of them."""
+    seconds, one = float(given.get("seconds", "3")), given["one"]
+    until, done = time.monotonic() + seconds, [0]
+    wrong = []
+
+    def leave(rnd, method, path, body, head=""):
+        """Sends a part of a request, or all of it, reads a part of the reply, or nothing, and goes, politely or not."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        raw = ("%s %s HTTP/1.1\r\nHost: x\r\n%sContent-Length: %d\r\n\r\n" % (method, path, head, len(data))).encode() + data
+        s = socket.create_connection(("127.0.0.1", port), timeout=60)
+        if rnd.random() < 0.3:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+        try:
+            s.sendall(raw if rnd.random() < 0.7 else raw[:rnd.randrange(1, len(raw))])
+            if rnd.random() < 0.2:
+                s.sendall(raw)  # the next one at once
+            if rnd.random() < 0.7:
+                s.settimeout(rnd.random() * 0.3)
+                s.recv(rnd.choice((1, 100, 65536)))
+            if rnd.random() < 0.2:
+                s.shutdown(socket.SHUT_WR)
+                s.recv(65536)
+        except OSError:
+            pass
+        s.close()
+
+    def client(seed):
+        rnd = random.Random(seed)
+        msgs = [{"role": "user", "content": "w " * rnd.randrange(1, 40)}]
+        while time.monotonic() < until:
+            kind = rnd.randrange(10)
+            stream_ = rnd.random() < 0.6
+            try:
+                if kind == 0:
+                    leave(rnd, "POST", "/v1/chat/completions", {"model": model, "messages": msgs, "max_tokens": rnd.choice((1, 50, 500)), "stream": stream_, "n": rnd.choice((1, 3))})
+                elif kind == 1:
+                    leave(rnd, "POST", "/v1/responses", {"model": model, "input": "x", "max_output_tokens": 200, "stream": stream_, "tools": [TOOL], "tool_choice": rnd.choice(("auto", "required"))})
+                elif kind == 2:
+                    leave(rnd, "POST", "/v1/embeddings", {"model": model, "input": ["a b %d" % i for i in range(rnd.choice((1, 40, 200)))]})
+                elif kind == 3:
+                    leave(rnd, "POST", "/v1/rerank", {"model": model, "query": "q", "documents": ["d%d" % i for i in range(rnd.choice((1, 20)))]})
+                elif kind == 4:
+                    leave(rnd, "POST", "/v1/files", form([("purpose", None, b"user_data"), ("file", "f", rnd.randbytes(rnd.choice((0, 100, 200000))))]), "Content-Type: multipart/form-data; boundary=xXx\r\n")
+                elif kind == 5:
+                    leave(rnd, "POST", "/v1/fine_tuning/jobs", {"model": model, "training_file": "file-none"})
+                elif kind == 6:
+                    name = "s%d" % rnd.randrange(3)
+                    leave(rnd, "POST", "/v1/load_lora_adapter", {"lora_name": name, "lora_path": one, "load_inplace": True})
+                    leave(rnd, "POST", "/v1/completions", {"model": name, "prompt": ["a", "b"], "max_tokens": 20, "stream": stream_})
+                    leave(rnd, "POST", "/v1/unload_lora_adapter", {"lora_name": name})
+                elif kind == 7:
+                    leave(rnd, "GET", rnd.choice(("/v1/models", "/metrics", "/v1/files", "/v1/fine_tuning/jobs", "/v1/lora", "/", "/v1/files/file-none/content")), b"")
+                else:
+                    r = post("/v1/completions", {"model": model, "prompt": "a b", "max_tokens": 5, "ignore_eos": True, "seed": 1})
+                    if r.status != 200 and r.status not in (429, 503):
+                        wrong.append(r.body)
+                done[0] += 1
+                if "pid" in given and rnd.random() < 0.01:
+                    os.kill(int(given["pid"]), signal.SIGHUP)
+            except (ConnectionError, socket.timeout, http.client.HTTPException) as e:
+                wrong.append(repr(e))
+
+    threads = [threading.Thread(target=client, args=(i,)) for i in range(16)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    check(not wrong, "whoever stays is served", wrong[:2])
+    for _ in range(600):
+        m = {k: float(v) for k, v in (l.rsplit(" ", 1) for l in get("/metrics").body.decode().splitlines() if not l.startswith("#"))}
+        left = sum(v for k, v in m.items() if k.startswith(("vllm:num_requests_running", "vllm:num_requests_waiting")))
+        if left == 0:
+            break
+        time.sleep(0.05)
+    check(left == 0, "nothing runs for those who left", left)
+    check(get("/health").status == 200 and done[0] > 50, "alive", done)
+
+
 def scopes():
     infer, filer, other, admin = (given[k] for k in ("infer", "files", "other", "admin"))
     f = upload(ROWS, key=filer)
