@@ -381,6 +381,7 @@ def default_models(a):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers end with us
     a = arguments()
     for tool in ("glim", "bench/load"):
         if not os.path.exists(os.path.join(a.build, tool)):
