@@ -25,6 +25,7 @@ GLIM = os.environ.get("GLIM", "build/glim")
 SOURCE = os.environ.get("GLIM_SOURCE_DIR", os.path.join(os.path.dirname(__file__), "..", ".."))
 FIXTURES = os.path.join(SOURCE, "tests", "fixtures")
 SOAK = bool(os.environ.get("GLIM_SOAK"))
+SANITIZED = bool(os.environ.get("GLIM_SANITIZED")) and not SOAK  # the server is several times slower: fewer of the same
 PATIENCE = 60  # seconds until a silent server counts as hung: a bound, not a measurement
 
 

@@ -149,7 +149,7 @@ def test_prompts_that_fill_the_context():
         s = server(m)
         n_ctx = s.call("GET", "/v1/models").json["data"][0]["meta"]["ctx"]
         ban = {"306": -100, "313": -100, "315": -100}
-        for left in (64, 65, 2, 1):
+        for left in (64, 1) if harness.SANITIZED else (64, 65, 2, 1):
             ids = [70 + k % 200 for k in range(n_ctx - left)]
             whole = ask.compare(s, TEXT, {"model": m, "prompt": ids, "max_tokens": 500, "seed": 1, "temperature": 1, "logit_bias": ban}, "%s: %d left" % (m, left))
             if whole:

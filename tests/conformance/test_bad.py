@@ -6,7 +6,7 @@ number in a range, a word of a list), so a new field is one line here."""
 import json
 import random
 
-from harness import SOAK, Skip, check, server, hold_to_rules  # noqa: F401
+from harness import SANITIZED, SOAK, Skip, check, server, hold_to_rules  # noqa: F401
 import schema
 
 MODEL = "glm4"
@@ -329,6 +329,8 @@ def test_every_row_is_refused_as_it_says():
         about = "%s %s" % (path, (data.text if isinstance(data, Raw) else json.dumps(data))[:150])
         first = None
         for stream in (False, True):
+            if stream and SANITIZED:
+                continue
             if stream and not isinstance(data, Raw) and "stream" in data:
                 continue
             r = send(s, path, data, stream)
@@ -380,7 +382,7 @@ def test_whatever_comes_the_answer_is_one_of_ours():
     rnd = random.Random(20)
     values = [None, -1, 0, 1, 2, 1e300, -1e300, "x", "", [], {}, True, False, [1], ["a"], {"a": 1}, 2 ** 62, -2 ** 63, 0.5, "auto", "none", [USER], [[]], [{}], "\u0000", "\U0001f600"]
     keys = sorted({k for _, d, *_ in rows if isinstance(d, dict) for k in d})
-    for _ in range(20000 if SOAK else 600):
+    for _ in range(20000 if SOAK else 150 if SANITIZED else 600):
         path = rnd.choice((CHAT, TEXT))
         body = base(path)
         for key in rnd.sample(keys, 2):

@@ -108,7 +108,7 @@ def test_odd_replies_are_the_same_streamed_and_whole():
 def test_every_length_of_every_script():
     m, s = serve()
     for name in [*SCRIPTS, *LOOSE]:
-        for n in range(1, len(m.paths[name]) + 1):
+        for n in range(1, len(m.paths[name]) + 1, 3 if harness.SANITIZED else 1):
             whole = ask.compare(s, CHAT, body_of(m, name, tools=TOOLS, max_tokens=n), "%s, %d tokens" % (name, n), any_tool=name == "unknown tool")
             if whole and n < len(m.paths[name]):
                 check(whole["choices"][0]["finish_reason"] == "length" and whole["usage"]["completion_tokens"] == n, "%s cut at %d: %s", name, n, whole["choices"][0])
