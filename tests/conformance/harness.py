@@ -194,10 +194,10 @@ class Server:
         return None
 
     def idle(self):
-        """Waits until nothing runs and nothing waits, and says whether that happened."""
+        """Waits until nothing runs, waits or holds pages (these go a moment later), and says whether that happened."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            if self.metric("vllm:num_requests_running") == 0 and self.metric("vllm:num_requests_waiting") == 0:
+            if all(self.metric("vllm:" + x) == 0 for x in ("num_requests_running", "num_requests_waiting", "kv_cache_usage_perc")):
                 return True
             time.sleep(0.01)
         return False
