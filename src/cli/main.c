@@ -16,6 +16,7 @@ static const struct verb {
     {"pull", "download a model from a hub", glim_cmd_pull},
     {"models", "models on this machine: list, remove", glim_cmd_models},
     {"eval", "how well a model does the rows of a file", glim_cmd_eval},
+    {"merge", "an adapter into its model's weights", glim_cmd_merge},
     {"quantize", "a model in fewer bits, as GGUF", glim_cmd_quantize},
     {"tokenize", "text to token ids and back", glim_cmd_tokenize},
     {"tokenizer", "learn a vocabulary from texts", glim_cmd_tokenizer},

@@ -17,7 +17,7 @@ static const char CONFIG[] = "adapter_config.json", WEIGHTS[] = "adapter_model.s
 typedef struct lora_config {
     int64_t r;
     double alpha;
-    bool rslora;
+    bool rslora, dora, dora_allowed;
     const json_t *rank_pattern, *alpha_pattern;
 } lora_config;
 
@@ -27,12 +27,12 @@ static bool is_empty(const json_t *v) {
 }
 
 /* Keys that change what an adapter computes, and which Glim does not do. */
-static glim_status refuse_others(const json_t *o, glim_err *err) {
+static glim_status refuse_others(const json_t *o, bool dora_allowed, glim_err *err) {
     static const char *const keys[] = {"use_dora", "lora_bias", "modules_to_save", "layer_replication", "target_parameters",
                                        "fan_in_fan_out", "trainable_token_indices", "use_qalora", "use_bdlora", "kasa_config", "monteclora_config", "arrow_config",
                                        "alora_invocation_tokens"};
     for (size_t i = 0; i < GLIM_COUNT(keys); i++)
-        if (!is_empty(json_object_get(o, keys[i])))
+        if (!is_empty(json_object_get(o, keys[i])) && !(dora_allowed && strcmp(keys[i], "use_dora") == 0))
             return glim_fail(err, GLIM_E_UNSUPPORTED, "%s: \"%s\" is set, which Glim does not support: want it absent or false",
                              CONFIG, keys[i]);
     const char *bias;
@@ -44,16 +44,17 @@ static glim_status refuse_others(const json_t *o, glim_err *err) {
 
 static glim_status read_config(lora_config *c, glim_peft *p, const json_t *o, glim_err *err) {
     const char *type, *base;
-    *c = (lora_config){0};
+    *c = (lora_config){.dora_allowed = c->dora_allowed};
     if (!json_is_object(o))
         return glim_fail(err, GLIM_E_FORMAT, "%s: got %s, want an object", CONFIG, glim_json_type_name(o));
     glim_status rc = glim_json_get_str(o, "peft_type", "", &type, err);
     if (rc == GLIM_OK && strcmp(type, "LORA") != 0)
         rc = glim_fail(err, GLIM_E_UNSUPPORTED, "%s: \"peft_type\" is \"%s\", want \"LORA\"", CONFIG, type);
-    if (rc == GLIM_OK) rc = refuse_others(o, err);
+    if (rc == GLIM_OK) rc = refuse_others(o, c->dora_allowed, err);
     if (rc == GLIM_OK) rc = glim_json_need_int(o, "r", 1, 65536, &c->r, err);
     if (rc == GLIM_OK) rc = glim_json_get_real(o, "lora_alpha", 8, &c->alpha, err); /* PEFT's default */
     if (rc == GLIM_OK) rc = glim_json_get_bool(o, "use_rslora", false, &c->rslora, err);
+    if (rc == GLIM_OK) rc = glim_json_get_bool(o, "use_dora", false, &c->dora, err);
     if (rc == GLIM_OK) rc = glim_json_get_str(o, "base_model_name_or_path", "", &base, err);
     if (rc == GLIM_OK && !isfinite(c->alpha)) rc = glim_fail(err, GLIM_E_FORMAT, "%s: \"lora_alpha\" is not finite", CONFIG);
     if (rc != GLIM_OK) return rc;
@@ -125,15 +126,17 @@ static bool take_end(char *s, const char *end) {
 
 /* "base_model.model.<module>.lora_A.weight" -> module and which half. PEFT drops the adapter's name when it
  * saves; a file that kept it ("lora_A.default.weight") is taken too. */
-static glim_status split_name(const glim_tensor *t, char **module, bool *is_b, glim_err *err) {
+typedef enum tensor_part { PART_A, PART_B, PART_MAGNITUDE } tensor_part;
+static glim_status split_name(const glim_tensor *t, bool dora_allowed, char **module, tensor_part *which, glim_err *err) {
     static const char PREFIX[] = "base_model.model.";
     const char *s = t->name;
     if (strncmp(s, PREFIX, sizeof PREFIX - 1) == 0) s += sizeof PREFIX - 1;
     char *m = glim_xstrdup(s);
     bool known = take_end(m, ".weight");
     take_end(m, ".default");
-    if (known && take_end(m, ".lora_A")) *is_b = false;
-    else if (known && take_end(m, ".lora_B")) *is_b = true;
+    if (known && take_end(m, ".lora_A")) *which = PART_A;
+    else if (known && take_end(m, ".lora_B")) *which = PART_B;
+    else if (dora_allowed && take_end(m, ".lora_magnitude_vector")) *which = PART_MAGNITUDE; /* with or without ".weight" */
     else {
         free(m);
         return glim_fail(err, GLIM_E_UNSUPPORTED, "%s: tensor \"%s\" is not part of a LoRA pair of a linear layer", WEIGHTS, t->name);
@@ -164,6 +167,16 @@ static glim_status check_pair(const lora_config *c, glim_peft_pair *x, glim_err 
     if (x->a->dims[0] != x->b->dims[1] || x->a->dims[0] == 0)
         return glim_fail(err, GLIM_E_SHAPE, "%s: module \"%s\": A is [%zu, %zu] and B is [%zu, %zu], want one rank", WEIGHTS,
                          x->module, x->a->dims[0], x->a->dims[1], x->b->dims[0], x->b->dims[1]);
+    const glim_tensor *m = x->magnitude;
+    if (c->dora && !m) return glim_fail(err, GLIM_E_NOT_FOUND, "%s: module \"%s\" has no lora_magnitude_vector", WEIGHTS, x->module);
+    if (!c->dora && m)
+        return glim_fail(err, GLIM_E_UNSUPPORTED, "%s: tensor \"%s\", but %s has no \"use_dora\"", WEIGHTS, m->name, CONFIG);
+    if (m) { /* [out], [out, 1] or [1, out] */
+        size_t n = 1;
+        for (int i = 0; i < m->n_dims; i++) n = m->dims[i] == 1 ? n : n == 1 ? m->dims[i] : 0;
+        if (!is_float(m->type) || n != x->b->dims[0])
+            return glim_fail(err, GLIM_E_SHAPE, "%s: tensor \"%s\": want %zu floating point values", WEIGHTS, m->name, x->b->dims[0]);
+    }
     double rank = (double)c->r, alpha = c->alpha;
     glim_status rc = pattern_value(c->rank_pattern, x->module, &rank, err);
     if (rc == GLIM_OK) rc = pattern_value(c->alpha_pattern, x->module, &alpha, err);
@@ -186,10 +199,11 @@ static glim_status read_pairs(glim_peft *p, const lora_config *c, glim_err *err)
     /* One entry for each half, sorted; then halves of one module, now neighbours, are joined. */
     for (size_t i = 0; i < n && rc == GLIM_OK; i++) {
         const glim_tensor *t = glim_st_tensor(p->st, i);
-        bool is_b = false;
-        rc = split_name(t, &p->pairs[p->n_pairs].module, &is_b, err);
+        tensor_part which = PART_A;
+        glim_peft_pair *x = &p->pairs[p->n_pairs];
+        rc = split_name(t, c->dora_allowed, &x->module, &which, err);
         if (rc != GLIM_OK) break;
-        *(is_b ? &p->pairs[p->n_pairs].b : &p->pairs[p->n_pairs].a) = t;
+        *(which == PART_A ? &x->a : which == PART_B ? &x->b : &x->magnitude) = t;
         p->n_pairs++;
     }
     if (rc != GLIM_OK) return rc;
@@ -197,9 +211,11 @@ static glim_status read_pairs(glim_peft *p, const lora_config *c, glim_err *err)
     size_t out = 0;
     for (size_t i = 0; i < n; i++) {
         glim_peft_pair *x = &p->pairs[i], *last = out ? &p->pairs[out - 1] : NULL;
-        if (last && strcmp(last->module, x->module) == 0 && !(last->a && x->a) && !(last->b && x->b)) {
+        if (last && strcmp(last->module, x->module) == 0 && !(last->a && x->a) && !(last->b && x->b) &&
+            !(last->magnitude && x->magnitude)) {
             if (x->a) last->a = x->a;
-            else last->b = x->b;
+            else if (x->b) last->b = x->b;
+            else last->magnitude = x->magnitude;
             free(x->module);
             x->module = NULL;
         } else if (out++ != i) {
@@ -212,9 +228,9 @@ static glim_status read_pairs(glim_peft *p, const lora_config *c, glim_err *err)
     return rc;
 }
 
-static glim_status parse(glim_peft *p, glim_err *err) {
+static glim_status parse(glim_peft *p, bool dora_allowed, glim_err *err) {
     json_t *o;
-    lora_config c;
+    lora_config c = {.dora_allowed = dora_allowed};
     glim_status rc = glim_json_parse(&o, p->config_text, p->config_bytes, 0, err);
     if (rc != GLIM_OK) {
         glim_err_context(err, "%s", CONFIG);
@@ -236,12 +252,12 @@ glim_status glim_peft_open_mem(glim_peft *p, const char *config, size_t n_config
     p->config_text = copy;
     p->config_bytes = n_config;
     rc = glim_st_open_mem(&p->st, weights, n_weights, WEIGHTS, err);
-    if (rc == GLIM_OK) rc = parse(p, err);
+    if (rc == GLIM_OK) rc = parse(p, false, err);
     if (rc != GLIM_OK) glim_peft_close(p);
     return rc;
 }
 
-glim_status glim_peft_open(glim_peft *p, const char *folder, glim_err *err) {
+static glim_status open_folder(glim_peft *p, const char *folder, bool dora_allowed, glim_err *err) {
     *p = (glim_peft){0};
     char *config = glim_path_join(folder, CONFIG), *weights = glim_path_join(folder, WEIGHTS);
     glim_buf text = {0};
@@ -250,7 +266,7 @@ glim_status glim_peft_open(glim_peft *p, const char *folder, glim_err *err) {
     p->config_bytes = text.len;
     if (rc == GLIM_OK) rc = glim_st_open(&p->st, weights, err);
     if (rc == GLIM_OK) {
-        rc = parse(p, err);
+        rc = parse(p, dora_allowed, err);
         if (rc != GLIM_OK) glim_err_context(err, "%s", folder);
     } else if (rc == GLIM_E_NOT_FOUND) {
         glim_err_hint(err, "a PEFT adapter is a folder with %s and %s", CONFIG, WEIGHTS);
@@ -260,6 +276,9 @@ glim_status glim_peft_open(glim_peft *p, const char *folder, glim_err *err) {
     free(weights);
     return rc;
 }
+
+glim_status glim_peft_open(glim_peft *p, const char *folder, glim_err *err) { return open_folder(p, folder, false, err); }
+glim_status glim_peft_open_any(glim_peft *p, const char *folder, glim_err *err) { return open_folder(p, folder, true, err); }
 
 void glim_peft_close(glim_peft *p) {
     for (size_t i = 0; p->pairs && i < p->n_pairs; i++) free(p->pairs[i].module);

@@ -12,6 +12,7 @@
 typedef struct glim_peft_pair {
     char *module; /* as in the model's own state dict, without ".weight": "model.layers.0.self_attn.q_proj" */
     const glim_tensor *a, *b; /* [r, in], [out, r]; floating point */
+    const glim_tensor *magnitude; /* DoRA: [out] values; NULL: plain LoRA */
     size_t rank;
     double scale;
 } glim_peft_pair;
@@ -27,6 +28,8 @@ typedef struct glim_peft {
 
 /* Errors: NOT_FOUND, IO, FORMAT, UNSUPPORTED, LIMIT, NOMEM; each names the file and the key or tensor. */
 glim_status glim_peft_open(glim_peft *p, const char *folder, glim_err *err);
+/* The same, DoRA taken too (arXiv:2402.09353: the rows of W + s B A at the length of `magnitude`): for merging. */
+glim_status glim_peft_open_any(glim_peft *p, const char *folder, glim_err *err);
 /* The same over bytes that the caller keeps until close. */
 glim_status glim_peft_open_mem(glim_peft *p, const char *config, size_t n_config, const void *weights, size_t n_weights,
                                glim_err *err);

@@ -26,6 +26,8 @@ ADAPTERS = {
                 ["q_proj", "v_proj"]),
     "air": ("glm4moe-air", 4, 8, {}, ["q_proj", "k_proj", "v_proj", "o_proj"]),
     "chatglm-qkv": ("chatglm", 4, 16, {}, ["query_key_value"]),
+    # Only `glim merge` reads it: a magnitude cannot be added beside a product.
+    "glm4-dora": ("glm4", 4, 8, {"use_dora": True}, ["q_proj", "o_proj", "gate_up_proj", "down_proj"]),
 }
 
 
@@ -47,6 +49,9 @@ def reference(name, fixture, r, alpha, options, targets, out):
     with torch.no_grad():
         for key, p in model.named_parameters():
             if "lora_" not in key:
+                continue
+            if "magnitude" in key:
+                p.mul_(torch.from_numpy(1 + 0.2 * normal(seed, key, tuple(p.shape), 1.0)))
                 continue
             # One fused A: the same for q, k and v of a layer.
             label = key.replace("q_proj", "A").replace("k_proj", "A").replace("v_proj", "A") if fused and "lora_A" in key else key

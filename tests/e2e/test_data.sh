@@ -1,0 +1,44 @@
+#!/bin/bash
+# glim tokenizer train, glim eval, glim merge, as a person or a script drives them.
+. "$(dirname "$0")/lib.sh"
+lacks() { if grep -q -e "$1" "$work/out"; then bad "stdout has: $1"; else ok; fi; }
+m=$fixtures/glm4 a=$fixtures/adapters/glm4-all
+
+# a vocabulary, read back by glim itself; the same bytes every time; parts do not matter
+corpus=$fixtures/bpe_train/corpus.txt
+run 0 "$GLIM" tokenizer --help; says 'glim tokenizer train'
+run 0 "$GLIM" tokenizer train "$corpus" -o "$work/tok" --vocab 700; says '700 tokens'; says 'bytes a token'
+run 0 "$GLIM" tokenizer train "$corpus" -o "$work/tok2" --vocab 700 --json; says '"vocab": 700'
+same "$work/tok/tokenizer.json" "$work/tok2/tokenizer.json"
+printf '"First Citizen: 你好，世界 <|user|>"\n' > "$work/in"
+run 0 "$GLIM" tokenize "$work/tok" --jsonl; says '^\['
+printf '{"text": "abab abab"}\n{"text": "abab"}\n' > "$work/rows.jsonl"
+run 0 "$GLIM" tokenizer train "$work/rows.jsonl" -o "$work/tok3" --vocab 400 --no-special; says 'fewer than the 400 asked for'
+echo '{"txt": 1}' > "$work/bad.jsonl"
+run 2 "$GLIM" tokenizer train "$work/bad.jsonl" -o "$work/tok4"; one_error 'line 1: "text"'
+run 2 "$GLIM" tokenizer train "$corpus" -o "$work/tok4" --vocab 260; one_error 'want at least 270'
+run 2 "$GLIM" tokenizer train "$corpus"; one_error '-o DIR'
+run 2 "$GLIM" tokenizer train "$corpus" -o "$work/tok4" --pattern x; one_error 'glm, qwen2 or gpt2'
+
+# figures of a file, before and after an adapter
+printf 'text,label\nwhere is it,card\nhow much,fee\nnot here,card\nthe cost,fee\n' > "$work/rows.csv"
+run 0 "$GLIM" eval "$m" "$work/rows.csv" --adapter "$a"
+says 'prompt "{text}", answer "{label}" (guessed'; says 'perplexity'; says 'accuracy of 2 labels'; says 'with adapter'; says '95 % interval'
+run 0 "$GLIM" eval "$m" "$work/rows.csv" --adapter "$a" --json
+says '"confusion": \[\['; says '"labels": \["card", "fee"\]'; says '"model": {'; says '"adapter": {'; says '"exact_match": '
+run 0 "$GLIM" eval "$m" "$work/rows.csv" --json --no-classify; lacks '"confusion"'; lacks '"adapter": {'
+printf '{"messages": [{"role": "user", "content": "a"}]}\n' > "$work/none.jsonl"
+run 2 "$GLIM" eval "$m" "$work/none.jsonl"; one_error 'line 1: no token counts in the loss'
+run 2 "$GLIM" eval "$m" "$work/rows.csv" --prompt '{nope}' --answer '{label}'; one_error '{text}, {label}'
+run 2 "$GLIM" eval "$m" "$work/rows.csv" --format x; one_error 'want one of: chat'
+
+# merged: the figures of the adapter beside the model
+run 0 "$GLIM" merge "$m" "$a" -o "$work/merged"; says 'tensors merged'
+run 0 "$GLIM" eval "$work/merged" "$work/rows.csv" --json --no-classify
+run 0 "$GLIM" merge "$m" "$a" -o "$work/merged.gguf" --type q8_0 --json; says '"merged": '
+run 0 "$GLIM" run "$work/merged.gguf" -p 'Good morning' -n 4 --temp 0
+run 0 "$GLIM" merge "$m" "$fixtures/adapters/glm4-dora" -o "$work/dora"; says '(DoRA)'
+run 2 "$GLIM" merge "$m" "$a" -o "$work/merged"; one_error 'is not empty'
+run 2 "$GLIM" merge "$m" "$a"; one_error '-o FOLDER'
+run 2 "$GLIM" merge "$m" "$a" -o "$m"; one_error 'is the model itself'
+finish
