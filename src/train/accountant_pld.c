@@ -7,7 +7,7 @@
  * Each Y is rounded to a grid of width h, and all are moved by one constant so that the mean stays what it was. The sum of n
  * roundings is then a sum of independent errors with mean 0 and range h, and leaves [-t, t] with probability at most
  * 2 exp(-2 t^2 / (n h^2)) (Hoeffding). The sums are taken on a circle of length 2L; what leaves it, and what of one Y lies
- * outside, has a probability that is bounded too (Markov by Renyi divergence above, by exp(-L) below). With eta the sum of
+ * outside, has a probability that is bounded too (Markov, by Renyi divergence). With eta the sum of
  * these three,
  *   delta~(eps + t) - eta <= delta(eps) <= delta~(eps - t) + eta. */
 #include <math.h>
@@ -185,18 +185,20 @@ static glim_status compose(curve *c, const glim_dp_phase *ph, size_t n_ph, bool 
 
 /* ---- the size of the circle ---- */
 
-/* The least L with P(sum >= L) <= eta by Markov on exp((a-1) Y), whose mean Renyi divergence gives. Dearer orders are not
- * tried: a larger L only costs time. */
-static double upper_tail(const glim_dp_phase *ph, size_t n, double eta) {
+/* The least L with P(sum >= L) <= eta and P(sum <= -L) <= eta, by Markov: the mean of exp((a-1) Y) is exp((a-1) D_a(P||Q)), that of
+ * exp(-a Y) is exp((a-1) D_a(Q||P)), and neither divergence is larger than the one of accountant.c (Mironov et al.,
+ * theorem 5). Dearer orders are not tried: a larger L only costs time. */
+static double tails(const glim_dp_phase *ph, size_t n, double eta) {
     static const double orders[] = {1.1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 16, 20, 25, 32, 48, 64, 96, 128};
-    double best = INFINITY;
+    double above = INFINITY, below = -log(eta); /* the mean of exp(-Y) is 1 */
     for (size_t i = 0; i < GLIM_COUNT(orders); i++) {
         double a = orders[i], rdp = 0;
         for (size_t k = 0; k < n; k++) rdp += (double)ph[k].steps * glim_rdp_step(ph[k].q, ph[k].sigma, a);
-        double l = rdp - log(eta) / (a - 1);
-        if (l < best) best = l;
+        double u = rdp - log(eta) / (a - 1), l = ((a - 1) * rdp - log(eta)) / a;
+        if (u < above) above = u;
+        if (l < below) below = l;
     }
-    return best;
+    return above > below ? above : below;
 }
 
 /* Whether all single losses stay within [-L, L] but for probability eta. */
@@ -224,9 +226,7 @@ static glim_status bounds(glim_pld_bounds *out, const glim_dp_phase *ph, size_t 
     double rounding = 1e-14 + 1e-15 * steps;
     if (rounding > delta / 100)
         return glim_fail(err, GLIM_E_LIMIT, "delta %g over %.0f steps is finer than doubles can bound", delta, steps);
-    double L = upper_tail(ph, n, eta / 8), low = -log(eta / 8);
-    if (low > L) L = low;
-    L += t + h;
+    double L = tails(ph, n, eta / 8) + t + h;
     while (!singles_fit(ph, n, L, eta / 4)) L *= 1.25;
     unsigned log2n = 10;
     while (log2n <= MAX_LOG2 && (double)((size_t)1 << log2n) * h < 2 * L) log2n++;
