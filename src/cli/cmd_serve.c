@@ -163,9 +163,9 @@ static glim_status open_store(glim_store **out, const char *dir, glim_err *err) 
     return rc == GLIM_OK ? glim_store_start(*out, err) : rc;
 }
 
-static glim_status serve(const serve_flags *f, glim_server_params *p, glim_engine **e, glim_store *store, glim_err *err) {
+static glim_status serve(const serve_flags *f, glim_server_params *p, glim_engine **e, glim_store *store, glim_listener *l, glim_err *err) {
     glim_server *s = NULL;
-    glim_status rc = glim_server_open(&s, *e, store, p, err);
+    glim_status rc = glim_server_open(&s, *e, store, l, p, err);
     if (rc == GLIM_OK) {
         *e = NULL; /* the server's, which may put another in its place */
         printf("serving %s on http%s://%s%s%s:%d/v1\n", p->model, p->cert_file ? "s" : "", f->host && strchr(f->host, ':') ? "[" : "",
@@ -217,10 +217,11 @@ int glim_cmd_serve(int argc, char **argv) {
     }
     glim_engine *e = NULL;
     glim_store *store = NULL;
+    glim_listener *l = NULL;
     glim_server_adapter adapters[GLIM_COUNT(f.adapters.v)] = {0};
     source from = {.f = &f, .path = path, .sum = files_sum(path)}; /* before it is read: what changes meanwhile is news */
     char *name = f.name ? glim_xstrdup(f.name) : model_name(path);
-    glim_server_params p = {.host = f.host, .port = (int)f.port, .model = name, .any_model = f.any_model, .mirror_reasoning = f.mirror, .origins = f.origins.v,
+    glim_server_params p = {.model = name, .any_model = f.any_model, .mirror_reasoning = f.mirror, .origins = f.origins.v,
                             .n_origins = f.origins.n, .adapters = adapters, .n_adapters = f.adapters.n, .max_running = (size_t)f.parallel,
                             .max_waiting = (size_t)f.queue, .no_prefix = f.no_prefix, .snapshot_dir = f.snapshots, .no_guess = f.no_guess,
                             .drain_s = (double)f.drain, .request_s = (double)f.patience, .stop = stop, .stop_ctx = &from, .reload = reload, .open_model = open_again, .cert_file = f.cert, .key_file = f.key};
@@ -233,9 +234,12 @@ int glim_cmd_serve(int argc, char **argv) {
     if (rc == GLIM_OK && (f.kv_gib < 0 || f.kv_gib > 1 << 20)) rc = glim_fail(&err, GLIM_E_ARG, "--kv-memory: got %g, want GiB", f.kv_gib);
     if (rc == GLIM_OK) rc = open_store(&store, f.data, &err); /* first: a folder in use is told before a model is read */
     if (rc == GLIM_OK) rc = check_tls(&f, &err);
+    /* From here on clients hear that the model is being loaded; with TLS they wait. */
+    if (rc == GLIM_OK) rc = glim_listener_open(&l, f.host, (int)f.port, !f.cert, &err);
     if (rc == GLIM_OK) rc = plan(&f, path, &err);
     if (rc == GLIM_OK) rc = glim_cli_open(&e, path, &f.model, (size_t)f.parallel, false, &err);
-    if (rc == GLIM_OK) rc = serve(&f, &p, &e, store, &err);
+    if (rc == GLIM_OK) rc = serve(&f, &p, &e, store, l, &err);
+    glim_listener_close(l);
     glim_engine_free(e);
     glim_store_close(store);
     for (size_t i = 0; i < f.adapters.n; i++) free((char *)(uintptr_t)adapters[i].name);

@@ -4,9 +4,7 @@
  * may free calls. Nothing here is locked: all of it is one thread's. */
 #include "serve/server.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -47,17 +45,10 @@ static void allow_files(glim_server *s) {
     if (r.rlim_cur < s->p.max_connections + spare) s->p.max_connections = r.rlim_cur > 2 * spare ? r.rlim_cur - spare : r.rlim_cur / 2;
 }
 
-static glim_status listen_on(glim_server *s, glim_err *err) {
-    struct sockaddr_in a4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)s->p.port)};
-    struct sockaddr_in6 a6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)s->p.port)};
-    const char *host = s->p.host ? s->p.host : "127.0.0.1";
-    if (strcmp(host, "localhost") == 0) host = "127.0.0.1";
-    const struct sockaddr *addr = NULL;
-    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-    if (inet_pton(AF_INET, host, &a4.sin_addr) == 1) addr = (const struct sockaddr *)&a4;
-    else if (inet_pton(AF_INET6, host, &a6.sin6_addr) == 1) addr = (const struct sockaddr *)&a6, flags |= MHD_USE_IPv6;
-    else return glim_fail(err, GLIM_E_ARG, "\"%s\" is not an address to listen on, want an IPv4 or IPv6 address or \"localhost\"", host);
-    s->loopback = addr == (const struct sockaddr *)&a4 ? (ntohl(a4.sin_addr.s_addr) >> 24) == 127 : IN6_IS_ADDR_LOOPBACK(&a6.sin6_addr);
+static glim_status listen_on(glim_server *s, glim_listener *l, glim_err *err) {
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (glim_listener_ipv6(l) ? MHD_USE_IPv6 : 0);
+    s->loopback = glim_listener_loopback(l);
+    s->port = glim_listener_port(l);
     struct MHD_OptionItem tls[3] = {{MHD_OPTION_END, 0, NULL}, {MHD_OPTION_END, 0, NULL}, {MHD_OPTION_END, 0, NULL}};
     if (s->p.cert_file) {
         glim_status rc = glim_tls_open(&s->tls, s->p.cert_file, s->p.key_file, err);
@@ -68,14 +59,16 @@ static glim_status listen_on(glim_server *s, glim_err *err) {
     }
     /* 32 KiB hold the largest headers that are taken; more are refused with 431. No idle timeout of the library's: any
      * byte would move it. */
-    s->daemon = MHD_start_daemon(flags, (uint16_t)s->p.port, NULL, NULL, glim_conn_request, s, MHD_OPTION_SOCK_ADDR, addr,
+    int fd = glim_listener_take(l);
+    s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, glim_conn_request, s, MHD_OPTION_LISTEN_SOCKET, fd,
                                  MHD_OPTION_EXTERNAL_LOGGER, library_says, NULL, MHD_OPTION_NOTIFY_COMPLETED, glim_conn_request_over, s,
                                  MHD_OPTION_NOTIFY_CONNECTION, glim_conn_changed, s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)32 << 10,
                                  MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->p.max_connections, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
-                                 MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_LISTEN_BACKLOG_SIZE, 1024u, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
-    if (!s->daemon) return glim_fail_errno(err, GLIM_E_NET, errno, "could not listen on %s port %d", host, s->p.port);
-    s->port = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
-    return GLIM_OK;
+                                 MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+    if (s->daemon) return GLIM_OK;
+    int why = errno;
+    close(fd);
+    return glim_fail_errno(err, GLIM_E_NET, why, "could not serve on port %d", s->port);
 }
 
 static bool watch(glim_server *s, int fd, void *what) {
@@ -83,7 +76,7 @@ static bool watch(glim_server *s, int fd, void *what) {
     return epoll_ctl(s->ep, EPOLL_CTL_ADD, fd, &ev) == 0;
 }
 
-glim_status glim_server_open(glim_server **out, glim_engine *e, glim_store *store, const glim_server_params *p, glim_err *err) {
+glim_status glim_server_open(glim_server **out, glim_engine *e, glim_store *store, glim_listener *l, const glim_server_params *p, glim_err *err) {
     glim_server *s = glim_xcalloc(1, sizeof *s);
     *out = NULL;
     s->p = *p;
@@ -102,7 +95,7 @@ glim_status glim_server_open(glim_server **out, glim_engine *e, glim_store *stor
     if (s->ep < 0 || s->bell < 0) rc = glim_fail_errno(err, GLIM_E_IO, errno, "could not make the server's event queue");
     if (rc == GLIM_OK) rc = glim_backend_open(&s->b, s, e, p->open_model != NULL, err);
     if (rc == GLIM_OK) rc = glim_desk_open(s, err);
-    if (rc == GLIM_OK) rc = listen_on(s, err);
+    if (rc == GLIM_OK) rc = listen_on(s, l, err);
     if (rc == GLIM_OK && (!watch(s, s->bell, &s->bell) ||
                           !watch(s, MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, &s->daemon)))
         rc = glim_fail_errno(err, GLIM_E_IO, errno, "could not watch the server's sockets");

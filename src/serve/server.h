@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "engine/engine.h"
+#include "serve/listen.h"
 #include "store/store.h"
 
 typedef struct glim_server glim_server;
@@ -26,8 +27,6 @@ typedef struct glim_server_adapter {
 } glim_server_adapter;
 
 typedef struct glim_server_params {
-    const char *host;      /* NULL: 127.0.0.1 */
-    int port;              /* 0: any that is free */
     const char *model;     /* the name clients ask for; NULL: "model" */
     bool any_model;        /* answer whatever name they ask for */
     bool mirror_reasoning; /* reasoning_content also as "reasoning" */
@@ -56,10 +55,9 @@ typedef struct glim_server_params {
 } glim_server_params;
 
 /* e and store (an owner, started) are borrowed and must outlive the server; with open_model e is the server's once this
- * succeeds. Starts a scheduler, and listens when it
- * returns. Errors: GLIM_E_ARG (the address, a certificate), GLIM_E_NET (the port is taken), those of glim_sched_open and
- * glim_sched_add_adapter. */
-glim_status glim_server_open(glim_server **out, glim_engine *e, glim_store *store, const glim_server_params *p, glim_err *err);
+ * succeeds. l's socket is taken over. Starts a scheduler, and answers when glim_server_run is called. Errors: GLIM_E_ARG,
+ * GLIM_E_FORMAT (a certificate), GLIM_E_NET, those of glim_sched_open and glim_sched_add_adapter. */
+glim_status glim_server_open(glim_server **out, glim_engine *e, glim_store *store, glim_listener *l, const glim_server_params *p, glim_err *err);
 int glim_server_port(const glim_server *s);
 /* Serves until a drain is over. */
 glim_status glim_server_run(glim_server *s, glim_err *err);
