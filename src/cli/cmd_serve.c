@@ -37,12 +37,12 @@ static char *model_name(const char *path) {
     return name;
 }
 
-static volatile sig_atomic_t g_stopping;
+static _Atomic bool g_stopping; /* read by the reloader */
 
 static bool stop(void *ctx) {
     (void)ctx;
     bool now = glim_cli_interrupted();
-    if (now) g_stopping = 1;
+    if (now) g_stopping = true;
     if (now) glim_cli_notify("STOPPING=1");
     return now;
 }

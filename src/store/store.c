@@ -157,7 +157,7 @@ static glim_status check_fresh(glim_store *s, glim_err *err) {
         const char *n = e->d_name;
         if (strcmp(n, ".") == 0 || strcmp(n, "..") == 0 || strcmp(n, "owner.lock") == 0 || strcmp(n, "guests.lock") == 0 ||
             strncmp(n, "store.db", 8) == 0 ||
-            strncmp(n, "VERSION.tmp.", 12) == 0 || strcmp(n, "lost+found") == 0)
+            strncmp(n, "VERSION.tmp.", 12) == 0 || strcmp(n, "lost+found") == 0 || strcmp(n, "models") == 0) /* glim pull's */
             continue;
         rc = glim_fail(err, GLIM_E_ARG, "\"%s\" is not a data folder: it has no VERSION but holds \"%s\"", s->dir, n);
         glim_err_hint(err, "give an empty or new folder with --data");

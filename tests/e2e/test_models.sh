@@ -29,6 +29,7 @@ assert v["org/half"]["partial"] and not v["org/whole"]["partial"] and v["org/who
 PY
 run 0 "$GLIM" info "$(sed -n 's/^org\/whole .* //p' <("$GLIM" models))"
 
+run 0 "$GLIM" key create first # models that were pulled first do not keep the data folder from being made
 run 2 "$GLIM" models rm org/whole org/none; one_error '"org/none"'
 [ -d "$XDG_DATA_HOME/glim/models/org/whole" ] && ok || bad "nothing goes when a name is wrong"
 run 2 "$GLIM" models rm ../../etc; one_error '"../../etc"'

@@ -10,6 +10,7 @@ trap 'stop_server; rm -rf "$work"' EXIT
 start() { # MODEL FLAGS...: sets server and port
     local m=$1
     shift
+    : > "$work/serve.out" # the last server's port lies here
     "$GLIM" serve "$fixtures/$m" --port 0 --threads 1 "$@" > "$work/serve.out" 2> "$work/serve.err" &
     server=$!
     for _ in $(seq 600); do
