@@ -138,6 +138,7 @@ int glim_cmd_perplexity(int argc, char **argv);
 int glim_cmd_bench(int argc, char **argv);
 int glim_cmd_pull(int argc, char **argv);
 int glim_cmd_quantize(int argc, char **argv);
+int glim_cmd_tune(int argc, char **argv);
 int glim_cmd_serve(int argc, char **argv);
 int glim_cmd_models(int argc, char **argv);
 int glim_cmd_key(int argc, char **argv);

@@ -7,11 +7,12 @@
 
 #include "base/utf8.h"
 #include "cli/answer.h"
+#include "model/adapter.h"
 
 typedef struct run_flags {
     glim_model_flags model;
     glim_sample_flags sample;
-    const char *prompt, *system, *thinking, *tools_file;
+    const char *prompt, *system, *thinking, *tools_file, *adapter;
     json_t *tools;
     bool raw, special, json, stats, no_stop;
 } run_flags;
@@ -141,6 +142,7 @@ int glim_cmd_run(int argc, char **argv) {
     const glim_flag own[] = {
         {"--prompt", "-p", GLIM_FLAG_STR, &f.prompt, "TEXT", "the prompt (default: read from stdin)", 0, 0},
         {"--system", NULL, GLIM_FLAG_STR, &f.system, "TEXT", "a system message before it", 0, 0},
+        {"--adapter", NULL, GLIM_FLAG_STR, &f.adapter, "FOLDER", "answer with a LoRA adapter, as glim tune or PEFT writes it", 0, 0},
         {"--tools", NULL, GLIM_FLAG_STR, &f.tools_file, "FILE", "JSON list of tools the model may call", 0, 0},
         {"--raw", NULL, GLIM_FLAG_BOOL, &f.raw, NULL, "continue the text itself, no chat template", 0, 0},
         {"--special", NULL, GLIM_FLAG_BOOL, &f.special, NULL, "with --raw: texts of special tokens become those tokens", 0, 0},
@@ -159,6 +161,8 @@ int glim_cmd_run(int argc, char **argv) {
     glim_err err = {0};
     glim_buf text = {0};
     glim_engine *e = NULL;
+    glim_adapter *adapter = NULL;
+    glim_adapter_scratch *scratch = NULL;
     glim_status rc = GLIM_OK;
     if (f.thinking && strcmp(f.thinking, "on") != 0 && strcmp(f.thinking, "off") != 0)
         rc = glim_fail(&err, GLIM_E_ARG, "--thinking: got \"%s\", want on or off", f.thinking);
@@ -171,7 +175,15 @@ int glim_cmd_run(int argc, char **argv) {
     glim_cli_catch_interrupt();
     if (rc == GLIM_OK && f.tools_file) rc = glim_cli_tools(&f.tools, f.tools_file, &err);
     if (rc == GLIM_OK) rc = glim_cli_open(&e, pos.v[0], &f.model, 0, !f.raw, &err);
+    if (rc == GLIM_OK && f.adapter) {
+        rc = glim_adapter_load(&adapter, e->model, f.adapter, &err);
+        if (rc == GLIM_OK) rc = glim_adapter_scratch_new(&scratch, e->model, &err);
+    }
+    const glim_adapter *of_seq[] = {adapter};
+    if (rc == GLIM_OK && adapter) glim_ws_adapters(e->ws, of_seq, scratch);
     if (rc == GLIM_OK) rc = answer(&f, e, text.s, text.len, &err);
+    glim_adapter_scratch_free(scratch);
+    glim_adapter_free(adapter);
     glim_engine_free(e);
     json_decref(f.tools);
     glim_buf_free(&text);

@@ -18,6 +18,7 @@ static const struct verb {
     {"eval", "how well a model does the rows of a file", glim_cmd_eval},
     {"merge", "an adapter into its model's weights", glim_cmd_merge},
     {"quantize", "a model in fewer bits, as GGUF", glim_cmd_quantize},
+    {"tune", "train a model on your rows: an adapter, or its weights", glim_cmd_tune},
     {"tokenize", "text to token ids and back", glim_cmd_tokenize},
     {"tokenizer", "learn a vocabulary from texts", glim_cmd_tokenizer},
     {"render", "a conversation as the prompt the model sees", glim_cmd_render},

@@ -1,0 +1,250 @@
+/* cmd_tune.c - a model and rows in, an adapter (or a model) out. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "cli/cli.h"
+#include "cli/progress.h"
+#include "train/tune.h"
+
+typedef struct tune_flags {
+    const char *data, *out, *method, *schedule, *optim, *precision, *format, *prompt, *answer, *system, *loss;
+    const char *targets;
+    int64_t rank, steps, batch, warmup, max_tokens, rows, eval_every, patience, save_every, seed, inspect;
+    double alpha, dropout, lr, epochs, warmup_share, decay, clip, eval, beta;
+    bool full, rslora, resume, skip_bad, plan, json;
+} tune_flags;
+
+typedef struct shown {
+    glim_progress *bar;
+} shown;
+
+static bool show_step(void *ctx, const glim_tune_step *s) {
+    const shown *v = ctx;
+    char note[96];
+    if (isnan(s->eval_loss)) snprintf(note, sizeof note, "loss %.4f, %.0f tokens/s", s->loss, s->tokens_per_s);
+    else snprintf(note, sizeof note, "loss %.4f, eval %.4f, %.0f tokens/s", s->loss, s->eval_loss, s->tokens_per_s);
+    glim_progress_tell(v->bar, s->step, s->n_steps, s->eta_s > 0 ? (double)(s->n_steps - s->step) / s->eta_s : -1, note);
+    return !glim_cli_interrupt_pending();
+}
+static bool show_rows(void *ctx, size_t done, size_t total) {
+    glim_progress_tell(ctx, done, total, -1, NULL);
+    return !glim_cli_interrupt_pending();
+}
+
+static glim_status choose(const char *flag, const char *got, const char *const *names, size_t n, int *out, glim_err *err) {
+    glim_buf all = {0};
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(got, names[i]) == 0) {
+            *out = (int)i;
+            glim_buf_free(&all);
+            return GLIM_OK;
+        }
+        glim_buf_printf(&all, "%s%s", i ? ", " : "", names[i]);
+    }
+    glim_fail(err, GLIM_E_ARG, "%s: got \"%s\", want one of %s", flag, got, glim_buf_cstr(&all));
+    glim_buf_free(&all);
+    return GLIM_E_ARG;
+}
+
+/* The flags as parameters; `words` keeps the target names alive. */
+static glim_status params_of(glim_tune_params *p, const tune_flags *f, char *words, glim_err *err) {
+    static const char *const methods[] = {"sft", "dpo"}, *const optims[] = {"adamw", "adamw8"}, *const types[] = {"f32", "bf16"};
+    int method = 0, optim = 0, type = 0;
+    glim_status rc = choose("--method", f->method, methods, 2, &method, err);
+    if (rc == GLIM_OK) rc = choose("--optim", f->optim, optims, 2, &optim, err);
+    if (rc == GLIM_OK) rc = choose("--precision", f->precision, types, 2, &type, err);
+    if (rc != GLIM_OK) return rc;
+    *p = (glim_tune_params){.method = (glim_tune_method)method, .epochs = f->epochs, .max_steps = (size_t)f->steps, .batch = (size_t)f->batch,
+                            .warmup_share = f->warmup_share, .dpo_beta = f->beta, .eval_share = f->eval, .eval_every = (size_t)f->eval_every,
+                            .patience = (size_t)f->patience, .save_every = (size_t)f->save_every, .seed = (uint64_t)f->seed,
+                            .out = f->out, .resume = f->resume};
+    p->net = (glim_net_params){.type = (glim_gemm_type)type, .n_rows = (size_t)f->rows};
+    p->net.lora.rank = f->full ? 0 : (size_t)f->rank;
+    p->net.lora.alpha = f->alpha, p->net.lora.dropout = f->dropout, p->net.lora.rslora = f->rslora;
+    p->optim = (glim_optim_params){.lr = f->lr, .weight_decay = f->decay, .clip = f->clip, .warmup = (size_t)f->warmup, .eight_bit = optim == 1};
+    if (!glim_schedule_parse(f->schedule, &p->optim.schedule))
+        return glim_fail(err, GLIM_E_ARG, "--schedule: got \"%s\", want cosine, linear or constant", f->schedule);
+    for (char *at = words; at && *at;) {
+        char *end = strchr(at, ',');
+        if (end) *end = 0;
+        if (p->net.lora.n_targets == GLIM_LORA_TARGETS) return glim_fail(err, GLIM_E_LIMIT, "--lora-targets: more than %d names", GLIM_LORA_TARGETS);
+        if (*at) p->net.lora.targets[p->net.lora.n_targets++] = at;
+        at = end ? end + 1 : NULL;
+    }
+    return GLIM_OK;
+}
+
+static glim_status data_params(glim_data_params *p, const tune_flags *f, const glim_engine *e, glim_err *err) {
+    static const char *const losses[] = {"answers", "last", "label", "all"};
+    int loss = 0;
+    glim_status rc = choose("--loss", f->loss, losses, 4, &loss, err);
+    *p = (glim_data_params){.tok = e->tok, .config = &e->model->cfg, .chat = e->chat, .prompt = f->prompt, .answer = f->answer, .system = f->system,
+                            .max_tokens = (size_t)f->max_tokens, .skip_bad = f->skip_bad, .loss = (glim_data_loss)loss};
+    if (rc == GLIM_OK && f->format && !glim_data_format_parse(f->format, &p->format))
+        rc = glim_fail(err, GLIM_E_ARG, "--format: got \"%s\", want %s", f->format, glim_data_format_names());
+    return rc;
+}
+
+static void show_plan(const glim_tune_plan *p) {
+    char a[6][32];
+    fprintf(stderr, "plan: %s in all (model %s, trained weights and gradients %s, optimizer %s, activations of %zu rows %s); %s are free\n",
+            glim_human_bytes(a[0], sizeof a[0], (double)p->total), glim_human_bytes(a[1], sizeof a[1], (double)p->weights),
+            glim_human_bytes(a[2], sizeof a[2], (double)p->trained), glim_human_bytes(a[3], sizeof a[3], (double)p->optimizer), p->n_rows,
+            glim_human_bytes(a[4], sizeof a[4], (double)p->activations), glim_human_bytes(a[5], sizeof a[5], (double)p->available));
+    fprintf(stderr, "      %zu steps over %zu examples, %zu for evaluation; %s values are trained\n", p->n_steps, p->n_train, p->n_eval,
+            glim_human_count(a[0], sizeof a[0], (double)p->n_values));
+}
+
+static void print_json(const glim_tune_result *r, const glim_tune_plan *p, const char *out) {
+    glim_buf b = {0};
+    glim_buf_puts(&b, "{\"folder\": ");
+    glim_json_put_str(&b, out, strlen(out));
+    glim_buf_printf(&b, ", \"steps\": %zu, \"resumed_at\": %zu, \"stopped_early\": %s, \"tokens\": %zu, \"values\": %zu, \"planned_bytes\": %zu",
+                    r->steps, r->resumed_at, r->stopped_early ? "true" : "false", r->n_tokens, p->n_values, p->total);
+    const struct {
+        const char *name;
+        double v;
+    } reals[] = {{"first_loss", r->first_loss}, {"last_loss", r->last_loss}, {"eval_before", r->eval_before}, {"eval_after", r->eval_after}, {"seconds", r->seconds}};
+    for (size_t i = 0; i < GLIM_COUNT(reals); i++) {
+        glim_buf_printf(&b, ", \"%s\": ", reals[i].name);
+        glim_json_put_real(&b, reals[i].v);
+    }
+    glim_buf_printf(&b, ", \"sum\": \"%016llx\"}", (unsigned long long)r->sum);
+    puts(glim_buf_cstr(&b));
+    glim_buf_free(&b);
+}
+
+static void print_result(const glim_tune_result *r, const tune_flags *f) {
+    printf("%s: %zu steps%s, loss %.4f to %.4f", f->out, r->steps, r->stopped_early ? " (stopped early)" : "", r->first_loss, r->last_loss);
+    if (!isnan(r->eval_after)) printf(", evaluation %.4f to %.4f", r->eval_before, r->eval_after);
+    printf(", %.0f s, %.0f tokens/s\n", r->seconds, r->seconds > 0 ? (double)r->n_tokens / r->seconds : 0);
+    if (!f->full) printf("try it: glim run MODEL --adapter %s\n", f->out);
+}
+
+static glim_status open_data(glim_dataset **d, const glim_engine *e, const tune_flags *f, glim_err *err) {
+    glim_data_params dp;
+    glim_data_report report = {0};
+    glim_status rc = data_params(&dp, f, e, err);
+    if (rc != GLIM_OK) return rc;
+    glim_progress *bar = glim_progress_begin("reading rows", 0, GLIM_PROGRESS_BYTES);
+    dp.progress = show_rows, dp.progress_ctx = bar;
+    rc = glim_dataset_open(d, f->data, &dp, &report, err);
+    glim_progress_end(bar);
+    if (rc == GLIM_OK) {
+        glim_buf b = {0};
+        glim_dataset_summary(&report, &b);
+        fprintf(stderr, "data: %s\n", glim_buf_cstr(&b));
+        glim_buf_free(&b);
+    }
+    for (size_t i = 0; i < report.n_listed && report.n_bad; i++)
+        fprintf(stderr, "line %zu: %s\n", report.bad[i].line, report.bad[i].reason);
+    glim_data_report_free(&report);
+    return rc;
+}
+
+static glim_status tune(const tune_flags *f, const glim_model_flags *mf, const char *model, glim_err *err) {
+    glim_engine *e = NULL;
+    glim_dataset *d = NULL;
+    glim_tune_params p;
+    glim_tune_plan plan;
+    glim_tune_result result;
+    char *words = f->targets ? glim_xstrdup(f->targets) : NULL;
+    shown v = {0};
+    glim_status rc = params_of(&p, f, words, err);
+    if (rc == GLIM_OK) rc = glim_cli_open(&e, model, mf, 0, false, err);
+    if (rc == GLIM_OK) rc = open_data(&d, e, f, err);
+    p.on_step = show_step, p.ctx = &v;
+    p.net.kernels = glim_kernels_get();
+    p.base = model;
+    if (rc == GLIM_OK && f->inspect) {
+        for (size_t i = 0; i < (size_t)f->inspect && i < glim_dataset_n(d) && rc == GLIM_OK; i++)
+            rc = glim_dataset_inspect(d, e->tok, i, stdout, glim_cli_color(1), err);
+    } else {
+        if (rc == GLIM_OK) rc = glim_tune_make_plan(&plan, e->model, d, &p, err);
+        if (rc == GLIM_OK) show_plan(&plan);
+        if (rc == GLIM_OK && !f->plan) {
+            v.bar = glim_progress_begin("training", plan.n_steps, GLIM_PROGRESS_COUNT);
+            rc = glim_tune_run(e->model, d, &p, &result, err);
+            glim_progress_end(v.bar);
+            if (rc == GLIM_OK && f->json) print_json(&result, &plan, f->out);
+            else if (rc == GLIM_OK) print_result(&result, f);
+        }
+    }
+    glim_dataset_free(d);
+    glim_engine_free(e);
+    free(words);
+    return rc;
+}
+
+int glim_cmd_tune(int argc, char **argv) {
+    tune_flags f = {.method = "sft", .schedule = "cosine", .optim = "adamw", .precision = "bf16", .loss = "answers", .rank = 16, .epochs = 0,
+                    .clip = 1, .warmup_share = 0.03, .seed = 0, .max_tokens = 2048};
+    glim_model_flags mf = {.ctx = 64};
+    const glim_flag what[] = {
+        {"--data", NULL, GLIM_FLAG_STR, &f.data, "FILE", "the rows, if they are not given as the second word", 0, 0},
+        {"--out", "-o", GLIM_FLAG_STR, &f.out, "FOLDER", "where the adapter (or model), checkpoints and metrics go", 0, 0},
+        {"--method", NULL, GLIM_FLAG_STR, &f.method, "M", "sft, or dpo for pairs of answers (default sft)", 0, 0},
+        {"--full", NULL, GLIM_FLAG_BOOL, &f.full, NULL, "train all weights instead of an adapter", 0, 0},
+        {"--resume", NULL, GLIM_FLAG_BOOL, &f.resume, NULL, "go on from the folder's checkpoint", 0, 0},
+        {"--inspect", NULL, GLIM_FLAG_INT, &f.inspect, "N", "show the first N examples token by token with their mask, and stop", 1, 1 << 20},
+        {"--plan", NULL, GLIM_FLAG_BOOL, &f.plan, NULL, "show what the run needs, and stop", 0, 0},
+        {"--json", NULL, GLIM_FLAG_BOOL, &f.json, NULL, "one JSON object on stdout", 0, 0},
+        {"--threads", "-t", GLIM_FLAG_INT, &mf.threads, "N", "threads (default: all this process may use)", 1, 1024},
+        {"--type", NULL, GLIM_FLAG_STR, &mf.type, "T", "hold frozen weights as f32, bf16, f16 or q8_0 (default: as stored)", 0, 0},
+        {0}};
+    const glim_flag rows[] = {
+        {"--format", NULL, GLIM_FLAG_STR, &f.format, "F", "chat, alpaca, sharegpt, preference, text or table (default: guessed)", 0, 0},
+        {"--prompt", NULL, GLIM_FLAG_STR, &f.prompt, "T", "tables: the prompt, with \"{column}\"", 0, 0},
+        {"--answer", NULL, GLIM_FLAG_STR, &f.answer, "T", "tables: the answer, with \"{column}\"", 0, 0},
+        {"--system", NULL, GLIM_FLAG_STR, &f.system, "T", "system message for rows without one", 0, 0},
+        {"--template", NULL, GLIM_FLAG_STR, &mf.template, "NAME", "chat template by name, instead of recognising it", 0, 0},
+        {"--loss", NULL, GLIM_FLAG_STR, &f.loss, "L", "what counts: answers, last, label or all (default answers)", 0, 0},
+        {"--max-tokens", NULL, GLIM_FLAG_INT, &f.max_tokens, "N", "longest example; longer ones are cut (default 2048)", 2, 1 << 24},
+        {"--skip-bad", NULL, GLIM_FLAG_BOOL, &f.skip_bad, NULL, "leave bad rows out instead of refusing the file", 0, 0},
+        {"--eval", NULL, GLIM_FLAG_REAL, &f.eval, "SHARE", "share of the rows kept for evaluation", 0, 0},
+        {"--eval-every", NULL, GLIM_FLAG_INT, &f.eval_every, "N", "steps between evaluations (default: an epoch)", 1, 1 << 30},
+        {"--patience", NULL, GLIM_FLAG_INT, &f.patience, "N", "stop after N evaluations without a better loss, with the best weights", 1, 1 << 20},
+        {0}};
+    const glim_flag how[] = {
+        {"--lora-rank", NULL, GLIM_FLAG_INT, &f.rank, "R", "rank of the adapter (default 16)", 1, 512},
+        {"--lora-alpha", NULL, GLIM_FLAG_REAL, &f.alpha, "A", "its scale is A / R (default 2 R)", 0, 0},
+        {"--lora-dropout", NULL, GLIM_FLAG_REAL, &f.dropout, "P", "dropout on the adapter's input (default 0)", 0, 0},
+        {"--lora-targets", NULL, GLIM_FLAG_STR, &f.targets, "NAMES", "modules as PEFT names them, comma-separated, or all-linear (default: the family's)", 0, 0},
+        {"--rslora", NULL, GLIM_FLAG_BOOL, &f.rslora, NULL, "scale by A / sqrt(R)", 0, 0},
+        {"--lr", NULL, GLIM_FLAG_REAL, &f.lr, "X", "learning rate (default 2e-4 for adapters, 1e-5 for all weights)", 0, 0},
+        {"--schedule", NULL, GLIM_FLAG_STR, &f.schedule, "S", "cosine, linear or constant (default cosine)", 0, 0},
+        {"--warmup", NULL, GLIM_FLAG_INT, &f.warmup, "N", "steps until the full rate (default: 3 % of the run)", 0, 1 << 30},
+        {"--weight-decay", NULL, GLIM_FLAG_REAL, &f.decay, "X", "of matrices (default 0)", 0, 0},
+        {"--clip", NULL, GLIM_FLAG_REAL, &f.clip, "X", "largest norm of the gradient; 0: none (default 1)", 0, 0},
+        {"--optim", NULL, GLIM_FLAG_STR, &f.optim, "O", "adamw, or adamw8 with a state of bytes (default adamw)", 0, 0},
+        {"--precision", NULL, GLIM_FLAG_STR, &f.precision, "T", "products in bf16 where the CPU is faster at it, or f32 (default bf16)", 0, 0},
+        {"--epochs", NULL, GLIM_FLAG_REAL, &f.epochs, "X", "times through the rows (default 1)", 0, 0},
+        {"--steps", NULL, GLIM_FLAG_INT, &f.steps, "N", "steps, instead of epochs", 1, 1 << 30},
+        {"--batch", NULL, GLIM_FLAG_INT, &f.batch, "N", "examples of a step (default 8)", 1, 1 << 20},
+        {"--rows", NULL, GLIM_FLAG_INT, &f.rows, "N", "tokens of a pass; a step makes as many as it needs (default: the longest example, at least 512)", 1, 1 << 24},
+        {"--save-every", NULL, GLIM_FLAG_INT, &f.save_every, "N", "steps between checkpoints (default: a hundredth of the run)", 1, 1 << 30},
+        {"--dpo-beta", NULL, GLIM_FLAG_REAL, &f.beta, "X", "dpo: how close to the base model (default 0.1)", 0, 0},
+        {"--seed", NULL, GLIM_FLAG_INT, &f.seed, "N", "of order, start and dropout (default 0)", 0, (int64_t)1 << 53},
+        {0}};
+    const glim_page u = {"glim tune MODEL DATA -o FOLDER",
+                         "Trains MODEL on the rows of DATA: chat JSONL, Alpaca, ShareGPT, pairs of answers, text, CSV. Makes a LoRA\n"
+                         "adapter as PEFT keeps it, or with --full a whole model. The model stays in the bits that it has. A run that\n"
+                         "was stopped or killed goes on with --resume and ends in the same bits.",
+                         {what, rows, how}};
+    glim_str_list pos = {0};
+    const int code = glim_args(argc, argv, &u, &pos, 1, 2);
+    if (code >= 0) return code;
+    if (pos.n > 1) f.data = pos.v[1];
+    glim_err err = {0};
+    glim_status rc = GLIM_OK;
+    if (!f.data) rc = glim_fail(&err, GLIM_E_ARG, "no data: glim tune MODEL DATA -o FOLDER");
+    if (rc == GLIM_OK && !f.out && !f.inspect && !f.plan) rc = glim_fail(&err, GLIM_E_ARG, "no folder for the result: -o FOLDER");
+    if (rc == GLIM_OK && f.full) mf.kernels = glim_kernels_find("ref"); /* masters stand in for all weights: nothing to pack */
+    glim_cli_catch_interrupt();
+    if (rc == GLIM_OK) rc = tune(&f, &mf, pos.v[0], &err);
+    return rc == GLIM_OK ? 0 : glim_cli_error(&err);
+}

@@ -1,0 +1,47 @@
+#!/bin/bash
+# glim tune: rows in, an adapter out that glim run reads; killed and resumed; inspected; refused with one error.
+. "$(dirname "$0")/lib.sh"
+model=$fixtures/glm4
+rows=$work/rows.jsonl
+for i in $(seq 1 24); do
+    echo "{\"messages\": [{\"role\": \"user\", \"content\": \"say $i\"}, {\"role\": \"assistant\", \"content\": \"yes yes yes\"}]}"
+done > "$rows"
+tune="$GLIM tune $model $rows --batch 4 --epochs 2 --lr 0.01 --lora-rank 4 --lora-targets all-linear --threads 1 --eval 0.2"
+
+run 0 $GLIM tune $model $rows --inspect 1
+says '+'
+run 0 $GLIM tune $model $rows --plan
+warns 'steps over 24 examples'
+run 0 $tune -o "$work/a" --json
+says '"steps": 10'
+sum=$(grep -o '"sum": "[0-9a-f]*"' "$work/out")
+[ "$(wc -l < "$work/a/metrics.jsonl")" -eq 10 ] && ok || bad "metrics have another number of lines"
+run 0 $GLIM run $model --adapter "$work/a" -p "say 3" -n 4 --temp 0
+
+# The same run in pieces: stopped by a signal, with another number of threads, then to its end.
+$tune -o "$work/b" --save-every 1 > /dev/null 2>&1 &
+pid=$!
+for _ in $(seq 1 200); do
+    [ -s "$work/b/state.glim" ] && break
+    sleep 0.02
+done
+kill -9 $pid 2> /dev/null
+wait $pid 2> /dev/null
+run 0 $tune -o "$work/b" --save-every 1 --threads 2 --resume --json
+says "$sum"
+same "$work/a/adapter_model.safetensors" "$work/b/adapter_model.safetensors"
+run 2 $tune -o "$work/a"
+one_error 'holds the checkpoint' '--resume'
+run 2 $GLIM tune $model $rows
+one_error 'no folder for the result'
+run 2 $GLIM tune $model $rows -o "$work/c" --lora-targets nothing_proj
+warns 'nothing_proj'
+echo '{"messages": []}' >> "$rows"
+run 2 $tune -o "$work/c"
+warns '25'
+
+# All weights of a small model, and what was written is a model again.
+printf '{"text": "one two three four"}\n%.0s' 1 2 3 4 > "$work/text.jsonl"
+run 0 $GLIM tune $fixtures/llama-tied "$work/text.jsonl" --full --epochs 2 --batch 2 --lr 0.001 -o "$work/full"
+run 0 $GLIM run "$work/full" -p "one" -n 2 --temp 0
+finish
