@@ -26,6 +26,7 @@ void glim_buf_reserve(glim_buf *b, size_t n_more) {
     }
     b->s = p;
     b->cap = cap;
+    b->s[b->len] = 0; /* a string from the first byte on: nothing may be appended after all */
 }
 
 void glim_buf_append(glim_buf *b, const void *bytes, size_t n) {
