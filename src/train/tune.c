@@ -363,7 +363,6 @@ static glim_status steps(run *r, glim_tune_result *out) {
     glim_status rc = GLIM_OK;
     const double begin = glim_now_s(), before = st->seconds;
     const size_t resumed = st->step;
-    size_t tokens = 0;
     bool go_on = true;
     while (rc == GLIM_OK && go_on && st->step < r->plan.n_steps && !out->stopped_early) {
         const double t0 = glim_now_s();
@@ -374,7 +373,6 @@ static glim_status steps(run *r, glim_tune_result *out) {
         if (st->step == 1) st->first_loss = s.loss;
         st->last_loss = s.loss;
         st->n_tokens += s.n_tokens;
-        tokens += s.n_tokens;
         if (r->plan.n_eval && (st->step % r->p.eval_every == 0 || st->step == r->plan.n_steps)) {
             rc = evaluate(r, &s.eval_loss);
             if (rc != GLIM_OK) break;
