@@ -18,11 +18,11 @@ release: setup ## build/glim, optimised
 setup:
 	@tools/setup.sh
 
-test: setup ## every test twice: -O2, then AddressSanitizer and UBSan (no more than 8 minutes on 2 cores)
+test: setup ## every test with -O2, all but the slowest again under AddressSanitizer and UBSan (about 8 minutes on 2 cores)
 	@tools/setup.sh page || echo 'without a browser the test of the chat page skips'
 	@.ci/suite release asan
 
-asan: setup ## every test under AddressSanitizer and UBSan
+asan: setup ## the tests but the slowest under AddressSanitizer and UBSan
 	@.ci/suite asan
 
 tsan: setup ## the tests with threads in them under ThreadSanitizer
