@@ -194,13 +194,22 @@ class Server:
         return None
 
     def idle(self):
-        """Waits until nothing runs, waits or holds pages (these go a moment later), and says whether that happened."""
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            if all(self.metric("vllm:" + x) == 0 for x in ("num_requests_running", "num_requests_waiting", "kv_cache_usage_perc")):
-                return True
+        """Waits until nothing runs, waits, is prepared or holds pages (these go a moment later), and says whether that
+        happened. A request that was left before the server had read it begins late: it must stay so for a while."""
+        end, quiet = time.monotonic() + PATIENCE, 0
+        while quiet < 10 and time.monotonic() < end:
+            busy = self.busy()
+            quiet = 0 if busy else quiet + 1
             time.sleep(0.01)
-        return False
+        return quiet >= 10
+
+    def busy(self):
+        """What of the server's figures, from one scrape, says that it works for somebody."""
+        names = ("vllm:num_requests_running", "vllm:num_requests_waiting", "vllm:kv_cache_usage_perc", "glim_calls")
+        lines = [x for x in self.call("GET", "/metrics").text.splitlines() if x.startswith(names)]
+        if len(lines) != len(names):
+            raise RuntimeError("/metrics lacks one of %s" % (names,))
+        return [x for x in lines if float(x.split()[-1]) != 0]
 
 
 @atexit.register

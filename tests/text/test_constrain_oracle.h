@@ -19,7 +19,10 @@
 
 /* ---- patterns ---- */
 
-/* PCRE2's dialect for the patterns of the tests: "." as ECMA-262 has it, \uXXXX as \x{XXXX}. */
+/* White space as ECMA-262 has it (its WhiteSpace and LineTerminator), which is neither PCRE2's nor Unicode's. */
+#define ECMA_SPACE "\\t-\\r\\x{20}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}\\x{feff}"
+
+/* PCRE2's dialect for the patterns of the tests: ".", \s and \S as ECMA-262 has them, \uXXXX as \x{XXXX}. */
 static pcre2_code *oracle_pattern(const char *p) {
     static struct {
         char *text;
@@ -35,6 +38,13 @@ static pcre2_code *oracle_pattern(const char *p) {
         if (*s == '\\' && s[1] == 'u') {
             glim_buf_printf(&b, "\\x{%.4s}", s + 2);
             s += 5;
+        } else if (*s == '\\' && s[1] == 's') {
+            glim_buf_puts(&b, in_class ? ECMA_SPACE : "[" ECMA_SPACE "]");
+            s++;
+        } else if (*s == '\\' && s[1] == 'S') {
+            CHECK_MSG(!in_class, "pattern %s: \\S in a class has no translation here", p);
+            glim_buf_puts(&b, "[^" ECMA_SPACE "]");
+            s++;
         } else if (*s == '\\') {
             glim_buf_append(&b, s, 2);
             s++;

@@ -7,7 +7,9 @@ Prints what failed, then "N passed, N failed"; the exit status is 1 if anything 
 """
 import json, os, sys, time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from urllib.parse import urlsplit
 import cdp, mock
+from gate import Gate
 
 passed = failed = 0
 
@@ -371,6 +373,8 @@ def keys(b, url):
 # ---- against glim serve ----
 
 def with_server(url, model):
+    gate = Gate(urlsplit(url).hostname, urlsplit(url).port)
+    url = "http://%s:%d/" % (gate.host, gate.port)
     with cdp.Browser() as b:
         c = Chat(b, url)
         p = c.p
@@ -402,17 +406,17 @@ def with_server(url, model):
         p.key("Enter")
         p.wait("document.querySelector('.said')?.textContent === 'Good evening!'")
         c.idle()
-        # stream and stop; the tiny model writes thousands of tokens a second, so the line is made slow
+        # stream and stop; the tiny model writes thousands of tokens a second, so the line is held
         p.run("document.querySelector('[aria-controls=panel]').click()")
         p.run("(() => { const i = [...document.querySelectorAll('.panel label')].find(l => l.textContent === 'Longest answer').control; i.value = '1500'; i.dispatchEvent(new Event('input')); })()")
         p.click(".panel-head button")
-        p.call("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=700, uploadThroughput=-1)
+        gate.slow = 0.25
         c.ask("Tell me a long story.")
         p.wait("[...document.querySelectorAll('.assistant')].at(-1).querySelector(':scope > .column > .prose').textContent.length > 0 && document.querySelectorAll('.said').length === 2")
         check(p.run(BUSY), "an answer is seen while it is being written")
         p.click(".go")
         c.idle()
-        p.call("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1, uploadThroughput=-1)
+        gate.slow = 0
         same(p.run("[...document.querySelectorAll('.remark')].at(-1)?.textContent"), "Stopped.", "a stopped answer says so")
         told = c.last()
         check(told, "what was written before the stop is kept")
