@@ -48,6 +48,8 @@ need_lib libcurl HTTPS libcurl4-gnutls-dev libcurl4-openssl-dev libcurl4-nss-dev
 need_lib nettle "SHA-256" nettle-dev
 need_lib sqlite3 "the data folder" libsqlite3-dev
 need_lib libarchive "tar files of backups" libarchive-dev
+need_lib libzip "spreadsheets are zip files" libzip-dev
+need_lib expat "the XML inside spreadsheets" libexpat1-dev
 need_lib libsodium "noise and keys of private training" libsodium-dev
 need_lib libmicrohttpd "the HTTP server" libmicrohttpd-dev
 need_lib gnutls "TLS for the HTTP server" libgnutls28-dev

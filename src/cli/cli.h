@@ -141,6 +141,7 @@ int glim_cmd_quantize(int argc, char **argv);
 int glim_cmd_tune(int argc, char **argv);
 int glim_cmd_serve(int argc, char **argv);
 int glim_cmd_models(int argc, char **argv);
+int glim_cmd_intent(int argc, char **argv);
 int glim_cmd_key(int argc, char **argv);
 int glim_cmd_usage(int argc, char **argv);
 int glim_cmd_audit(int argc, char **argv);
