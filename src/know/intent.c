@@ -110,13 +110,16 @@ glim_status glim_intent_ask(const glim_intent *m, glim_intent_work *w, const cha
     size_t n_in = m->n_labels - m->has_oos, best = 0;
     for (size_t i = 1; i < n_in; i++)
         if (w->score[i] > w->score[best]) best = i;
-    *g = (glim_intent_guess){.label = m->label[best], .index = best, .p = w->p[best], .best = m->label[best], .best_p = w->p[best],
+    float x[GLIM_N_CALIB];
+    glim_calib_look(x, w->score, n_in, best, w->p[best]);
+    float right = glim_calib_p(m->calib, x);
+    *g = (glim_intent_guess){.label = m->label[best], .index = best, .p = right, .best = m->label[best], .best_p = right,
                              .margin = w->score[best]};
     g->oos = n == 0 || w->score[best] < m->threshold || (m->has_oos && w->score[n_in] > w->score[best]);
     if (g->oos) {
         g->label = GLIM_INTENT_OOS;
         g->index = m->n_labels;
-        g->p = n == 0 ? 1 : 1 - w->p[best];
+        g->p = n == 0 ? 1 : 1 - right;
     }
     if (p) memcpy(p, w->p, m->n_labels * sizeof *p);
     return GLIM_OK;

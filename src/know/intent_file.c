@@ -1,7 +1,7 @@
 /* intent_file.c - the model as a file.
  *
  * Little endian:  "GLIMINT\n", u32 version, u32 flags (1: has an oos label), u32 labels, u32 features, u32 documents,
- * f32 temperature, f32 threshold, f32 idf power, f32 level, f32 weight of each kind; for each label u32 length and its
+ * f32 temperature, f32 threshold, f32 idf power, f32 level, f32 weight of each kind, f32 calibration [4]; for each label u32 length and its
  * bytes; for each feature u64 key; u32 count; f32 scale; for each feature one signed byte a label; u64 checksum of all
  * before it. Nothing here says what the training texts were but the hashes of their n-grams. */
 #include <math.h>
@@ -14,7 +14,7 @@
 #include "know/intent_internal.h"
 #include "know/intent_train.h"
 
-enum { VERSION = 1, MAX_LABEL = 1024 };
+enum { VERSION = 2, MAX_LABEL = 1024 };
 static const char magic[8] = {'G', 'L', 'I', 'M', 'I', 'N', 'T', '\n'};
 static const size_t MAX_FILE = (size_t)2 << 30;
 
@@ -26,6 +26,7 @@ glim_status glim_intent_save(const glim_intent *m, const char *path, glim_err *e
     glim_buf_append(&b, head, sizeof head);
     glim_buf_append(&b, number, sizeof number);
     glim_buf_append(&b, m->weigh.kind, sizeof m->weigh.kind);
+    glim_buf_append(&b, m->calib, sizeof m->calib);
     for (size_t i = 0; i < m->n_labels; i++) {
         uint32_t n = (uint32_t)strlen(m->label[i]);
         glim_buf_append(&b, &n, sizeof n);
@@ -94,7 +95,7 @@ static glim_status read_labels(glim_intent *m, reader *r, glim_err *err) {
 
 static glim_status read_body(glim_intent *m, reader *r, glim_err *err) {
     uint32_t head[5];
-    float number[4 + GLIM_N_FEAT];
+    float number[4 + GLIM_N_FEAT + GLIM_N_CALIB];
     if (!take(r, head, sizeof head) || !take(r, number, sizeof number)) return glim_fail(err, GLIM_E_FORMAT, "the header is cut off");
     m->has_oos = head[1] & 1;
     m->n_labels = head[2];
@@ -107,9 +108,11 @@ static glim_status read_body(glim_intent *m, reader *r, glim_err *err) {
     m->weigh.idf_power = number[2];
     m->weigh.level = number[3];
     memcpy(m->weigh.kind, number + 4, sizeof m->weigh.kind);
+    memcpy(m->calib, number + 4 + GLIM_N_FEAT, sizeof m->calib);
     bool sane = in_range(m->temperature, 1e-3f, 1e3f) && in_range(m->threshold, -100, 100) && in_range(m->weigh.idf_power, 0, 8) &&
                 in_range(m->weigh.level, 0, 4);
     for (int k = 0; k < GLIM_N_FEAT; k++) sane = sane && in_range(m->weigh.kind[k], 0, 100);
+    for (int k = 0; k < GLIM_N_CALIB; k++) sane = sane && in_range(m->calib[k], -1e4f, 1e4f);
     if (!sane) return glim_fail(err, GLIM_E_FORMAT, "a setting in the header is out of its range");
     m->width = (m->n_labels + GLIM_INTENT_LANES - 1) / GLIM_INTENT_LANES * GLIM_INTENT_LANES;
     glim_status rc = read_labels(m, r, err);

@@ -197,6 +197,30 @@ static double best_temperature(const fit *f) {
     return exp((lo + hi) / 2);
 }
 
+static glim_status calibrate(fit *f, glim_err *err) {
+    glim_intent *m = f->m;
+    size_t n_in = m->n_labels - m->has_oos, n = 0;
+    float *x = NULL, *p = NULL;
+    bool *right = NULL;
+    glim_status rc = grab(&x, f->n_held * GLIM_N_CALIB, sizeof *x, "calibration", err);
+    if (rc == GLIM_OK) rc = grab(&right, f->n_held, sizeof *right, "calibration", err);
+    if (rc == GLIM_OK) rc = grab(&p, m->n_labels, sizeof *p, "calibration", err);
+    for (size_t h = 0; rc == GLIM_OK && h < f->n_held; h++) {
+        const float *s = f->score + h * m->width;
+        size_t best = 0;
+        for (size_t c = 1; c < n_in; c++)
+            if (s[c] > s[best]) best = c;
+        glim_intent_softmax(p, s, m->n_labels, m->temperature);
+        glim_calib_look(x + n * GLIM_N_CALIB, s, n_in, best, p[best]);
+        right[n++] = f->label[f->held[h]] == best;
+    }
+    if (rc == GLIM_OK) glim_calib_fit(m->calib, x, right, n);
+    free(x);
+    free(right);
+    free(p);
+    return rc;
+}
+
 typedef struct held_margin {
     float margin;
     int gain; /* of refusing it: +1 it is out of scope, -1 it was right, 0 it was wrong anyway */
@@ -294,6 +318,9 @@ glim_status glim_intent_train(glim_intent **out, const glim_intent_example *e, s
     if (rc == GLIM_OK) rc = set_threshold(&f, &accuracy, err);
     if (rc == GLIM_OK) {
         m->temperature = (float)best_temperature(&f);
+        rc = calibrate(&f, err);
+    }
+    if (rc == GLIM_OK) {
         for (size_t i = 0; i < f.n_all; i++) f.use[i] = (uint32_t)i;
         rc = train_on(&f, f.n_all, err);
     }

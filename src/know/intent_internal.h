@@ -4,6 +4,7 @@
  *   intent_feat.c   a text to hashed features
  *   intent_train.c  the classifiers: many squared-hinge machines at once
  *   intent_fit.c    training as a whole: folds, calibration, the threshold
+ *   intent_calib.c  how likely the best label is right
  *   intent_file.c   the model as a file
  *   intent_eval.c   figures over a test set */
 #ifndef GLIM_KNOW_INTENT_INTERNAL_H
@@ -73,6 +74,8 @@ typedef struct glim_weigh {
 size_t glim_weigh_text(const glim_weigh *g, const glim_feats *f, const glim_featmap *map, const uint32_t *df, uint32_t n_docs,
                        uint32_t *idx, float *val);
 
+enum { GLIM_N_CALIB = 4 };
+
 struct glim_intent {
     char **label;  /* [n_labels], the last one is GLIM_INTENT_OOS where has_oos */
     size_t n_labels, width;
@@ -84,11 +87,18 @@ struct glim_intent {
     float *w;      /* [map.n, width], each row a multiple of its scale by -127 to 127 */
     float *scale;  /* [map.n] */
     float temperature, threshold;
+    float calib[GLIM_N_CALIB];
 };
 
 /* Rounds w to what the file holds. */
 glim_status glim_intent_round(glim_intent *m, glim_err *err);
 /* Softmax of scores over labels. */
 void glim_intent_softmax(float *p, const float *score, size_t n, float temperature);
+
+/* What the scores say of the best of n_in labels, p_best being its softmax. */
+void glim_calib_look(float x[GLIM_N_CALIB], const float *score, size_t n_in, size_t best, float p_best);
+float glim_calib_p(const float w[GLIM_N_CALIB], const float x[GLIM_N_CALIB]);
+/* x [n, GLIM_N_CALIB], right [n]: was the best label the right one? */
+void glim_calib_fit(float w[GLIM_N_CALIB], const float *x, const bool *right, size_t n);
 
 #endif

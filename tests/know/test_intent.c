@@ -247,9 +247,16 @@ static bool banking(set *train, set *test) {
     return ok;
 }
 
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+enum { DRAWS = 1, SANITIZED = 1 };
+#else
+enum { DRAWS = 5, SANITIZED = 0 };
+#endif
+
 TEST(banking77_whole_training_set_is_right_in_more_than_nine_of_ten) {
     set train = {0}, test = {0};
     if (!banking(&train, &test)) SKIP("intent-banking77 or gzip is missing");
+    if (SANITIZED) train.n = 1200; /* the same code, a tenth of the time; the figures are those of a whole build */
     glim_err err = {0};
     glim_intent *m;
     glim_intent_report r;
@@ -258,8 +265,8 @@ TEST(banking77_whole_training_set_is_right_in_more_than_nine_of_ten) {
     CHECK_OK(glim_intent_eval(m, test.v, test.n, &f, NULL, &err), err);
     printf("    accuracy %.4f, held out %.4f, ece %.4f, trained in %.2f s, %.1f us a text\n", f.accuracy, r.held_out_accuracy, f.ece,
            r.seconds, f.us_mean);
-    CHECK_MSG(f.accuracy >= 0.905, "accuracy %.4f, want 0.905", f.accuracy);
-    CHECK_MSG(f.ece <= 0.05, "calibration error %.4f, want at most 0.05", f.ece);
+    if (!SANITIZED) CHECK_MSG(f.accuracy >= 0.905, "accuracy %.4f, want 0.905", f.accuracy);
+    if (!SANITIZED) CHECK_MSG(f.ece <= 0.05, "calibration error %.4f, want at most 0.05", f.ece);
     glim_intent_free(m);
     clear(&train);
     clear(&test);
@@ -290,7 +297,7 @@ TEST(banking77_ten_a_label_over_five_draws) {
     if (!banking(&train, &test)) SKIP("intent-banking77 or gzip is missing");
     glim_err err = {0};
     double sum = 0, ece = 0;
-    for (uint64_t d = 0; d < 5; d++) {
+    for (uint64_t d = 0; d < DRAWS; d++) {
         set s = draw(&train, d, 10);
         glim_intent *m;
         glim_intent_figures f;
@@ -302,9 +309,9 @@ TEST(banking77_ten_a_label_over_five_draws) {
         glim_intent_free(m);
         free(s.v);
     }
-    printf("    accuracy %.4f, ece %.4f\n", sum / 5, ece / 5);
-    CHECK_MSG(sum / 5 >= 0.72, "mean accuracy %.4f, want 0.72", sum / 5);
-    CHECK_MSG(ece / 5 <= 0.08, "mean calibration error %.4f, want at most 0.08", ece / 5);
+    printf("    accuracy %.4f, ece %.4f\n", sum / DRAWS, ece / DRAWS);
+    CHECK_MSG(sum / DRAWS >= 0.72, "mean accuracy %.4f, want 0.72", sum / DRAWS);
+    CHECK_MSG(ece / DRAWS <= 0.05, "mean calibration error %.4f, want at most 0.05", ece / DRAWS);
     clear(&train);
     clear(&test);
 }
