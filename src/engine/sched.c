@@ -291,11 +291,29 @@ static void end_all(glim_sched *d, bool only_cancelled, const char *why) {
     }
 }
 
+/* Choices whose readers have enough. A request of which nothing is open any more leaves d->live here. */
+static void end_enough(glim_sched *d) {
+    for (glim_stream *s = d->live, *next; s; s = next) {
+        next = s->next_live;
+        uint64_t left = 0;
+        for (uint32_t w = 0; w < GLIM_MAX_CHOICES / 64; w++) left |= atomic_load_explicit(&s->enough[w], memory_order_relaxed);
+        if (!left) continue;
+        uint32_t n_open = s->n_open; /* with the last one the stream may be gone */
+        for (uint32_t i = 0; n_open > 0 && i < s->r.n; i++) {
+            glim_choice *c = s->choices[i];
+            if (!(atomic_load(&s->enough[i / 64]) >> i % 64 & 1) || !c || c->n_gen == 0 || c->state == CHOICE_DONE) continue;
+            n_open--;
+            glim_choice_finish(d, c, GLIM_FINISH_STOP, "");
+        }
+    }
+}
+
 static bool take_cancels(glim_sched *d, bool any) {
     uint64_t n = atomic_load(&d->bell->cancels);
     if (n == d->cancels_seen && !any) return false;
     d->cancels_seen = n;
     end_all(d, true, "the request was cancelled");
+    end_enough(d);
     return true;
 }
 

@@ -10,7 +10,7 @@
  *
  * Threads
  *   glim_sched_submit, _stats, _add_adapter, _remove_adapter, _adapters, _drain, glim_stream_cancel: any.
- *   glim_stream_next, glim_stream_close: the one thread that reads that stream's outbox.
+ *   glim_stream_next, _enough, _close: the one thread that reads that stream's outbox.
  *   glim_outbox_next, _wait, _free: the one thread that reads that outbox.
  *   mask hooks: called by the engine thread, between submit and their `free`.
  *   glim_sched_step: never together with glim_sched_start.
@@ -176,6 +176,10 @@ bool glim_stream_next(glim_stream *s, glim_event *ev);
 /* Ends the request before the next step; tokens of the step that runs now may still appear, then
  * GLIM_EV_FINISH of each choice that had begun (GLIM_FINISH_CANCELLED) and GLIM_EV_END. */
 void glim_stream_cancel(glim_stream *s);
+/* The reader has what it wants of this choice (a reply that is over although the model goes on): it ends before the next
+ * step with GLIM_FINISH_STOP, the others go on. Tokens of the steps until then still appear. A choice that has shown no
+ * event yet, or has ended, is left as it is. For the reader of the stream. */
+void glim_stream_enough(glim_stream *s, uint32_t choice);
 void glim_stream_close(glim_stream *s); /* cancels if need be; the handle is gone. Takes NULL */
 void *glim_stream_user(const glim_stream *s);
 uint64_t glim_stream_id(const glim_stream *s); /* 1, 2, ... in order of submission */

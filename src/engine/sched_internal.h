@@ -27,7 +27,7 @@ typedef struct glim_bell {
     _Atomic int refs;
     _Atomic uint32_t rung;
     _Atomic bool asleep;
-    _Atomic uint64_t cancels; /* grows with every cancel: the engine then looks for whom */
+    _Atomic uint64_t cancels; /* grows with every cancel and every choice that is enough: the engine then looks for whom */
 } glim_bell;
 void glim_bell_ring(glim_bell *b);
 void glim_bell_unref(glim_bell *b);
@@ -97,6 +97,7 @@ struct glim_stream {
     glim_outbox *box;
     struct glim_stream *next_ready;
     _Atomic bool in_outbox, cancelled, closed;
+    _Atomic uint64_t enough[GLIM_MAX_CHOICES / 64]; /* choices that the reader wants no more of */
 
     /* The ring: records of whole 8 bytes, each in one piece. Counters run freely; index = counter % cap. */
     uint8_t *ring;

@@ -217,6 +217,14 @@ void glim_stream_cancel(glim_stream *s) {
     glim_bell_ring(s->bell);
 }
 
+void glim_stream_enough(glim_stream *s, uint32_t choice) {
+    if (choice >= s->r.n) return;
+    uint64_t bit = (uint64_t)1 << choice % 64;
+    if (atomic_fetch_or(&s->enough[choice / 64], bit) & bit) return;
+    atomic_fetch_add(&s->bell->cancels, 1);
+    glim_bell_ring(s->bell);
+}
+
 void glim_stream_close(glim_stream *s) {
     if (!s) return;
     atomic_store(&s->closed, true);

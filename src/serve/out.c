@@ -180,6 +180,8 @@ void glim_out_echo(glim_out *o, size_t choice, const char *text, size_t n) {
     glim_utf8_sanitize(&o->choices[choice].text, text, n);
 }
 
+bool glim_out_over(const glim_out *o, size_t choice) { return o->ask->chat && o->choices[choice].reply.done; }
+
 glim_status glim_out_event(glim_out *o, size_t choice, const glim_event *ev, glim_err *err) {
     if (ev->kind == GLIM_EV_END) {
         o->usage.n_prompt += ev->usage.n_prompt;

@@ -50,6 +50,8 @@ void glim_out_free(glim_out *o);
 
 /* echo: text before the answer. */
 void glim_out_echo(glim_out *o, size_t choice, const char *text, size_t n);
+/* The template has ended this choice's reply, whatever the model still writes. */
+bool glim_out_over(const glim_out *o, size_t choice);
 /* TOKEN, PROMPT and FINISH events of one choice; END adds up the usage. */
 glim_status glim_out_event(glim_out *o, size_t choice, const glim_event *ev, glim_err *err);
 

@@ -107,6 +107,11 @@ bool glim_chat_event(glim_call *c, size_t i, const glim_event *ev) {
     return rc == GLIM_OK || glim_api_from(&c->error, &err, NULL);
 }
 
+bool glim_chat_over(const glim_call *c, size_t i, uint32_t choice) {
+    const task *t = c->task;
+    return glim_out_over(&t->out, i * t->ask.n + choice);
+}
+
 void glim_chat_chunks(glim_call *c, glim_buf *sse, bool last) { glim_out_chunks(&((task *)c->task)->out, sse, last); }
 void glim_chat_whole(glim_call *c, glim_buf *body) { glim_out_whole(&((task *)c->task)->out, body); }
 int64_t glim_chat_reasoning(const glim_call *c) { return (int64_t)glim_out_reasoning(&((const task *)c->task)->out); }

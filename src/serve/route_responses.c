@@ -54,6 +54,10 @@ bool glim_responses_event(glim_call *c, size_t i, const glim_event *ev) {
     return glim_out_event(&t->out, ev->choice, ev, &err) == GLIM_OK || glim_api_from(&c->error, &err, NULL);
 }
 
+bool glim_responses_over(const glim_call *c, size_t i, uint32_t choice) {
+    (void)i;
+    return glim_out_over(&((const task *)c->task)->out, choice);
+}
 void glim_responses_chunks(glim_call *c, glim_buf *sse, bool last) { glim_responses_events(&((task *)c->task)->show, sse, last); }
 void glim_responses_reply(glim_call *c, glim_buf *body) { glim_responses_whole(&((task *)c->task)->show, body); }
 void glim_responses_fail(glim_call *c, glim_buf *sse) { glim_responses_failed(&((task *)c->task)->show, sse, &c->error); }

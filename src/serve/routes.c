@@ -5,7 +5,7 @@
 
 /* The three parts of a completion that both routes share. */
 #define COMPLETION                                                                                                    \
-    .scope = GLIM_SCOPE_INFER, .event = glim_chat_event, .chunks = glim_chat_chunks, .whole = glim_chat_whole,        \
+    .scope = GLIM_SCOPE_INFER, .event = glim_chat_event, .over = glim_chat_over, .chunks = glim_chat_chunks, .whole = glim_chat_whole,        \
     .reasoning = glim_chat_reasoning, .release = glim_chat_release
 
 static const glim_route routes[] = {
@@ -17,7 +17,7 @@ static const glim_route routes[] = {
     {"POST", "/detokenize", .scope = GLIM_SCOPE_INFER, .work = glim_route_detokenize},
     {"POST", "/embeddings", .scope = GLIM_SCOPE_INFER, .prepare = glim_embed_prepare, .event = glim_embed_event, .whole = glim_embed_whole, .release = glim_embed_release},
     {"POST", "/rerank", .scope = GLIM_SCOPE_INFER, .prepare = glim_rerank_prepare, .event = glim_rerank_event, .whole = glim_rerank_whole, .release = glim_rerank_release},
-    {"POST", "/responses", .scope = GLIM_SCOPE_INFER, .prepare = glim_responses_prepare, .event = glim_responses_event, .chunks = glim_responses_chunks,
+    {"POST", "/responses", .scope = GLIM_SCOPE_INFER, .prepare = glim_responses_prepare, .event = glim_responses_event, .over = glim_responses_over, .chunks = glim_responses_chunks,
      .whole = glim_responses_reply, .failed = glim_responses_fail, .reasoning = glim_responses_reasoning, .release = glim_responses_release},
     {"POST", "/responses/input_tokens", .scope = GLIM_SCOPE_INFER, .work = glim_responses_count, .release = glim_responses_release},
     {"POST", "/files", .scope = GLIM_SCOPE_FILES, .max_body = GLIM_FILE_BYTES + (1 << 20), .take = glim_file_take, .work = glim_file_finish, .release = glim_file_release},

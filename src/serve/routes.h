@@ -8,6 +8,7 @@
 bool glim_chat_prepare(glim_call *c);
 bool glim_completion_prepare(glim_call *c);
 bool glim_chat_event(glim_call *c, size_t i, const glim_event *ev);
+bool glim_chat_over(const glim_call *c, size_t i, uint32_t choice);
 void glim_chat_chunks(glim_call *c, glim_buf *sse, bool last);
 void glim_chat_whole(glim_call *c, glim_buf *body);
 int64_t glim_chat_reasoning(const glim_call *c);
@@ -30,6 +31,7 @@ void glim_rerank_release(glim_call *c);
 /* route_responses.c */
 bool glim_responses_prepare(glim_call *c);
 bool glim_responses_event(glim_call *c, size_t i, const glim_event *ev);
+bool glim_responses_over(const glim_call *c, size_t i, uint32_t choice);
 void glim_responses_chunks(glim_call *c, glim_buf *sse, bool last);
 void glim_responses_reply(glim_call *c, glim_buf *body);
 void glim_responses_fail(glim_call *c, glim_buf *sse);

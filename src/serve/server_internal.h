@@ -56,6 +56,8 @@ struct glim_route {
      * loop. event: one event of unit i, false: c->error. chunks: the stream's events ("data: ...\n\n") for what is new. */
     bool (*prepare)(glim_call *c);
     bool (*event)(glim_call *c, size_t i, const glim_event *ev);
+    /* Whether this choice of unit i is over although the model goes on: what it writes then is nobody's. May be NULL. */
+    bool (*over)(const glim_call *c, size_t i, uint32_t choice);
     void (*chunks)(glim_call *c, glim_buf *sse, bool last);
     void (*whole)(glim_call *c, glim_buf *body);
     void (*failed)(glim_call *c, glim_buf *sse); /* c->error in a stream that has begun; NULL: data: {"error": ...} */

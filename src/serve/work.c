@@ -237,7 +237,13 @@ static bool account(glim_call *c, glim_unit *u, glim_event *ev) {
     return true;
 }
 
+static bool is_over(const glim_call *c, size_t i, uint32_t choice) { return c->route->over && c->route->over(c, i, choice); }
+
 static void take(glim_call *c, size_t i, glim_event *ev) {
+    bool shown = !c->gone && !c->failed;
+    /* The model went on behind the end of its reply for a step or two: not said, not charged. */
+    if (ev->kind == GLIM_EV_TOKEN && shown && is_over(c, i, ev->choice)) return;
+    if (ev->kind == GLIM_EV_FINISH && shown && ev->finish == GLIM_FINISH_LENGTH && is_over(c, i, ev->choice)) ev->finish = GLIM_FINISH_STOP;
     measure(c, ev, glim_now_s());
     if (ev->kind == GLIM_EV_END && !c->units[i].started) ev->usage = (glim_usage){0}; /* cancelled before its prompt was read */
     else if (!account(c, &c->units[i], ev)) return;
@@ -255,6 +261,7 @@ static void take(glim_call *c, size_t i, glim_event *ev) {
         else fail(c, ev->status == GLIM_E_NOMEM ? 503 : 500, ev->status == GLIM_E_NOMEM ? "overloaded" : NULL, ev->message);
     }
     if (!c->gone && !c->failed && !c->route->event(c, i, ev)) c->failed = true;
+    if (ev->kind == GLIM_EV_TOKEN && !c->gone && !c->failed && is_over(c, i, ev->choice)) glim_stream_enough(c->units[i].stream, ev->choice);
 }
 
 static void pump_unit(glim_call *c, size_t i) {

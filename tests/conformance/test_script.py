@@ -46,6 +46,7 @@ LOOSE = {"unknown tool": ["<tool_call>bogus\n" + arg("x", "1"), "</tool_call>x"]
          "thought, call, no end": ["<think>", "I call <tool_call>now\n</tool_call>"], "stray tags": ["</arg_value>", "</tool_call>", "stray"],
          "two thoughts": ["<think>", "one", "</think>", "two<think>three</think>four"]}
 LOOP = ["tick", " tack", " tock", ...]
+BEHIND = ["<answer>", "Fine.", "</answer>", "nobody", " asked", ...]  # the second tag ends a reply of GLM-4.1V
 _made = {}
 
 
@@ -54,14 +55,14 @@ def model():
         harness.serve_help()
         scripts = {name: s[0] for name, s in SCRIPTS.items()}
         scripts.update(LOOSE)
-        scripts["loop"] = LOOP
+        scripts["loop"], scripts["behind"] = LOOP, BEHIND
         _made["m"] = Scripted(harness.work("scripted"), harness.FIXTURES, scripts)
     return _made["m"]
 
 
-def serve(*flags):
+def serve(*flags, template="glm-4.5"):
     m = model()
-    return m, harness.server(harness.work("scripted"), "--template", "glm-4.5", *flags)
+    return m, harness.server(harness.work("scripted"), "--template", template, *flags)
 
 
 def body_of(m, name, **more):
@@ -132,6 +133,22 @@ def test_guessing_ahead_changes_nothing():
         check(b and b["choices"][0]["message"]["content"] == want, "not guessing, %d tokens: %r", n, b and b["choices"][0]["message"]["content"][:200])
     check(s.metric("vllm:spec_decode_num_accepted_tokens_total") > 0, "some guesses were right")
     check(plain.metric("vllm:spec_decode_num_draft_tokens_total") == 0, "none were made")
+
+
+def test_what_the_model_writes_behind_the_end_of_its_reply_is_neither_said_nor_charged():
+    m, s = serve(template="glm-4.1v")
+    for n in (1, 3):
+        before = s.metric("vllm:request_success_total", 'finished_reason="stop"')
+        whole = ask.compare(s, CHAT, body_of(m, "behind", max_tokens=1000, n=n), "%d choices over early" % n)
+        for c in whole["choices"] if whole else []:
+            check(c["message"]["content"] == "Fine." and c["finish_reason"] == "stop", "over early: %s", c)
+        check(whole and whole["usage"]["completion_tokens"] == 3 * n, "%d choices: %s", n, whole and whole["usage"])
+        check(s.metric("vllm:request_success_total", 'finished_reason="stop"') - before == 2 * n, "each choice, streamed and whole, ended with a stop")
+    cut = ask.compare(s, CHAT, body_of(m, "behind", max_tokens=3), "over with the last token that was asked for")
+    check(cut and cut["choices"][0]["finish_reason"] == "stop" and cut["usage"]["completion_tokens"] == 3, "%s", cut)
+    check(s.idle(), "nothing goes on in silence: %s", s.busy())
+    # The engine stopped soon after, long before max_tokens.
+    check(s.metric("vllm:generation_tokens_total") < 1000, "%s tokens were made", s.metric("vllm:generation_tokens_total"))
 
 
 def test_what_we_say_is_taken_back_word_for_word():

@@ -280,6 +280,50 @@ TEST(a_cancel_at_any_step_ends_the_request_before_the_next_and_leaves_nothing) {
     rig_close(&r);
 }
 
+TEST(a_choice_of_which_the_reader_has_enough_ends_before_the_next_step_and_the_others_go_on) {
+    rig r;
+    rig_engine(&r, "glm4", 512, 0, 64, 8);
+    int32_t ids[20];
+    fill(ids, 20, 3);
+    for (int at = 0; at < 12; at++) {
+        rig_sched(&r, &(glim_sched_params){.slice_rows = 32, .no_prefix = true, .max_running = at % 2 ? 2 : 4});
+        answer alone, a;
+        glim_request q = {.prompt = ids, .n_prompt = 20, .n = 3, .max_tokens = 15, .sample.temperature = 1, .ignore_stop_ids = true};
+        rig_submit(&r, &alone, q);
+        rig_run(&r, &alone);
+        rig_submit(&r, &a, q);
+        for (int i = 0; i < at; i++) glim_sched_step(r.d), rig_read(&r);
+        size_t had = a.ids[1].n;
+        glim_stream_enough(a.s, 1);
+        glim_stream_enough(a.s, 1);
+        glim_stream_enough(a.s, 77); /* there is none */
+        if (had) {
+            glim_sched_step(r.d);
+            rig_read(&r);
+            CHECK(a.finished[1] && a.ids[1].n == had && !a.ended);
+        }
+        rig_run(&r, &a);
+        CHECK(a.status == GLIM_OK && a.finish[0] == GLIM_FINISH_LENGTH && a.finish[2] == GLIM_FINISH_LENGTH);
+        CHECK(a.finish[1] == (had ? GLIM_FINISH_STOP : GLIM_FINISH_LENGTH) && a.usage.n_completion == 30 + a.ids[1].n);
+        for (int k = 0; k < 3; k++) CHECK(memcmp(a.ids[k].v, alone.ids[k].v, a.ids[k].n * sizeof *ids) == 0);
+        if (had) { /* and with the last one the request ends well */
+            answer b;
+            rig_submit(&r, &b, q);
+            while (b.ids[0].n == 0 || b.ids[1].n == 0 || b.ids[2].n == 0) glim_sched_step(r.d), rig_read(&r);
+            for (uint32_t k = 0; k < 3; k++) glim_stream_enough(b.s, k);
+            rig_run(&r, &b);
+            CHECK(b.status == GLIM_OK && b.finish[2] == GLIM_FINISH_STOP && b.usage.n_completion < 45);
+            answer_free(&b);
+        }
+        answer_free(&alone);
+        answer_free(&a);
+        glim_sched_close(r.d);
+        CHECK(r.e->kv.n_free == r.e->kv.n_pages);
+        r.d = NULL;
+    }
+    rig_close(&r);
+}
+
 TEST(a_reader_that_leaves_at_any_event_costs_nobody_anything) {
     rig r;
     rig_engine(&r, "glm4", 256, 0, 0, 8);
