@@ -180,14 +180,23 @@ static glim_status tune(const tune_flags *f, const glim_model_flags *mf, const c
     return rc;
 }
 
+/* Whether the method is that of cmd_pretrain.c, which has a page of its own. */
+static bool pretrains(int argc, char **argv) {
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--method=pretrain") == 0 || (i + 1 < argc && strcmp(argv[i], "--method") == 0 && strcmp(argv[i + 1], "pretrain") == 0))
+            return true;
+    return false;
+}
+
 int glim_cmd_tune(int argc, char **argv) {
+    if (pretrains(argc, argv)) return glim_cmd_pretrain(argc, argv);
     tune_flags f = {.method = "sft", .schedule = "cosine", .optim = "adamw", .precision = "bf16", .loss = "answers", .rank = 16, .epochs = 0,
                     .clip = 1, .warmup_share = 0.03, .seed = 0, .max_tokens = 2048};
     glim_model_flags mf = {.ctx = 64};
     const glim_flag what[] = {
         {"--data", NULL, GLIM_FLAG_STR, &f.data, "FILE", "the rows, if they are not given as the second word", 0, 0},
         {"--out", "-o", GLIM_FLAG_STR, &f.out, "FOLDER", "where the adapter (or model), checkpoints and metrics go", 0, 0},
-        {"--method", NULL, GLIM_FLAG_STR, &f.method, "M", "sft, or dpo for pairs of answers (default sft)", 0, 0},
+        {"--method", NULL, GLIM_FLAG_STR, &f.method, "M", "sft, dpo for pairs of answers, or pretrain (see --method pretrain --help) (default sft)", 0, 0},
         {"--full", NULL, GLIM_FLAG_BOOL, &f.full, NULL, "train all weights instead of an adapter", 0, 0},
         {"--resume", NULL, GLIM_FLAG_BOOL, &f.resume, NULL, "go on from the folder's checkpoint", 0, 0},
         {"--inspect", NULL, GLIM_FLAG_INT, &f.inspect, "N", "show the first N examples token by token with their mask, and stop", 1, 1 << 20},

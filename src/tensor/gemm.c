@@ -57,6 +57,28 @@ typedef struct run {
 
 /* ---- A ---- */
 
+typedef float four __attribute__((vector_size(16)));
+static inline four load4(const float *p) {
+    four v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+/* Four rows of a strip, n_k values each, side by side at dst: squares of 4 x 4. */
+static void lay_four(float *dst, size_t rows, const float *a, size_t a_row, size_t n_k) {
+    size_t k = 0;
+    for (; k + 4 <= n_k; k += 4) {
+        const four r0 = load4(a + k), r1 = load4(a + a_row + k), r2 = load4(a + 2 * a_row + k), r3 = load4(a + 3 * a_row + k);
+        const four lo01 = __builtin_shufflevector(r0, r1, 0, 4, 1, 5), hi01 = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
+        const four lo23 = __builtin_shufflevector(r2, r3, 0, 4, 1, 5), hi23 = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
+        const four out[4] = {__builtin_shufflevector(lo01, lo23, 0, 1, 4, 5), __builtin_shufflevector(lo01, lo23, 2, 3, 6, 7),
+                             __builtin_shufflevector(hi01, hi23, 0, 1, 4, 5), __builtin_shufflevector(hi01, hi23, 2, 3, 6, 7)};
+        for (size_t i = 0; i < 4; i++) memcpy(dst + (k + i) * rows, &out[i], sizeof out[i]);
+    }
+    for (; k < n_k; k++)
+        for (size_t i = 0; i < 4; i++) dst[k * rows + i] = a[i * a_row + k];
+}
+
 static void lay_strips(void *ctx, size_t begin, size_t end, int worker) {
     (void)worker;
     const run *r = ctx;
@@ -75,10 +97,15 @@ static void lay_strips(void *ctx, size_t begin, size_t end, int worker) {
                     dst2[k / 2 * r->rows + i] = lo | hi << 16;
                 }
             }
+        } else if (g->a_row == 1 && n == 12) { /* a copy of known size is three moves, not a call */
+            for (size_t k = 0; k < g->k; k++) memcpy(dst + k * 12, g->a + row + k * g->a_k, 12 * sizeof *dst);
         } else if (g->a_row == 1) {
             for (size_t k = 0; k < g->k; k++) memcpy(dst + k * r->rows, g->a + row + k * g->a_k, n * sizeof *dst);
         } else {
-            for (size_t i = 0; i < n; i++) {
+            size_t i = 0;
+            if (g->a_k == 1)
+                for (; i + 4 <= n; i += 4) lay_four(dst + i, r->rows, g->a + (row + i) * g->a_row, g->a_row, g->k);
+            for (; i < n; i++) {
                 const float *a = g->a + (row + i) * g->a_row;
                 for (size_t k = 0; k < g->k; k++) dst[k * r->rows + i] = a[k * g->a_k];
             }
@@ -147,11 +174,12 @@ static void run_pieces(void *ctx, size_t begin, size_t end, int worker) {
 
 void glim_gemm_run(glim_pool *pool, const glim_gemm_set *s, glim_gemm_type type, const glim_gemm *g, void *scratch) {
     if (g->m == 0 || g->n == 0) return;
-    run r = {.s = s, .g = g, .rows = s->rows, .laid = g->n > BLOCK, .a = scratch};
+    run r = {.s = s, .g = g, .rows = s->rows, .a = scratch};
     if (g->k == 0) {
         for (size_t i = 0; !g->add && i < g->m; i++) memset(g->c + i * g->ldc, 0, g->n * sizeof *g->c);
         return;
     }
+    r.laid = g->n > BLOCK;
     r.pairs = type == GLIM_GEMM_BF16 && r.laid && s->pairs();
     r.n_strips = (g->m + r.rows - 1) / r.rows;
     r.strip_words = (r.pairs ? (g->k + 1) / 2 : g->k) * r.rows;

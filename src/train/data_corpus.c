@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "format/sum64.h"
 #include "train/data_internal.h"
 
 typedef struct block {
@@ -206,6 +207,19 @@ glim_status glim_corpus_seek(glim_corpus *s, glim_corpus_pos pos, glim_err *err)
 
 size_t glim_corpus_n_blocks(const glim_corpus *s) { return s->n_blocks; }
 uint64_t glim_corpus_bytes(const glim_corpus *s) { return s->bytes; }
+int32_t glim_corpus_eos(const glim_corpus *s) { return s->eos; }
+
+uint64_t glim_corpus_hash(const glim_corpus *s) {
+    const uint64_t head[] = {s->n_files, s->n_blocks, s->bytes, s->p.n_tokens, s->p.shuffle, s->p.seed};
+    const size_t step = s->n_blocks / 256 + 1;
+    uint64_t sum = glim_sum64(1, head, sizeof head);
+    for (size_t i = 0; i < s->n_blocks; i += step) {
+        const block *b = &s->blocks[i];
+        const size_t n = b->end - b->begin < 4096 ? b->end - b->begin : 4096;
+        sum = glim_sum64(sum, s->maps[b->file].data + b->begin, n);
+    }
+    return sum;
+}
 
 void glim_corpus_free(glim_corpus *s) {
     if (!s) return;

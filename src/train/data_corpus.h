@@ -44,5 +44,8 @@ glim_status glim_corpus_seek(glim_corpus *s, glim_corpus_pos pos, glim_err *err)
 
 size_t glim_corpus_n_blocks(const glim_corpus *s);
 uint64_t glim_corpus_bytes(const glim_corpus *s);
+int32_t glim_corpus_eos(const glim_corpus *s); /* what stands behind a document; -1: nothing */
+/* A fingerprint of files and cuts: sizes, and the start of up to 256 blocks. Whoever seeks checks it first. */
+uint64_t glim_corpus_hash(const glim_corpus *s);
 
 #endif

@@ -105,7 +105,7 @@ static glim_status fill(void *ctx, const glim_tensor_out *t, glim_sink *sink, gl
     return rc;
 }
 
-static glim_status copy_small(const char *from, const char *to, glim_err *err) {
+glim_status glim_copy_beside(const char *from, const char *to, glim_err *err) {
     static const char *const names[] = {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
                                         "tokenizer.model", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
                                         "chat_template.json", "vocab.json", "merges.txt"};
@@ -151,5 +151,5 @@ glim_status glim_net_export_model(const glim_net *n, const char *folder, glim_er
     rc = meta ? glim_st_write_folder(folder, out, n_tensors, meta, (uint64_t)4 << 30, err) : glim_fail(err, GLIM_E_NOMEM, "could not allocate metadata");
     json_decref(meta);
     free(list);
-    return rc == GLIM_OK ? copy_small(glim_ckpt_path(c), folder, err) : rc;
+    return rc == GLIM_OK ? glim_copy_beside(glim_ckpt_path(c), folder, err) : rc;
 }

@@ -12,5 +12,7 @@ glim_status glim_net_import_adapter(glim_net *n, const char *path, bool some, gl
 /* All tensors as a Hugging Face folder: trained ones in their file's type, others as they were, and the small files
  * beside them (config, tokenizer, template). The model is a Hugging Face folder. */
 glim_status glim_net_export_model(const glim_net *n, const char *folder, glim_err *err);
+/* Those small files alone, as many as there are. */
+glim_status glim_copy_beside(const char *from, const char *to, glim_err *err);
 
 #endif

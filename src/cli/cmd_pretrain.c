@@ -1,0 +1,166 @@
+/* cmd_pretrain.c - glim tune --method pretrain: a corpus in, a model out, from nothing or from a model. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "cli/cli.h"
+#include "cli/progress.h"
+#include "train/pretrain.h"
+#include "train/start.h"
+
+typedef struct flags {
+    const char *method, *fresh, *tokenizer, *out, *schedule, *optim, *precision;
+    int64_t steps, tokens, batch, window, rows, warmup, seed;
+    double lr, warmup_share, decay, clip, save_minutes;
+    bool resume, plan, json;
+} flags;
+
+static bool show_step(void *ctx, const glim_tune_step *s) {
+    char note[64];
+    snprintf(note, sizeof note, "loss %.4f, %.0f tokens/s", s->loss, s->tokens_per_s);
+    glim_progress_tell(ctx, s->step, s->n_steps, s->eta_s > 0 ? (double)(s->n_steps - s->step) / s->eta_s : -1, note);
+    return !glim_cli_interrupt_pending();
+}
+
+static glim_status one_of(const char *flag, const char *got, const char *a, const char *b, bool *second, glim_err *err) {
+    *second = strcmp(got, b) == 0;
+    return *second || strcmp(got, a) == 0 ? GLIM_OK : glim_fail(err, GLIM_E_ARG, "%s: got \"%s\", want %s or %s", flag, got, a, b);
+}
+
+static glim_status params_of(glim_pretrain_params *p, const flags *f, glim_err *err) {
+    bool eight_bit = false, bf16 = false;
+    glim_status rc = one_of("--optim", f->optim, "adamw", "adamw8", &eight_bit, err);
+    if (rc == GLIM_OK) rc = one_of("--precision", f->precision, "f32", "bf16", &bf16, err);
+    *p = (glim_pretrain_params){.type = bf16 ? GLIM_GEMM_BF16 : GLIM_GEMM_F32, .window = (size_t)f->window, .batch = (size_t)f->batch,
+                                .n_rows = (size_t)f->rows, .n_steps = (size_t)f->steps, .n_tokens = (uint64_t)f->tokens,
+                                .warmup_share = f->warmup_share, .save_seconds = f->save_minutes * 60, .seed = (uint64_t)f->seed, .out = f->out,
+                                .resume = f->resume, .kernels = glim_kernels_get()};
+    p->optim = (glim_optim_params){.lr = f->lr, .weight_decay = f->decay, .clip = f->clip, .warmup = (size_t)f->warmup, .eight_bit = eight_bit};
+    if (rc == GLIM_OK && !glim_schedule_parse(f->schedule, &p->optim.schedule))
+        rc = glim_fail(err, GLIM_E_ARG, "--schedule: got \"%s\", want cosine, linear or constant", f->schedule);
+    return rc;
+}
+
+/* Where the run begins: the model given, or a new one in OUT/start, which a resumed run finds there. */
+static glim_status start_of(char **path, const flags *f, const char *model, glim_err *err) {
+    *path = NULL;
+    if (model) {
+        *path = glim_xstrdup(model);
+        return GLIM_OK;
+    }
+    char *dir = glim_path_join(f->out, "start"), *weights = glim_path_join(dir, "model.safetensors");
+    glim_status rc = GLIM_OK;
+    if (!f->resume || !glim_path_exists(weights)) rc = glim_start_model(dir, f->fresh, f->tokenizer, (uint64_t)f->seed, err);
+    free(weights);
+    *path = dir;
+    return rc;
+}
+
+static void show_plan(const glim_tune_plan *p) {
+    char a[6][32];
+    fprintf(stderr, "plan: %s in all (model %s, trained weights and gradients %s, optimizer %s, activations of %zu rows %s); %s are free\n",
+            glim_human_bytes(a[0], sizeof a[0], (double)p->total), glim_human_bytes(a[1], sizeof a[1], (double)p->weights),
+            glim_human_bytes(a[2], sizeof a[2], (double)p->trained), glim_human_bytes(a[3], sizeof a[3], (double)p->optimizer), p->n_rows,
+            glim_human_bytes(a[4], sizeof a[4], (double)p->activations), glim_human_bytes(a[5], sizeof a[5], (double)p->available));
+    fprintf(stderr, "      %zu steps of %zu windows; %s values are trained\n", p->n_steps, p->n_train,
+            glim_human_count(a[0], sizeof a[0], (double)p->n_values));
+}
+
+static void print_result(const glim_tune_result *r, const flags *f) {
+    if (!f->json) {
+        printf("%s: %zu steps, loss %.4f to %.4f, %zu tokens, %.0f s, %.0f tokens/s\n", f->out, r->steps, r->first_loss, r->last_loss, r->n_tokens,
+               r->seconds, r->seconds > 0 ? (double)r->n_tokens / r->seconds : 0);
+        return;
+    }
+    glim_buf b = {0};
+    glim_buf_puts(&b, "{\"folder\": ");
+    glim_json_put_str(&b, f->out, strlen(f->out));
+    glim_buf_printf(&b, ", \"steps\": %zu, \"resumed_at\": %zu, \"tokens\": %zu, \"first_loss\": ", r->steps, r->resumed_at, r->n_tokens);
+    glim_json_put_real(&b, r->first_loss);
+    glim_buf_puts(&b, ", \"last_loss\": ");
+    glim_json_put_real(&b, r->last_loss);
+    glim_buf_puts(&b, ", \"seconds\": ");
+    glim_json_put_real(&b, r->seconds);
+    glim_buf_printf(&b, ", \"sum\": \"%016llx\"}", (unsigned long long)r->sum);
+    puts(glim_buf_cstr(&b));
+    glim_buf_free(&b);
+}
+
+static glim_status pretrain(const flags *f, const glim_model_flags *mf, const char *model, const char *const *paths, size_t n_paths, glim_err *err) {
+    glim_engine *e = NULL;
+    glim_pretrain_params p;
+    glim_tune_plan plan;
+    glim_tune_result result;
+    char *from = NULL;
+    glim_status rc = params_of(&p, f, err);
+    if (rc == GLIM_OK) rc = start_of(&from, f, model, err);
+    if (rc == GLIM_OK) rc = glim_cli_open(&e, from, mf, 0, false, err);
+    if (rc == GLIM_OK) rc = glim_pretrain_plan(&plan, e->model, &p, err);
+    if (rc == GLIM_OK) show_plan(&plan);
+    if (rc == GLIM_OK && !f->plan) {
+        glim_progress *bar = glim_progress_begin("training", plan.n_steps, GLIM_PROGRESS_COUNT);
+        p.on_step = show_step, p.ctx = bar;
+        rc = glim_pretrain_run(e->model, e->tok, paths, n_paths, &p, &result, err);
+        glim_progress_end(bar);
+        if (rc == GLIM_OK) print_result(&result, f);
+    }
+    glim_engine_free(e);
+    free(from);
+    return rc;
+}
+
+int glim_cmd_pretrain(int argc, char **argv) {
+    flags f = {.schedule = "cosine", .optim = "adamw", .precision = "bf16", .clip = 1, .warmup_share = 0.03, .decay = 0.1, .save_minutes = 10};
+    glim_model_flags mf = {.ctx = 64};
+    const glim_flag what[] = {
+        {"--method", NULL, GLIM_FLAG_STR, &f.method, "M", "pretrain", 0, 0},
+        {"--new", NULL, GLIM_FLAG_STR, &f.fresh, "FILE", "begin with a new model of this config.json (class Glm4 or Glm)", 0, 0},
+        {"--tokenizer", NULL, GLIM_FLAG_STR, &f.tokenizer, "DIR", "its tokenizer, as glim tokenizer train writes it", 0, 0},
+        {"--out", "-o", GLIM_FLAG_STR, &f.out, "FOLDER", "where the model, checkpoints and metrics go", 0, 0},
+        {"--tokens", NULL, GLIM_FLAG_INT, &f.tokens, "N", "tokens to train on", 1, INT64_MAX / 2},
+        {"--steps", NULL, GLIM_FLAG_INT, &f.steps, "N", "steps, instead of tokens", 1, 1 << 30},
+        {"--resume", NULL, GLIM_FLAG_BOOL, &f.resume, NULL, "go on from the folder's checkpoint, if it has one", 0, 0},
+        {"--plan", NULL, GLIM_FLAG_BOOL, &f.plan, NULL, "show what the run needs, and stop", 0, 0},
+        {"--json", NULL, GLIM_FLAG_BOOL, &f.json, NULL, "one JSON object on stdout", 0, 0},
+        {"--threads", "-t", GLIM_FLAG_INT, &mf.threads, "N", "threads (default: all this process may use)", 1, 1024},
+        {0}};
+    const glim_flag how[] = {
+        {"--max-tokens", NULL, GLIM_FLAG_INT, &f.window, "N", "tokens of a window of the corpus (default 512)", 2, 1 << 20},
+        {"--batch", NULL, GLIM_FLAG_INT, &f.batch, "N", "windows of a step (default 8)", 1, 1 << 20},
+        {"--rows", NULL, GLIM_FLAG_INT, &f.rows, "N", "tokens of a pass; a step makes as many as it needs (default: the step's, at most 2048)", 1, 1 << 24},
+        {"--lr", NULL, GLIM_FLAG_REAL, &f.lr, "X", "learning rate (default 1e-3)", 0, 0},
+        {"--schedule", NULL, GLIM_FLAG_STR, &f.schedule, "S", "cosine, linear or constant (default cosine)", 0, 0},
+        {"--warmup", NULL, GLIM_FLAG_INT, &f.warmup, "N", "steps until the full rate (default: 3 % of the run)", 0, 1 << 30},
+        {"--weight-decay", NULL, GLIM_FLAG_REAL, &f.decay, "X", "of matrices (default 0.1)", 0, 0},
+        {"--clip", NULL, GLIM_FLAG_REAL, &f.clip, "X", "largest norm of the gradient; 0: none (default 1)", 0, 0},
+        {"--optim", NULL, GLIM_FLAG_STR, &f.optim, "O", "adamw, or adamw8 with a state of bytes (default adamw)", 0, 0},
+        {"--precision", NULL, GLIM_FLAG_STR, &f.precision, "T", "products in bf16 where the CPU is faster at it, or f32 (default bf16)", 0, 0},
+        {"--save-minutes", NULL, GLIM_FLAG_REAL, &f.save_minutes, "X", "between checkpoints (default 10)", 0, 0},
+        {"--seed", NULL, GLIM_FLAG_INT, &f.seed, "N", "of the start and of the order (default 0)", 0, (int64_t)1 << 53},
+        {0}};
+    const glim_page u = {"glim tune --method pretrain --new FILE --tokenizer DIR CORPUS... -o FOLDER --tokens N",
+                         "Trains all weights of a new model on texts: files, or .jsonl rows with \"text\". Without --new the first\n"
+                         "word is a model (a Hugging Face folder) that goes on learning. A run that was stopped or killed goes on with\n"
+                         "--resume and ends in the same bits.",
+                         {what, how}};
+    glim_str_list pos = {0};
+    const int code = glim_args(argc, argv, &u, &pos, 1, GLIM_COUNT(pos.v));
+    if (code >= 0) return code;
+    glim_err err = {0};
+    glim_status rc = GLIM_OK;
+    const size_t skip = f.fresh ? 0 : 1;
+    if (f.fresh && !f.tokenizer) rc = glim_fail(&err, GLIM_E_ARG, "a new model wants a tokenizer: --tokenizer DIR");
+    else if (!f.fresh && f.tokenizer) rc = glim_fail(&err, GLIM_E_ARG, "a tokenizer goes with --new FILE; a model has its own");
+    else if (pos.n <= skip) {
+        rc = glim_fail(&err, GLIM_E_ARG, "no corpus: glim tune --method pretrain MODEL CORPUS... -o FOLDER");
+        glim_err_hint(&err, "--new FILE --tokenizer DIR begins with a new model, and all words are corpora");
+    } else if (!f.out) rc = glim_fail(&err, GLIM_E_ARG, "no folder for the result: -o FOLDER");
+    mf.kernels = glim_kernels_find("ref"); /* masters stand in for all weights: nothing to pack */
+    glim_cli_catch_interrupt();
+    if (rc == GLIM_OK) rc = pretrain(&f, &mf, skip ? pos.v[0] : NULL, pos.v + skip, pos.n - skip, &err);
+    return rc == GLIM_OK ? 0 : glim_cli_error(&err);
+}

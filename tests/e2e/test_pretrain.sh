@@ -1,0 +1,60 @@
+#!/bin/bash
+# glim tune --method pretrain: a new model from a configuration and a corpus; killed, resumed, on other threads; refused.
+. "$(dirname "$0")/lib.sh"
+corpus=$work/corpus.jsonl
+for i in $(seq 1 400); do
+    echo "{\"text\": \"row $((i * 7 % 50)) costs $((i * 7 % 50)) yuan. the price of row $((i * 7 % 50)) is $((i * 7 % 50)) yuan.\"}"
+done > "$corpus"
+cat > "$work/config.json" << END
+{"model_type": "glm4", "architectures": ["Glm4ForCausalLM"], "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+ "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16, "attention_bias": true, "max_position_embeddings": 128,
+ "rms_norm_eps": 1e-5, "tie_word_embeddings": true, "partial_rotary_factor": 0.5, "rope_theta": 10000.0, "initializer_range": 0.1}
+END
+run 0 $GLIM tokenizer train "$corpus" -o "$work/tok" --vocab 320
+new="$GLIM tune --method pretrain --new $work/config.json --tokenizer $work/tok"
+run="$new $corpus --max-tokens 48 --batch 4 --steps 40 --lr 0.01 --seed 3 --json"
+run 0 $run -o "$work/a" --threads 1
+sum=$(grep -o '"sum": "[0-9a-f]*"' "$work/out")
+first=$(grep -o '"first_loss": [0-9.]*' "$work/out" | cut -d' ' -f2) last=$(grep -o '"last_loss": [0-9.]*' "$work/out" | cut -d' ' -f2)
+awk -v a="$first" -v b="$last" 'BEGIN {exit !(a > 5 && b < a - 2)}' && ok || bad "loss from $first to $last: want a fall of more than 2"
+[ "$(wc -l < "$work/a/metrics.jsonl")" -eq 40 ] && ok || bad "metrics have another number of lines"
+run 0 $GLIM run "$work/a" -p "row 7 costs" -n 4 --temp 0 --template glm-4-0414
+
+# The same in pieces: a checkpoint after every step, killed, then on two threads to the end.
+$run -o "$work/b" --save-minutes 1e-9 --threads 1 > /dev/null 2>&1 &
+pid=$!
+for _ in $(seq 1 400); do
+    [ -s "$work/b/state.old" ] && break
+    sleep 0.02
+done
+kill -9 $pid 2> /dev/null
+wait $pid 2> /dev/null
+run 0 $run -o "$work/b" --save-minutes 5 --threads 2 --resume
+says "$sum"
+same "$work/a/model.safetensors" "$work/b/model.safetensors"
+
+# From a model; and what is not possible.
+run 0 $GLIM tune --method=pretrain "$work/a" "$corpus" --max-tokens 48 --batch 4 --tokens 400 -o "$work/c" --json
+says '"steps": 3'
+run 0 $run -o "$work/d" --plan
+warns '40 steps of 4 windows'
+run 2 $run -o "$work/a"
+one_error 'holds the checkpoint' '--resume'
+run 1 $run -o "$work/b" --resume --lr 0.02
+one_error 'other settings'
+run 2 $new "$corpus" -o "$work/e"
+one_error 'how long' '--tokens'
+run 2 $GLIM tune --method pretrain --new "$work/config.json" "$corpus" -o "$work/e" --steps 1
+one_error 'wants a tokenizer'
+run 2 $GLIM tune --method pretrain "$work/a" -o "$work/e" --steps 1
+one_error 'no corpus' '--new'
+sed 's/"glm4"/"llama"/; s/Glm4For/LlamaFor/' "$work/config.json" > "$work/llama.json"
+run 2 $GLIM tune --method pretrain --new "$work/llama.json" --tokenizer "$work/tok" "$corpus" -o "$work/e" --steps 1
+one_error 'Glm4ForCausalLM'
+sed 's/"model_type"/"vocab_size": 300, "model_type"/' "$work/config.json" > "$work/small.json"
+run 2 $GLIM tune --method pretrain --new "$work/small.json" --tokenizer "$work/tok" "$corpus" -o "$work/e" --steps 1
+one_error 'vocab_size is 300'
+echo '{"text": 5}' > "$work/bad.jsonl"
+run 2 $new "$work/bad.jsonl" -o "$work/f" --steps 1
+one_error '"text"'
+finish
