@@ -3,6 +3,14 @@
  * bound that the reference's own bf16 shows. GGUF twins of the same weights give the same. */
 #include "fixture.h"
 
+/* Sanitizers look for other things than figures, and make plain C ten times slower: the sets that are not in use read the
+ * short prompts only. */
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+
 static double max_diff(const float *a, const float *b, size_t n, double *mean) {
     double worst = 0, sum = 0;
     for (size_t i = 0; i < n; i++) {
@@ -58,7 +66,7 @@ static void golden_f32(const char *path, const char *oracle_name, const char *se
     CHECK(worst <= 1e-4);
 
     const json_t *lg = json_object_get(o.json, "long");
-    if (lg) { /* a prompt that crosses KV pages and chunks */
+    if (lg && (!SANITIZED || k == glim_kernels_get())) { /* a prompt that crosses KV pages and chunks */
         int32_t *ids = oracle_ids(lg, "ids", &n);
         size_t first = (size_t)json_integer_value(json_object_get(lg, "first_position"));
         const float *wl = oracle_rows(&o, "f32_long", &n_long);
@@ -96,7 +104,8 @@ TEST(gguf_twins_give_the_same_logits) {
                  {"tests/fixtures/gguf/glm4moe-air.gguf", "glm4moe-air"},
                  {"tests/fixtures/gguf/llama.gguf", "llama"}};
     for (size_t i = 0; i < GLIM_COUNT(twins); i++)
-        for (size_t s = 0; s < GLIM_COUNT(g_sets); s++) golden_f32(twins[i].file, twins[i].oracle, g_sets[s]);
+        for (size_t s = 0; s < GLIM_COUNT(g_sets); s++)
+            if (!SANITIZED || glim_kernels_find(g_sets[s]) == glim_kernels_get()) golden_f32(twins[i].file, twins[i].oracle, g_sets[s]);
 }
 
 TEST(the_files_own_type_stays_within_the_references_own_bf16_error) {
