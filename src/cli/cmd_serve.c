@@ -1,5 +1,6 @@
 /* cmd_serve.c - a model as a server that OpenAI's clients can talk to. */
 #include <dirent.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,9 +18,9 @@
 typedef struct serve_flags {
     glim_model_flags model;
     const char *host, *name, *snapshots, *data, *auth, *config, *path, *cert, *key;
-    int64_t port, parallel, queue, drain, patience;
+    int64_t port, parallel, queue, drain, patience, tune_nice, tune_threads;
     double kv_gib;
-    bool any_model, mirror, no_prefix, no_guess;
+    bool any_model, mirror, no_prefix, no_guess, no_tune;
     glim_str_list adapters, origins;
 } serve_flags;
 
@@ -157,6 +158,18 @@ static glim_status parse_adapters(glim_server_adapter *out, glim_str_list *words
     return GLIM_OK;
 }
 
+/* Jobs are this very program, even if its file has been replaced meanwhile by another one: the link is followed in the new
+ * process, which is still this program then. */
+static void set_tuner(glim_server_tuner *t, const serve_flags *f, const char *path, char *place) {
+    if (f->no_tune) return;
+    if (!realpath(path, place)) {
+        glim_log(GLIM_ERROR, "serve", "fine-tuning jobs are not run: could not tell where \"%s\" lies", path);
+        return;
+    }
+    *t = (glim_server_tuner){.program = "/proc/self/exe", .model = place, .type = f->model.type, .template = f->model.template,
+                             .threads = (int)(f->tune_threads ? f->tune_threads : f->model.threads), .nice = (int)f->tune_nice};
+}
+
 static glim_status open_store(glim_store **out, const char *dir, glim_err *err) {
     glim_status rc = glim_store_open(out, dir, &(glim_store_params){.role = GLIM_STORE_OWNER, .wait_ms = 2000}, err);
     if (rc == GLIM_E_STATE) glim_err_hint(err, "a second server wants a data folder of its own: --data DIR");
@@ -179,7 +192,7 @@ static glim_status serve(const serve_flags *f, glim_server_params *p, glim_engin
 }
 
 int glim_cmd_serve(int argc, char **argv) {
-    serve_flags f = {.port = 8000, .parallel = 8, .drain = 30, .patience = 60};
+    serve_flags f = {.port = 8000, .parallel = 8, .drain = 30, .patience = 60, .tune_nice = 19};
     const glim_flag own[] = {
         {"--host", NULL, GLIM_FLAG_STR, &f.host, "ADDRESS", "where to listen (default: 127.0.0.1)", 0, 0},
         {"--port", "-p", GLIM_FLAG_INT, &f.port, "N", "port; 0 takes a free one (default: 8000)", 0, 65535},
@@ -199,6 +212,9 @@ int glim_cmd_serve(int argc, char **argv) {
         {"--queue", NULL, GLIM_FLAG_INT, &f.queue, "N", "requests that may wait; more are refused with 429 (default: 256)", 1, 1 << 20},
         {"--client-timeout", NULL, GLIM_FLAG_INT, &f.patience, "S", "seconds a client has to send a request, or to take 16 KiB of a reply (default: 60)", 1, 86400},
         {"--drain", NULL, GLIM_FLAG_INT, &f.drain, "S", "seconds that running requests get after SIGTERM (default: 30)", 1, 86400},
+        {"--no-tune", NULL, GLIM_FLAG_BOOL, &f.no_tune, NULL, "take fine-tuning jobs, but run none", 0, 0},
+        {"--tune-threads", NULL, GLIM_FLAG_INT, &f.tune_threads, "N", "threads of a fine-tuning job (default: as many as answers have)", 1, 1024},
+        {"--tune-nice", NULL, GLIM_FLAG_INT, &f.tune_nice, "N", "how far a fine-tuning job gives way to answers, 0 to 19 (default: 19)", 0, 19},
         {"--snapshots", NULL, GLIM_FLAG_STR, &f.snapshots, "DIR", "keep prefixes here over a restart", 0, 0},
         {"--no-prefix-cache", NULL, GLIM_FLAG_BOOL, &f.no_prefix, NULL, "requests share no prefixes", 0, 0},
         {"--no-guess", NULL, GLIM_FLAG_BOOL, &f.no_guess, NULL, "no speculative decoding", 0, 0},
@@ -218,6 +234,7 @@ int glim_cmd_serve(int argc, char **argv) {
     glim_engine *e = NULL;
     glim_store *store = NULL;
     glim_listener *l = NULL;
+    char place[PATH_MAX];
     glim_server_adapter adapters[GLIM_COUNT(f.adapters.v)] = {0};
     source from = {.f = &f, .path = path, .sum = files_sum(path)}; /* before it is read: what changes meanwhile is news */
     char *name = f.name ? glim_xstrdup(f.name) : model_name(path);
@@ -238,6 +255,7 @@ int glim_cmd_serve(int argc, char **argv) {
     if (rc == GLIM_OK) rc = glim_listener_open(&l, f.host, (int)f.port, !f.cert, &err);
     if (rc == GLIM_OK) rc = plan(&f, path, &err);
     if (rc == GLIM_OK) rc = glim_cli_open(&e, path, &f.model, (size_t)f.parallel, false, &err);
+    if (rc == GLIM_OK) set_tuner(&p.tuner, &f, path, place);
     if (rc == GLIM_OK) rc = serve(&f, &p, &e, store, l, &err);
     glim_listener_close(l);
     glim_engine_free(e);

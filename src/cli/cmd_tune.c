@@ -7,24 +7,27 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "cli/cli.h"
+#include "cli/job.h"
 #include "cli/progress.h"
 #include "train/tune.h"
 
 typedef struct tune_flags {
     const char *data, *out, *method, *schedule, *optim, *precision, *format, *prompt, *answer, *system, *loss;
-    const char *targets;
-    int64_t rank, steps, batch, warmup, max_tokens, rows, eval_every, patience, save_every, seed, inspect;
+    const char *targets, *eval_file, *base;
+    int64_t rank, steps, batch, warmup, max_tokens, rows, eval_every, patience, save_every, exports, seed, inspect, nice, job;
     double alpha, dropout, lr, epochs, warmup_share, decay, clip, eval, beta;
     bool full, rslora, resume, skip_bad, plan, json;
 } tune_flags;
 
 typedef struct shown {
     glim_progress *bar;
+    bool job;
 } shown;
 
 static bool show_step(void *ctx, const glim_tune_step *s) {
     const shown *v = ctx;
     char note[96];
+    if (v->job) glim_cli_job_step(s);
     if (isnan(s->eval_loss)) snprintf(note, sizeof note, "loss %.4f, %.0f tokens/s", s->loss, s->tokens_per_s);
     else snprintf(note, sizeof note, "loss %.4f, eval %.4f, %.0f tokens/s", s->loss, s->eval_loss, s->tokens_per_s);
     glim_progress_tell(v->bar, s->step, s->n_steps, s->eta_s > 0 ? (double)(s->n_steps - s->step) / s->eta_s : -1, note);
@@ -60,7 +63,8 @@ static glim_status params_of(glim_tune_params *p, const tune_flags *f, char *wor
     if (rc != GLIM_OK) return rc;
     *p = (glim_tune_params){.method = (glim_tune_method)method, .epochs = f->epochs, .max_steps = (size_t)f->steps, .batch = (size_t)f->batch,
                             .warmup_share = f->warmup_share, .dpo_beta = f->beta, .eval_share = f->eval, .eval_every = (size_t)f->eval_every,
-                            .patience = (size_t)f->patience, .save_every = (size_t)f->save_every, .seed = (uint64_t)f->seed,
+                            .patience = (size_t)f->patience, .save_every = (size_t)f->save_every,
+                            .exports = (size_t)f->exports, .seed = (uint64_t)f->seed,
                             .out = f->out, .resume = f->resume};
     p->net = (glim_net_params){.type = (glim_gemm_type)type, .n_rows = (size_t)f->rows};
     p->net.lora.rank = f->full ? 0 : (size_t)f->rank;
@@ -125,19 +129,20 @@ static void print_result(const glim_tune_result *r, const tune_flags *f) {
     if (!f->full) printf("try it: glim run MODEL --adapter %s\n", f->out);
 }
 
-static glim_status open_data(glim_dataset **d, const glim_engine *e, const tune_flags *f, glim_err *err) {
+static glim_status open_data(glim_dataset **d, const char *path, const glim_engine *e, const tune_flags *f, glim_err *err) {
     glim_data_params dp;
     glim_data_report report = {0};
     glim_status rc = data_params(&dp, f, e, err);
     if (rc != GLIM_OK) return rc;
     glim_progress *bar = glim_progress_begin("reading rows", 0, GLIM_PROGRESS_BYTES);
     dp.progress = show_rows, dp.progress_ctx = bar;
-    rc = glim_dataset_open(d, f->data, &dp, &report, err);
+    rc = glim_dataset_open(d, path, &dp, &report, err);
     glim_progress_end(bar);
     if (rc == GLIM_OK) {
         glim_buf b = {0};
         glim_dataset_summary(&report, &b);
         fprintf(stderr, "data: %s\n", glim_buf_cstr(&b));
+        if (f->job) glim_cli_job_data(path == f->data, glim_buf_cstr(&b), &report);
         glim_buf_free(&b);
     }
     for (size_t i = 0; i < report.n_listed && report.n_bad; i++)
@@ -148,33 +153,40 @@ static glim_status open_data(glim_dataset **d, const glim_engine *e, const tune_
 
 static glim_status tune(const tune_flags *f, const glim_model_flags *mf, const char *model, glim_err *err) {
     glim_engine *e = NULL;
-    glim_dataset *d = NULL;
+    glim_dataset *d = NULL, *held = NULL;
+    const char *about = NULL; /* which file an error is about, for a job */
     glim_tune_params p;
     glim_tune_plan plan;
     glim_tune_result result;
     char *words = f->targets ? glim_xstrdup(f->targets) : NULL;
-    shown v = {0};
+    shown v = {.job = f->job > 0};
     glim_status rc = params_of(&p, f, words, err);
     if (rc == GLIM_OK) rc = glim_cli_open(&e, model, mf, 0, false, err);
-    if (rc == GLIM_OK) rc = open_data(&d, e, f, err);
-    p.on_step = show_step, p.ctx = &v;
+    if (rc == GLIM_OK && (rc = open_data(&d, f->data, e, f, err)) != GLIM_OK) about = "training_file";
+    if (rc == GLIM_OK && f->eval_file && (rc = open_data(&held, f->eval_file, e, f, err)) != GLIM_OK) about = "validation_file";
+    p.on_step = show_step, p.ctx = &v, p.eval = held;
     p.net.kernels = glim_kernels_get();
-    p.base = model;
+    p.base = f->base ? f->base : model;
     if (rc == GLIM_OK && f->inspect) {
         for (size_t i = 0; i < (size_t)f->inspect && i < glim_dataset_n(d) && rc == GLIM_OK; i++)
             rc = glim_dataset_inspect(d, e->tok, i, stdout, glim_cli_color(1), err);
     } else {
         if (rc == GLIM_OK) rc = glim_tune_make_plan(&plan, e->model, d, &p, err);
         if (rc == GLIM_OK) show_plan(&plan);
+        if (rc == GLIM_OK && v.job) glim_cli_job_plan(&plan);
         if (rc == GLIM_OK && !f->plan) {
             v.bar = glim_progress_begin("training", plan.n_steps, GLIM_PROGRESS_COUNT);
             rc = glim_tune_run(e->model, d, &p, &result, err);
             glim_progress_end(v.bar);
-            if (rc == GLIM_OK && f->json) print_json(&result, &plan, f->out);
+            if (rc == GLIM_OK && v.job) rc = glim_cli_job_check(e->model, f->out, err); /* what cannot be served is no success */
+            if (rc == GLIM_OK && v.job) glim_cli_job_end(&result);
+            else if (rc == GLIM_OK && f->json) print_json(&result, &plan, f->out);
             else if (rc == GLIM_OK) print_result(&result, f);
         }
     }
+    if (rc != GLIM_OK && v.job) glim_cli_job_error(err, about);
     glim_dataset_free(d);
+    glim_dataset_free(held);
     glim_engine_free(e);
     free(words);
     return rc;
@@ -202,6 +214,9 @@ int glim_cmd_tune(int argc, char **argv) {
         {"--inspect", NULL, GLIM_FLAG_INT, &f.inspect, "N", "show the first N examples token by token with their mask, and stop", 1, 1 << 20},
         {"--plan", NULL, GLIM_FLAG_BOOL, &f.plan, NULL, "show what the run needs, and stop", 0, 0},
         {"--json", NULL, GLIM_FLAG_BOOL, &f.json, NULL, "one JSON object on stdout", 0, 0},
+        {"--nice", NULL, GLIM_FLAG_INT, &f.nice, "N", "give way to other programs, as nice(1) does", 0, 19},
+        {"--job", NULL, GLIM_FLAG_INT, &f.job, "PID", "for glim serve, whose process this is: a line of JSON on stdout for each step; ends with that process", 1, 1 << 30},
+        {"--base", NULL, GLIM_FLAG_STR, &f.base, "NAME", "base_model_name_or_path of the adapter (default: MODEL)", 0, 0},
         {"--threads", "-t", GLIM_FLAG_INT, &mf.threads, "N", "threads (default: all this process may use)", 1, 1024},
         {"--type", NULL, GLIM_FLAG_STR, &mf.type, "T", "hold frozen weights as f32, bf16, f16 or q8_0 (default: as stored)", 0, 0},
         {0}};
@@ -215,6 +230,7 @@ int glim_cmd_tune(int argc, char **argv) {
         {"--max-tokens", NULL, GLIM_FLAG_INT, &f.max_tokens, "N", "longest example; longer ones are cut (default 2048)", 2, 1 << 24},
         {"--skip-bad", NULL, GLIM_FLAG_BOOL, &f.skip_bad, NULL, "leave bad rows out instead of refusing the file", 0, 0},
         {"--eval", NULL, GLIM_FLAG_REAL, &f.eval, "SHARE", "share of the rows kept for evaluation", 0, 0},
+        {"--eval-file", NULL, GLIM_FLAG_STR, &f.eval_file, "FILE", "rows for evaluation, instead of a share", 0, 0},
         {"--eval-every", NULL, GLIM_FLAG_INT, &f.eval_every, "N", "steps between evaluations (default: an epoch)", 1, 1 << 30},
         {"--patience", NULL, GLIM_FLAG_INT, &f.patience, "N", "stop after N evaluations without a better loss, with the best weights", 1, 1 << 20},
         {0}};
@@ -236,6 +252,7 @@ int glim_cmd_tune(int argc, char **argv) {
         {"--batch", NULL, GLIM_FLAG_INT, &f.batch, "N", "examples of a step (default 8)", 1, 1 << 20},
         {"--rows", NULL, GLIM_FLAG_INT, &f.rows, "N", "tokens of a pass; a step makes as many as it needs (default: the longest example, at least 512)", 1, 1 << 24},
         {"--save-every", NULL, GLIM_FLAG_INT, &f.save_every, "N", "steps between checkpoints (default: a hundredth of the run)", 1, 1 << 30},
+        {"--exports", NULL, GLIM_FLAG_INT, &f.exports, "N", "write the adapter N times, at equal distances: FOLDER/step-K on the way (default: once)", 1, 1 << 20},
         {"--dpo-beta", NULL, GLIM_FLAG_REAL, &f.beta, "X", "dpo: how close to the base model (default 0.1)", 0, 0},
         {"--seed", NULL, GLIM_FLAG_INT, &f.seed, "N", "of order, start and dropout (default 0)", 0, (int64_t)1 << 53},
         {0}};
@@ -254,6 +271,7 @@ int glim_cmd_tune(int argc, char **argv) {
     if (rc == GLIM_OK && !f.out && !f.inspect && !f.plan) rc = glim_fail(&err, GLIM_E_ARG, "no folder for the result: -o FOLDER");
     if (rc == GLIM_OK && f.full) mf.kernels = glim_kernels_find("ref"); /* masters stand in for all weights: nothing to pack */
     glim_cli_catch_interrupt();
+    if (rc == GLIM_OK) rc = glim_cli_job_begin(f.job, f.nice, &err);
     if (rc == GLIM_OK) rc = tune(&f, &mf, pos.v[0], &err);
     return rc == GLIM_OK ? 0 : glim_cli_error(&err);
 }

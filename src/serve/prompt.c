@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "serve/server_internal.h"
+#include "serve/shelf.h"
 
 typedef struct looked {
     const char *name;
@@ -22,7 +23,13 @@ bool glim_call_model(glim_call *c, const char *name) {
     c->model = glim_xstrdup(name);
     c->adapter = NULL;
     if (strcmp(name, c->b->facts.model) == 0) return true;
-    glim_sched_adapters(c->b->d, look, &l);
+    glim_tuned t;
+    if (glim_shelf_find(c->s, name, &t)) { /* another tenant's is not there, nor one of another base */
+        l.found = glim_shelf_shows(c, name) && strcmp(t.base, c->b->facts.model) == 0;
+        if (l.found && !glim_shelf_load(c, c->model)) return false;
+    } else {
+        glim_sched_adapters(c->b->d, look, &l);
+    }
     if (l.found) {
         c->adapter = c->model;
         return true;

@@ -4,11 +4,13 @@
 
 #include "serve/fields.h"
 #include "serve/routes.h"
+#include "serve/shelf.h"
 #include "base/log.h"
 
 typedef struct lookup {
     const char *name;
     bool found;
+    const glim_call *c;
     glim_buf *b;
     size_t n;
 } lookup;
@@ -39,8 +41,8 @@ static bool load(glim_call *c, const json_t *body) {
         !glim_field_bool(body, "load_inplace", &again, &c->error))
         return false;
     if (glim_store_check_text(name, GLIM_STORE_NAME, "\"lora_name\"", &err) != GLIM_OK) return glim_api_from(&c->error, &err, "lora_name");
-    if (strcmp(name, c->b->facts.model) == 0)
-        return glim_api_fail(&c->error, 400, "invalid_value", "lora_name", "\"lora_name\": \"%.128s\" is the base model's name", name);
+    if (strcmp(name, c->b->facts.model) == 0 || glim_shelf_find(c->s, name, NULL))
+        return glim_api_fail(&c->error, 400, "invalid_value", "lora_name", "\"lora_name\": \"%.128s\" is the name of the base model or of a fine-tuned one", name);
     if (!again && has(c, name))
         return glim_api_fail(&c->error, 400, "invalid_value", "lora_name", "there is an adapter \"%.128s\" already: \"load_inplace\": true replaces it", name);
     if (glim_sched_add_adapter(c->b->d, name, path, &err) != GLIM_OK) {
@@ -85,7 +87,14 @@ bool glim_route_adapter_unload(glim_call *c) {
 bool glim_route_adapter_delete(glim_call *c) {
     if (strcmp(c->arg, c->b->facts.model) == 0)
         return glim_api_fail(&c->error, 400, "unsupported_value", "model", "\"%.128s\" is the base model; only adapters can be deleted", c->arg);
-    if (!unload(c, c->arg, "model")) return false;
+    if (glim_shelf_find(c->s, c->arg, NULL) && glim_shelf_shows(c, c->arg)) {
+        if (!glim_shelf_delete(c, c->arg)) return false;
+    } else if (c->keyed && !(c->key.scopes & GLIM_SCOPE_ADMIN)) { /* of an adapter only an administrator says so */
+        if (!has(c, c->arg) || glim_shelf_find(c->s, c->arg, NULL)) return glim_api_fail(&c->error, 404, "model_not_found", "model", "there is no model \"%.128s\"", c->arg);
+        return glim_api_fail(&c->error, 403, "scope", NULL, "this key may not unload an adapter: it lacks the scope admin");
+    } else if (!unload(c, c->arg, "model")) {
+        return false;
+    }
     glim_buf_puts(&c->reply, "{\"id\": ");
     glim_json_put_str(&c->reply, c->arg, strlen(c->arg));
     glim_buf_puts(&c->reply, ", \"object\": \"model\", \"deleted\": true}");
@@ -94,6 +103,7 @@ bool glim_route_adapter_delete(glim_call *c) {
 
 static void put(void *ctx, const char *name, const char *folder, size_t bytes) {
     lookup *l = ctx;
+    if (!glim_shelf_shows(l->c, name)) return;
     glim_buf_puts(l->b, l->n++ ? ", {\"id\": " : "{\"id\": ");
     glim_json_put_str(l->b, name, strlen(name));
     glim_buf_puts(l->b, ", \"object\": \"adapter\", \"path\": ");
@@ -102,7 +112,7 @@ static void put(void *ctx, const char *name, const char *folder, size_t bytes) {
 }
 
 bool glim_route_adapter_list(glim_call *c) {
-    lookup l = {.b = &c->reply};
+    lookup l = {.c = c, .b = &c->reply};
     glim_buf_puts(l.b, "{\"object\": \"list\", \"data\": [");
     glim_sched_adapters(c->b->d, put, &l);
     glim_buf_puts(l.b, "]}");

@@ -1,7 +1,8 @@
-/* route_models.c - GET /v1/models and /v1/models/{id}: the base model, then its adapters. */
+/* route_models.c - GET /v1/models and /v1/models/{id}: the base model, then its adapters and the caller's fine-tuned models. */
 #include <string.h>
 
 #include "serve/routes.h"
+#include "serve/shelf.h"
 
 typedef struct listing {
     const glim_call *c;
@@ -10,14 +11,13 @@ typedef struct listing {
     size_t n;
 } listing;
 
-static void put(listing *l, const char *id, const char *parent) {
-    const glim_server *s = l->c->s;
+static void put(listing *l, const char *id, const char *parent, int64_t created, const char *owner) {
     const glim_model *m = l->c->b->e->model;
     if (l->only && strcmp(l->only, id) != 0) return;
     if (l->n++) glim_buf_puts(l->b, ", ");
     glim_buf_puts(l->b, "{\"id\": ");
     glim_json_put_str(l->b, id, strlen(id));
-    glim_buf_printf(l->b, ", \"object\": \"model\", \"created\": %lld, \"owned_by\": \"glim\"", (long long)s->started);
+    glim_buf_printf(l->b, ", \"object\": \"model\", \"created\": %lld, \"owned_by\": \"%s\"", (long long)created, owner); /* tenants are plain words */
     if (parent) {
         glim_buf_puts(l->b, ", \"parent\": ");
         glim_json_put_str(l->b, parent, strlen(parent));
@@ -31,12 +31,15 @@ static void put(listing *l, const char *id, const char *parent) {
 static void put_adapter(void *ctx, const char *name, const char *folder, size_t bytes) {
     listing *l = ctx;
     (void)folder, (void)bytes;
-    put(l, name, l->c->b->facts.model);
+    if (!glim_shelf_find(l->c->s, name, NULL)) put(l, name, l->c->b->facts.model, l->c->s->started, "glim");
 }
 
+static void put_tuned(void *ctx, const glim_tuned *t) { put(ctx, t->name, t->base, t->created_us / 1000000, t->tenant); }
+
 static void put_all(listing *l) {
-    put(l, l->c->b->facts.model, NULL);
+    put(l, l->c->b->facts.model, NULL, l->c->s->started, "glim");
     glim_sched_adapters(l->c->b->d, put_adapter, l);
+    glim_shelf_each(l->c, put_tuned, l); /* in the engine or not */
 }
 
 enum MHD_Result glim_route_models(glim_call *c) {

@@ -1,21 +1,24 @@
 /* route_tune.c - /v1/fine_tuning/jobs: create, list, show, cancel, pause, resume, events, checkpoints.
  *
- * A job is accepted when its files are there and their rows can be rendered for this model; then it waits in the store's
- * queue (kind "fine_tune", the specification of tune_ask.h) for whoever trains. */
+ * A job is accepted when its files are there, their rows can be rendered for this model, and its memory could be had; then it
+ * waits in the store's queue (kind "fine_tune", the specification of tune_ask.h) for jobs.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "serve/fields.h"
+#include "serve/jobs.h"
 #include "serve/query.h"
 #include "serve/routes.h"
 #include "serve/tune_ask.h"
 #include "store/blobs.h"
 #include "store/jobs.h"
-#include "train/data_set.h"
+#include "train/tune.h"
 
+enum { MAX_TOKENS = 2048, RANK = 16 }; /* where nothing else is asked for: glim tune's own */
 enum { CHECK_BYTES = 4 << 20 }; /* of a training file are read before a job is accepted; the rest is the trainer's to judge */
 
 static const char *tenant_seen(const glim_call *c) { return c->keyed && (c->key.scopes & GLIM_SCOPE_ADMIN) ? NULL : glim_call_tenant(c); }
@@ -36,9 +39,10 @@ static json_t *field_or_null(const json_t *o, const char *key) {
 
 static json_t *time_or_null(int64_t us) { return us ? json_integer(us / 1000000) : json_null(); }
 
-static const char *status_of(const glim_job *j) {
+static const char *status_of(const glim_job *j, const json_t *progress) {
+    const char *phase = json_string_value(json_object_get(progress, "phase"));
     switch (j->state) {
-    case GLIM_JOB_RUNNING: return "running";
+    case GLIM_JOB_RUNNING: return phase && strcmp(phase, "running") == 0 ? "running" : "validating_files";
     case GLIM_JOB_SUCCEEDED: return "succeeded";
     case GLIM_JOB_FAILED: return "failed";
     case GLIM_JOB_CANCELLED: return "cancelled";
@@ -64,11 +68,11 @@ static json_t *job_json(const glim_job *j) {
     json_t *o = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:O?, s:o, s:o, s:o, s:o, s:o, s:o, s:[]}", "id", j->id, "object",
                           "fine_tuning.job", "created_at", json_integer(j->created_us / 1000000), "finished_at", time_or_null(j->finished_us), "model",
                           field_or_null(spec, "model"), "fine_tuned_model", field_or_null(result, "fine_tuned_model"), "organization_id", j->tenant,
-                          "result_files", files ? json_incref(files) : json_array(), "status", status_of(j), "trained_tokens",
+                          "result_files", files ? json_incref(files) : json_array(), "status", status_of(j, progress), "trained_tokens",
                           tokens ? json_incref(tokens) : field_or_null(progress, "trained_tokens"), "training_file", field_or_null(spec, "training_file"),
                           "validation_file", field_or_null(spec, "validation_file"), "hyperparameters", hyper, "seed", field_or_null(spec, "seed"), "error",
                           error_of(j), "method", shown, "metadata", field_or_null(spec, "metadata"), "estimated_finish",
-                          field_or_null(progress, "estimated_finish"), "suffix", field_or_null(spec, "suffix"), "integrations");
+                          j->state == GLIM_JOB_RUNNING ? field_or_null(progress, "estimated_finish") : json_null(), "suffix", field_or_null(spec, "suffix"), "integrations");
     json_t *own = json_object_get(spec, "glim");
     if (o && own) json_object_set(o, "glim", own);
     json_decref(spec);
@@ -111,14 +115,34 @@ static bool read_head(glim_call *c, const glim_file *f, glim_buf *b, bool *cut) 
     return true;
 }
 
-static bool check_rows(glim_call *c, const glim_file *f, const char *param, bool dpo, glim_buf *said) {
+/* Would it fit beside what the server holds now? The process that trains asks again when its turn comes; here only what no
+ * waiting could help is refused: while another job trains, memory is short for a reason that passes. */
+static bool check_memory(glim_call *c, const json_t *spec, const glim_dataset *d, bool dpo) {
+    const json_t *own = json_object_get(spec, "glim"), *rank = json_object_get(own, "lora_rank");
+    glim_tune_params p = {.method = dpo ? GLIM_TUNE_DPO : GLIM_TUNE_SFT, .net = {.type = GLIM_GEMM_BF16, .kernels = glim_kernels_get()}};
+    glim_tune_plan plan;
+    glim_err err = {0};
+    p.net.lora.rank = json_is_integer(rank) ? (size_t)json_integer_value(rank) : RANK;
+    if (glim_jobs_busy(c->s) || glim_tune_make_plan(&plan, c->b->e->model, d, &p, &err) == GLIM_OK) return true;
+    if (err.code == GLIM_E_NOMEM)
+        return glim_api_fail(&c->error, 400, "not_enough_memory", NULL, "this job does not fit beside the server: %s; fewer \"glim.max_tokens\" or a smaller \"glim.lora_rank\" need less", err.msg);
+    return glim_api_from(&c->error, &err, NULL);
+}
+
+static size_t max_tokens(const glim_call *c, const json_t *spec) {
+    const json_t *v = json_object_get(json_object_get(spec, "glim"), "max_tokens");
+    if (json_is_integer(v)) return (size_t)json_integer_value(v);
+    return c->b->facts.n_ctx < MAX_TOKENS ? c->b->facts.n_ctx : MAX_TOKENS;
+}
+
+static bool check_rows(glim_call *c, const json_t *spec, const glim_file *f, const char *param, bool dpo, glim_buf *said) {
     glim_buf text = {0};
     bool cut = false;
     glim_err err = {0};
     glim_dataset *d = NULL;
     glim_data_report report = {0};
     glim_data_params p = {.tok = c->b->e->tok, .config = &c->b->e->model->cfg, .chat = c->b->e->chat, .format = dpo ? GLIM_DATA_PREFERENCE : GLIM_DATA_GUESS,
-                          .max_tokens = c->b->facts.n_ctx, .cut = GLIM_CUT_END};
+                          .max_tokens = max_tokens(c, spec), .cut = GLIM_CUT_END};
     if (!read_head(c, f, &text, &cut)) return glim_buf_free(&text), false;
     size_t at = 0;
     while (at < text.len && strchr(" \t\r\n", text.s[at])) at++;
@@ -130,6 +154,7 @@ static bool check_rows(glim_call *c, const glim_file *f, const char *param, bool
         if (rc == GLIM_E_FORMAT || rc == GLIM_E_ARG || rc == GLIM_E_LIMIT)
             ok = glim_api_fail(&c->error, 422, "invalid_training_file", param, "%s", err.msg);
         else if (rc != GLIM_OK) ok = glim_api_from(&c->error, &err, param);
+        if (ok && said) ok = check_memory(c, spec, d, dpo);
         if (ok && said) glim_dataset_summary(&report, said);
     }
     glim_dataset_free(d);
@@ -138,7 +163,7 @@ static bool check_rows(glim_call *c, const glim_file *f, const char *param, bool
     return ok;
 }
 
-static bool check_file(glim_call *c, json_t *spec, const char *param, const char *hash_key, bool dpo, glim_buf *said) {
+static bool check_file(glim_call *c, json_t *spec, const char *param, const char *hash_key, const char *name_key, bool dpo, glim_buf *said) {
     const char *id = json_string_value(json_object_get(spec, param));
     glim_file f;
     glim_err err = {0};
@@ -150,7 +175,8 @@ static bool check_file(glim_call *c, json_t *spec, const char *param, const char
     if (strcmp(f.purpose, "fine-tune") != 0)
         return glim_api_fail(&c->error, 400, "invalid_value", param, "\"%s\": \"%s\" was uploaded for \"%s\", want \"fine-tune\"", param, id, f.purpose);
     json_object_set_new(spec, hash_key, json_string(f.sha256));
-    return check_rows(c, &f, param, dpo, said);
+    json_object_set_new(spec, name_key, json_string(f.name));
+    return check_rows(c, spec, &f, param, dpo, said);
 }
 
 static bool add_job(glim_call *c, json_t *spec, const char *said) {
@@ -162,7 +188,7 @@ static bool add_job(glim_call *c, json_t *spec, const char *said) {
     glim_json_dump_py(&text, spec, -1, false);
     if (text.failed) return glim_buf_free(&text), glim_api_fail(&c->error, 503, "overloaded", NULL, "no memory for the job");
     glim_job_params p = {.id_prefix = "ftjob-", .tenant = glim_call_tenant(c), .key = actor(c), .kind = GLIM_TUNE_KIND, .spec = text.s,
-                         .once = q ? q->once : NULL, .actor = actor(c)};
+                         .max_attempts = 100, .once = q ? q->once : NULL, .actor = actor(c)};
     glim_status rc = glim_job_add(c->s->store, &p, &j, &existed, &err);
     glim_buf_free(&text);
     if (rc != GLIM_OK) return glim_api_from(&c->error, &err, NULL);
@@ -170,6 +196,7 @@ static bool add_job(glim_call *c, json_t *spec, const char *said) {
         char message[400];
         snprintf(message, sizeof message, "files checked, job queued%s%.300s", *said ? ": " : "", said);
         glim_job_tell(c->s->store, j.id, "info", message, NULL, NULL);
+        glim_jobs_wake(c->s);
     }
     put_json(&c->reply, job_json(&j));
     glim_job_deinit(&j);
@@ -184,8 +211,14 @@ bool glim_tune_create(glim_call *c) {
         ok = glim_api_fail(&c->error, 400, "unsupported_value", "model", "\"model\": \"%.128s\" is an adapter; jobs begin from the base model \"%s\"", c->model, c->b->facts.model);
     const char *type = json_string_value(json_object_get(json_object_get(spec, "method"), "type"));
     bool dpo = type && strcmp(type, "dpo") == 0;
-    ok = ok && check_file(c, spec, "training_file", "training_sha256", dpo, &said) &&
-         check_file(c, spec, "validation_file", "validation_sha256", dpo, NULL) && add_job(c, spec, glim_buf_cstr(&said));
+    if (ok) {
+        uint32_t seed = 0;
+        json_object_set_new(spec, "max_tokens", json_integer((json_int_t)max_tokens(c, spec)));
+        if (getrandom(&seed, sizeof seed, 0) == (ssize_t)sizeof seed && json_is_null(json_object_get(spec, "seed")))
+            json_object_set_new(spec, "seed", json_integer(seed >> 1)); /* so that the job says how it can be had again */
+    }
+    ok = ok && check_file(c, spec, "training_file", "training_sha256", "training_name", dpo, &said) &&
+         check_file(c, spec, "validation_file", "validation_sha256", "validation_name", dpo, NULL) && add_job(c, spec, glim_buf_cstr(&said));
     glim_buf_free(&said);
     json_decref(spec);
     json_decref(body);
@@ -311,6 +344,7 @@ bool glim_tune_steer(glim_call *c) {
     while (i < GLIM_COUNT(verbs) && (!what || strcmp(what, verbs[i].word) != 0)) i++;
     if (i == GLIM_COUNT(verbs)) return glim_api_fail(&c->error, 404, "unknown_url", NULL, "there is nothing at POST /fine_tuning/jobs/%.64s/%.64s", c->arg, what ? what : "");
     if (verbs[i].run(c->s->store, tenant_seen(c), c->arg, actor(c), &err) != GLIM_OK) return job_error(c, &err, c->arg);
+    glim_jobs_wake(c->s);
     if (!get_job(c, &j)) return false;
     put_json(&c->reply, job_json(&j));
     glim_job_deinit(&j);

@@ -31,7 +31,7 @@ static const glim_route routes[] = {
     {"POST", "/load_lora_adapter", .scope = GLIM_SCOPE_ADMIN, .work = glim_route_adapter_load},
     {"POST", "/unload_lora_adapter", .scope = GLIM_SCOPE_ADMIN, .work = glim_route_adapter_unload},
     {"GET", "/lora", .work = glim_route_adapter_list},
-    {"DELETE", "/models/*", .scope = GLIM_SCOPE_ADMIN, .work = glim_route_adapter_delete},
+    {"DELETE", "/models/*", .scope = GLIM_SCOPE_ADMIN | GLIM_SCOPE_TUNE, .work = glim_route_adapter_delete},
     {"GET", "/health", .open = true, .run = glim_route_health},
     {"GET", "/live", .open = true, .run = glim_route_live},
     {"GET", "/metrics", .run = glim_route_metrics},

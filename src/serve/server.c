@@ -19,7 +19,9 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/jobs.h"
 #include "serve/server_internal.h"
+#include "serve/shelf.h"
 #include "serve/tls.h"
 
 /* ---- opening ---- */
@@ -93,12 +95,14 @@ glim_status glim_server_open(glim_server **out, glim_engine *e, glim_store *stor
     glim_metrics_init(&s->metrics);
     glim_status rc = GLIM_OK;
     if (s->ep < 0 || s->bell < 0) rc = glim_fail_errno(err, GLIM_E_IO, errno, "could not make the server's event queue");
+    if (rc == GLIM_OK) rc = glim_shelf_open(s, err);
     if (rc == GLIM_OK) rc = glim_backend_open(&s->b, s, e, p->open_model != NULL, err);
     if (rc == GLIM_OK) rc = glim_desk_open(s, err);
     if (rc == GLIM_OK) rc = listen_on(s, l, err);
     if (rc == GLIM_OK && (!watch(s, s->bell, &s->bell) ||
                           !watch(s, MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, &s->daemon)))
         rc = glim_fail_errno(err, GLIM_E_IO, errno, "could not watch the server's sockets");
+    if (rc == GLIM_OK) rc = glim_jobs_open(s, err);
     if (rc != GLIM_OK) {
         if (s->b) s->b->own = false; /* still the caller's */
         glim_server_close(s);
@@ -121,6 +125,7 @@ static void begin_reload(glim_server *s) {
 /* ---- the loop ---- */
 
 static void begin_drain(glim_server *s, double now) {
+    glim_jobs_drain(s, s->draining);
     if (s->draining) { /* asked again: end what still runs */
         for (glim_call *c = s->calls; c; c = c->next) glim_call_cancel(c);
         s->drain_until = now;
@@ -215,8 +220,10 @@ void glim_server_close(glim_server *s) {
     }
     for (glim_call *c = s->calls; c; c = c->next) c->gone = true, c->conn = NULL;
     atomic_store(&s->closing, true);
+    glim_jobs_drain(s, false);
     glim_reload_end(s);
     if (s->desk) glim_desk_close(s);
+    glim_jobs_close(s); /* desks wake it */
     glim_backend *const all[] = {s->b, s->old, atomic_exchange(&s->incoming, NULL)};
     for (size_t i = 0; i < GLIM_COUNT(all); i++)
         if (all[i]) {
@@ -228,6 +235,7 @@ void glim_server_close(glim_server *s) {
         glim_call_pump(c); /* settles and frees it */
     }
     glim_tls_close(s->tls);
+    glim_shelf_close(s);
     for (size_t i = 0; i < GLIM_COUNT(all); i++) glim_backend_close(all[i]);
     if (s->ep >= 0) close(s->ep);
     if (s->bell >= 0) close(s->bell);

@@ -26,6 +26,14 @@ typedef struct glim_server_adapter {
     const char *name, *folder;
 } glim_server_adapter;
 
+/* How fine-tuning jobs are run (serve/jobs.h): as `program tune`. */
+typedef struct glim_server_tuner {
+    const char *program;         /* NULL: jobs are taken and wait */
+    const char *model;           /* absolute path */
+    const char *type, *template; /* as the model was opened; may be NULL */
+    int threads, nice;           /* 0: all it may use; as we are */
+} glim_server_tuner;
+
 typedef struct glim_server_params {
     const char *model;     /* the name clients ask for; NULL: "model" */
     bool any_model;        /* answer whatever name they ask for */
@@ -44,6 +52,7 @@ typedef struct glim_server_params {
     double request_s;      /* how long a client may take to send a request, or to take 16 KiB of a reply; 0: 60 s */
     double ping_s;         /* a comment line on a silent stream; 0: 15 s */
     const char *cert_file, *key_file; /* PEM; NULL: no TLS */
+    glim_server_tuner tuner;
     /* Asked a few times a second: true begins the drain, and true again ends what still runs. May be NULL. */
     bool (*stop)(void *ctx);
     void *stop_ctx;

@@ -6,6 +6,7 @@
  *   work.c     a call that the engine works for       grammar.c  masks for constrained decoding
  *   routes.c   the table; route_*.c one route each
  *   backend.c  the model, and putting another in its place while requests run
+ *   jobs*.c    fine-tuning, in a process of its own       shelf.c    the models that it made
  *
  * Threads    everything runs in the thread of glim_server_run but for a route's `prepare` and `work`, which run on a
  *            desk thread. A call belongs to one thread at a time: glim_desk_put hands it over, glim_mail_put back. */
@@ -170,6 +171,8 @@ struct glim_server {
     glim_conn *conns;
 
     struct glim_desk *desk;
+    struct glim_shelf *shelf; /* fine-tuned models */
+    struct glim_jobs *jobs;   /* NULL: none are run */
     pthread_t reloader;
     bool reloading; /* there is a reloader to join */
     bool reload_again; /* it was asked for once more meanwhile */

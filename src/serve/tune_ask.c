@@ -58,7 +58,7 @@ static bool read_method(const json_t *body, json_t *spec, glim_api_error *e) {
 
 static bool read_own(const json_t *body, json_t *spec, glim_api_error *e) {
     static const range known[] = {{"lora_rank", true, false, 1, 512}, {"lora_alpha", false, true, 0, 4096}, {"learning_rate", false, true, 0, 1},
-                                  {"max_tokens", true, false, 1, 1 << 26}, {"dp_epsilon", false, true, 0, 1000}, {"dp_delta", false, true, 0, 0.5}};
+                                  {"max_tokens", true, false, 2, 1 << 24}};
     const json_t *own = NULL;
     const char *key;
     json_t *v;
@@ -68,6 +68,8 @@ static bool read_own(const json_t *body, json_t *spec, glim_api_error *e) {
         size_t i = 0;
         snprintf(place, sizeof place, "glim.%.50s", key);
         if (json_is_null(v)) continue;
+        if (strncmp(key, "dp_", 3) == 0) /* a promise that must not be dropped in silence */
+            return glim_api_fail(e, 400, "unsupported_value", place, "\"%s\": private training is not run by the server", place);
         if (strcmp(key, "base_type") == 0) {
             static const char *const types[] = {"f32", "bf16", "f16", "q8_0"};
             const char *t = json_string_value(v);
@@ -77,7 +79,7 @@ static bool read_own(const json_t *body, json_t *spec, glim_api_error *e) {
         }
         while (i < GLIM_COUNT(known) && strcmp(known[i].key, key) != 0) i++;
         if (i == GLIM_COUNT(known))
-            return glim_api_fail(e, 400, "unknown_parameter", place, "\"%s\" is not known; there are lora_rank, lora_alpha, learning_rate, max_tokens, dp_epsilon, dp_delta and base_type", place);
+            return glim_api_fail(e, 400, "unknown_parameter", place, "\"%s\" is not known; there are lora_rank, lora_alpha, learning_rate, max_tokens and base_type", place);
         if (!in_range(&known[i], v, place, e)) return false;
     }
     json_object_set(spec, "glim", (json_t *)own);

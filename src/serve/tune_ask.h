@@ -4,11 +4,12 @@
  *
  *   model            name the base model was asked for by
  *   training_file, validation_file   ids of files (null: none)
- *   training_sha256, validation_sha256   of their contents, filled in by the route
- *   suffix, seed     null where not given
+ *   training_sha256, validation_sha256, training_name, validation_name   of their contents, filled in by the route
+ *   suffix           null where not given
+ *   seed, max_tokens filled in by the route where not given
  *   method           {"type": "supervised" | "dpo", "hyperparameters": {...}}; each is a number or "auto":
  *                    n_epochs, batch_size, learning_rate_multiplier, and beta for dpo
- *   glim             our own: lora_rank, lora_alpha, learning_rate, max_tokens, dp_epsilon, dp_delta, base_type; absent where not given
+ *   glim             our own: lora_rank, lora_alpha, learning_rate, max_tokens, base_type; absent where not given
  *   metadata         object or null */
 #ifndef GLIM_SERVE_TUNE_ASK_H
 #define GLIM_SERVE_TUNE_ASK_H

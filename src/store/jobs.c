@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "store/jobs_internal.h"
 #include "store/keys_internal.h"
 #include "store/outbox.h"
 #include "store/store_internal.h"
@@ -79,6 +80,9 @@ typedef struct job_ctx {
     bool *flag;
     int64_t now;
     char new_id[GLIM_STORE_ID + 1];
+    const glim_job_event *events;
+    size_t n_events;
+    bool moved;
 } job_ctx;
 
 /* ---- add ---- */
@@ -253,6 +257,32 @@ glim_status glim_job_note(glim_store *s, const char *id, const char *progress, g
     return rc == GLIM_OK ? glim_store_run(s, note, &(job_ctx){.id = id, .text = progress, .wish = wish}, err) : rc;
 }
 
+static glim_status put_event(glim_db *db, const char *id, int64_t now, const glim_job_event *e, glim_err *err) {
+    return glim_db_run(db, err, "INSERT INTO job_events(job, time, level, message, data) VALUES(?, ?, ?, ?, ?)", "sisss", id, now, e->level,
+                       e->message, e->data ? e->data : "");
+}
+
+static glim_status report(glim_db *db, void *ctx, glim_err *err) {
+    job_ctx *c = ctx;
+    glim_status rc = note(db, c, err);
+    if (rc == GLIM_OK && c->moved) rc = glim_db_run(db, err, "UPDATE jobs SET attempts = 1 WHERE id = ?", "s", c->id);
+    for (size_t i = 0; i < c->n_events && rc == GLIM_OK; i++) rc = put_event(db, c->id, c->now, &c->events[i], err);
+    return rc;
+}
+
+glim_status glim_job_report(glim_store *s, const char *id, const char *progress, const glim_job_event *events, size_t n, bool moved,
+                            glim_job_wish *wish, glim_err *err) {
+    glim_status rc = check_json(progress, "progress", err);
+    *wish = GLIM_WISH_GO_ON;
+    for (size_t i = 0; i < n && rc == GLIM_OK; i++) {
+        rc = check_json(events[i].data, "event", err);
+        if (rc == GLIM_OK) rc = check_json(events[i].message, "message", err);
+    }
+    if (rc != GLIM_OK) return rc;
+    return glim_store_run(s, report, &(job_ctx){.id = id, .text = progress, .wish = wish, .events = events, .n_events = n, .moved = moved,
+                                                .now = glim_store_now_us(s)}, err);
+}
+
 /* The state in which a job comes to rest, and its event. */
 static glim_status rest(glim_db *db, const glim_job *j, glim_job_state to, const char *result, const char *error, int64_t now, glim_err *err) {
     bool ended = to != GLIM_JOB_QUEUED && to != GLIM_JOB_PAUSED;
@@ -267,20 +297,25 @@ static glim_status rest(glim_db *db, const glim_job *j, glim_job_state to, const
 
 static const char *const gave_up = "{\"code\": \"interrupted\", \"message\": \"the job was interrupted too often\"}";
 
-static glim_status finish(glim_db *db, void *ctx, glim_err *err) {
-    job_ctx *c = ctx;
+glim_status glim_job_finish_in(glim_db *db, const char *id, glim_job_state to, const char *result, const char *error, int64_t now, glim_err *err) {
     glim_job j;
-    glim_status rc = must_run(db, c->id, &j, err);
+    glim_status rc = must_run(db, id, &j, err);
     if (rc != GLIM_OK) return rc;
-    glim_job_state to = c->to;
-    const char *error = c->text2;
+    /* A wish that came while it was given back is not lost. */
+    if (to == GLIM_JOB_QUEUED && j.wish == GLIM_WISH_PAUSE) to = GLIM_JOB_PAUSED;
+    if ((to == GLIM_JOB_QUEUED || to == GLIM_JOB_PAUSED) && j.wish == GLIM_WISH_CANCEL) to = GLIM_JOB_CANCELLED;
     if (to == GLIM_JOB_QUEUED && j.attempts >= j.max_attempts) {
         to = GLIM_JOB_FAILED;
         if (!error) error = gave_up;
     }
-    rc = rest(db, &j, to, c->text, error, c->now, err);
+    rc = rest(db, &j, to, result, error, now, err);
     glim_job_deinit(&j);
     return rc;
+}
+
+static glim_status finish(glim_db *db, void *ctx, glim_err *err) {
+    const job_ctx *c = ctx;
+    return glim_job_finish_in(db, c->id, c->to, c->text, c->text2, c->now, err);
 }
 
 glim_status glim_job_finish(glim_store *s, const char *id, glim_job_state state, const char *result, const char *error, glim_err *err) {
@@ -301,13 +336,15 @@ static glim_status wish(glim_db *db, void *ctx, glim_err *err) {
     const char *action = c->to == GLIM_JOB_CANCELLED ? "job.cancel" : c->to == GLIM_JOB_PAUSED ? "job.pause" : "job.resume";
     bool waits = j.state == GLIM_JOB_QUEUED || j.state == GLIM_JOB_PAUSED;
     if (j.state == c->to && c->to != GLIM_JOB_QUEUED) goto done; /* it is so already */
-    if (c->to == GLIM_JOB_QUEUED ? j.state != GLIM_JOB_PAUSED : !waits && j.state != GLIM_JOB_RUNNING) {
+    const bool take_back = c->to == GLIM_JOB_QUEUED && j.state == GLIM_JOB_RUNNING && j.wish == GLIM_WISH_PAUSE; /* it has not stopped yet */
+    if (c->to == GLIM_JOB_QUEUED ? j.state != GLIM_JOB_PAUSED && !take_back : !waits && j.state != GLIM_JOB_RUNNING) {
         rc = glim_fail(err, GLIM_E_STATE, "job \"%.80s\" is %s", c->id, glim_job_state_name(j.state));
         goto done;
     }
     rc = glim_outbox_add(db, c->now, &(glim_event){c->actor, action, j.id, j.tenant, ""}, err);
     if (rc != GLIM_OK) goto done;
-    if (waits) rc = rest(db, &j, c->to, NULL, NULL, c->now, err);
+    if (take_back) rc = glim_db_run(db, err, "UPDATE jobs SET wish = 0 WHERE id = ?", "s", j.id);
+    else if (waits) rc = rest(db, &j, c->to, NULL, NULL, c->now, err);
     else if (c->to == GLIM_JOB_CANCELLED || j.wish != GLIM_WISH_CANCEL) /* a pause does not take a cancel back */
         rc = glim_db_run(db, err, "UPDATE jobs SET wish = ? WHERE id = ?", "is",
                          (int64_t)(c->to == GLIM_JOB_CANCELLED ? GLIM_WISH_CANCEL : GLIM_WISH_PAUSE), j.id);
@@ -341,10 +378,7 @@ static glim_status tell(glim_db *db, void *ctx, glim_err *err) {
     int64_t there;
     glim_status rc = glim_db_int(db, &there, 0, err, "SELECT 1 FROM jobs WHERE id = ?", "s", t->id);
     if (rc == GLIM_OK && !there) return not_found(t->id, err);
-    if (rc == GLIM_OK)
-        rc = glim_db_run(db, err, "INSERT INTO job_events(job, time, level, message, data) VALUES(?, ?, ?, ?, ?)", "sisss", t->id,
-                         t->e.time_us, t->e.level, t->e.message, t->e.data ? t->e.data : "");
-    return rc;
+    return rc == GLIM_OK ? put_event(db, t->id, t->e.time_us, &t->e, err) : rc;
 }
 
 glim_status glim_job_tell(glim_store *s, const char *id, const char *level, const char *message, const char *data, glim_err *err) {

@@ -7,7 +7,7 @@
  *             +---resume--- PAUSED <--pause (a running one is asked to stop)
  *
  * Only the owner claims. A job whose owner died is queued again when the next one opens the folder, until it has been
- * tried max_attempts times; then it failed. A runner asks what is wished of it with every note of progress, so a
+ * tried max_attempts times since it last got on (glim_job_report); then it failed. A runner asks what is wished of it with every note of progress, so a
  * cancel reaches it within one step. Contents (spec, progress, result, error) are JSON texts of the caller's. */
 #ifndef GLIM_STORE_JOBS_H
 #define GLIM_STORE_JOBS_H
@@ -61,11 +61,17 @@ glim_status glim_job_list(glim_store *s, const char *tenant, const char *kind, c
 glim_status glim_job_claim(glim_store *s, const char *kind, glim_job *out, bool *got, glim_err *err);
 /* Notes progress (NULL: as it was) and says what is wished. Errors: GLIM_E_STATE when the job does not run. */
 glim_status glim_job_note(glim_store *s, const char *id, const char *progress, glim_job_wish *wish, glim_err *err);
+/* What a running job has to tell, in one transaction: progress (NULL: as it was), events in order (their id and time are
+ * filled in here), and what is wished. moved: it got on, so its attempts are counted anew. Errors: as glim_job_note. */
+struct glim_job_event;
+glim_status glim_job_report(glim_store *s, const char *id, const char *progress, const struct glim_job_event *events, size_t n, bool moved,
+                            glim_job_wish *wish, glim_err *err);
 /* Ends a running job. state: SUCCEEDED, FAILED, CANCELLED, or PAUSED; QUEUED gives it back to be tried again, which
  * after max_attempts makes it FAILED. */
 glim_status glim_job_finish(glim_store *s, const char *id, glim_job_state state, const char *result, const char *error, glim_err *err);
 
-/* Errors: GLIM_E_NOT_FOUND; GLIM_E_STATE names the state in which that cannot be asked. Cancelling twice is fine. */
+/* Errors: GLIM_E_NOT_FOUND; GLIM_E_STATE names the state in which that cannot be asked. Cancelling twice is fine. A
+ * pause that has not come into effect is taken back by a resume. */
 glim_status glim_job_cancel(glim_store *s, const char *tenant, const char *id, const char *actor, glim_err *err);
 glim_status glim_job_pause(glim_store *s, const char *tenant, const char *id, const char *actor, glim_err *err);
 glim_status glim_job_resume(glim_store *s, const char *tenant, const char *id, const char *actor, glim_err *err);

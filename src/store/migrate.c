@@ -95,7 +95,15 @@ static const char v4[] =
     "  created INTEGER NOT NULL, ended INTEGER NOT NULL, CHECK(charged >= 0 AND charged <= reserved)) STRICT;"
     "CREATE INDEX dp_runs_by_set ON dp_runs(data_set);";
 
-static const char *const steps[] = {v1, v2, v3, v4};
+/* 5: what jobs made that can be served (tuned.h). config and weights: ids of files, '' where there are none. */
+static const char v5[] =
+    "CREATE TABLE tuned("
+    "  name TEXT PRIMARY KEY, tenant TEXT NOT NULL REFERENCES tenants(id), job TEXT NOT NULL REFERENCES jobs(id),"
+    "  base TEXT NOT NULL, folder TEXT NOT NULL," /* below the data folder */
+    "  config TEXT NOT NULL, weights TEXT NOT NULL, created INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX tuned_by_job ON tuned(job);";
+
+static const char *const steps[] = {v1, v2, v3, v4, v5};
 
 int glim_store_version(void) { return (int)GLIM_COUNT(steps); }
 

@@ -24,7 +24,7 @@ typedef struct run {
     glim_packer pack;
     glim_run_state state;
     float *best;          /* [n_values] with patience */
-    size_t *part;         /* [n examples]: those for evaluation, then those for training */
+    size_t *part;         /* those for evaluation (of p.eval if it is given), then those for training */
     size_t *order;        /* [n_train] of the epoch `epoch` */
     size_t epoch;
     double *nll, *scale;  /* [n_rows] */
@@ -56,7 +56,15 @@ static size_t longest(const glim_dataset *d, size_t *tokens) {
 static glim_status with_defaults(glim_tune_params *p, glim_tune_plan *plan, const glim_dataset *d, glim_err *err) {
     const bool full = p->net.lora.rank == 0;
     size_t tokens;
-    const size_t n = glim_dataset_n(d), top = longest(d, &tokens);
+    const size_t n = glim_dataset_n(d);
+    size_t top = longest(d, &tokens), eval_tokens = 0;
+    if (p->eval) {
+        const size_t other = longest(p->eval, &eval_tokens);
+        top = other > top ? other : top;
+        if (glim_dataset_n(p->eval) == 0) return glim_fail(err, GLIM_E_ARG, "the data set for evaluation has no examples");
+        if (glim_dataset_is_preference(p->eval) != glim_dataset_is_preference(d))
+            return glim_fail(err, GLIM_E_ARG, "one of the data sets, for training and for evaluation, has pairs of answers, the other has not");
+    }
     if (n == 0) return glim_fail(err, GLIM_E_ARG, "the data set has no examples");
     if (p->method == GLIM_TUNE_DPO && !glim_dataset_is_preference(d))
         return glim_fail(err, GLIM_E_ARG, "dpo wants pairs of a chosen and a rejected answer, this data set has single answers");
@@ -80,14 +88,16 @@ static glim_status with_defaults(glim_tune_params *p, glim_tune_plan *plan, cons
     p->net.seed = p->seed;
     size_t n_eval = (size_t)(p->eval_share * (double)n + 0.5);
     if (p->eval_share > 0 && n > 1) n_eval = n_eval < 1 ? 1 : n_eval > n - 1 ? n - 1 : n_eval;
-    plan->n_eval = n_eval, plan->n_train = n - n_eval, plan->n_rows = p->net.n_rows;
+    if (p->eval) n_eval = 0, p->eval_share = 0;
+    plan->n_eval = p->eval ? glim_dataset_n(p->eval) : n_eval, plan->n_train = n - n_eval, plan->n_rows = p->net.n_rows;
     plan->n_steps = p->max_steps ? p->max_steps : (size_t)ceil(p->epochs * (double)plan->n_train / (double)p->batch - 1e-9);
     if (plan->n_steps == 0) plan->n_steps = 1;
     p->optim.n_steps = plan->n_steps;
+    plan->export_every = p->exports > 1 && !full ? plan->n_steps / p->exports + (plan->n_steps < p->exports) : 0;
     if (p->optim.warmup == 0) p->optim.warmup = (size_t)(p->warmup_share * (double)plan->n_steps);
     if (p->save_every == 0) p->save_every = plan->n_steps / 100 + 1;
     if (p->eval_every == 0) p->eval_every = (plan->n_train + p->batch - 1) / p->batch;
-    plan->data = tokens * 5 + n * 64;
+    plan->data = (tokens + eval_tokens) * 5 + (n + (p->eval ? plan->n_eval : 0)) * 64;
     return GLIM_OK;
 }
 
@@ -102,8 +112,9 @@ glim_status glim_tune_make_plan(glim_tune_plan *plan, const glim_model *m, const
     plan->optimizer = glim_optim_bytes(plan->n_values, p.optim.eight_bit);
     if (p.patience) plan->optimizer += plan->n_values * sizeof(float);
     plan->total = plan->weights + plan->trained + plan->optimizer + plan->activations + plan->data;
-    /* The model is loaded already: what it holds is no longer available, nor asked for again. */
-    plan->available = glim_memory_available() + m->plan.packed;
+    /* The model is loaded already: what it holds of private memory is no longer available, nor asked for again. Mapped files,
+     * another process's too (a server that runs the same model), count as available wherever they are. */
+    plan->available = glim_memory_available() + (m->packed.cached ? 0 : m->plan.packed);
     if (plan->total > plan->available) {
         glim_fail(err, GLIM_E_NOMEM,
                   "training needs %.0f MiB (model %.0f, trained weights %.0f, optimizer %.0f, activations of %zu rows %.0f) and %.0f MiB are free",
@@ -258,7 +269,10 @@ static glim_status evaluate(run *r, double *loss) {
     const uint64_t passes = r->passes; /* evaluation does not move dropout's counter */
     *loss = NAN;
     if (r->plan.n_eval == 0) return GLIM_OK;
+    const glim_dataset *rows = r->d;
+    if (r->p.eval) r->d = r->p.eval;
     const glim_status rc = examples(r, r->part, r->plan.n_eval, false, &s);
+    r->d = rows;
     r->passes = passes;
     *loss = s.loss;
     return rc;
@@ -276,6 +290,7 @@ static uint64_t fingerprint(const run *r) {
                     p->eval_share, p->eval_every, p->patience);
     for (size_t i = 0; i < r->n->n_params; i++) glim_buf_printf(&b, "%s %zu;", r->n->params[i].name, r->n->params[i].n);
     glim_buf_printf(&b, "%s %s %zu", r->n->k->name, glim_dataset_hash(r->d), r->m->n_bound);
+    if (r->p.eval) glim_buf_printf(&b, " %s", glim_dataset_hash(r->p.eval));
     const uint64_t sum = glim_sum64(1, glim_buf_cstr(&b), b.len);
     glim_buf_free(&b);
     return sum;
@@ -327,6 +342,18 @@ static glim_status write_metrics(run *r, const glim_tune_step *s) {
     if (rc == GLIM_OK && (fwrite(b.s, 1, b.len, r->metrics) != b.len || fflush(r->metrics) != 0))
         rc = glim_fail(r->err, GLIM_E_IO, "could not write \"%s/metrics.jsonl\"", r->p.out);
     glim_buf_free(&b);
+    return rc;
+}
+
+static const char *base_of(const run *r) { return r->p.base ? r->p.base : glim_ckpt_path(r->m->ckpt); }
+
+/* The adapter as it is now, beside the run. Before the checkpoint of its step: what that one has need not be done again. */
+static glim_status export_now(run *r) {
+    char name[32];
+    snprintf(name, sizeof name, "step-%llu", (unsigned long long)r->state.step);
+    char *folder = glim_path_join(r->p.out, name);
+    const glim_status rc = glim_net_export_adapter(r->n, folder, base_of(r), r->err);
+    free(folder);
     return rc;
 }
 
@@ -387,6 +414,7 @@ static glim_status steps(run *r, glim_tune_result *out) {
         s.eta_s = run_s / (double)(st->step - resumed) * (double)(r->plan.n_steps - st->step);
         st->seconds = before + run_s;
         rc = write_metrics(r, &s);
+        if (rc == GLIM_OK && r->plan.export_every && st->step % r->plan.export_every == 0 && st->step < r->plan.n_steps) rc = export_now(r);
         if (rc == GLIM_OK && (st->step % r->p.save_every == 0 || st->step == r->plan.n_steps || out->stopped_early)) rc = save(r);
         if (rc == GLIM_OK && r->p.on_step) go_on = r->p.on_step(r->p.ctx, &s);
     }
@@ -406,7 +434,7 @@ static glim_status prepare(run *r) {
     void *p[6] = {0};
     const struct {
         size_t n, size;
-    } want[6] = {{n, sizeof(size_t)}, {n, sizeof(size_t)}, {r->p.net.n_rows, sizeof(double)}, {r->p.net.n_rows, sizeof(double)},
+    } want[6] = {{n + (r->p.eval ? r->plan.n_eval : 0), sizeof(size_t)}, {n, sizeof(size_t)}, {r->p.net.n_rows, sizeof(double)}, {r->p.net.n_rows, sizeof(double)},
                  {r->p.batch, sizeof(size_t)}, {r->p.patience ? r->plan.n_values : 0, sizeof(float)}};
     glim_status rc = GLIM_OK;
     for (int i = 0; i < 6 && rc == GLIM_OK; i++) rc = glim_try_calloc(&p[i], want[i].n, want[i].size, "a training run", r->err);
@@ -420,8 +448,9 @@ static glim_status prepare(run *r) {
         free(r->best);
         r->best = NULL;
     }
-    size_t n_eval;
-    glim_data_split(r->part, n, r->p.eval_share, r->p.seed, &n_eval);
+    size_t n_eval = r->p.eval ? r->plan.n_eval : 0;
+    for (size_t i = 0; i < n_eval; i++) r->part[i] = i;
+    glim_data_split(r->part + n_eval, n, r->p.eval_share, r->p.seed, r->p.eval ? &(size_t){0} : &n_eval);
     r->plan.n_eval = n_eval;
     r->epoch = SIZE_MAX;
     r->pieces[r->n_pieces++] = (glim_piece){r->n->w, r->n->n_values * sizeof(float)};
@@ -469,7 +498,7 @@ glim_status glim_tune_run(glim_model *m, const glim_dataset *d, const glim_tune_
         rc = evaluate(&r, &out->eval_after);
     }
     if (rc == GLIM_OK)
-        rc = r.n->lora.rank ? glim_net_export_adapter(r.n, p->out, p->base ? p->base : glim_ckpt_path(m->ckpt), err)
+        rc = r.n->lora.rank ? glim_net_export_adapter(r.n, p->out, base_of(&r), err)
                             : glim_net_export_model(r.n, p->out, err);
     out->first_loss = r.state.first_loss, out->last_loss = r.state.last_loss;
     out->eval_before = r.state.eval_before, out->best_eval = r.state.best_eval;

@@ -6,7 +6,8 @@
  *
  *   OUT/state.glim, state.old   the last two checkpoints, each written whole or not at all
  *   OUT/metrics.jsonl           one line a step
- *   OUT/adapter_*               LoRA: the PEFT folder, at the end; full weights: model files */
+ *   OUT/adapter_*               LoRA: the PEFT folder, at the end; full weights: model files
+ *   OUT/step-N/adapter_*        with exports: the adapter as it was after step N */
 #ifndef GLIM_TRAIN_TUNE_H
 #define GLIM_TRAIN_TUNE_H
 
@@ -38,9 +39,11 @@ typedef struct glim_tune_params {
     double warmup_share;   /* of all steps, if optim.warmup is 0 */
     double dpo_beta;       /* 0: 0.1 */
     double eval_share;     /* of the examples, drawn by the seed, kept for evaluation */
+    const glim_dataset *eval; /* evaluated on instead; NULL: none. Of the same kind, rows or pairs */
     size_t eval_every;     /* steps; 0: at the end of each epoch */
     size_t patience;       /* evaluations without a better loss after which the run ends, with the best weights; 0: never */
     size_t save_every;     /* steps; 0: about a hundredth of the run, at least 1 */
+    size_t exports;        /* parts of the run after each of which the adapter is written, not only after the last; 0: 1 */
     uint64_t seed;         /* of order, start and dropout */
     const char *out;       /* folder */
     const char *base;      /* base_model_name_or_path */
@@ -57,6 +60,7 @@ typedef struct glim_tune_plan {
     size_t total, available;
     size_t n_values;  /* trained */
     size_t n_steps, n_train, n_eval, n_rows;
+    size_t export_every; /* steps; 0: only at the end */
 } glim_tune_plan;
 
 typedef struct glim_tune_result {

@@ -391,7 +391,11 @@ class Client:
                     raise
 
     def call(self, method, path, body=None, headers=(), rules=True, key=None):
-        self.send(request_bytes(method, path, body, headers, key or self.owner.key))
+        return self.raw(request_bytes(method, path, body, headers, key or self.owner.key), method, path, rules)
+
+    def raw(self, data, method, path, rules=True):
+        """Bytes as they are; the reply is held to the rules all the same."""
+        self.send(data)
         r = self.reader.reply(method)
         if r.closes:
             self.close()

@@ -142,10 +142,10 @@ def tune():
     f = upload(ROWS).json["id"]
     ok = {"model": model, "training_file": f}
     r = post("/v1/fine_tuning/jobs", {**ok, "validation_file": f, "suffix": "desk-1", "seed": 7, "metadata": {"a": "b"}, "method": {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 3}}},
-                                      "glim": {"lora_rank": 8, "dp_epsilon": 4.0}, "unknown": 1})
+                                      "glim": {"lora_rank": 8, "learning_rate": 0.01}, "unknown": 1})
     j = r.json
     check(r.status == 200 and j["object"] == "fine_tuning.job" and j["status"] == "queued" and j["hyperparameters"]["n_epochs"] == 3 and j["hyperparameters"]["batch_size"] == "auto", "a job", r.body)
-    check(j["seed"] == 7 and j["training_file"] == f and j["validation_file"] == f and j["error"] is None and j["metadata"] == {"a": "b"} and j["glim"] == {"lora_rank": 8, "dp_epsilon": 4.0}, "what it carries", j)
+    check(j["seed"] == 7 and j["training_file"] == f and j["validation_file"] == f and j["error"] is None and j["metadata"] == {"a": "b"} and j["glim"] == {"lora_rank": 8, "learning_rate": 0.01}, "what it carries", j)
     check(get("/v1/fine_tuning/jobs/" + j["id"]).json == j, "the same by its id")
     old = post("/v1/fine_tuning/jobs", {**ok, "hyperparameters": {"n_epochs": 2, "batch_size": "auto"}}, headers={"Idempotency-Key": "t1"}).json
     check(old["hyperparameters"]["n_epochs"] == 2 and old["method"]["type"] == "supervised", "the older place of hyperparameters", old)

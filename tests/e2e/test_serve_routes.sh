@@ -47,7 +47,7 @@ run 2 "$GLIM" serve "$fixtures/glm4" --tls-cert x; one_error 'tls-key'
 run 2 "$GLIM" serve "$fixtures/glm4" --adapter nothing; one_error 'NAME=FOLDER'
 run 2 "$GLIM" serve "$fixtures/glm4" --port 0 --adapter "x=$a/air"; warns 'air'
 
-GLIM_NAME=from-env start --config "$work/glim.conf" --name glm4
+GLIM_NAME=from-env start --config "$work/glim.conf" --name glm4 --no-tune
 grep -q '^memory: weights .* KV pages .* workspace .* free ' "$work/serve.err" && ok || bad "memory is told before loading"
 ask glm4 files
 ask glm4 tune

@@ -7,6 +7,7 @@
 #include "store/jobs.h"
 #include "store/keys.h"
 #include "store/store_internal.h"
+#include "store/tuned.h"
 #include "store_test.h"
 
 static glim_job add(glim_store *s, const char *kind, const char *once) {
@@ -166,6 +167,82 @@ TEST(a_killed_owner_leaves_jobs_that_are_tried_again_and_then_fail) {
     glim_job none;
     CHECK(glim_job_claim(s, NULL, &none, &got, &err) == GLIM_E_STATE); /* guests run no jobs */
     glim_job_deinit(&j), glim_job_deinit(&a), glim_job_deinit(&b);
+    glim_store_close(s);
+}
+
+TEST(a_report_is_whole_and_a_job_that_gets_on_is_tried_anew) {
+    glim_store *s = open_started(fresh("report"));
+    glim_err err = {0};
+    glim_job a = add(s, "tune", NULL), j;
+    glim_job_wish w;
+    bool more;
+    pages p = {0};
+    for (int i = 0; i < 5; i++) { /* two attempts are all it has, but for those in which it got on */
+        CHECK(claim(s, &j) && j.attempts == (i ? 2 : 1));
+        glim_job_deinit(&j);
+        const glim_job_event e[2] = {{.level = "info", .message = "one", .data = "{\"step\": 1}"}, {.level = "info", .message = "two"}};
+        CHECK_OK(glim_job_report(s, a.id, "{\"step\": 1}", e, 2, true, &w, &err), err);
+        CHECK(w == GLIM_WISH_GO_ON);
+        CHECK_OK(glim_job_finish(s, a.id, GLIM_JOB_QUEUED, NULL, NULL, &err), err);
+        CHECK(state_of(s, a.id) == GLIM_JOB_QUEUED);
+    }
+    CHECK_OK(glim_job_events(s, a.id, 0, 3, keep_event, &p, &more, &err), err);
+    CHECK(more && p.n == 3 && strcmp(p.id[0], "two") == 0 && strcmp(p.id[1], "one") == 0);
+    const glim_job_event e = {.level = "info", .message = "lost"};
+    CHECK(glim_job_report(s, a.id, "{}", &e, 1, false, &w, &err) == GLIM_E_STATE); /* it does not run: nothing is noted */
+    CHECK(ask(glim_store_dir(s), "SELECT COUNT(*) FROM job_events WHERE message = 'lost'") == 0);
+    CHECK(claim(s, &j));
+    glim_job_deinit(&j);
+    CHECK_OK(glim_job_pause(s, "acme", a.id, "t", &err), err);
+    CHECK_OK(glim_job_resume(s, "acme", a.id, "t", &err), err); /* before it had stopped */
+    CHECK_OK(glim_job_note(s, a.id, NULL, &w, &err), err);
+    CHECK(w == GLIM_WISH_GO_ON && state_of(s, a.id) == GLIM_JOB_RUNNING);
+    CHECK(glim_job_resume(s, "acme", a.id, "t", &err) == GLIM_E_STATE);
+    /* What is wished between the last report and its rest is not lost. */
+    CHECK_OK(glim_job_pause(s, "acme", a.id, "t", &err), err);
+    CHECK_OK(glim_job_finish(s, a.id, GLIM_JOB_QUEUED, NULL, NULL, &err), err);
+    CHECK(state_of(s, a.id) == GLIM_JOB_PAUSED);
+    CHECK_OK(glim_job_resume(s, "acme", a.id, "t", &err), err);
+    CHECK(claim(s, &j));
+    glim_job_deinit(&j);
+    CHECK_OK(glim_job_cancel(s, "acme", a.id, "t", &err), err);
+    CHECK_OK(glim_job_finish(s, a.id, GLIM_JOB_PAUSED, NULL, NULL, &err), err);
+    CHECK(state_of(s, a.id) == GLIM_JOB_CANCELLED);
+    glim_job_deinit(&a);
+    glim_store_close(s);
+}
+
+static bool keep_tuned(void *ctx, const glim_tuned *t) {
+    pages *p = ctx;
+    snprintf(p->id[p->n++], sizeof p->id[0], "%.60s", t->name);
+    return true;
+}
+
+TEST(a_job_and_its_model_are_there_together) {
+    glim_store *s = open_started(fresh("tuned"));
+    glim_err err = {0};
+    glim_job a = add(s, "tune", NULL), j;
+    glim_tuned t = {.name = "ft:m:acme::1:ckpt-step-2", .tenant = "acme", .base = "m", .folder = "jobs/1/run/step-2"};
+    pages p = {0};
+    memcpy(t.job, a.id, sizeof t.job);
+    CHECK(claim(s, &j));
+    glim_job_deinit(&j);
+    for (int i = 0; i < 2; i++) CHECK_OK(glim_tuned_put(s, &t, &err), err); /* a resumed job comes by again */
+    strcpy(t.name, "ft:m:acme::1");
+    CHECK_OK(glim_tuned_finish(s, &t, "{\"fine_tuned_model\": \"ft:m:acme::1\"}", &err), err);
+    CHECK(state_of(s, a.id) == GLIM_JOB_SUCCEEDED && t.created_us > 0);
+    strcpy(t.name, "ft:m:acme::2");
+    CHECK(glim_tuned_finish(s, &t, "{}", &err) == GLIM_E_STATE); /* it has ended, and nothing was added */
+    CHECK_OK(glim_tuned_list(s, "acme", NULL, keep_tuned, &p, &err), err);
+    CHECK(p.n == 2 && strcmp(p.id[0], "ft:m:acme::1:ckpt-step-2") == 0 && strcmp(p.id[1], "ft:m:acme::1") == 0);
+    CHECK_OK(glim_tuned_list(s, "rival", NULL, keep_tuned, &p, &err), err);
+    CHECK_OK(glim_tuned_list(s, NULL, "job-none", keep_tuned, &p, &err), err);
+    CHECK(p.n == 2);
+    CHECK_OK(glim_tuned_delete(s, "ft:m:acme::1", "t", &err), err);
+    CHECK(glim_tuned_delete(s, "ft:m:acme::1", "t", &err) == GLIM_E_NOT_FOUND);
+    CHECK_OK(glim_tuned_list(s, NULL, a.id, keep_tuned, &p, &err), err);
+    CHECK(p.n == 3);
+    glim_job_deinit(&a);
     glim_store_close(s);
 }
 

@@ -281,6 +281,43 @@ TEST(a_run_that_does_not_fit_is_refused_before_it_starts) {
     rig_close(&r);
 }
 
+TEST(rows_for_evaluation_may_be_a_set_of_their_own_and_adapters_come_on_the_way) {
+    const char *out = new_dir();
+    char path[128];
+    rig r;
+    glim_tune_params p = usual(out);
+    glim_tune_result res, same;
+    glim_tune_plan plan;
+    glim_adapter *a;
+    glim_err err = {0};
+    rig_open(&r, "tests/fixtures/glm4", NULL, 0, 2);
+    glim_dataset *d = make_data(1), *other = make_data(2);
+    p.eval = other, p.exports = 3, p.batch = 8;
+    CHECK_OK(glim_tune_make_plan(&plan, r.m, d, &p, &err), err);
+    CHECK(plan.n_train == EXAMPLES && plan.n_eval == EXAMPLES && plan.n_steps == 9 && plan.export_every == 3);
+    CHECK_OK(glim_tune_run(r.m, d, &p, &res, &err), err);
+    CHECK(res.eval_after < res.eval_before);
+    for (int step = 3; step <= 9; step += 3) { /* the last one is the run's own */
+        snprintf(path, sizeof path, "%s/step-%d", out, step);
+        CHECK(glim_path_exists(path) == (step < 9));
+        if (step == 9) break;
+        CHECK_OK(glim_adapter_load(&a, r.m, path, &err), err);
+        glim_adapter_free(a);
+    }
+    /* What is evaluated on does not change what is learned. */
+    const char *again = new_dir();
+    p.out = again, p.eval = d, p.exports = 0;
+    CHECK_OK(glim_tune_run(r.m, d, &p, &same, &err), err);
+    CHECK(same.sum == res.sum && same.eval_after != res.eval_after);
+    p.out = out, p.resume = true; /* but it is part of what a checkpoint belongs to */
+    CHECK(glim_tune_run(r.m, d, &p, &same, &err) == GLIM_E_STATE);
+    glim_dataset_free(d);
+    glim_dataset_free(other);
+    rig_close(&r);
+    remove_all(out);
+    remove_all(again);
+}
+
 /* Pairs: at first the loss is log 2, then the chosen answers win. */
 TEST(dpo_learns_which_answer_is_preferred) {
     const char *out = new_dir();

@@ -1,0 +1,87 @@
+/* jobs_dir.c - DIR/jobs: one folder a job, and what of it stays. */
+#include <dirent.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "serve/jobs.h"
+#include "serve/shelf.h"
+
+char *glim_jobs_dir(const glim_server *s, const char *job) {
+    char *jobs = glim_path_join(glim_store_dir(s->store), "jobs"), *dir = glim_path_join(jobs, job);
+    free(jobs);
+    return dir;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *f) {
+    (void)st, (void)type, (void)f;
+    return remove(path);
+}
+void glim_jobs_remove(const char *path) { (void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT); }
+
+static void remove_in(const char *dir, const char *name) {
+    char *path = glim_path_join(dir, name);
+    unlink(path);
+    free(path);
+}
+
+static bool any(void *ctx, const glim_tuned *t) {
+    (void)t;
+    *(bool *)ctx = true;
+    return false;
+}
+
+static bool has_models(const glim_server *s, const char *job) {
+    bool found = false;
+    return glim_tuned_list(s->store, NULL, job, any, &found, NULL) != GLIM_OK || found; /* not known: kept */
+}
+
+void glim_jobs_clear(const glim_server *s, const char *job, bool keep) {
+    char *dir = glim_jobs_dir(s, job), *run = glim_path_join(dir, "run");
+    if (keep || has_models(s, job)) {
+        DIR *d = opendir(dir);
+        for (struct dirent *e; d && (e = readdir(d));)
+            if (strncmp(e->d_name, "training.", 9) == 0 || strncmp(e->d_name, "validation.", 11) == 0) unlinkat(dirfd(d), e->d_name, 0);
+        if (d) closedir(d);
+        remove_in(run, "state.glim");
+        remove_in(run, "state.old");
+    } else {
+        glim_jobs_remove(dir);
+    }
+    free(dir);
+    free(run);
+}
+
+void glim_jobs_tidy(glim_server *s, const char *job, const char *folder) {
+    glim_job j;
+    char *path = glim_path_join(glim_store_dir(s->store), folder);
+    const char *last = strrchr(folder, '/');
+    if (last && strncmp(last, "/step-", 6) == 0) glim_jobs_remove(path); /* the result itself lies among its checkpoints */
+    else {
+        remove_in(path, "adapter_model.safetensors");
+        remove_in(path, "adapter_config.json");
+    }
+    free(path);
+    if (glim_job_get(s->store, NULL, job, &j, NULL) != GLIM_OK) return;
+    if (j.finished_us) glim_jobs_clear(s, job, false);
+    glim_job_deinit(&j);
+}
+
+void glim_jobs_sweep(glim_server *s) {
+    char *jobs = glim_path_join(glim_store_dir(s->store), "jobs");
+    DIR *d = opendir(jobs);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        glim_job j;
+        glim_err err = {0};
+        if (e->d_name[0] == '.') continue;
+        glim_status rc = glim_job_get(s->store, NULL, e->d_name, &j, &err);
+        if (rc == GLIM_E_NOT_FOUND || (rc == GLIM_OK && j.finished_us)) glim_jobs_clear(s, e->d_name, false);
+        if (rc == GLIM_OK) glim_job_deinit(&j);
+    }
+    if (d) closedir(d);
+    free(jobs);
+}

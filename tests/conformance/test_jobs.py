@@ -1,0 +1,442 @@
+"""Fine-tuning end to end: from an upload to an answer of the model that it made; steering, restarts, kills, tenants.
+
+A run is a function of its rows, settings and seed, so a job that was paused, restarted or killed is held to the very bytes
+of one that was not."""
+import json
+import os
+import random
+import re
+import signal
+import time
+
+import harness
+import schema
+import sdk
+from harness import PATIENCE, SANITIZED, SOAK, Server, Skip, check
+from uploads import chat_rows, pairs, send
+
+MODEL = "glm4"
+JOBS, CHAT = "/v1/fine_tuning/jobs", "/v1/chat/completions"
+ASK = [{"role": "user", "content": "say 5"}]
+ENDED = ("succeeded", "failed", "cancelled")
+SHORT = {"model": MODEL, "seed": 3, "suffix": "desk", "glim": {"lora_rank": 4, "learning_rate": 0.01}, "hyperparameters": {"n_epochs": 3, "batch_size": 4}}
+LONG = {**SHORT, "hyperparameters": {"n_epochs": 50, "batch_size": 1}}  # 1,200 steps: until somebody stops it
+_shared = {}
+
+
+def shared():
+    """One server for most tests; its jobs run at full standing, because the machine is busy with other things."""
+    if "server" not in _shared:
+        _shared["server"] = Server(MODEL, "--tune-nice", "0")
+    return _shared["server"]
+
+
+def create(s, rows, key=None, **change):
+    f = send(s, rows, key=key)
+    if not check(f.status == 200, "upload: %d %s", f.status, f.text[:200]):
+        raise RuntimeError("no file")
+    r = s.post(JOBS, {**SHORT, "training_file": f.json["id"], **change}, key=key)
+    if not check(r.status == 200, "create: %d %s", r.status, r.text[:300]):
+        raise RuntimeError("no job")
+    check(not schema.errors("fine_tuning_job", r.json), "%s", schema.errors("fine_tuning_job", r.json))
+    return r.json["id"]
+
+
+def show(s, i, key=None):
+    r = s.call("GET", "%s/%s" % (JOBS, i), key=key)
+    check(r.status == 200 and not schema.errors("fine_tuning_job", r.json), "%d %s", r.status, r.text[:300])
+    return r.json
+
+
+def wait(s, i, until=ENDED, key=None):
+    """The job once its status is one of these, or until(job)."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        j = show(s, i, key)
+        if until(j) if callable(until) else j["status"] in until:
+            return j
+        if j["status"] in ENDED:
+            break
+        time.sleep(0.01)
+    check(False, "%s came to %s: %s", i, j["status"], j["error"])
+    return j
+
+
+def steps(j):
+    return j["trained_tokens"] or 0
+
+
+def steer(s, i, verb, key=None):
+    return s.post("%s/%s/%s" % (JOBS, i, verb), b"", key=key)
+
+
+def events(s, i, key=None):
+    out, after = [], ""
+    while True:
+        page = s.call("GET", "%s/%s/events?limit=100%s" % (JOBS, i, "&after=" + after if after else ""), key=key).json
+        out += page["data"]
+        if not page["has_more"]:
+            return out[::-1]
+        after = page["data"][-1]["id"]
+
+
+def files(s, j, key=None):
+    """Contents of the result files by their names."""
+    out = {}
+    for i in j["result_files"]:
+        f = s.call("GET", "/v1/files/" + i, key=key).json
+        check(f["purpose"] == "fine-tune-results", "%s", f)
+        out[f["filename"]] = s.call("GET", "/v1/files/%s/content" % i, key=key).body
+    return out
+
+
+def models(s, key=None):
+    return [m["id"] for m in s.call("GET", "/v1/models", key=key).json["data"]]
+
+
+def says(s, model, key=None):
+    return s.post(CHAT, {"model": model, "messages": ASK, "max_tokens": 24, "temperature": 0}, key=key)
+
+
+def trainers(s):
+    """Processes of this server that train."""
+    out = []
+    for p in os.listdir("/proc"):
+        try:
+            with open("/proc/%s/cmdline" % p, "rb") as f:
+                words = f.read().split(b"\0")
+            with open("/proc/%s/environ" % p, "rb") as f:
+                mine = harness._work.name.encode() in f.read()
+        except OSError:
+            continue
+        if mine and b"--job" in words and words[words.index(b"--job") + 1] == str(s.p.pid).encode():
+            out.append(int(p))
+    return out
+
+
+def eventually(f):
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if f():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def unbroken(body=SHORT, rows=chat_rows()):
+    """Result files of that job, run without a disturbance; once for each."""
+    k = json.dumps(body, sort_keys=True)
+    if k not in _shared:
+        s = shared()
+        j = wait(s, create(s, rows, **body))
+        check(j["status"] == "succeeded", "%s", j["error"])
+        _shared[k] = files(s, j)
+    return _shared[k]
+
+
+def test_from_an_upload_to_an_answer():
+    s = shared()
+    plain = says(s, MODEL).json["choices"][0]["message"]["content"]
+    i = create(s, chat_rows())
+    seen = []
+    j = wait(s, i, lambda j: (seen.append(j["status"]), j["status"] in ENDED)[1])
+    order = [w for k, w in enumerate(seen) if k == 0 or w != seen[k - 1]]
+    check(order == [w for w in ("queued", "validating_files", "running", "succeeded") if w in order] and j["status"] == "succeeded", "%s %s", order, j["error"])
+    name = j["fine_tuned_model"]
+    check(re.fullmatch("ft:glm4:local:desk:[A-Za-z0-9]{8}", name or ""), "%s", name)
+    check(j["trained_tokens"] > 500 and j["finished_at"] >= j["created_at"] and j["seed"] == 3, "%s", j)
+    check(name in models(s), "listed: %s", models(s))
+    r = says(s, name)
+    check(r.status == 200 and r.json["choices"][0]["message"]["content"].startswith("yes yes") and r.json["model"] == name, "what was trained is said: %s", r.text)
+    check(not plain.startswith("yes yes") and says(s, MODEL).json["choices"][0]["message"]["content"] == plain, "and the base is as it was")
+
+    got = files(s, j)
+    check(set(got) == {"step_metrics.csv", "adapter_model.safetensors", "adapter_config.json"}, "%s", list(got))
+    rows = got["step_metrics.csv"].decode().splitlines()
+    check(rows[0].split(",")[:4] == ["step", "train_loss", "train_accuracy", "valid_loss"] and len(rows) == 19, "%s", rows[:2])
+    losses = [float(x.split(",")[1]) for x in rows[1:]]
+    check(losses[-1] < losses[0] / 4, "it learns: %s", losses)
+    check(harness.SOURCE not in got["adapter_config.json"].decode() and json.loads(got["adapter_config.json"])["base_model_name_or_path"] == MODEL, "no path goes out")
+
+    ev = events(s, i)
+    bad = [schema.errors("fine_tuning_event", e) for e in ev if schema.errors("fine_tuning_event", e)]
+    metrics = [e for e in ev if e["type"] == "metrics"]
+    check(not bad and [e["data"]["step"] for e in metrics] == list(range(1, 19)), "each step once, in order: %s %s", bad, [e["data"].get("step") for e in metrics])
+    check([float(e["data"]["train_loss"]) for e in metrics] == losses, "the same figures in both")
+    check(any(name in e["message"] for e in ev) and all(e["level"] == "info" for e in ev), "%s", [e["message"] for e in ev])
+    ck = s.call("GET", "%s/%s/checkpoints" % (JOBS, i)).json
+    bad = [schema.errors("fine_tuning_checkpoint", c) for c in ck["data"]]
+    check(not any(bad) and [c["step_number"] for c in ck["data"]] == [18, 12, 6] and not ck["has_more"], "%s %s", bad, ck)
+    check(ck["data"][0]["fine_tuned_model_checkpoint"] == name, "the last one is the model")
+    page = s.call("GET", "%s/%s/checkpoints?limit=1&after=%s" % (JOBS, i, ck["data"][0]["id"])).json
+    check([c["id"] for c in page["data"]] == [ck["data"][1]["id"]] and page["has_more"], "by pages: %s", page)
+    for c in ck["data"]:
+        check(says(s, c["fine_tuned_model_checkpoint"]).status == 200, "each can be asked: %s", c)
+
+    gone = ck["data"][2]["fine_tuned_model_checkpoint"]
+    for m in (name, gone):
+        d = s.call("DELETE", "/v1/models/" + m.replace(":", "%3A"))
+        check(d.status == 200 and not schema.errors("deleted", d.json) and d.json["id"] == m, "%d %s", d.status, d.text)
+        check(m not in models(s) and says(s, m).status == 404 and s.call("DELETE", "/v1/models/" + m).status == 404, "%s is gone", m)
+    check(says(s, ck["data"][1]["fine_tuned_model_checkpoint"]).status == 200, "the others stay")
+    left = [s.call("GET", "/v1/files/" + f).status for f in j["result_files"]]
+    check(left == [200, 404, 404], "its weights go with it, its figures stay: %s", left)
+
+
+def test_pairs_and_a_file_for_evaluation():
+    s = shared()
+    held = send(s, chat_rows(3)).json["id"]
+    i = create(s, chat_rows(8), validation_file=held, suffix=None, hyperparameters={"n_epochs": 2, "batch_size": 4})
+    k = create(s, pairs(), method={"type": "dpo", "dpo": {"hyperparameters": {"beta": 0.2, "n_epochs": 2, "batch_size": 4}}})
+    j, d = wait(s, i), wait(s, k)
+    check(j["status"] == "succeeded" and re.fullmatch("ft:glm4:local::[A-Za-z0-9]{8}", j["fine_tuned_model"] or ""), "%s", j)
+    losses = [e["data"].get("valid_loss") for e in events(s, i) if e["type"] == "metrics"]
+    check(len(losses) == 4 and losses[1] and losses[3] and losses[3] < losses[1], "evaluated on the other file after each epoch: %s", losses)
+    check(d["status"] == "succeeded" and d["method"]["type"] == "dpo" and says(s, d["fine_tuned_model"]).status == 200, "%s", d)
+
+
+def test_bad_rows_are_named():
+    s = shared()
+    bad = send(s, chat_rows(3) + b'{"messages": []}\n').json["id"]
+    good = send(s, chat_rows(3)).json["id"]
+    for change, param in (({"training_file": bad}, "training_file"), ({"training_file": good, "validation_file": bad}, "validation_file")):
+        r = s.post(JOBS, {**SHORT, **change})
+        check(r.status == 422 and r.error["param"] == param and "line 4" in r.error["message"], "%d %s", r.status, r.text)
+    # What is seen at once ends after 4 MiB; the rest is the job's to say.
+    late = b"[" + b" " * (4 << 20) + b'\n{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]},\n{"messages": []}]'
+    for key, i in (("training_file", create(s, late)), ("validation_file", create(s, chat_rows(3), validation_file=send(s, late).json["id"]))):
+        j = wait(s, i)
+        e = j["error"] or {}
+        check(j["status"] == "failed" and e.get("param") == key and e.get("code") == "invalid_file" and "line 3" in e["message"], "%s", j)
+        check(harness._work.name not in json.dumps(j) and j["fine_tuned_model"] is None and j["finished_at"], "no path in it: %s", j)
+        check(events(s, i)[-1]["level"] == "error", "and the events say so")
+    for own in ({"dp_epsilon": 8}, {"dp_delta": 1e-5}):
+        r = s.post(JOBS, {**SHORT, "training_file": good, "glim": own})
+        check(r.status == 400 and r.error["code"] == "unsupported_value", "privacy that nobody keeps is not promised: %s", r.text)
+
+
+def test_cancel_ends_a_job_within_a_step_and_the_next_one_runs():
+    s = shared()
+    rows = chat_rows(23)  # a content that no other file has
+    i, k, n = create(s, chat_rows(), **LONG), create(s, rows), create(s, chat_rows(22))
+    f = show(s, k)["training_file"]
+    wait(s, i, lambda j: steps(j) > 0)
+    check(len(trainers(s)) == 1 and show(s, k)["status"] == "queued", "one at a time")
+    j = show(s, i)
+    check(j["status"] == "running" and j["estimated_finish"] >= j["created_at"], "%s", j)
+    check(says(s, MODEL).status == 200, "answers are given beside it")
+    check(steer(s, n, "cancel").json["status"] == "cancelled", "one that waits is cancelled at once")
+    check(s.call("DELETE", "/v1/files/" + f).status == 200, "a file may go while its job waits")
+    r = steer(s, i, "cancel")
+    check(r.status == 200, "%d %s", r.status, r.text)
+    j = wait(s, i)
+    check(j["status"] == "cancelled" and j["fine_tuned_model"] is None and j["error"] is None, "%s", j)
+    e = wait(s, k)["error"] or {}
+    check(e.get("param") == "training_file" and e.get("code") == "file_not_found", "which then says that it is gone: %s", e)
+    check(eventually(lambda: not trainers(s)), "nothing trains any more")
+    last = [x for x in events(s, i) if x["type"] == "metrics"][-1]["data"]["step"]
+    check(last < 1200 and steer(s, i, "cancel").status == 200 and steer(s, i, "resume").status == 400, "ended before its end, at %d", last)
+
+
+def test_a_crash_of_training_is_one_jobs_failure():
+    s = shared()
+    i, k = create(s, chat_rows(), **LONG), create(s, chat_rows(21))
+    wait(s, i, lambda j: steps(j) > 0)
+    for p in trainers(s):  # a service manager may send this to all of a unit's processes: the job only waits its turn again
+        os.kill(p, signal.SIGTERM)
+    check(eventually(lambda: any("waits behind step" in e["message"] for e in events(s, i))), "given back")
+    before = steps(show(s, i))
+    wait(s, i, lambda j: steps(j) > before)
+    for sig, code in ((signal.SIGKILL, "out_of_memory"), (signal.SIGSEGV, "training_crashed")):
+        wait(s, i, lambda j: steps(j) > 0)
+        for p in trainers(s):
+            os.kill(p, sig)
+        e = wait(s, i)["error"] or {}
+        check(e.get("code") == code, "%s", e)
+        if SANITIZED or not SOAK:  # sanitizers catch the second signal and say so at length
+            break
+        if sig == signal.SIGKILL:
+            i = create(s, chat_rows(), **LONG)
+    check(wait(s, k)["status"] == "succeeded" and says(s, MODEL).status == 200, "the server and the next job are well")
+
+
+def lines(data, i):
+    """Steps that the job has written down; the API learns of them a moment later."""
+    try:
+        with open(os.path.join(data, "jobs", i, "run", "metrics.jsonl")) as f:
+            return f.read().count("\n")
+    except OSError:
+        return 0
+
+
+def pause_and_resume(s, i):
+    check(steer(s, i, "pause").status == 200 and eventually(lambda: not trainers(s)), "a paused job stops")
+    j = wait(s, i, ("queued", "succeeded"))
+    if j["status"] == "queued":
+        check(steps(j) == steps(show(s, i)) and j["fine_tuned_model"] is None, "and waits: %s", j)
+        check(steer(s, i, "resume").json["status"] in ("queued", "validating_files", "running"), "until it may go on")
+
+
+def interrupted(body, data, want):
+    """A job that is paused, drained and killed again and again: (its server and itself at the end, how often)."""
+    rnd, i, done = random.Random(7), None, []
+    for turn in ["pause", "kill", "drain"] + ["kill"] * (20 if SOAK else 2) + ["end"]:
+        if turn != "pause" and done[-1] != "pause":
+            s = Server(MODEL, "--tune-nice", "0", data=data)
+        elif turn == "pause":
+            s = Server(MODEL, "--tune-nice", "0", data=data)
+            i = create(s, chat_rows(), **body)
+        if turn == "end":
+            break
+        before = lines(data, i)
+        if rnd.random() < 0.7 or not done:
+            eventually(lambda: lines(data, i) > before or show(s, i)["status"] in ENDED)
+            time.sleep(rnd.random() * 0.03)
+        else:  # while it starts
+            time.sleep(rnd.random() * 0.4)
+        if show(s, i)["status"] in ENDED:
+            break
+        done.append(turn)
+        if turn == "pause":
+            pause_and_resume(s, i)
+        elif turn == "drain":
+            check(s.stop() == 0, "a drain ends with 0")
+        else:
+            s.p.kill()
+            s.p.wait()
+            s.client.close()
+            Server.all.remove(s)
+        if turn != "pause":
+            check(eventually(lambda: not trainers(s)), "training ends with the server")
+    j = wait(s, i)
+    check(j["status"] == "succeeded" and files(s, j) == want, "%s after %s: the same bytes as without", j["status"], done)
+    got = [e["data"]["step"] for e in events(s, i) if e["type"] == "metrics"]
+    every = len(want["step_metrics.csv"].splitlines()) <= 1000
+    check(len(got) == len(set(got)) and got == sorted(got) and (not every or got == list(range(1, len(got) + 1))), "no step twice, none missing: %s", got)
+    check(j["trained_tokens"] == sum(int(x.split(b",")[-1]) for x in want["step_metrics.csv"].splitlines()[1:]), "tokens are counted once: %s", j["trained_tokens"])
+    return s, j, done
+
+
+def test_pauses_restarts_and_kills_change_nothing():
+    for epochs in (50,) if SOAK else (10, 20, 50):
+        body = {**SHORT, "hyperparameters": {"n_epochs": epochs, "batch_size": 1}}
+        data = harness.work("killed%d" % epochs)
+        s, j, done = interrupted(body, data, unbroken(body))
+        if done.count("kill") >= 2 and "drain" in done:
+            break
+        s.stop()  # we were held up, and it came to its end: a longer one then
+    else:
+        check(False, "only %s of it", done)
+    i, model = j["id"], j["fine_tuned_model"]
+    first = says(s, model).json["choices"]
+    check(s.stop() == 0, "drains")
+    s = Server(MODEL, data=data)
+    check(model in models(s) and says(s, model).json["choices"] == first, "served again after a restart")
+    left = sorted(os.listdir(os.path.join(data, "jobs", i, "run")))
+    check("state.glim" not in left and "adapter_model.safetensors" in left, "what only a run needs is gone: %s", left)
+    s.stop()
+    code, out, err = harness.glim("audit", "verify", "--data", data)
+    check(code == 0, "%s", err)
+    backup, again = harness.work("jobs-backup"), harness.work("jobs-restored")
+    for args in (("backup", backup, "--data", data), ("restore", backup, "--data", again)):
+        code, out, err = harness.glim(*args)
+        check(code == 0, "%s: %s", args[0], err)
+    s = Server(MODEL, data=again)
+    check(says(s, model).json["choices"] == first, "and from a backup")
+    check([m for m in models(s) if m.startswith("ft:")] == [model], "which has no checkpoints, and shows none: %s", models(s))
+    s.stop()
+
+
+def test_a_tenants_jobs_and_models_are_its_own():
+    from test_keys import key
+    data = harness.work("jobkeys")
+    scopes = "files,tune,infer"
+    a, a2, b, infer, admin = (key(n, "--tenant", t, "--scopes", sc, data=data)["key"] for n, t, sc in
+                              (("a", "a", scopes), ("a2", "a", scopes), ("b", "b", scopes), ("i", "a", "infer"), ("root", "x", "admin,infer")))
+    s = Server(MODEL, "--auth", "keys", "--tune-nice", "0", data=data)
+    i = create(s, chat_rows(), key=a)
+    j = wait(s, i, key=a)
+    name, path = j["fine_tuned_model"], JOBS + "/" + i
+    check(j["status"] == "succeeded" and name.startswith("ft:glm4:a:desk:") and j["organization_id"] == "a", "%s", j)
+    ckpt = s.call("GET", path + "/checkpoints", key=a).json["data"][-1]["fine_tuned_model_checkpoint"]
+    check(says(s, name, a).status == 200 and says(s, ckpt, a).status == 200, "its own")  # in the engine from now on
+    for who, want in ((a, 200), (a2, 200), (admin, 200), (b, 404)):
+        for p in (path, path + "/events", path + "/checkpoints"):
+            r = s.call("GET", p, key=who)
+            check(r.status == want, "GET %s: %d, want %d", p, r.status, want)
+        for m in (name, ckpt):
+            r = says(s, m, who)
+            check(r.status == want, "%s: %d, want %d: %s", m, r.status, want, r.text[:100])
+            check(s.call("GET", "/v1/models/" + m, key=who).status == want, "GET model %s", m)
+            check((m in models(s, who)) == (want == 200), "lists of models")
+        lora = s.call("GET", "/v1/lora", key=who).text
+        check((name in lora) == (want == 200), "lists of adapters: %s", lora)
+        check([x["id"] for x in s.call("GET", JOBS, key=who).json["data"]] == ([i] if want == 200 else []), "lists of jobs")
+        for f in j["result_files"]:
+            check(s.call("GET", "/v1/files/" + f, key=who).status == want, "result files")
+    check(says(s, name, infer).status == 200, "a key of the tenant that may only ask")
+    r = says(s, name, b)
+    other = says(s, name.replace(":desk:", ":desl:"), b)
+    check(r.text.replace("desk", "") == other.text.replace("desl", ""), "another tenant cannot tell it from one that never was: %s %s", r.text, other.text)
+    for verb in ("cancel", "pause", "resume"):
+        check(steer(s, i, verb, b).status == 404 and steer(s, i, verb, infer).status == 403, verb)
+    check(s.call("GET", JOBS + "?after=" + i, key=b).status == 400, "no cursor either")
+    check(s.call("DELETE", "/v1/models/" + name, key=b).status == 404 and s.call("DELETE", "/v1/models/" + name, key=infer).status == 403 and says(s, name, a).status == 200, "nor can it be removed")
+    check(s.post(JOBS, {**SHORT, "training_file": j["training_file"]}, key=b).status == 400, "nor its rows be used")
+    check(s.call("DELETE", "/v1/models/" + name, key=a2).status == 200 and says(s, name, a).status == 404, "by its own tenant it can")
+
+
+def test_sdk_drives_a_job():
+    openai = sdk.load()
+    s = shared()
+    c = openai.OpenAI(base_url="http://127.0.0.1:%d/v1" % s.port, api_key="none", max_retries=0)
+    f = c.files.create(file=("rows.jsonl", chat_rows()), purpose="fine-tune")
+    j = c.fine_tuning.jobs.create(model=MODEL, training_file=f.id, suffix="sdk", seed=1, method={"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 3, "batch_size": 4}}},
+                                  extra_body={"glim": {"learning_rate": 0.01, "lora_rank": 4}})
+    k = c.fine_tuning.jobs.create(model=MODEL, training_file=f.id, hyperparameters={"n_epochs": 50, "batch_size": 1})
+    check(k.id in [x.id for x in c.fine_tuning.jobs.list(limit=1)], "listed")
+    c.fine_tuning.jobs.pause(k.id)
+    c.fine_tuning.jobs.resume(k.id)
+    eventually(lambda: c.fine_tuning.jobs.retrieve(j.id).status in ENDED)
+    j = c.fine_tuning.jobs.retrieve(j.id)
+    check(j.status == "succeeded" and j.fine_tuned_model and j.method.type == "supervised", "%s", j)
+    check(c.fine_tuning.jobs.cancel(k.id).id == k.id and eventually(lambda: c.fine_tuning.jobs.retrieve(k.id).status == "cancelled"), "cancelled")
+    ev = list(c.fine_tuning.jobs.list_events(j.id, limit=7))
+    check(len([e for e in ev if e.type == "metrics"]) == 18 and len({e.id for e in ev}) == len(ev), "events over all pages")
+    check([x.step_number for x in c.fine_tuning.jobs.checkpoints.list(j.id)] == [18, 12, 6], "checkpoints")
+    check(c.files.content(j.result_files[0]).read().startswith(b"step,train_loss"), "metrics")
+    said = c.chat.completions.create(model=j.fine_tuned_model, messages=ASK, max_tokens=24, temperature=0)
+    check(said.choices[0].message.content.startswith("yes yes"), "%s", said)
+    check(c.models.delete(j.fine_tuned_model).deleted and j.fine_tuned_model not in [m.id for m in c.models.list()], "and removed")
+
+
+def test_sdk_files():
+    openai = sdk.load()
+    s, rows = shared(), chat_rows(5)
+    c = openai.OpenAI(base_url="http://127.0.0.1:%d/v1" % s.port, api_key="none", max_retries=0)
+    f = c.files.create(file=("rows.jsonl", rows), purpose="fine-tune")
+    check(f.filename == "rows.jsonl" and f.status == "processed" and f.bytes == len(rows), "%s", f)
+    check(c.files.wait_for_processing(f.id).id == f.id and c.files.retrieve(f.id) == f, "the same")
+    check(c.files.content(f.id).read() == rows, "its content")
+    more = [c.files.create(file=("x", b"x"), purpose="user_data").id for _ in range(3)]
+    check([x.id for x in c.files.list(limit=2, order="asc")][-4:] == [f.id] + more, "every page, by itself")
+    for i in [f.id] + more:
+        check(c.files.delete(i).deleted, "deleted")
+    try:
+        c.files.retrieve(f.id)
+        check(False, "a file that is gone")
+    except openai.NotFoundError as e:
+        check(e.code == "file_not_found", "%s", e)
+
+
+def test_a_job_that_can_never_fit_is_refused():
+    if not SOAK:
+        raise Skip("a long row: GLIM_SOAK=1")
+    with open("/proc/meminfo") as f:
+        free = int(re.search(r"MemAvailable:\s+(\d+)", f.read()).group(1)) >> 20
+    if free > 30:
+        raise Skip("%d GiB are free here, four million tokens fit" % free)
+    s = shared()
+    row = send(s, json.dumps({"text": "q7" * 2050000}).encode() + b"\n").json["id"]
+    r = s.post(JOBS, {**SHORT, "training_file": row, "glim": {"max_tokens": 1 << 23}})
+    check(r.status == 400 and r.error["code"] == "not_enough_memory" and "MiB are free" in r.error["message"], "%d %s", r.status, r.text)
