@@ -1,6 +1,8 @@
 /* quant.c - a row, block by block: weights made ready, then the block's own quantizer. */
 #include "compress/quant.h"
 
+#include <math.h>
+
 #include "compress/quant_internal.h"
 
 bool glim_quant_can(glim_dtype t) {
@@ -39,7 +41,7 @@ static void weights_of(const float *x, const float *w, size_t n, float *out) {
     if (most == 0) most = 1;
     for (size_t i = 0; i < n; i++) sum += (x[i] / most) * (x[i] / most);
     sum /= (float)n;
-    for (size_t i = 0; i < n; i++) out[i] = sum + (x[i] / most) * (x[i] / most);
+    for (size_t i = 0; i < n; i++) out[i] = sqrtf(sum + (x[i] / most) * (x[i] / most));
 }
 
 void glim_quant_row(glim_dtype t, const float *x, const float *w, void *dst, size_t n) {

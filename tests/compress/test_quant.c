@@ -114,7 +114,7 @@ TEST(no_type_is_worse_than_the_absolute_maximum_by_its_own_measure) {
                     double sum = 0;
                     for (size_t i = b; i < b + block; i++) sum += (double)x[i] * (double)x[i];
                     for (size_t i = b; i < b + block; i++)
-                        w[i] = (float)(sum / (double)block + (double)x[i] * (double)x[i]);
+                        w[i] = (float)sqrt(sum / (double)block + (double)x[i] * (double)x[i]);
                 }
                 through(t, x, NULL, y, ROW);
                 plain(t, x, z, ROW);

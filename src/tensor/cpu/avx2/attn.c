@@ -1,21 +1,11 @@
-/* attn.c - attention of many queries over one KV chunk with AVX2; see cpu/avx512/attn.c, whose
- * shape this has: strips of 16 positions made f32 once for a block of 16 queries, scores in tiles
+/* attn.c - attention of many queries over one KV chunk with AVX2; bf16 rows of whole registers have a way of
+ * their own (attn_bf16.c). See cpu/avx512/attn.c, whose shape this has: strips of 16 positions made f32 once for a block of 16 queries, scores in tiles
  * of 2 queries x 4 positions, values in tiles of 2 queries x 32 dims. */
 #if defined __x86_64__
-#include <math.h>
+#include "tensor/cpu/avx2/attn.h"
 
-#include "tensor/cpu/avx2/vec.h"
-#include "tensor/kernels_internal.h"
-
-enum { QUERIES = 16, STRIP = 16, DIM_MAX = 256 };
-
-typedef struct scratch {
-    _Alignas(64) float q[QUERIES][DIM_MAX];
-    float kv[STRIP][DIM_MAX];
-    float sum[QUERIES][DIM_MAX];        /* of this chunk's e * v */
-    float s[QUERIES][GLIM_KV_CHUNK];    /* scores, then exponentials */
-    float max[QUERIES], total[QUERIES]; /* of this chunk */
-} scratch;
+enum { QUERIES = GLIM_ATTN_QUERIES, STRIP = GLIM_ATTN_STRIP, DIM_MAX = GLIM_ATTN_DIM_MAX };
+typedef glim_attn_scratch256 scratch;
 
 /* n values of one K or V row as f32. */
 static void load_row(float *out, const void *data, size_t at, float scale, glim_dtype type, size_t n) {
@@ -71,22 +61,6 @@ static void score_tile(scratch *z, size_t dim, size_t i0, size_t r0, size_t p) {
     }
 }
 
-/* Scores of query i become exponentials; n >= 1. */
-static void softmax_row(scratch *z, size_t i, size_t n) {
-    float *s = z->s[i], max = s[0];
-    for (size_t p = 1; p < n; p++) max = s[p] > max ? s[p] : max;
-    __m256 total = _mm256_setzero_ps();
-    for (size_t p = 0; p < n; p += 8) {
-        const __m256 v = _mm256_sub_ps(load_n(s + p, n - p), _mm256_set1_ps(max));
-        const __m256 near = _mm256_cmp_ps(v, _mm256_set1_ps(-GLIM_ATTN_FAR), _CMP_NLT_UQ);
-        const __m256 e = _mm256_and_ps(_mm256_and_ps(exp_ps(v), near), _mm256_castsi256_ps(first_lanes(n - p)));
-        _mm256_storeu_ps(s + p, e);
-        total = _mm256_add_ps(total, e);
-    }
-    z->max[i] = max;
-    z->total[i] = sum_lanes(total);
-}
-
 /* sum[i][d ..] += e[i][p0 + r] * kv[r][d ..] for Q queries and V registers of dims, r in order. */
 INLINE void value_tile(scratch *z, const int Q, const int V, size_t i0, size_t d, size_t p0, size_t n) {
     __m256 a[2][4];
@@ -121,10 +95,6 @@ static void values_1(scratch *z, size_t dim, size_t i, size_t p0, size_t n) {
 
 INLINE size_t in_strip(size_t n, size_t p0) { return n <= p0 ? 0 : n - p0 < STRIP ? n - p0 : STRIP; }
 
-INLINE __m256 weight(float below) {
-    return below < -GLIM_ATTN_FAR ? _mm256_setzero_ps() : exp_ps(_mm256_set1_ps(below));
-}
-
 /* Up to 16 queries. */
 static void attend_block(scratch *z, float *acc, float *m, float *l, const float *q,
                          size_t q_stride, size_t n_q, const size_t *n_pos, const glim_kv_chunk *c,
@@ -150,7 +120,7 @@ static void attend_block(scratch *z, float *acc, float *m, float *l, const float
             for (size_t i0 = 0; i0 < n_q; i0 += 2) score_tile(z, dim, i0, r0, p0 + r0);
     }
     for (size_t i = 0; i < n_q; i++)
-        if (n[i]) softmax_row(z, i, n[i]);
+        if (n[i]) glim_attn_softmax_row(z, i, n[i]);
 
     for (size_t p0 = 0; p0 < most; p0 += STRIP) {
         load_strip(z, c->v, c->v_scale, kv_type, head_dim, dim, p0, in_strip(most, p0));
@@ -165,18 +135,8 @@ static void attend_block(scratch *z, float *acc, float *m, float *l, const float
         }
     }
 
-    /* Merge: both sides are brought to the larger maximum. The first chunk finds m = -inf. */
-    for (size_t i = 0; i < n_q; i++, acc += head_dim) {
-        if (n[i] == 0) continue;
-        const float top = m[i] > z->max[i] ? m[i] : z->max[i];
-        const __m256 old = weight(m[i] - top), new = weight(z->max[i] - top);
-        for (size_t d = 0; d < head_dim; d += 8) {
-            const __m256 v = _mm256_mul_ps(_mm256_load_ps(&z->sum[i][d]), new);
-            store_n(acc + d, head_dim - d, _mm256_fmadd_ps(load_n(acc + d, head_dim - d), old, v));
-        }
-        l[i] = l[i] * _mm256_cvtss_f32(old) + z->total[i] * _mm256_cvtss_f32(new);
-        m[i] = top;
-    }
+    for (size_t i = 0; i < n_q; i++)
+        if (n[i]) glim_attn_merge(z, i, acc + i * head_dim, m + i, l + i, head_dim);
 }
 
 void glim_avx2_attn_chunk(float *acc, float *m, float *l, const float *q, size_t q_stride,
@@ -186,9 +146,15 @@ void glim_avx2_attn_chunk(float *acc, float *m, float *l, const float *q, size_t
         glim_ref_attn_chunk(acc, m, l, q, q_stride, n_q, n_pos, c, kv_type, head_dim);
         return;
     }
-    scratch z; /* 64 KB */
-    for (size_t i = 0; i < n_q; i += QUERIES)
-        attend_block(&z, acc + i * head_dim, m + i, l + i, q + i * q_stride, q_stride,
-                     n_q - i < QUERIES ? n_q - i : QUERIES, n_pos + i, c, kv_type, head_dim);
+    scratch z;
+    for (size_t i = 0; i < n_q; i += QUERIES) {
+        const size_t n = n_q - i < QUERIES ? n_q - i : QUERIES;
+        if (kv_type == GLIM_BF16 && head_dim % 16 == 0)
+            glim_avx2_attn_bf16(&z, acc + i * head_dim, m + i, l + i, q + i * q_stride, q_stride, n, n_pos + i, c,
+                                head_dim);
+        else
+            attend_block(&z, acc + i * head_dim, m + i, l + i, q + i * q_stride, q_stride, n, n_pos + i, c, kv_type,
+                         head_dim);
+    }
 }
 #endif
