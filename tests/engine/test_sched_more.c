@@ -384,7 +384,7 @@ static void long_prompt(size_t n, size_t slice_rows) {
     int32_t *ids = calloc(n, sizeof *ids);
     fill(ids, n, 6);
     answer writer, reader, brief;
-    size_t n_writer = n < 400 ? n : 400, most = slice_rows ? slice_rows : 512;
+    size_t n_writer = slice_rows ? n / slice_rows + 50 : 400 /* it writes longer than the other reads */, most = slice_rows ? slice_rows : 512;
     rig_submit(&r, &writer, (glim_request){.prompt = ids, .n_prompt = 10, .max_tokens = n_writer, .ignore_stop_ids = true});
     for (int i = 0; i < 3; i++) glim_sched_step(r.d), rig_read(&r);
     rig_submit(&r, &reader, (glim_request){.prompt = ids, .n_prompt = n, .max_tokens = 2, .ignore_stop_ids = true});
