@@ -286,6 +286,7 @@ bool glim_ask_completion(glim_ask *a, json_t *body, const glim_ask_facts *f, gli
 
 void glim_ask_free(glim_ask *a) {
     json_decref(a->messages);
+    json_decref(a->allowed);
     json_decref(a->body);
     free(a->bias);
     free(a->prompts);

@@ -41,6 +41,8 @@ typedef struct glim_ask {
     json_t *messages;            /* owned: roles and parts as glim_chat_render wants them */
     const json_t *tools;         /* NULL: none, or tool_choice is "none" */
     const json_t *tool_choice;   /* NULL: auto */
+    const json_t *callable;      /* those of the tools that may be called: all of them, or the allowed ones */
+    json_t *allowed;             /* owned: callable, where it is not tools */
     bool single_call;
     int thinking;                /* as in glim_chat_options */
     const json_t *schema;        /* response_format json_schema */

@@ -206,8 +206,14 @@ static bool check_choice(glim_ask *a, const json_t *c, glim_api_error *e) {
     const json_t *allowed = json_object_get(c, "allowed_tools"), *list = json_object_get(allowed ? allowed : c, "tools");
     if (!json_is_array(list) || json_array_size(list) == 0)
         return glim_api_fail(e, 400, "invalid_value", "tool_choice.allowed_tools", "\"tool_choice.allowed_tools.tools\": want an array of tools");
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (!check_named(a->tools, json_array_get(list, i), "tool_choice.allowed_tools", e)) return false;
+    a->allowed = json_array();
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *one = json_array_get(list, i);
+        if (!check_named(a->tools, one, "tool_choice.allowed_tools", e)) return false;
+        const char *name = glim_field_word(json_object_get(json_object_get(one, "function"), "name"));
+        for (size_t k = 0; k < json_array_size(a->tools); k++)
+            if (strcmp(tool_name(json_array_get(a->tools, k)), name) == 0) json_array_append(a->allowed, json_array_get(a->tools, k));
+    }
     return true;
 }
 
@@ -225,5 +231,7 @@ bool glim_ask_tools(glim_ask *a, glim_api_error *e) {
     }
     if (n == 0) a->tools = NULL;
     const json_t *c = glim_field(a->body, "tool_choice");
-    return !c || check_choice(a, c, e);
+    if (c && !check_choice(a, c, e)) return false;
+    a->callable = a->allowed ? a->allowed : a->tools;
+    return true;
 }

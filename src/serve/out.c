@@ -21,7 +21,12 @@ glim_status glim_out_init(glim_out *o, const glim_ask *ask, const glim_engine *e
     if (rc != GLIM_OK) return rc;
     o->choices = mem;
     o->n_choices = n;
-    for (size_t i = 0; i < n && ask->chat; i++) glim_reply_init(&o->choices[i].reply, e->chat, ask->tools, in_reasoning, ask->thinking >= 0);
+    for (size_t i = 0; i < n && ask->chat; i++) {
+        glim_reply *r = &o->choices[i].reply;
+        glim_reply_init(r, e->chat, ask->callable, in_reasoning, ask->thinking >= 0);
+        r->declared_only = true; /* nothing forces names where tools are not strict and the choice is "auto" */
+        r->max_calls = ask->single_call ? 1 : 0;
+    }
     return GLIM_OK;
 }
 

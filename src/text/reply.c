@@ -91,6 +91,25 @@ size_t glim_reply_trim(glim_reply *r, size_t to, bool open_end) {
 
 glim_reply_call *glim_reply_last_call(glim_reply *r) { return &r->calls[r->n_calls - 1]; }
 
+bool glim_reply_may_call(const glim_reply *r, glim_chat_str name) {
+    for (size_t i = 0; r->declared_only && i < json_array_size(r->tools); i++) {
+        glim_chat_str have = glim_chat_json_str(glim_chat_tool_function(json_array_get(r->tools, i)), "name");
+        if (have.n == name.n && memcmp(have.s, name.s, name.n) == 0) return true;
+    }
+    return !r->declared_only;
+}
+
+bool glim_reply_no_call(glim_reply *r, size_t next) {
+    if (r->any_closed) return glim_reply_go(r, ST_AFTER, next); /* between calls only another call counts */
+    glim_reply_go(r, ST_CONTENT, r->resume);
+    r->scan = next;
+    return true;
+}
+
+bool glim_reply_called(glim_reply *r, int state, size_t next) {
+    return glim_reply_go(r, r->max_calls && r->n_calls >= r->max_calls ? ST_DONE : state, next);
+}
+
 bool glim_reply_open_call(glim_reply *r, glim_chat_str name) {
     if (r->n_calls == r->cap_calls) {
         size_t cap = r->cap_calls ? r->cap_calls * 2 : 4;
@@ -186,6 +205,26 @@ static size_t before_newlines(glim_reply *r, size_t end) {
     return r->pos;
 }
 
+/* The reply ended in its reasoning. Whole calls that stand there were meant. */
+static void reread(glim_reply *r) {
+    const char *from = r->declared_only && (glim_reply_is_xml(r) || glim_reply_is_json(r)) ? strstr(glim_buf_cstr(&r->raw), "<tool_call>") : NULL;
+    glim_reply in;
+    if (!from) return;
+    glim_reply_init(&in, r->kind, r->tools, false, false);
+    in.declared_only = true;
+    in.max_calls = r->max_calls;
+    glim_status rc = glim_reply_put(&in, from, r->raw.len - (size_t)(from - r->raw.s), NULL);
+    if (rc == GLIM_OK) rc = glim_reply_end(&in, NULL);
+    if (rc != GLIM_OK) r->content.failed = true;
+    for (size_t i = 0; i < in.n_calls && rc == GLIM_OK; i++) {
+        if (!in.calls[i].closed || !glim_reply_open_call(r, (glim_chat_str){in.calls[i].name, strlen(in.calls[i].name)})) continue;
+        glim_reply_call *call = glim_reply_last_call(r);
+        glim_buf_append(&call->args, glim_buf_cstr(&in.calls[i].args), in.calls[i].args.len);
+        call->closed = r->any_closed = true;
+    }
+    glim_reply_free(&in);
+}
+
 static bool step_reason(glim_reply *r) {
     static const char *const tags[] = {"</think>", NULL};
     int which;
@@ -196,6 +235,7 @@ static bool step_reason(glim_reply *r) {
     }
     size_t scan = r->scan;
     put(r, &r->reasoning, before_newlines(r, r->ended ? last_end(r) : scan));
+    if (r->ended) reread(r);
     return r->ended ? glim_reply_go(r, ST_DONE, r->raw.len) : false;
 }
 

@@ -40,6 +40,10 @@ typedef struct glim_reply {
     const json_t *tools;  /* NULL or empty: tag text is plain content. Borrowed */
     bool in_reasoning;    /* the prompt opened <think> */
     bool thinking;        /* thinking was on. The text itself says enough, so nothing depends on it yet */
+    /* Set after glim_reply_init by who hands calls on to programs. The reference parsers know neither. */
+    bool declared_only;   /* a call to a tool that is not among tools is text; and whole calls to declared ones count also where the
+                           * text ended inside its reasoning (the model forgot </think>) */
+    size_t max_calls;     /* the reply is over after as many; 0: any number */
     /* result so far; grows only at its ends while text is fed */
     glim_buf raw, reasoning, content;
     glim_reply_call *calls;

@@ -136,7 +136,7 @@ static bool end_call(glim_reply *r, size_t next) {
     }
     r->in_call = false;
     r->any_closed = true;
-    return glim_reply_go(r, ST_AFTER, next);
+    return glim_reply_called(r, ST_AFTER, next);
 }
 
 /* The text ended inside a call. Without any whole one, all of it is content. */
@@ -158,6 +158,7 @@ static bool step_name(glim_reply *r) {
     r->scan = at;
     if (at == r->raw.len) return r->ended ? cut(r) : false;
     glim_chat_str name = glim_py_strip((glim_chat_str){r->raw.s + r->pos, at - r->pos});
+    if (!glim_reply_may_call(r, name)) return glim_reply_no_call(r, at);
     r->in_call = name.n > 0;
     glim_buf_clear(&r->seen);
     if (r->in_call && !glim_reply_open_call(r, name)) return false;

@@ -56,6 +56,12 @@ size_t glim_reply_trim(glim_reply *r, size_t to, bool open_end);
 /* Whether raw at `at` begins with tag: 1 yes, 0 no, -1 more text decides. */
 int glim_reply_at(const glim_reply *r, size_t at, const char *tag);
 
+/* Whether name is a tool's, or nobody asked. */
+bool glim_reply_may_call(const glim_reply *r, glim_chat_str name);
+/* What looked like a call is none: it is content, and reading goes on at `next`. */
+bool glim_reply_no_call(glim_reply *r, size_t next);
+/* Where reading goes on after a call. */
+bool glim_reply_called(glim_reply *r, int state, size_t next);
 /* Starts a call; false when memory is refused (reported through content.failed). */
 bool glim_reply_open_call(glim_reply *r, glim_chat_str name);
 glim_reply_call *glim_reply_last_call(glim_reply *r);

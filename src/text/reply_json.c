@@ -67,7 +67,7 @@ static bool step_glm4_call(glim_reply *r) {
     int which;
     size_t at = glim_reply_seek(r, turn, NULL, &which);
     if (at != NOWHERE) {
-        if (take_glm4(r, at, false)) return glim_reply_go(r, ST_GLM4_HEAD, at + strlen(turn[0]));
+        if (take_glm4(r, at, false)) return glim_reply_called(r, ST_GLM4_HEAD, at + strlen(turn[0]));
         r->scan = at + 1; /* perhaps inside a string: try the next */
         return !r->content.failed;
     }
@@ -84,16 +84,19 @@ static bool step_next(glim_reply *r) {
 
 /* ---- ChatML ---- */
 
-/* raw[pos, to) as {"name": ..., "arguments": {...}}. */
-static bool take_json_call(glim_reply *r, size_t to) {
+/* raw[pos, to) as {"name": ..., "arguments": {...}}. *other: it is one, but of a tool that is not offered. */
+static bool take_json_call(glim_reply *r, size_t to, bool *other) {
     glim_chat_str text = glim_py_strip(between(r, r->pos, to));
+    *other = false;
     if (text.n == 0 || text.s[0] != '{' || text.s[text.n - 1] != '}') return false;
     json_t *call = glim_reply_json(r, text), *args = json_object_get(call, "arguments"), *parsed = NULL;
     glim_chat_str name = glim_chat_json_str(call, "name");
     if (json_is_string(args))
         args = parsed = glim_reply_json(r, (glim_chat_str){json_string_value(args), json_string_length(args)});
     else if (!args || json_is_null(args)) args = parsed = json_object();
-    bool ok = name.n && json_is_object(args) && glim_reply_add_call(r, name, args);
+    bool ok = name.n && json_is_object(args);
+    *other = ok && !glim_reply_may_call(r, name);
+    ok = ok && !*other && glim_reply_add_call(r, name, args);
     json_decref(parsed);
     json_decref(call);
     return ok;
@@ -102,15 +105,17 @@ static bool take_json_call(glim_reply *r, size_t to) {
 static bool step_json_call(glim_reply *r) {
     static const char *const close[] = {"</tool_call>", NULL};
     int which;
+    bool other;
     size_t at = glim_reply_seek(r, close, NULL, &which);
     if (at != NOWHERE) {
-        if (take_json_call(r, at)) return glim_reply_go(r, ST_AFTER, at + strlen(close[0]));
+        if (take_json_call(r, at, &other)) return glim_reply_called(r, ST_AFTER, at + strlen(close[0]));
+        if (other) return glim_reply_no_call(r, at + strlen(close[0]));
         r->scan = at + 1;
         return !r->content.failed;
     }
     if (!r->ended) return false;
     /* Small models often leave the closing tag out; what is whole without it counts. */
-    if (!take_json_call(r, r->raw.len) && !r->any_closed && !r->content.failed)
+    if (!take_json_call(r, r->raw.len, &other) && !r->any_closed && !r->content.failed)
         glim_buf_append(&r->content, r->raw.s + r->resume, r->raw.len - r->resume);
     return glim_reply_go(r, ST_DONE, r->raw.len);
 }

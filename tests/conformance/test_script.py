@@ -44,6 +44,8 @@ SCRIPTS = {
 }
 LOOSE = {"unknown tool": ["<tool_call>bogus\n" + arg("x", "1"), "</tool_call>x"], "unfinished call": ["x" + "<tool_call>weather\n<arg_key>city</arg_key>\n<arg_value>Os"],
          "thought, call, no end": ["<think>", "I call <tool_call>now\n</tool_call>"], "stray tags": ["</arg_value>", "</tool_call>", "stray"],
+         "other, then ours": ["<tool_call>bogus\n</tool_call>\n", "<tool_call>now\n</tool_call> "], "ours, then other": ["<tool_call>now\n</tool_call>\n", "<tool_call>bogus\n</tool_call> "],
+         "thought, call of another, no end": ["<think>", "I call <tool_call>bogus\n</tool_call>"], "thought, half a call, no end": ["<think>", "I call <tool_call>now\n"],
          "two thoughts": ["<think>", "one", "</think>", "two<think>three</think>four"]}
 LOOP = ["tick", " tack", " tock", ...]
 BEHIND = ["<answer>", "Fine.", "</answer>", "nobody", " asked", ...]  # the second tag ends a reply of GLM-4.1V
@@ -97,8 +99,7 @@ def test_odd_replies_are_the_same_streamed_and_whole():
     m, s = serve()
     for name in LOOSE:
         for tools in (TOOLS, None):
-            # a tool that nobody offered is shown as the model wrote it: the client decides
-            whole = ask.compare(s, CHAT, body_of(m, name, tools=tools), name, any_tool=name == "unknown tool" and tools is not None)
+            whole = ask.compare(s, CHAT, body_of(m, name, tools=tools), name)
             for c in whole["choices"] if whole else []:
                 content = c["message"]["content"] or ""
                 check("<think>" not in content.split("</think>")[0] or name == "two thoughts", "%s: a think tag in the content: %r", name, content)
@@ -106,11 +107,37 @@ def test_odd_replies_are_the_same_streamed_and_whole():
     check(whole and whole["choices"][0]["finish_reason"] == "stop", "a call without an end is none to be made: %s", whole)
 
 
+def said(whole):
+    c = whole["choices"][0]
+    return c["message"]["content"], [(t["function"]["name"], schema.loads(t["function"]["arguments"])) for t in c["message"].get("tool_calls") or []], c["finish_reason"]
+
+
+def test_only_tools_that_were_offered_are_called():
+    """Under "auto" nothing forces a name. A call to another tool is what the model wrote: text."""
+    m, s = serve()
+    bogus = "".join(LOOSE["unknown tool"])
+    only = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "now"}}]}}
+    for name, more, want in (("unknown tool", {}, (bogus, [], "stop")), ("other, then ours", {}, ("<tool_call>bogus\n</tool_call>", [("now", {})], "tool_calls")),
+                             ("ours, then other", {}, (None, [("now", {})], "tool_calls")), ("no arguments", {"tools": TOOLS[:1]}, ("<tool_call>now\n</tool_call>", [], "stop")),
+                             ("no arguments", {"tool_choice": only}, (None, [("now", {})], "tool_calls")), ("two calls", {"tool_choice": only}, (WEATHER, [("now", {})], "tool_calls")), ("call", {"tool_choice": only}, ("".join(x if isinstance(x, str) else bytes([x]).decode() for x in SCRIPTS["call"][0]), [], "stop")),
+                             ("two calls", {"parallel_tool_calls": False}, (None, [("weather", {"city": "Oslo"})], "tool_calls")),
+                             ("no arguments", {"tool_choice": "none"}, ("<tool_call>now\n</tool_call>", [], "stop"))):
+        whole = ask.compare(s, CHAT, body_of(m, name, **{"tools": TOOLS, **more}), "%s, %s" % (name, more))
+        check(whole and said(whole) == want, "%s, %s: %s, want %s", name, more, whole and said(whole), want)
+
+
+def test_a_whole_call_counts_where_the_reasoning_never_ends():
+    m, s = serve()
+    for name, calls in (("thought, call, no end", [("now", {})]), ("thought, call of another, no end", []), ("thought, half a call, no end", []), ("call in thought", [])):
+        whole = ask.compare(s, CHAT, body_of(m, name, tools=TOOLS), name)
+        check(whole and said(whole)[1] == calls and said(whole)[2] == ("tool_calls" if calls else "stop"), "%s: %s", name, whole and said(whole))
+
+
 def test_every_length_of_every_script():
     m, s = serve()
     for name in [*SCRIPTS, *LOOSE]:
         for n in range(1, len(m.paths[name]) + 1, 3 if harness.SANITIZED else 1):
-            whole = ask.compare(s, CHAT, body_of(m, name, tools=TOOLS, max_tokens=n), "%s, %d tokens" % (name, n), any_tool=name == "unknown tool")
+            whole = ask.compare(s, CHAT, body_of(m, name, tools=TOOLS, max_tokens=n), "%s, %d tokens" % (name, n))
             if whole and n < len(m.paths[name]):
                 check(whole["choices"][0]["finish_reason"] == "length" and whole["usage"]["completion_tokens"] == n, "%s cut at %d: %s", name, n, whole["choices"][0])
 

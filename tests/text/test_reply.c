@@ -31,6 +31,8 @@ typedef struct reply_case {
     bool in_reasoning, thinking;
     const char *text;
     size_t n;
+    bool declared_only;
+    size_t max_calls;
 } reply_case;
 
 static void feed(glim_reply *r, const reply_case *c, size_t from, size_t to) {
@@ -43,6 +45,8 @@ static void parse(glim_buf *out, const reply_case *c, size_t cut) {
     glim_reply r;
     glim_err err = {0};
     glim_reply_init(&r, c->kind, c->tools, c->in_reasoning, c->thinking);
+    r.declared_only = c->declared_only;
+    r.max_calls = c->max_calls;
     if (cut <= c->n) {
         feed(&r, c, 0, cut);
         feed(&r, c, cut, c->n);
@@ -217,6 +221,53 @@ TEST(every_split_of_our_cases_gives_the_same_reply) {
                         .in_reasoning = cases[i].in_reasoning, .thinking = true, .text = cases[i].text,
                         .n = strlen(cases[i].text)};
         check_every_split(&c, cases[i].want);
+    }
+    json_decref(tools);
+}
+
+#define OTHER "<tool_call>g\n" ARG("s", "x") TAIL
+#define JSON_CALL(name) "<tool_call>{\"name\": \"" name "\", \"arguments\": {\"n\": 1}}</tool_call>"
+
+/* What goes to programs: calls to declared tools only, and no more than are wanted. */
+static const struct {
+    glim_chat_kind kind;
+    bool in_reasoning;
+    size_t max_calls;
+    const char *text, *want;
+} handed_on[] = {
+    {GLIM_CHAT_GLM45, 0, 0, OTHER, "R:|C:" OTHER},
+    {GLIM_CHAT_GLM45, 0, 0, "A\n" OTHER "B\n", "R:|C:A\n" OTHER "B\n"},
+    {GLIM_CHAT_GLM45, 0, 0, "A\n" OTHER "\n" HEAD ARG("n", "1") TAIL, "R:|C:A\n" OTHER "|f {\"n\": 1}"},
+    {GLIM_CHAT_GLM45, 0, 0, HEAD ARG("n", "1") TAIL "\n" OTHER "\n" HEAD TAIL, "R:|C:|f {\"n\": 1}|f {}"},
+    {GLIM_CHAT_GLM45, 0, 0, "<tool_call>ff\n" TAIL, "R:|C:<tool_call>ff\n" TAIL},
+    {GLIM_CHAT_GLM45, 0, 0, "<tool_call>g", "R:|C:<tool_call>g"},
+    {GLIM_CHAT_GLM47, 0, 0, "<tool_call>g<arg_key>s</arg_key><arg_value>x</arg_value></tool_call><tool_call>f</tool_call>",
+     "R:|C:<tool_call>g<arg_key>s</arg_key><arg_value>x</arg_value></tool_call>|f {}"},
+    {GLIM_CHAT_GLM45, 0, 1, HEAD TAIL HEAD ARG("n", "1") TAIL, "R:|C:|f {}"},
+    {GLIM_CHAT_GLM45, 0, 2, HEAD TAIL HEAD ARG("n", "1") TAIL HEAD TAIL, "R:|C:|f {}|f {\"n\": 1}"},
+    /* a reply that ends in its reasoning */
+    {GLIM_CHAT_GLM45, 1, 0, "Hm.\n" HEAD ARG("n", "1") TAIL, "R:Hm.\n" HEAD ARG("n", "1") TAIL "|C:|f {\"n\": 1}"},
+    {GLIM_CHAT_GLM45, 1, 0, "Hm " OTHER HEAD TAIL "<|observation|>", "R:Hm " OTHER HEAD TAIL "|C:|f {}"},
+    {GLIM_CHAT_GLM45, 1, 0, "Hm " HEAD "<arg_key>n", "R:Hm " HEAD "<arg_key>n|C:"},
+    {GLIM_CHAT_GLM45, 1, 0, "Hm " OTHER, "R:Hm " OTHER "|C:"},
+    {GLIM_CHAT_GLM45, 1, 0, "Hm " HEAD TAIL "</think>\nNo.", "R:Hm " HEAD TAIL "|C:No."},
+    {GLIM_CHAT_GLM45, 1, 1, HEAD TAIL HEAD TAIL, "R:" HEAD TAIL HEAD TAIL "|C:|f {}"},
+    {GLIM_CHAT_GLM4_0414, 0, 1, "f\n{\"n\": 1}<|assistant|>bare\n{}", "R:|C:|f {\"n\": 1}"},
+    {GLIM_CHAT_GLM4_0414, 0, 0, "g\n{\"n\": 1}", "R:|C:g\n{\"n\": 1}"},
+    {GLIM_CHAT_CHATML, 0, 0, JSON_CALL("g") "B", "R:|C:" JSON_CALL("g") "B"},
+    {GLIM_CHAT_CHATML, 0, 0, JSON_CALL("g") "\n" JSON_CALL("f"), "R:|C:" JSON_CALL("g") "|f {\"n\": 1}"},
+    {GLIM_CHAT_CHATML, 0, 0, JSON_CALL("f") JSON_CALL("g") JSON_CALL("bare"), "R:|C:|f {\"n\": 1}|bare {\"n\": 1}"},
+    {GLIM_CHAT_CHATML, 0, 1, JSON_CALL("f") JSON_CALL("f"), "R:|C:|f {\"n\": 1}"},
+};
+
+TEST(calls_that_are_handed_on_are_to_declared_tools) {
+    json_t *tools;
+    glim_err err = {0};
+    CHECK_OK(glim_json_parse(&tools, tools_text, strlen(tools_text), 0, &err), err);
+    for (size_t i = 0; i < GLIM_COUNT(handed_on); i++) {
+        reply_case c = {.kind = handed_on[i].kind, .tools = tools, .in_reasoning = handed_on[i].in_reasoning, .thinking = true, .text = handed_on[i].text,
+                        .n = strlen(handed_on[i].text), .declared_only = true, .max_calls = handed_on[i].max_calls};
+        check_every_split(&c, handed_on[i].want);
     }
     json_decref(tools);
 }
