@@ -1,12 +1,14 @@
 /* api_error.c - see api_error.h. */
 #include "serve/api_error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "base/json.h"
+#include "base/log.h"
 
 bool glim_api_fail(glim_api_error *e, int status, const char *code, const char *param, const char *fmt, ...) {
     va_list ap;
@@ -16,6 +18,15 @@ bool glim_api_fail(glim_api_error *e, int status, const char *code, const char *
     vsnprintf(e->message, sizeof e->message, fmt, ap);
     va_end(ap);
     return false;
+}
+
+/* The lower layers say it in words only, ours (store/db.c) or the system's. */
+static bool is_disk_full(const char *msg) {
+    static const int errors[] = {ENOSPC, EDQUOT};
+    char why[128];
+    for (size_t i = 0; i < GLIM_COUNT(errors); i++)
+        if (strstr(msg, strerror_r(errors[i], why, sizeof why))) return true;
+    return strstr(msg, "the disk is full") != NULL;
 }
 
 bool glim_api_from(glim_api_error *e, const glim_err *err, const char *param) {
@@ -32,6 +43,12 @@ bool glim_api_from(glim_api_error *e, const glim_err *err, const char *param) {
     case GLIM_E_CANCELLED: status = 503, code = "shutting_down"; break;
     case GLIM_E_STATE: status = 429, code = "queue_full"; break;
     default: break;
+    }
+    if (err->code == GLIM_E_IO && is_disk_full(err->msg)) { /* the operator's to mend, and no matter of the request */
+        glim_log(GLIM_ERROR, "serve", "%s", err->msg);
+        glim_api_fail(e, 503, "disk_full", NULL, "nothing can be stored now: the server's disk is full");
+        e->retry_ms = 5000;
+        return false;
     }
     glim_api_fail(e, status, code, param, "%s%s%s", err->msg, err->hint[0] ? "; " : "", err->hint);
     if (status == 429 || status == 503) e->retry_ms = 1000;
