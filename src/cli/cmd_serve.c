@@ -18,7 +18,7 @@
 typedef struct serve_flags {
     glim_model_flags model;
     const char *host, *name, *snapshots, *data, *auth, *config, *path, *cert, *key;
-    int64_t port, parallel, queue, drain, patience, tune_nice, tune_threads;
+    int64_t port, parallel, queue, drain, patience, tune_nice, tune_threads, per_client;
     double kv_gib;
     bool any_model, mirror, no_prefix, no_guess, no_tune;
     glim_str_list adapters, origins;
@@ -211,6 +211,7 @@ int glim_cmd_serve(int argc, char **argv) {
         {"--kv-memory", NULL, GLIM_FLAG_REAL, &f.kv_gib, "GIB", "memory for keys and values (default: full contexts for --parallel, or what fits)", 0, 0},
         {"--queue", NULL, GLIM_FLAG_INT, &f.queue, "N", "requests that may wait; more are refused with 429 (default: 256)", 1, 1 << 20},
         {"--client-timeout", NULL, GLIM_FLAG_INT, &f.patience, "S", "seconds a client has to send a request, or to take 16 KiB of a reply (default: 60)", 1, 86400},
+        {"--max-connections-per-client", NULL, GLIM_FLAG_INT, &f.per_client, "N", "connections that one address may hold (default: an eighth of all, and any number from this machine)", 1, 1 << 20},
         {"--drain", NULL, GLIM_FLAG_INT, &f.drain, "S", "seconds that running requests get after SIGTERM (default: 30)", 1, 86400},
         {"--no-tune", NULL, GLIM_FLAG_BOOL, &f.no_tune, NULL, "take fine-tuning jobs, but run none", 0, 0},
         {"--tune-threads", NULL, GLIM_FLAG_INT, &f.tune_threads, "N", "threads of a fine-tuning job (default: as many as answers have)", 1, 1024},
@@ -241,7 +242,7 @@ int glim_cmd_serve(int argc, char **argv) {
     glim_server_params p = {.model = name, .any_model = f.any_model, .mirror_reasoning = f.mirror, .origins = f.origins.v,
                             .n_origins = f.origins.n, .adapters = adapters, .n_adapters = f.adapters.n, .max_running = (size_t)f.parallel,
                             .max_waiting = (size_t)f.queue, .no_prefix = f.no_prefix, .snapshot_dir = f.snapshots, .no_guess = f.no_guess,
-                            .drain_s = (double)f.drain, .request_s = (double)f.patience, .stop = stop, .stop_ctx = &from, .reload = reload, .open_model = open_again, .cert_file = f.cert, .key_file = f.key};
+                            .drain_s = (double)f.drain, .request_s = (double)f.patience, .max_per_client = (size_t)f.per_client, .stop = stop, .stop_ctx = &from, .reload = reload, .open_model = open_again, .cert_file = f.cert, .key_file = f.key};
     if (!getenv("GLIM_LOG")) glim_log_set_level(GLIM_INFO);
     glim_cli_catch_interrupt();
     sigaction(SIGHUP, &(struct sigaction){.sa_handler = on_hangup, .sa_flags = SA_RESTART}, NULL);

@@ -16,6 +16,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "serve/server_internal.h"
+#include "serve/shelf.h"
 
 static void ring(void *ctx) {
     uint64_t one = 1;
@@ -60,6 +61,60 @@ void glim_backend_close(glim_backend *b) {
     free(b);
 }
 
+/* ---- adapters ---- */
+
+static glim_status add_adapters(glim_backend *b, const glim_server_params *p, glim_err *err) {
+    glim_status rc = GLIM_OK;
+    for (size_t i = 0; i < p->n_adapters && rc == GLIM_OK; i++) rc = glim_sched_add_adapter(b->d, p->adapters[i].name, p->adapters[i].folder, err);
+    return rc;
+}
+
+typedef struct carried {
+    char *name, *folder;
+    struct carried *next;
+} carried;
+
+static void note(void *ctx, const char *name, const char *folder, size_t bytes) {
+    carried **list = ctx, *c = glim_xcalloc(1, sizeof *c);
+    (void)bytes;
+    while (*list) list = &(*list)->next;
+    c->name = glim_xstrdup(name);
+    c->folder = glim_xstrdup(folder);
+    *list = c;
+}
+
+static carried *carried_next(carried *c) {
+    carried *next = c->next;
+    free(c->name);
+    free(c->folder);
+    free(c);
+    return next;
+}
+
+/* Whether the operator's settings want this one: then a model on which it does not fit is not taken. */
+static bool of_start(const glim_server_params *p, const carried *c) {
+    for (size_t i = 0; i < p->n_adapters; i++)
+        if (strcmp(p->adapters[i].name, c->name) == 0 && strcmp(p->adapters[i].folder, c->folder) == 0) return true;
+    return false;
+}
+
+/* A new model has the adapters that the old one has now: what was unloaded at run time stays away until a restart, and what came at
+ * run time goes along where it fits. */
+static glim_status carry_adapters(glim_backend *to, glim_backend *from, glim_err *err) {
+    carried *c = NULL;
+    glim_status rc = GLIM_OK;
+    glim_sched_adapters(from->d, note, &c);
+    for (; c; c = carried_next(c)) {
+        glim_err why = {0};
+        if (rc != GLIM_OK || glim_sched_add_adapter(to->d, c->name, c->folder, &why) == GLIM_OK) continue;
+        if (of_start(&to->s->p, c)) {
+            *err = why;
+            rc = why.code;
+        } else glim_log(GLIM_ERROR, "serve", "adapter \"%s\" is left out: %s", c->name, why.msg);
+    }
+    return rc;
+}
+
 glim_status glim_backend_open(glim_backend **out, glim_server *s, glim_engine *e, bool own, glim_err *err) {
     glim_backend *b = glim_xcalloc(1, sizeof *b);
     const glim_server_params *p = &s->p;
@@ -71,7 +126,7 @@ glim_status glim_backend_open(glim_backend **out, glim_server *s, glim_engine *e
     learn_facts(b);
     b->box = glim_outbox_new(ring, s);
     glim_status rc = glim_sched_open(&b->d, e, &sp, err);
-    for (size_t i = 0; i < p->n_adapters && rc == GLIM_OK; i++) rc = glim_sched_add_adapter(b->d, p->adapters[i].name, p->adapters[i].folder, err);
+    if (rc == GLIM_OK) rc = s->b ? carry_adapters(b, s->b, err) : add_adapters(b, p, err);
     if (rc == GLIM_OK) rc = glim_sched_start(b->d, err);
     if (rc != GLIM_OK) {
         glim_backend_close(b);
@@ -96,8 +151,11 @@ void glim_backend_turn(glim_server *s) {
     glim_backend *b = s->old ? NULL : atomic_exchange(&s->incoming, NULL);
     if (s->reload_again && atomic_load(&s->reloaded)) glim_reload_begin(s);
     if (b) {
+        pthread_mutex_lock(&s->adapters_mu);
         s->old = s->b;
         s->b = b;
+        s->adapters_barred = false;
+        pthread_mutex_unlock(&s->adapters_mu);
         glim_log(GLIM_INFO, "serve", "the model was replaced, requests on the old one=%zu", s->old->refs);
     }
     if (!s->old || s->old->refs > 0) return;
@@ -108,40 +166,24 @@ void glim_backend_turn(glim_server *s) {
 
 /* ---- the reloader ---- */
 
-static bool of_start(const glim_server_params *p, const char *name) {
-    for (size_t i = 0; i < p->n_adapters; i++)
-        if (strcmp(p->adapters[i].name, name) == 0) return true;
+/* No adapter comes or goes while the list of the old model is copied and until the new one has taken over: its change would be lost
+ * (glim_adapters_lock). */
+static void bar_adapters(glim_server *s, bool barred) {
+    pthread_mutex_lock(&s->adapters_mu);
+    s->adapters_barred = barred;
+    pthread_mutex_unlock(&s->adapters_mu);
+}
+
+bool glim_adapters_lock(glim_call *c) {
+    pthread_mutex_lock(&c->s->adapters_mu);
+    if (!c->s->adapters_barred && c->b == c->s->b) return true;
+    pthread_mutex_unlock(&c->s->adapters_mu);
+    glim_api_fail(&c->error, 409, "model_replaced", NULL, "the model is being replaced: adapters can be changed when that is done");
+    c->error.retry_ms = 1000;
     return false;
 }
 
-typedef struct carried {
-    char *name, *folder;
-    struct carried *next;
-} carried;
-
-static void note(void *ctx, const char *name, const char *folder, size_t bytes) {
-    carried **list = ctx, *c = glim_xcalloc(1, sizeof *c);
-    (void)bytes;
-    while (*list) list = &(*list)->next;
-    c->name = glim_xstrdup(name);
-    c->folder = glim_xstrdup(folder);
-    *list = c;
-}
-
-/* Adapters that came at run time go along, where they fit the new model. */
-static void carry_adapters(glim_server *s, glim_backend *from, glim_backend *to) {
-    carried *list = NULL;
-    glim_sched_adapters(from->d, note, &list);
-    for (carried *c = list, *next; c; c = next) {
-        glim_err err = {0};
-        next = c->next;
-        if (!of_start(&s->p, c->name) && glim_sched_add_adapter(to->d, c->name, c->folder, &err) != GLIM_OK)
-            glim_log(GLIM_ERROR, "serve", "adapter \"%s\" is left out: %s", c->name, err.msg);
-        free(c->name);
-        free(c->folder);
-        free(c);
-    }
-}
+void glim_adapters_unlock(glim_call *c) { pthread_mutex_unlock(&c->s->adapters_mu); }
 
 static void replace_model(glim_server *s) {
     glim_err err = {0};
@@ -149,13 +191,14 @@ static void replace_model(glim_server *s) {
     glim_backend *b = NULL, *old = s->b; /* nobody but us changes it */
     glim_status rc = s->p.open_model(s->p.stop_ctx, &e, &err);
     if (rc == GLIM_OK && !e) return; /* as it was */
+    bar_adapters(s, true);
     if (rc == GLIM_OK) rc = glim_backend_open(&b, s, e, true, &err);
     if (rc != GLIM_OK) {
+        bar_adapters(s, false);
         if (e) glim_engine_free(e);
         glim_log(GLIM_ERROR, "serve", "the model stays as it was: %s%s%s", err.msg, err.hint[0] ? "; " : "", err.hint);
         return;
     }
-    carry_adapters(s, old, b);
     atomic_store(&s->incoming, b);
     ring(s);
     while (!atomic_load(&old->unused) && !atomic_load(&s->closing)) usleep(20000);
@@ -164,12 +207,36 @@ static void replace_model(glim_server *s) {
     glim_log(GLIM_INFO, "serve", "the old model is closed");
 }
 
+typedef struct lookup {
+    const carried *c;
+    bool found;
+} lookup;
+
+static void look(void *ctx, const char *name, const char *folder, size_t bytes) {
+    lookup *l = ctx;
+    (void)bytes;
+    l->found = l->found || (strcmp(name, l->c->name) == 0 && strcmp(folder, l->c->folder) == 0);
+}
+
+static bool still_there(glim_sched *d, const carried *c) {
+    lookup l = {.c = c};
+    glim_sched_adapters(d, look, &l);
+    return l.found;
+}
+
+/* Those that are loaded, from the folders they came from. */
 static void reread_adapters(glim_server *s) {
-    for (size_t i = 0; i < s->p.n_adapters; i++) {
+    carried *c = NULL;
+    glim_sched_adapters(s->b->d, note, &c);
+    for (; c; c = carried_next(c)) {
         glim_err err = {0};
-        const glim_server_adapter *a = &s->p.adapters[i];
-        if (glim_sched_add_adapter(s->b->d, a->name, a->folder, &err) == GLIM_OK) glim_log(GLIM_INFO, "serve", "reloaded adapter=%s", a->name);
-        else glim_log(GLIM_ERROR, "serve", "adapter \"%s\" stays as it was: %s", a->name, err.msg);
+        if (glim_shelf_find(s, c->name, NULL)) continue; /* what jobs made never changes */
+        pthread_mutex_lock(&s->adapters_mu);
+        /* Unloaded meanwhile: so be it. */
+        glim_status rc = still_there(s->b->d, c) ? glim_sched_add_adapter(s->b->d, c->name, c->folder, &err) : GLIM_E_CANCELLED;
+        pthread_mutex_unlock(&s->adapters_mu);
+        if (rc == GLIM_OK) glim_log(GLIM_INFO, "serve", "reloaded adapter=%s", c->name);
+        else if (rc != GLIM_E_CANCELLED) glim_log(GLIM_ERROR, "serve", "adapter \"%s\" stays as it was: %s", c->name, err.msg);
     }
 }
 

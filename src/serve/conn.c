@@ -15,6 +15,33 @@
 #include "base/clock.h"
 #include "serve/server_internal.h"
 
+/* Beyond its share a client gets a few connections more, on which it is told so; the rest is closed unheard. */
+enum { TOLD = 16 };
+
+static bool is_counted(const glim_server *s, uint64_t client) { return s->clients && (client || s->p.max_per_client); }
+
+static size_t share(const glim_server *s) {
+    if (s->p.max_per_client) return s->p.max_per_client;
+    return s->p.max_connections / 8 > 16 ? s->p.max_connections / 8 : 16;
+}
+
+enum MHD_Result glim_conn_policy(void *ctx, const struct sockaddr *a, socklen_t n) {
+    glim_server *s = ctx;
+    (void)n;
+    uint64_t client = glim_client_key(a);
+    return !is_counted(s, client) || glim_clients_held(s->clients, client) < share(s) + TOLD ? MHD_YES : MHD_NO;
+}
+
+static void count_in(glim_conn *k, struct MHD_Connection *conn) {
+    const union MHD_ConnectionInfo *a = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    k->client = a && a->client_addr ? glim_client_key(a->client_addr) : 0;
+    k->counted = is_counted(k->s, k->client);
+    if (k->counted && glim_clients_add(k->s->clients, k->client) > share(k->s)) {
+        k->surplus = true;
+        k->deadline = glim_now_s() + (k->s->p.request_s < 5 ? k->s->p.request_s : 5);
+    }
+}
+
 void glim_conn_changed(void *ctx, struct MHD_Connection *conn, void **socket_ctx, enum MHD_ConnectionNotificationCode code) {
     glim_server *s = ctx;
     glim_conn *k = *socket_ctx;
@@ -27,6 +54,7 @@ void glim_conn_changed(void *ctx, struct MHD_Connection *conn, void **socket_ctx
         if (s->conns) s->conns->prev = k;
         s->conns = k;
         *socket_ctx = k;
+        count_in(k, conn);
         int on = 1;
         setsockopt(k->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         /* Edge-triggered: one event in the life of a connection. */
@@ -39,8 +67,18 @@ void glim_conn_changed(void *ctx, struct MHD_Connection *conn, void **socket_ctx
     if (k->prev) k->prev->next = k->next;
     else s->conns = k->next;
     if (k->next) k->next->prev = k->prev;
+    if (k->counted) glim_clients_remove(s->clients, k->client);
     free(k);
     *socket_ctx = NULL;
+}
+
+/* The library may not hear of an end that comes together with the last bytes, and would wait for more until the deadline:
+ * once it has read what there was, what lacks will never come. */
+void glim_conn_left(glim_conn *k) {
+    char c;
+    if (!k->hung || k->busy || (k->call && k->call->suspended)) return;
+    if (recv(k->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) > 0) return;
+    shutdown(k->fd, SHUT_RDWR); /* this it notices, and closes */
 }
 
 /* ---- calls ---- */
@@ -48,6 +86,7 @@ void glim_conn_changed(void *ctx, struct MHD_Connection *conn, void **socket_ctx
 void glim_call_suspend(glim_call *c) {
     MHD_suspend_connection(c->conn);
     c->suspended = true;
+    if (c->link->hung) c->gone = true; /* it left with its last byte: nobody waits for what begins now */
     c->link->deadline = 0;
 }
 
@@ -153,8 +192,14 @@ static enum MHD_Result first_look(glim_server *s, struct MHD_Connection *conn, c
     bool routed = choose_route(c, method, url);
     glim_api_error found = c->error;
     bool known_end;
-    if (!glim_strict_check(conn, url, version, max_body(c), &known_end, &c->error)) return glim_call_fail(c);
+    if (!glim_strict_check(conn, method, url, version, max_body(c), &known_end, &c->error)) return glim_call_fail(c);
     c->error = found;
+    if (c->link->surplus) {
+        glim_api_fail(&c->error, 429, "too_many_connections", NULL, "one client address may hold %zu connections here", share(s));
+        c->error.close = true;
+        c->error.retry_ms = 1000;
+        routed = false;
+    }
     /* Nothing after a request whose end is a guess; of GET, HEAD and DELETE nobody expects a body. */
     c->close_after = !known_end && strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0 && strcmp(method, "DELETE") != 0;
     /* A refused request's body is read all the same: answered before its end, many clients would never see the reply. */

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "serve/api_error.h"
+#include "serve/refuse.h"
 
 struct glim_listener {
     int fd, port;
@@ -47,7 +48,7 @@ static enum MHD_Result not_yet(void *ctx, struct MHD_Connection *conn, const cha
     MHD_add_response_header(r, "x-request-id", id);
     MHD_add_response_header(r, "Connection", "close"); /* the next request is the server's */
     if (!live) MHD_add_response_header(r, "retry-after", "2");
-    enum MHD_Result ok = MHD_queue_response(conn, live ? 200 : 503, r);
+    enum MHD_Result ok = glim_mhd_queue(conn, live ? 200 : 503, r);
     MHD_destroy_response(r);
     return ok;
 }

@@ -18,10 +18,20 @@ typedef struct glim_hist {
 } glim_hist;
 void glim_hist_add(glim_hist *h, double v);
 
+/* The words of the page, as the last scrape left them. */
+enum { GLIM_METRICS_WORDS = 320 };
+typedef struct glim_metrics_words {
+    glim_buf label, text;
+    size_t end[GLIM_METRICS_WORDS], n; /* where each piece ends in text */
+} glim_metrics_words;
+
 typedef struct glim_metrics {
     glim_hist ttft, gap, e2e, queue, prefill, decode, prompt, generated;
     uint64_t finished[3];      /* stop, length, abort */
     uint64_t responses[6];     /* by hundreds of the status */
+    glim_metrics_words words;
+    double resident;           /* bytes, as of the second resident_at */
+    int64_t resident_at;
 } glim_metrics;
 void glim_metrics_init(glim_metrics *m);
 
@@ -35,6 +45,7 @@ typedef struct glim_metrics_now {
     const char *running_adapters, *waiting_adapters; /* comma-separated */
     double started; /* seconds since 1970 */
 } glim_metrics_now;
-void glim_metrics_write(const glim_metrics *m, const glim_metrics_now *now, const char *model, glim_buf *out);
+void glim_metrics_free(glim_metrics *m);
+void glim_metrics_write(glim_metrics *m, const glim_metrics_now *now, const char *model, glim_buf *out);
 
 #endif

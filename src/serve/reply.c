@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/refuse.h"
 #include "serve/server_internal.h"
 
 static const char *origin_allowed(const glim_call *c) {
@@ -45,7 +46,7 @@ enum MHD_Result glim_call_queue(glim_call *c, int status, struct MHD_Response *r
     c->link->deadline = glim_now_s() + c->s->p.request_s;
     glim_log(GLIM_INFO, "http", "reply id=%s status=%d route=%s key=%s ms=%.1f", c->id, status, c->route ? c->route->path : "-",
              c->keyed ? c->key.id : "-", c->t0 > 0 ? (glim_now_s() - c->t0) * 1e3 : 0);
-    enum MHD_Result ok = MHD_queue_response(c->conn, (unsigned)status, r);
+    enum MHD_Result ok = glim_mhd_queue(c->conn, (unsigned)status, r);
     MHD_destroy_response(r);
     return ok;
 }

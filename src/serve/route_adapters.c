@@ -43,9 +43,12 @@ static bool load(glim_call *c, const json_t *body) {
     if (glim_store_check_text(name, GLIM_STORE_NAME, "\"lora_name\"", &err) != GLIM_OK) return glim_api_from(&c->error, &err, "lora_name");
     if (strcmp(name, c->b->facts.model) == 0 || glim_shelf_find(c->s, name, NULL))
         return glim_api_fail(&c->error, 400, "invalid_value", "lora_name", "\"lora_name\": \"%.128s\" is the name of the base model or of a fine-tuned one", name);
-    if (!again && has(c, name))
-        return glim_api_fail(&c->error, 400, "invalid_value", "lora_name", "there is an adapter \"%.128s\" already: \"load_inplace\": true replaces it", name);
-    if (glim_sched_add_adapter(c->b->d, name, path, &err) != GLIM_OK) {
+    if (!glim_adapters_lock(c)) return false;
+    bool there = !again && has(c, name);
+    glim_status rc = there ? GLIM_OK : glim_sched_add_adapter(c->b->d, name, path, &err);
+    glim_adapters_unlock(c);
+    if (there) return glim_api_fail(&c->error, 400, "invalid_value", "lora_name", "there is an adapter \"%.128s\" already: \"load_inplace\": true replaces it", name);
+    if (rc != GLIM_OK) {
         glim_api_from(&c->error, &err, "lora_path");
         if (c->error.status == 500) c->error.status = 400; /* an adapter of another model, a file that cannot be read */
         if (err.code == GLIM_E_NOT_FOUND) c->error.code = "adapter_not_found";
@@ -58,7 +61,10 @@ static bool load(glim_call *c, const json_t *body) {
 
 static bool unload(glim_call *c, const char *name, const char *param) {
     glim_err err = {0};
-    if (glim_sched_remove_adapter(c->b->d, name, &err) != GLIM_OK) {
+    if (!glim_adapters_lock(c)) return false;
+    glim_status rc = glim_sched_remove_adapter(c->b->d, name, &err);
+    glim_adapters_unlock(c);
+    if (rc != GLIM_OK) {
         if (err.code == GLIM_E_NOT_FOUND) return glim_api_fail(&c->error, 404, "model_not_found", param, "there is no adapter \"%.128s\"", name);
         return glim_api_from(&c->error, &err, param);
     }

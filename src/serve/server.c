@@ -62,7 +62,7 @@ static glim_status listen_on(glim_server *s, glim_listener *l, glim_err *err) {
     /* 32 KiB hold the largest headers that are taken; more are refused with 431. No idle timeout of the library's: any
      * byte would move it. */
     int fd = glim_listener_take(l);
-    s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, glim_conn_request, s, MHD_OPTION_LISTEN_SOCKET, fd,
+    s->daemon = MHD_start_daemon(flags, 0, glim_conn_policy, s, glim_conn_request, s, MHD_OPTION_LISTEN_SOCKET, fd,
                                  MHD_OPTION_EXTERNAL_LOGGER, library_says, NULL, MHD_OPTION_NOTIFY_COMPLETED, glim_conn_request_over, s,
                                  MHD_OPTION_NOTIFY_CONNECTION, glim_conn_changed, s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)32 << 10,
                                  MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->p.max_connections, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
@@ -85,9 +85,11 @@ glim_status glim_server_open(glim_server **out, glim_engine *e, glim_store *stor
     if (s->p.max_body == 0) s->p.max_body = (size_t)8 << 20;
     if (s->p.max_connections == 0) s->p.max_connections = 4096;
     allow_files(s);
+    s->clients = glim_clients_new(s->p.max_connections);
     if (s->p.drain_s <= 0) s->p.drain_s = 30;
     if (s->p.request_s <= 0) s->p.request_s = 60;
     if (s->p.ping_s <= 0) s->p.ping_s = 15;
+    pthread_mutex_init(&s->adapters_mu, NULL);
     s->store = store;
     s->started = (int64_t)time(NULL);
     s->ep = epoll_create1(EPOLL_CLOEXEC);
@@ -149,11 +151,13 @@ static void pump_all(glim_server *s) {
 }
 
 static void timers(glim_server *s, double now) {
-    for (glim_conn *k = s->conns; k; k = k->next)
+    for (glim_conn *k = s->conns; k; k = k->next) {
+        if (k->hung) glim_conn_left(k);
         if (k->deadline > 0 && now > k->deadline) {
             shutdown(k->fd, SHUT_RDWR); /* the library notices and closes */
             k->deadline = now + s->p.request_s;
         }
+    }
     for (glim_call *c = s->calls; c; c = c->next) glim_call_tick(c, now);
 }
 
@@ -237,7 +241,10 @@ void glim_server_close(glim_server *s) {
     glim_tls_close(s->tls);
     glim_shelf_close(s);
     for (size_t i = 0; i < GLIM_COUNT(all); i++) glim_backend_close(all[i]);
+    glim_metrics_free(&s->metrics);
+    glim_clients_free(s->clients);
     if (s->ep >= 0) close(s->ep);
     if (s->bell >= 0) close(s->bell);
+    pthread_mutex_destroy(&s->adapters_mu);
     free(s);
 }

@@ -48,6 +48,7 @@ typedef struct glim_server_params {
     bool no_prefix, no_guess;
     size_t max_body;       /* bytes; 0: 8 MiB */
     size_t max_connections; /* 0: 4096, or what the limit of open files allows */
+    size_t max_per_client; /* of one address; 0: an eighth of them (16 at least), and from this machine any number */
     double drain_s;        /* how long a drain waits for running requests; 0: 30 s */
     double request_s;      /* how long a client may take to send a request, or to take 16 KiB of a reply; 0: 60 s */
     double ping_s;         /* a comment line on a silent stream; 0: 15 s */

@@ -2,6 +2,7 @@
  *
  *   server.c   open, the loop, timers, drain          conn.c     libmicrohttpd's callbacks: from bytes to a call
  *   strict.c   what must not pass                     auth.c     whose request it is, and whether it may
+ *   refuse.c   what the library refuses, in our words clients.c  connections of each client's address
  *   reply.c    replies and errors                     desk.c     threads that read bodies, mail back to the loop
  *   work.c     a call that the engine works for       grammar.c  masks for constrained decoding
  *   routes.c   the table; route_*.c one route each
@@ -18,6 +19,7 @@
 
 #include "engine/sched.h"
 #include "serve/ask.h"
+#include "serve/clients.h"
 #include "serve/metrics.h"
 #include "serve/server.h"
 #include "store/ledger.h"
@@ -129,6 +131,9 @@ typedef struct glim_conn {
     int fd;
     bool hung;       /* the other side has closed its end */
     bool busy;       /* a whole request was read and is being answered */
+    uint64_t client; /* glim_client_key */
+    bool counted;    /* in s->clients */
+    bool surplus;    /* one more than its client may hold: its request is refused */
     double deadline; /* for what the client does next: send a request, take bytes; 0: it is our turn */
     glim_call *call;
     struct glim_conn *prev, *next;
@@ -157,6 +162,8 @@ struct glim_server {
     glim_backend *b;   /* of new calls */
     glim_backend *old; /* was replaced and still has calls; NULL: none. The loop's */
     _Atomic(glim_backend *) incoming; /* from the reloader */
+    pthread_mutex_t adapters_mu; /* while adapters come and go, and while b changes */
+    bool adapters_barred;        /* a new model has a copy of their list already */
     _Atomic bool closing;
     glim_store *store;
     struct MHD_Daemon *daemon;
@@ -169,6 +176,7 @@ struct glim_server {
     glim_metrics metrics;
     glim_call *calls;
     glim_conn *conns;
+    glim_clients *clients;
 
     struct glim_desk *desk;
     struct glim_shelf *shelf; /* fine-tuned models */
@@ -187,6 +195,9 @@ void glim_backend_close(glim_backend *b); /* takes NULL; its scheduler may be cl
 glim_backend *glim_backend_take(glim_server *s);
 void glim_backend_drop(glim_backend *b);
 void glim_backend_turn(glim_server *s); /* the loop, once a turn, with nothing of the old one in hand */
+/* Around what changes the adapters of c's model, on a desk. false: c->error. */
+bool glim_adapters_lock(glim_call *c);
+void glim_adapters_unlock(glim_call *c);
 void glim_reload_begin(glim_server *s);
 void glim_reload_end(glim_server *s);
 
@@ -194,6 +205,8 @@ void glim_reload_end(glim_server *s);
 enum MHD_Result glim_conn_request(void *ctx, struct MHD_Connection *conn, const char *url, const char *method, const char *version,
                                   const char *data, size_t *n_data, void **call_ctx);
 void glim_conn_request_over(void *ctx, struct MHD_Connection *conn, void **call_ctx, enum MHD_RequestTerminationCode code);
+enum MHD_Result glim_conn_policy(void *ctx, const struct sockaddr *a, socklen_t n); /* whether it may connect */
+void glim_conn_left(glim_conn *k); /* closes it if its client is gone and nothing is done for it */
 void glim_conn_changed(void *ctx, struct MHD_Connection *conn, void **socket_ctx, enum MHD_ConnectionNotificationCode code);
 void glim_call_suspend(glim_call *c);
 void glim_call_resume(glim_call *c);
@@ -211,7 +224,8 @@ json_t *glim_call_json(glim_call *c);
 
 /* strict.c: what libmicrohttpd lets through and we do not. */
 /* *known_end: the request says where its body ends. */
-bool glim_strict_check(struct MHD_Connection *conn, const char *url, const char *version, size_t max_body, bool *known_end, glim_api_error *e);
+bool glim_strict_check(struct MHD_Connection *conn, const char *method, const char *url, const char *version, size_t max_body, bool *known_end,
+                       glim_api_error *e);
 
 /* auth.c */
 bool glim_call_auth(glim_call *c);  /* whose request it is; false: c->error */

@@ -420,3 +420,37 @@ def test_every_refusal_of_small_routes():
         check(r.status == status and r.error["code"] == code, "%s %s: %d %s", method, path, r.status, r.text[:200])
         if status == 405:
             check(r.header("allow"), "%s %s: 405 without Allow", method, path)
+
+
+NUMBERS = ["-1", "-0", "-0.0", "0", "0.5", "-1e308", "1e308", "1e999", "-1e999", "2147483648", "-2147483649", "4294967296", "9223372036854775807", "9223372036854775808", "-9223372036854775809",
+           "18446744073709551616", "1" + "0" * 400, "1e-400", "5e-324", "1." + "3" * 400]
+
+
+def test_negative_and_huge_numbers_in_every_field():
+    """As they stand on the wire, which a JSON writer would not let through: answered, or refused with the field's name."""
+    s = server(MODEL)
+    chat = '"messages": [{"role": "user", "content": "x"}]'
+    routes = {
+        "/v1/chat/completions": (chat, ["max_tokens", "max_completion_tokens", "temperature", "top_p", "n", "seed", "frequency_penalty", "presence_penalty", "top_k", "min_p", "repetition_penalty",
+                                        "top_logprobs", "logprobs", "stream", "stop", "model", "messages", "tools", "tool_choice", "response_format", "logit_bias", "reasoning_effort", "parallel_tool_calls"]),
+        "/v1/completions": ('"prompt": "x"', ["max_tokens", "temperature", "n", "seed", "logprobs", "echo", "best_of", "prompt", "suffix", "stop", "top_k"]),
+        "/v1/embeddings": ('"input": "x"', ["dimensions", "encoding_format", "input", "pooling"]),
+        "/v1/rerank": ('"query": "x", "documents": ["a"]', ["top_n", "query", "documents", "return_documents"]),
+        "/v1/responses": ('"input": "x"', ["max_output_tokens", "temperature", "top_p", "input", "instructions", "tools", "text", "reasoning", "top_logprobs"]),
+        "/tokenize": ('"prompt": "x"', ["prompt", "add_special_tokens"]), "/detokenize": ('"tokens": [1]', ["tokens"]),
+        "/v1/load_lora_adapter": ('"lora_name": "n", "lora_path": "/none"', ["lora_name", "lora_path", "load_inplace"])}
+    for path, (base, fields) in routes.items():
+        for f in fields:
+            for k, n in enumerate(NUMBERS):
+                if SANITIZED and (k + len(f)) % 4:
+                    continue
+                rest = ", ".join(x for x in ('"model": "%s"' % MODEL, base) if not x.startswith('"%s":' % f))
+                few = "" if f in ("max_tokens", "max_completion_tokens", "max_output_tokens") else ', "max_output_tokens": 16' if path == "/v1/responses" else ', "max_tokens": 1'
+                n_bytes = ("{%s%s, \"%s\": %s}" % (rest, few, f, n)).encode()
+                r = s.call("POST", path, n_bytes)
+                ok = r.status == 200
+                if not ok and r.status in (400, 404):
+                    e = r.error
+                    ok = e["code"] == "invalid_json" or e["param"] and e["param"].split(".")[0].split("[")[0] in (f, "model", "lora_path")
+                check(ok, "%s with %s %s: %d %s", path, f, n[:40], r.status, r.text[:200])
+    check(s.alive() and s.idle(), "the server lives on")

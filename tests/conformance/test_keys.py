@@ -264,3 +264,57 @@ def test_a_mixed_batch_gives_the_texts_of_single_runs():
         t.join()
     for i, (x, y) in enumerate(zip(alone, mixed)):
         check(x == y, "request %d of %s: alone %r, in a mixed batch %r", i, asks[i]["model"], x[0]["text"], y[0]["text"])
+
+
+def test_another_adapter_under_the_same_name_finds_nothing_of_the_first():
+    s = adapted()
+    at = harness.FIXTURES + "/adapters/"
+    want = {m: cached(s, None, PROMPT, m)[1] for m in ("all", "rs")}
+    body = {"lora_name": "turn", "lora_path": at + "glm4-all"}
+    r = s.post("/v1/load_lora_adapter", body)
+    check(r.status == 200, "loaded: %d %s", r.status, r.text)
+    first, said = cached(s, None, PROMPT, "turn")
+    check(said == want["all"], "what it says: %r, want %r", said, want["all"])
+    check(cached(s, None, PROMPT, "turn")[0] >= 320, "its own prefix")
+    r = s.post("/v1/load_lora_adapter", {**body, "lora_path": at + "glm4-rs", "load_inplace": True})
+    check(r.status == 200, "replaced: %d %s", r.status, r.text)
+    n, said = cached(s, None, PROMPT, "turn")
+    check(said == want["rs"], "after the change: %r, want %r", said, want["rs"])
+    # Weights decide, not names: "rs" is the same adapter, so its prefix may serve; that of "all" never.
+    check(s.call("DELETE", "/v1/models/turn").status == 200, "deleted")
+    r = s.post(TEXT, {**ONE, "model": "turn"})
+    check(r.status == 404 and r.error["code"] == "model_not_found", "unloaded: %d", r.status)
+    check(s.post("/v1/unload_lora_adapter", {"lora_name": "turn"}).status == 404, "once")
+
+
+# ---- Idempotency-Key ----
+
+def upload(s, k, once, data=b"rows"):
+    form = b"--xXx\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nuser_data\r\n--xXx\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n" + data + b"\r\n--xXx--\r\n"
+    c = Client(s)
+    c.send(b"POST /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: multipart/form-data; boundary=xXx\r\nIdempotency-Key: %s\r\nContent-Length: %d\r\n\r\n" % (k.encode(), once, len(form)) + form)
+    r = c.reader.reply("POST")
+    c.close()
+    return r
+
+
+def test_a_request_sent_again_makes_no_second_file():
+    """Whoever retries sends the same Idempotency-Key: one file, also where both come at once; another tenant's key is another."""
+    s, _ = keyed()
+    a, b = key("ia", "--tenant", "ia", "--scopes", "files")["key"], key("ib", "--tenant", "ib", "--scopes", "files")["key"]
+    got = [None] * 12
+
+    def one(i):
+        got[i] = upload(s, a if i % 3 else b, b"again")
+
+    threads = [threading.Thread(target=one, args=(i,)) for i in range(len(got))]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    check(all(r.status == 200 for r in got), "answered: %s", [r.text[:200] for r in got if r.status != 200])
+    ids = [{r.json["id"] for i, r in enumerate(got) if (i % 3 == 0) == other} for other in (False, True)]
+    check(len(ids[0]) == 1 and len(ids[1]) == 1 and ids[0] != ids[1], "one file for each tenant: %s", ids)
+    for k, mine in ((a, ids[0]), (b, ids[1])):
+        check({f["id"] for f in s.call("GET", "/v1/files", key=k).json["data"]} == mine, "and no more are listed")
+    check(upload(s, a, b"another").json["id"] not in ids[0], "another key, another file")

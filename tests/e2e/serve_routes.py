@@ -457,6 +457,30 @@ def reload():
     while n[0] < before + 50:
         time.sleep(0.01)
     check(text(model) == base, "a model that cannot be read changes nothing")
+
+    # adapters are what they are when it comes: what was unloaded or moved stays so, whether the model changes or not
+    def reloads():
+        return open(given["log"]).read().count("reload is over")
+
+    def models():
+        return {m["id"] for m in get("/v1/models").json["data"]}
+
+    check(post("/v1/unload_lora_adapter", {"lora_name": "start"}).status == 200 and "start" not in models(), "unloaded")
+    check(post("/v1/load_lora_adapter", {"lora_name": "late", "lora_path": given["two"], "load_inplace": True}).status == 200, "another folder in its place")
+    moved = text("late")
+    for change in (False, True):
+        n_reloads, was = reloads(), text(model)
+        put(other if change else first)  # the file's time is news too: this brings the model back that nonsense has taken from the disk
+        if change:
+            settle(was)
+        for _ in range(1500):
+            if reloads() > n_reloads:
+                break
+            time.sleep(0.02)
+        check("start" not in models() and "late" in models(), "a reload brings back what was unloaded", models())
+        check(text("late") == moved or change, "an adapter is read from where it was loaded last")
+    lora = {a["id"]: a["path"] for a in get("/v1/lora").json["data"]}
+    check(lora == {"late": given["two"]}, "the folders", lora)
     stop.set()
     for t in threads:
         t.join()

@@ -65,7 +65,7 @@ ends
 # another model in place of this one
 mkdir "$work/model" && cp "$fixtures"/glm4/* "$work/model"
 start "$work/model" --name glm4 --adapter "start=$a/glm4-all"
-ask glm4 reload "pid=$server" "folder=$work/model" "one=$a/glm4-all"
+ask glm4 reload "pid=$server" "folder=$work/model" "one=$a/glm4-all" "two=$a/glm4-rs" "log=$work/serve.err"
 grep -q 'the model stays as it was' "$work/serve.err" && ok || bad "a bad model is told"
 [ "$(grep -c 'the old model is closed' "$work/serve.err")" -ge 4 ] && ok || { bad "old models are closed"; grep 'serve the' "$work/serve.err"; }
 ends

@@ -58,6 +58,34 @@ TEST(a_client_between_two_owners_of_the_socket_waits_and_is_not_refused) {
     close(got), close(client), close(server);
 }
 
+TEST(what_the_library_refuses_is_an_error_object_of_ours) {
+    glim_listener *l;
+    glim_err err = {0};
+    CHECK_OK(glim_listener_open(&l, NULL, 0, true, &err), err);
+    static const struct {
+        const char *request, *status, *code;
+    } bad[] = {
+        {"GET /live HTTP/1.1\r\nHost x\r\n\r\n", "400 Bad Request", "bad_http"},
+        {"GET /live HTTP/3.0\r\nHost: x\r\n\r\n", "505 HTTP Version Not Supported", "bad_http"},
+        {"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1x\r\n\r\n", "400 Bad Request", "bad_http"}, /* its page has two heads */
+        {"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "400 Bad Request", "bad_http"},
+    };
+    for (size_t i = 0; i < GLIM_COUNT(bad); i++) {
+        char text[4096], want[64];
+        int fd = connect_to(glim_listener_port(l));
+        say(fd, bad[i].request);
+        hear(fd, text, sizeof text);
+        char *body = strstr(text, "\r\n\r\n");
+        snprintf(want, sizeof want, "HTTP/1.1 %s\r\n", bad[i].status);
+        CHECK_MSG(body && strncmp(text, want, strlen(want)) == 0 && strstr(text, "Content-Type: application/json\r\n") && strstr(text, "Connection: close\r\n"), "%s", text);
+        snprintf(want, sizeof want, "Content-Length: %zu\r\n", strlen(body + 4));
+        CHECK_MSG(strstr(text, want) && strncmp(body + 4, "{\"error\": {\"message\": ", 22) == 0, "%s", text);
+        snprintf(want, sizeof want, "\"code\": \"%s\"}}", bad[i].code);
+        CHECK_MSG(strstr(body, want), "%s", text);
+    }
+    glim_listener_close(l);
+}
+
 TEST(what_is_no_address_or_taken_is_told) {
     glim_listener *l, *second;
     glim_err err = {0};

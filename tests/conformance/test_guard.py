@@ -1,0 +1,136 @@
+"""What one client can do to the others: hold connections, leave half a request behind, leave while it waits."""
+import socket
+import time
+
+from harness import PATIENCE, Reader, check, hold_to_rules, request_bytes, server
+
+MODEL = "glm4"
+CHAT = "/v1/chat/completions"
+USER = [{"role": "user", "content": "x"}]
+NO_END = {str(i): -100 for i in range(306, 320)}
+LIVE = b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def ends(c, patience=PATIENCE):
+    """What comes until the server closes; None if it does not within the server's own deadline for clients."""
+    got = b""
+    c.settimeout(patience)
+    try:
+        while part := c.recv(65536):
+            got += part
+    except socket.timeout:
+        return None
+    except OSError:
+        pass
+    return got
+
+
+def until(fn):
+    end = time.monotonic() + PATIENCE
+    while not fn() and time.monotonic() < end:
+        time.sleep(0.01)
+    return fn()
+
+
+def test_one_client_holds_its_share_of_connections_and_no_more():
+    s = server(MODEL, "--max-connections-per-client", "8")
+    s.client.close()
+    held = [s.connect() for _ in range(8)]
+    for c in held:
+        c.sendall(LIVE)
+        check(Reader(c).reply().status == 200, "within the share")
+    for data in (LIVE, request_bytes("POST", "/tokenize", {"prompt": "a"})):
+        c = s.connect()
+        c.sendall(data)
+        r = Reader(c).reply()
+        hold_to_rules(r, "GET", "/live")
+        check(r.status == 429 and r.error["code"] == "too_many_connections" and r.closes and r.header("retry-after"), "one more is told: %d %s", r.status, r.text)
+        check(ends(c) == b"", "and closed")
+        c.close()
+    # Those that say nothing hold nothing for long either: after a few they are closed unheard.
+    more = [s.connect() for _ in range(40)]
+    closed = 0
+    for c in more:
+        c.setblocking(False)
+    until(lambda: sum(gone(c) for c in more) >= 24)
+    closed = sum(gone(c) for c in more)
+    check(closed >= 24, "%d of 40 too many were closed at once", closed)
+    for c in more:
+        c.close()
+    held.pop().close()
+
+    def room():
+        c = s.connect()
+        c.sendall(LIVE)
+        try:
+            return Reader(c).reply().status == 200
+        except Exception:
+            return False
+        finally:
+            c.close()
+
+    check(until(room), "who goes makes room")
+    for c in held:
+        c.sendall(LIVE)
+        check(Reader(c).reply().status == 200, "those within the share are as before")
+        c.close()
+
+
+def gone(c):
+    try:
+        return c.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def test_half_a_request_whose_client_stopped_sending_is_dropped_at_once():
+    """The end of the stream may come in one packet with the last bytes: libmicrohttpd then waits for more until the deadline."""
+    s = server(MODEL)
+    upload = b"POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 900000\r\n\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n"
+    parts = [b"", b"G", LIVE[:20], LIVE[:-2], b"POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{", b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n" + b"x" * 3000,
+             b"POST /tokenize HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"pr", upload + b"x" * 100, upload + b"x" * 100000, LIVE + LIVE[:10], LIVE]
+    clients = []
+    for k in range(4):
+        for p in parts:
+            c = s.connect()
+            c.sendall(p)
+            c.shutdown(socket.SHUT_WR)  # no time between the two, so that both come at once
+            clients.append((p, c))
+    for p, c in clients:
+        got = ends(c, 20)  # the server's own deadline is 60 s
+        check(got is not None, "half a request is held: %r", p[:80])
+        check(not p.startswith(LIVE) or (got or b"").startswith(b"HTTP/1.1 200"), "what was whole is answered: %r", got)
+        c.close()
+    check(until(lambda: s.metric("glim_connections") <= 1), "nothing is left")
+
+
+def test_who_waits_and_leaves_is_gone_at_once():
+    """Also who leaves with the last byte of the request, and behind a stream that nobody reads."""
+    s = server(MODEL, "--parallel", "1")
+    held = s.connect(receive=16384)
+    held.sendall(request_bytes("POST", "/v1/completions", {"model": MODEL, "prompt": ["a"] * 8, "max_tokens": 1900, "temperature": 1, "logit_bias": NO_END, "logprobs": 5, "stream": True}))
+    r = Reader(held)
+    r.until(b"\r\n\r\n")
+    while r.buf.count(b"\n\n") < 3:
+        r.more()
+    waits = lambda: s.metric("vllm:num_requests_waiting")
+    calls = lambda: s.metric("glim_calls")
+    check(until(lambda: calls() == 1), "one call runs: %s", calls())
+    base = waits()
+    for k in range(24):
+        c = s.connect()
+        c.sendall(request_bytes("POST", CHAT, {"model": MODEL, "messages": USER, "max_tokens": 50, "stream": k % 2 == 0, "logit_bias": NO_END}))
+        if k % 3:
+            c.shutdown(socket.SHUT_WR)
+        if k % 3 != 1:
+            c.close()
+    end, quiet = time.monotonic() + PATIENCE, 0
+    while quiet < 20 and time.monotonic() < end:  # some of them may not have been read yet
+        quiet = quiet + 1 if calls() == 1 and waits() <= base else 0
+        time.sleep(0.005)
+    check(quiet == 20, "%s calls, %s wait, %s before", calls(), waits(), base)
+    check(s.metric("vllm:num_requests_running") == 1, "and the first one still runs")
+    held.close()
+    check(s.idle(), "nothing is left")
