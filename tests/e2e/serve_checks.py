@@ -343,7 +343,7 @@ def crowd():
 def budget():
     """argv: a key with a budget of 150 tokens."""
     h = {"Authorization": "Bearer " + sys.argv[4]}
-    body = {"model": model, "messages": [{"role": "user", "content": "x"}], "ignore_eos": True}
+    body = {"model": model, "messages": [{"role": "user", "content": "x"}], "ignore_eos": True, "logit_bias": {str(i): -100 for i in range(306, 320)}}  # nor does the template end it
     for _ in range(100):
         r, text = call("GET", "/v1/models", None, h)
         if r.status == 200:
