@@ -109,7 +109,7 @@ static void silu_rows(void *ctx, size_t begin, size_t end, int worker) {
             j->n->k->silu_mul(t->mid + i, t->gate + i, t->up + i, j->width);
             continue;
         }
-        float *e = t->mid + i; /* free by now: W_down's gradient has been taken */
+        float *e = t->dup + i; /* read before it is written, place by place */
         for (size_t k = 0; k < j->width; k++) e[k] = -t->gate[i + k];
         j->n->set->exp(e, e, 0, j->width);
         glim_op_silu_back(t->dgate + i, t->dup + i, t->dgate + i, t->gate + i, t->up + i, e, j->width);
@@ -160,6 +160,8 @@ void glim_block_forward(glim_net *n, size_t layer, float *out) {
     glim_tape *t = n->tape;
     const float *h = t->h + layer * t->n * n->m->cfg.n_embd;
     const uint64_t drop = drop_of(n, layer);
+    glim_tape_aim(t, layer);
+    t->holds = layer;
     attend_part(n, l, h, drop);
     ffn_part(n, l, drop);
     if (!out) return; /* backward needs what lies inside only */
@@ -175,7 +177,8 @@ void glim_block_back(glim_net *n, size_t layer) {
     const float *h = t->h + layer * t->n * E;
     const uint64_t drop = drop_of(n, layer);
     const bool last = layer == 0 && !n->g_embd && !l->attn_norm.g; /* nobody below is trained */
-    glim_block_forward(n, layer, NULL);
+    glim_tape_aim(t, layer);
+    if (!t->kept && t->holds != layer) glim_block_forward(n, layer, NULL);
 
     /* the MLP: d_o, then dx, then onto dh */
     const float *d_o = t->dh;

@@ -4,9 +4,9 @@
  *          (tensor/gemm.h); what is trained are pairs A, B. arXiv:2106.09685
  *   full   every tensor of the checkpoint has an f32 master here, and the model's matrices are views on these.
  *
- * A pass over a batch: glim_net_forward (keeps each block's input), glim_net_head (loss, and the gradient at the
- * last block's output), glim_net_backward (block by block from the last: computes a block again, then its
- * gradients). Gradients accumulate until glim_net_zero.
+ * A pass over a batch: glim_net_forward (keeps each block's input, and its values if there is room), glim_net_head (loss,
+ * and the gradient at the last block's output), glim_net_backward (block by block from the last: computes a block again
+ * unless its values are there, then its gradients). Gradients accumulate until glim_net_zero.
  *
  * Everything is a chain in a fixed order for each value, so results are bit-equal for any thread count. */
 #ifndef GLIM_TRAIN_NET_H

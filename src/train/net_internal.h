@@ -11,9 +11,14 @@ enum { GLIM_TILE_Q = 64 }; /* queries, and keys, of a tile of attention */
  * dense or shared MLP, S slots = rows x experts used. */
 typedef struct glim_tape {
     size_t n; /* rows planned */
+    /* A block's values lie together. If all blocks' fit beside each other (GLIM_KEEP_BYTES), each has its own and backward
+     * finds them; otherwise there is one place, and backward computes a block again. */
+    bool kept;
+    size_t block_bytes, aimed; /* of a block's values; the block that the pointers below are aimed at */
+    size_t holds;              /* the block whose values lie in the one place; SIZE_MAX: none */
     float *h;          /* [n_layer + 1, n, E] inputs of blocks, and the last one's output */
     float *cos, *sin;  /* [n, n_rot / 2] */
-    /* one block's values, computed again in backward */
+    /* a block's values */
     float *x1, *q, *k, *v, *att, *o, *h1, *x2, *gate, *up, *mid, *o2;
     float *q_in, *k_in; /* before q/k norm, if there is one */
     float *lse;        /* [n, n_head] */
@@ -48,7 +53,9 @@ typedef struct glim_tape {
     size_t mem_bytes;
 } glim_tape;
 
+enum { GLIM_KEEP_BYTES = 1 << 30 };
 void glim_tape_layout(glim_tape *t, const glim_net *n, void *mem);
+void glim_tape_aim(glim_tape *t, size_t layer);
 
 /* lin.c. x and dy are rows of x_ld and dy_ld floats; t is where the pair's t lies, [rows, rank]. */
 void glim_lin_forward(glim_net *n, const glim_lin *l, const float *x, size_t x_ld, float *y, size_t y_ld, size_t rows, float *t,

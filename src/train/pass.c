@@ -38,11 +38,16 @@ void glim_tape_layout(glim_tape *t, const glim_net *net, void *mem) {
     }
     FLOATS(h, (c->n_layer + 1) * n * E);
     FLOATS(cos, n * (m->n_rot / 2)), FLOATS(sin, n * (m->n_rot / 2));
+    const size_t begin = t->mem_bytes;
     FLOATS(x1, n * E), FLOATS(q, n * Q), FLOATS(k, n * KV), FLOATS(v, n * KV), FLOATS(att, n * Q), FLOATS(o, n * E);
     FLOATS(h1, n * E), FLOATS(x2, n * E), FLOATS(gate, n * F), FLOATS(up, n * F), FLOATS(mid, n * F), FLOATS(o2, n * E);
     if (head_norms) FLOATS(q_in, n * Q), FLOATS(k_in, n * KV), FLOATS(rq, n * c->n_head), FLOATS(rk, n * c->n_kv_head);
-    FLOATS(lse, n * c->n_head), FLOATS(dot, n * c->n_head);
-    FLOATS(r1, n), FLOATS(r2, n), FLOATS(rp1, n), FLOATS(rp2, n), FLOATS(rout, n);
+    FLOATS(lse, n * c->n_head), FLOATS(r1, n), FLOATS(r2, n), FLOATS(rp1, n), FLOATS(rp2, n), FLOATS(t, n * t_wide);
+    t->block_bytes = t->mem_bytes - begin;
+    t->kept = c->n_expert == 0 && t->block_bytes <= (size_t)GLIM_KEEP_BYTES / c->n_layer;
+    if (t->kept) t->mem_bytes += (c->n_layer - 1) * t->block_bytes;
+    t->holds = SIZE_MAX;
+    FLOATS(dot, n * c->n_head), FLOATS(rout, n);
     FLOATS(dh, n * E), FLOATS(dx, n * E), FLOATS(dq, n * Q), FLOATS(dk, n * KV), FLOATS(dv, n * KV), FLOATS(datt, n * Q);
     FLOATS(dgate, n * F), FLOATS(dup, n * F);
     if (sandwich || c->n_expert) FLOATS(d_o, n * E);
@@ -56,7 +61,7 @@ void glim_tape_layout(glim_tape *t, const glim_net *net, void *mem) {
         FLOATS(ex, S * E), FLOATS(eo, S * E), FLOATS(deo, S * E), FLOATS(dex, S * E);
         FLOATS(eg, S * X), FLOATS(eu, S * X), FLOATS(em, S * X), FLOATS(deg, S * X), FLOATS(deu, S * X);
     }
-    FLOATS(t, n * t_wide), FLOATS(te, S * te_wide), FLOATS(dt, max2(n, te_wide ? S : 0) * rank);
+    FLOATS(te, S * te_wide), FLOATS(dt, max2(n, te_wide ? S : 0) * rank);
     if (net->dropout > 0) FLOATS(dropped, max2(n, te_wide ? S : 0) * widest), FLOATS(ddropped, max2(n, te_wide ? S : 0) * widest);
     /* Logits of 32 MB at once, 64 rows at least: a head of 150,000 words is read again for each. */
     t->n_logits = max2(((size_t)32 << 20) / (c->n_vocab * 4), 64);
@@ -71,6 +76,15 @@ void glim_tape_layout(glim_tape *t, const glim_net *net, void *mem) {
     t->gemm = carve(t, bytes, 1);
     t->attn_floats = up64(glim_attn_floats(m, n));
     FLOATS(attn, (size_t)threads * t->attn_floats);
+}
+
+void glim_tape_aim(glim_tape *t, size_t layer) {
+    float **p[] = {&t->x1, &t->q, &t->k, &t->v, &t->att, &t->o, &t->h1, &t->x2, &t->gate, &t->up, &t->mid, &t->o2,
+                   &t->q_in, &t->k_in, &t->rq, &t->rk, &t->lse, &t->r1, &t->r2, &t->rp1, &t->rp2, &t->t};
+    if (!t->kept || layer == t->aimed) return;
+    for (size_t i = 0; i < GLIM_COUNT(p); i++)
+        if (*p[i]) *p[i] = (float *)(void *)((char *)*p[i] + ((ptrdiff_t)layer - (ptrdiff_t)t->aimed) * (ptrdiff_t)t->block_bytes);
+    t->aimed = layer;
 }
 
 /* ---- forward ---- */

@@ -1,0 +1,453 @@
+/* rows.c - rows of a library, questions about them, and answers that say what stands in a row and which row it is.
+ *
+ * The forms are those of docs/desk.md. Answers have few shapes, so that "right" means equal:
+ *   a value         {name}的{column}是{value}。[id]       The {column} of {name} is {value}. [id]
+ *   two values      {name}的{a}是{v}，{b}是{w}。[id]      The {a} of {name} is {v} and the {b} is {w}. [id]
+ *   yes, no         支持{column}。  不支持{column}。       Yes, {name} has {column}.  No, {name} has no {column}.
+ *   yes, and how    支持，{column}为{value}。              Yes, its {column} is {value}.
+ *   two rows        one sentence for each, with its own id
+ *   none            资料库里没有这个信息。                  This is not in the library. */
+#include <stdio.h>
+#include <string.h>
+
+#include "nano.h"
+
+typedef enum kind_of { NUM, LIST, YES, CODE, BRAND, TIME } kind_of;
+
+typedef struct column {
+    const char *zh, *en;
+    kind_of kind;
+    const char *unit_zh, *unit_en;
+    size_t lo, hi, step;
+    const char *list_zh, *list_en; /* LIST; YES: what may stand there instead of yes */
+    const char *ask_zh, *ask_en;   /* its own questions, with {n} */
+} column;
+
+static const column COLUMNS[] = {
+    {"价格", "price", NUM, "元", "CNY", 5, 9999, 1, 0, 0, "{n}多少钱|{n}怎么卖|{n}的价格是多少|{n}卖多少钱|{n}什么价|*{n}要花多少钱|*{n}价位如何",
+     "how much is {n}|what does {n} cost|what is the price of {n}|how expensive is {n}|*how much do I pay for {n}|*what would {n} cost me"},
+    {"库存", "stock", NUM, "件", "pcs", 0, 500, 1, 0, 0, "{n}还有多少库存|{n}还剩几件|{n}库存有多少|{n}还有货吗|*{n}仓库里还有多少",
+     "how many of {n} are in stock|how much stock is left of {n}|is {n} in stock|*how many {n} do you have left"},
+    {"颜色", "colour", LIST, 0, 0, 0, 0, 0, "黑色|白色|红色|蓝色|绿色|灰色|金色|银色|紫色|粉色|棕色|米色", "black|white|red|blue|green|grey|gold|silver|purple|pink|brown|beige",
+     "{n}是什么颜色|{n}有什么颜色|{n}的颜色是什么|*{n}是哪种颜色的", "what colour is {n}|which colour does {n} come in|*in what colour can I get {n}"},
+    {"重量", "weight", NUM, "克", "g", 20, 4000, 5, 0, 0, "{n}有多重|{n}重量多少|{n}多少克|*{n}拿着沉不沉", "how heavy is {n}|what does {n} weigh|*how many grams is {n}"},
+    {"屏幕", "screen", NUM, "英寸", "in", 5, 75, 1, 0, 0, "{n}屏幕多大|{n}是多大的屏|{n}屏幕几英寸|*{n}屏有几寸", "how big is the screen of {n}|what screen does {n} have|*how large is the display of {n}"},
+    {"电池", "battery", NUM, "mAh", "mAh", 200, 9000, 50, 0, 0, "{n}电池多大|{n}电池容量多少|{n}续航电池是多少|*{n}电量有多大", "how big is the battery of {n}|what battery does {n} have|*how large a battery is in {n}"},
+    {"无线充电", "wireless charging", YES, 0, 0, 0, 0, 0, "15W Qi|7.5W Qi|10W|30W|50W", "15W Qi|7.5W Qi|10W|30W|50W", "{n}支持无线充电吗|{n}能无线充电吗|{n}可以无线充吗|*{n}充电用不用插线",
+     "does {n} support wireless charging|can {n} charge without a cable|is there wireless charging on {n}|*can I charge {n} wirelessly"},
+    {"保修", "warranty", NUM, "个月", "months", 3, 60, 3, 0, 0, "{n}保修多久|{n}保修几个月|{n}的保修期多长|*{n}坏了能保多长时间", "how long is the warranty of {n}|what warranty does {n} have|*for how long is {n} covered"},
+    {"防水", "water resistance", YES, 0, 0, 0, 0, 0, "IP67|IP68|IPX4|IPX7|50米", "IP67|IP68|IPX4|IPX7|50 m", "{n}防水吗|{n}能防水吗|{n}支持防水吗|*{n}怕不怕水", "is {n} waterproof|does {n} have water resistance|*can {n} get wet"},
+    {"存储", "storage", NUM, "GB", "GB", 8, 2048, 8, 0, 0, "{n}存储多大|{n}内存有多少|{n}有多少GB存储|*{n}能存多少东西", "how much storage does {n} have|what is the storage of {n}|*how many GB are in {n}"},
+    {"材质", "material", LIST, 0, 0, 0, 0, 0, "棉|羊毛|皮革|铝合金|塑料|不锈钢|木头|玻璃|陶瓷|尼龙|亚麻|真丝", "cotton|wool|leather|aluminium|plastic|steel|wood|glass|ceramic|nylon|linen|silk",
+     "{n}是什么材质|{n}用什么做的|{n}的材质是什么|*{n}什么料子", "what is {n} made of|which material is {n}|*what stuff is {n} made from"},
+    {"尺码", "size", LIST, 0, 0, 0, 0, 0, "S|M|L|XL|XXL|均码|36|38|40|42", "S|M|L|XL|XXL|one size|36|38|40|42", "{n}是什么尺码|{n}有什么码|{n}的尺码是什么|*{n}多大码", "what size is {n}|which size does {n} come in|*what sizes are there of {n}"},
+    {"蓝牙", "bluetooth", YES, 0, 0, 0, 0, 0, "5.0|5.1|5.2|5.3|4.2", "5.0|5.1|5.2|5.3|4.2", "{n}支持蓝牙吗|{n}有蓝牙吗|{n}能连蓝牙吗|*{n}蓝牙可以用吗", "does {n} have bluetooth|does {n} support bluetooth|*can {n} connect by bluetooth"},
+    {"产地", "origin", LIST, 0, 0, 0, 0, 0, "深圳|杭州|广州|上海|北京|成都|苏州|青岛|越南|日本|德国|泰国", "Shenzhen|Hangzhou|Guangzhou|Shanghai|Beijing|Chengdu|Suzhou|Qingdao|Vietnam|Japan|Germany|Thailand",
+     "{n}产地是哪里|{n}是哪里产的|{n}在哪生产的|*{n}从哪儿来的", "where is {n} made|where does {n} come from|*which place is {n} from"},
+    {"辣度", "spiciness", LIST, 0, 0, 0, 0, 0, "不辣|微辣|中辣|特辣", "not spicy|mild|medium|very hot", "{n}辣吗|{n}有多辣|{n}辣度怎么样|*{n}会不会很辣", "how spicy is {n}|is {n} spicy|*how hot is {n}"},
+    {"主料", "main ingredient", LIST, 0, 0, 0, 0, 0, "鸡肉|牛肉|猪肉|羊肉|鱼|虾|豆腐|鸡蛋|蘑菇|土豆|米饭|面", "chicken|beef|pork|lamb|fish|shrimp|tofu|egg|mushroom|potato|rice|noodles",
+     "{n}主料是什么|{n}用什么做主料|{n}里面主要是什么|*{n}拿什么做的", "what is the main ingredient of {n}|what is {n} mostly made with|*what was {n} cooked from"},
+    {"份量", "serving", NUM, "人份", "people", 1, 8, 1, 0, 0, "{n}够几个人吃|{n}是几人份|{n}份量多大|*{n}几个人吃合适", "how many people does {n} serve|how big is the serving of {n}|*for how many people is {n}"},
+    {"热量", "calories", NUM, "千卡", "kcal", 60, 1500, 10, 0, 0, "{n}热量多少|{n}有多少卡路里|{n}热量高吗|*{n}吃了会胖吗", "how many calories are in {n}|what are the calories of {n}|*how much energy is in {n}"},
+    {"素食", "vegetarian", YES, 0, 0, 0, 0, 0, 0, 0, "{n}是素食吗|{n}是素的吗|*吃素的人能点{n}吗", "is {n} vegetarian|does {n} count as vegetarian|*can vegetarians eat {n}"},
+    {"床型", "bed", LIST, 0, 0, 0, 0, 0, "大床|双床|单人床|上下铺|榻榻米|圆床", "king bed|twin beds|single bed|bunk bed|queen bed|sofa bed", "{n}是什么床|{n}床型是什么|{n}里是大床吗|*{n}睡的是哪种床", "what bed does {n} have|which bed is in {n}|*what kind of bed is there in {n}"},
+    {"面积", "area", NUM, "平方米", "m2", 12, 200, 1, 0, 0, "{n}有多大|{n}面积多少|{n}多少平方米|*{n}宽敞吗", "how large is {n}|what is the area of {n}|*how many square metres is {n}"},
+    {"早餐", "breakfast", YES, 0, 0, 0, 0, 0, "单早|双早|自助", "for one|for two|buffet", "{n}含早餐吗|{n}有早餐吗|{n}带早餐吗|*订{n}能吃早饭吗", "does {n} include breakfast|is breakfast included in {n}|*do I get breakfast with {n}"},
+    {"楼层", "floor", NUM, "楼", "", 1, 40, 1, 0, 0, "{n}在几楼|{n}是几层|{n}在哪一层|*{n}楼层高吗", "which floor is {n} on|on what floor is {n}|*how high up is {n}"},
+    {"窗户", "window", YES, 0, 0, 0, 0, 0, 0, 0, "{n}有窗户吗|{n}带窗吗|{n}有没有窗|*{n}能开窗吗", "does {n} have a window|is there a window in {n}|*can I open a window in {n}"},
+    {"可住", "guests", NUM, "人", "people", 1, 6, 1, 0, 0, "{n}能住几个人|{n}可住几人|{n}住得下几个人|*{n}最多睡几位", "how many guests can stay in {n}|how many people fit in {n}|*how many can sleep in {n}"},
+    {"入住时间", "check-in", TIME, 0, 0, 0, 0, 0, 0, 0, "{n}几点可以入住|{n}什么时候入住|{n}入住时间是几点|*{n}最早几点能进房", "when can I check in to {n}|what is the check-in time of {n}|*from what time may I enter {n}"},
+    {"功率", "power", NUM, "瓦", "W", 5, 3000, 5, 0, 0, "{n}功率多大|{n}多少瓦|{n}的功率是多少|*{n}费电吗", "how strong is {n}|what power does {n} have|*how many watts does {n} need"},
+    {"容量", "capacity", NUM, "升", "l", 1, 120, 1, 0, 0, "{n}容量多大|{n}能装多少|{n}几升的|*{n}装得下多少升", "what is the capacity of {n}|how much fits into {n}|*how many litres does {n} hold"},
+    {"品牌", "brand", BRAND, 0, 0, 0, 0, 0, 0, 0, "{n}是什么牌子|{n}什么品牌|{n}的品牌是什么|*{n}哪家的", "what brand is {n}|which brand makes {n}|*who makes {n}"},
+    {"配送", "delivery", NUM, "天", "days", 1, 15, 1, 0, 0, "{n}几天能到|{n}配送要几天|{n}多久能送到|*买{n}要等几天", "how long does delivery of {n} take|when will {n} arrive|*how many days until I get {n}"},
+    {"型号", "model", CODE, 0, 0, 0, 0, 0, 0, 0, "{n}型号是什么|{n}是哪个型号|*{n}型号怎么写", "what model is {n}|which model number has {n}|*what is the model code of {n}"},
+    {"营业时间", "opening time", TIME, 0, 0, 0, 0, 0, 0, 0, "{n}几点开门|{n}几点营业|{n}什么时候开始营业|*{n}早上几点开", "when does {n} open|at what time does {n} open|*from when is {n} open"},
+};
+enum { N_COLUMNS = sizeof COLUMNS / sizeof *COLUMNS };
+
+/* Columns of which only the name is known. */
+static const char EXTRA_ZH[] = "噪音|接口|香型|口味|等级|编码|货架|批次|版本|系统|镜头|像素|厚度|长度|宽度|高度|年份|规格|包装|押金|座位|车位|电话分机|主播|季节|适用年龄|订金|浓度|转速|温度|度数|层数|门数|频率|亮度|距离|速度|积分|折扣|评分|销量|运费";
+static const char EXTRA_EN[] = "noise|port|flavour|grade|shelf|batch|version|system|lens|pixels|thickness|length|width|height|year|package|deposit|seats|parking|extension|season|minimum age|strength|speed|temperature|layers|doors|frequency|brightness|range|points|discount|rating|sales|shipping|rank|zone|level|series|code";
+
+typedef struct kind {
+    const char *zh, *en, *these; /* these: how a Chinese customer points at one */
+    style s;
+    const char *columns; /* letters from 'A' */
+} kind;
+#define GADGET "ABCDEFGHIJMN]_^"
+static const kind KINDS[] = {
+    {"手机", "phone", "这款", S_GADGET, GADGET}, {"耳机", "headset", "这款", S_GADGET, "ABCDFGHIM]^"}, {"手表", "watch", "这块", S_GADGET, "ABCDEFGHIKM]"},
+    {"电脑", "laptop", "这台", S_GADGET, "ABCDEFHJMN]^"}, {"音箱", "speaker", "这个", S_GADGET, "ABCDFHIM[]"}, {"水壶", "kettle", "这个", S_GADGET, "ABCDHK[\\]N"},
+    {"衣服", "item", "这件", S_WEAR, "ABCKLN]^"}, {"商品", "product", "这个", S_WEAR, "ABCDKN]^"}, {"菜", "dish", "这道", S_DISH, "AOPQRSB"}, {"套餐", "meal", "这份", S_DISH, "AOPQRS"},
+    {"房间", "room", "这间", S_ROOM, "ATUVWXYZ"}, {"房型", "room", "这个", S_ROOM, "ATUVWXYZ"}, {"酒店", "hotel", "这家", S_BRAND, "AV`ZY"}, {"餐厅", "restaurant", "这家", S_BRAND, "A`V^"}};
+enum { N_KINDS = sizeof KINDS / sizeof *KINDS };
+
+typedef struct cell {
+    const column *c;      /* NULL: a column of which only the name is known */
+    char name[64], value[TEXT];
+    bool said_yes, said_no; /* a YES column's own words */
+} cell;
+typedef struct row {
+    char id[40], name[TEXT];
+    const kind *k;
+    cell cells[CELLS];
+    size_t n;
+} row;
+
+static bool is_wide(const char *s) { return (unsigned char)s[0] >= 0xe3; }
+
+static void value_of(gen *g, const column *c, cell *x) {
+    char *v = x->value;
+    const char *unit = g->zh ? c->unit_zh : c->unit_en;
+    size_t n;
+    x->said_yes = x->said_no = false;
+    switch (c->kind) {
+    case NUM:
+        n = c->lo + below(g, (c->hi - c->lo) / c->step + 1) * c->step;
+        if (chance(g, 30) && n > 100) n = n / 100 * 100 + (chance(g, 50) ? 99 : 0);
+        snprintf(v, TEXT, unit[0] ? is_wide(unit) ? "%zu%s" : "%zu %s" : "%zu%s", n, unit);
+        break;
+    case LIST: say(g, c->list_zh, c->list_en, v); break;
+    case YES:
+        x->said_yes = chance(g, c->list_zh ? 25 : 55), x->said_no = !x->said_yes && chance(g, c->list_zh ? 35 : 100);
+        if (x->said_yes) snprintf(v, TEXT, "%s", g->zh ? "是" : "yes");
+        else if (x->said_no) snprintf(v, TEXT, "%s", g->zh ? "否" : "no");
+        else say(g, c->list_zh, c->list_en, v);
+        break;
+    case CODE: code_of(g, v); break;
+    case BRAND: word_of(g, v); break;
+    default: clock_of(g, v);
+    }
+}
+
+static void extra_value(gen *g, cell *x) {
+    char w[TEXT];
+    say(g, EXTRA_ZH, EXTRA_EN, x->name);
+    switch (below(g, 4)) {
+    case 0: snprintf(x->value, TEXT, "%zu", below(g, 2000)); break;
+    case 1: code_of(g, x->value); break;
+    case 2: word_of(g, x->value); break;
+    default:
+        word_of(g, w);
+        snprintf(x->value, TEXT, "%zu %.64s", 1 + below(g, 90), w);
+    }
+}
+
+static bool has_column(const row *r, const char *name) {
+    for (size_t i = 0; i < r->n; i++)
+        if (strcmp(r->cells[i].name, name) == 0) return true;
+    return false;
+}
+
+static void add_cell(gen *g, row *r, const column *c) {
+    cell *x = &r->cells[r->n];
+    x->c = c;
+    if (c) {
+        snprintf(x->name, sizeof x->name, "%s", g->zh ? c->zh : c->en);
+        if (!has_column(r, x->name)) value_of(g, c, x), r->n++;
+    } else {
+        cell y = {0};
+        extra_value(g, &y);
+        if (!has_column(r, y.name)) *x = y, r->n++;
+    }
+}
+
+static const column *some_column(gen *g, const kind *k) {
+    return &COLUMNS[k->columns[below(g, strlen(k->columns))] - 'A'];
+}
+
+static void make_row(gen *g, row *r, const kind *k, size_t n_cells) {
+    *r = (row){.k = k};
+    id_of(g, r->id);
+    name_of(g, k->s, r->name);
+    for (size_t tries = 0; r->n < n_cells && tries < 40; tries++) add_cell(g, r, chance(g, 25) ? NULL : some_column(g, k));
+}
+
+/* Rows of one library: identifiers of one shape often, columns mostly the same. */
+static size_t make_rows(gen *g, row *rows, size_t n) {
+    const kind *k = &KINDS[below(g, N_KINDS)];
+    const size_t cells = 1 + below(g, n > 2 ? 4 : 6);
+    const bool alike = chance(g, 60);
+    for (size_t i = 0; i < n; i++) {
+        make_row(g, &rows[i], k, cells);
+        for (size_t j = 0; alike && i > 0 && j < rows[0].n; j++) { /* the same columns, other values */
+            cell *x = &rows[i].cells[j];
+            *x = rows[0].cells[j];
+            if (x->c) value_of(g, x->c, x);
+            else {
+                cell y = {0};
+                extra_value(g, &y);
+                snprintf(x->value, TEXT, "%s", y.value);
+            }
+        }
+        if (alike && i > 0) rows[i].n = rows[0].n;
+        if (i > 0 && chance(g, 35)) { /* a neighbour by name: X5 and X5 Pro */
+            char near[TEXT];
+            snprintf(near, sizeof near, "%.120s%s", rows[0].name, g->zh ? k->s == S_GADGET ? " Pro" : "二号" : " Plus");
+            if (strlen(rows[0].name) < 100 && held_out(near) == g->eval) {
+                snprintf(rows[i].name, TEXT, "%s", near);
+                set_add(g->names, hash_of(near));
+            }
+        }
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(rows[j].id, rows[i].id) == 0 || strcmp(rows[j].name, rows[i].name) == 0) return make_rows(g, rows, n);
+    }
+    return n;
+}
+
+static void put_row(gen *g, glim_buf *b, const row *r) {
+    char label[TEXT];
+    glim_buf_puts(b, "[");
+    put_slot(b, r->id);
+    glim_buf_puts(b, "] ");
+    if (chance(g, 75)) glim_buf_puts(b, g->zh ? "名称" : "name");
+    else glim_buf_puts(b, say(g, "品名|型号|菜名|房型|商品|标题", "item|model|dish|room|product|title", label));
+    glim_buf_puts(b, ": ");
+    put_slot(b, r->name);
+    for (size_t i = 0; i < r->n; i++) {
+        glim_buf_puts(b, " | ");
+        put_slot(b, r->cells[i].name);
+        glim_buf_puts(b, ": ");
+        put_slot(b, r->cells[i].value);
+    }
+}
+
+/* ---- questions and answers ---- */
+
+static void put_frame(gen *g, glim_buf *b, const glim_buf *q, bool capital) {
+    char frame[TEXT];
+    (void)capital;
+    say(g, "{q}？|请问{q}？|你好，{q}？|想问一下{q}？|老板，{q}？|{q}呀？|帮我看下{q}？|*麻烦问下{q}？|*我想知道{q}？|*那个，{q}呢？",
+        "{q}?|Hi, {q}?|Please tell me, {q}?|Hello, {q}?|Quick question: {q}?|{q}, please?|*Excuse me, {q}?|*I would like to know, {q}?|*So {q}?", frame);
+    const slot s[] = {{'q', glim_buf_cstr(q)}};
+    const char *at = strstr(frame, "{q}");
+    glim_buf all = {0};
+    glim_buf_append(&all, frame, (size_t)(at - frame));
+    glim_buf_puts(&all, s[0].text);
+    glim_buf_puts(&all, at + 3);
+    size_t first = 0;
+    while (all.s[first] == OPEN) first++;
+    if (!g->zh && all.s[first] >= 'a' && all.s[first] <= 'z') all.s[first] = (char)(all.s[first] - 32);
+    glim_buf_append(b, all.s, all.len);
+    glim_buf_free(&all);
+}
+
+static void subject(gen *g, const row *r, bool pointed, char *out) {
+    char w[TEXT];
+    if (!pointed) snprintf(out, TEXT, "%s", r->name);
+    else if (g->zh) snprintf(out, TEXT, "%s%s", chance(g, 80) ? r->k->these : pick(g, "这个|这种|它这款", w), chance(g, 80) ? r->k->zh : "");
+    else snprintf(out, TEXT, "%s %s", chance(g, 75) ? "this" : "the", r->k->en);
+}
+
+/* A question for one cell, without its frame. */
+static void ask_cell(gen *g, glim_buf *q, const cell *x, const char *subject_text) {
+    char t[TEXT];
+    if (x->c && chance(g, 65)) say(g, x->c->ask_zh, x->c->ask_en, t);
+    else if (x->c && x->c->kind == YES)
+        say(g, "{n}支持{c}吗|{n}有{c}吗|{n}有没有{c}|{n}带{c}吗|*{n}可以{c}吗", "does {n} have {c}|is there {c} with {n}|does {n} come with {c}|*can I get {c} with {n}", t);
+    else
+        say(g, "{n}的{c}是多少|{n}的{c}是什么|{n}{c}多少|{n}{c}是啥|{n}的{c}|*{n}的{c}怎么样|*{n}{c}情况",
+            "what is the {c} of {n}|which {c} does {n} have|what {c} has {n}|*what about the {c} of {n}|*what {c} is given for {n}", t);
+    const slot s[] = {{'n', subject_text}, {'c', x->name}};
+    fill(q, t, s, 2, false);
+}
+
+static void put_id(gen *g, glim_buf *b, const char *id) {
+    glim_buf_puts(b, g->zh ? "[" : " [");
+    put_slot(b, id);
+    glim_buf_puts(b, "]");
+}
+
+/* What the row says about the cell, as value text `value` (for wrong answers: another one). */
+static void answer_cell(gen *g, glim_buf *b, const row *r, const cell *x, const char *value, const char *id) {
+    const char *t;
+    if (x->c && x->c->kind == YES) {
+        if (x->said_yes) t = g->zh ? "支持{c}。" : "Yes, {n} has {c}.";
+        else if (x->said_no) t = g->zh ? "不支持{c}。" : "No, {n} has no {c}.";
+        else t = g->zh ? "支持，{c}为{v}。" : "Yes, its {c} is {v}.";
+    } else t = g->zh ? "{n}的{c}是{v}。" : "The {c} of {n} is {v}.";
+    const slot s[] = {{'n', r->name}, {'c', x->name}, {'v', value}};
+    fill(b, t, s, 3, false);
+    put_id(g, b, id);
+}
+
+static const char *none(const gen *g) { return g->zh ? "资料库里没有这个信息。" : "This is not in the library."; }
+
+typedef struct qa {
+    glim_buf q, a, wrong;
+} qa;
+
+/* A value that is not the cell's: another row's, or a new one. */
+static void other_value(gen *g, const row *rows, size_t n, const row *r, const cell *x, char *out) {
+    cell y = *x;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < rows[i].n; j++)
+            if (&rows[i] != r && strcmp(rows[i].cells[j].name, x->name) == 0 && strcmp(rows[i].cells[j].value, x->value) != 0) {
+                snprintf(out, TEXT, "%s", rows[i].cells[j].value);
+                return;
+            }
+    do {
+        if (x->c) value_of(g, x->c, &y);
+        else extra_value(g, &y);
+    } while (strcmp(y.value, x->value) == 0);
+    snprintf(out, TEXT, "%s", y.value);
+}
+
+static void right_qa(gen *g, const row *rows, size_t n, qa *o) {
+    const size_t at = below(g, n);
+    const row *r = &rows[at];
+    const cell *x = &r->cells[below(g, r->n)];
+    const int way = (int)below(g, 100);
+    char who[TEXT], v[TEXT];
+    glim_buf q = {0};
+    const bool yes = x->c && x->c->kind == YES;
+    if (way < 12 && r->n > 1 && !yes) { /* two values of a row */
+        const cell *y = x == r->cells ? &r->cells[1] : &r->cells[0];
+        if (!(y->c && y->c->kind == YES)) {
+            char t[TEXT];
+            say(g, "{n}的{c}和{d}是多少|{n}的{c}、{d}分别是什么|*说说{n}的{c}和{d}", "what are the {c} and the {d} of {n}|what {c} and {d} does {n} have|*which {c} and which {d} has {n}", t);
+            subject(g, r, at == 0 && chance(g, 20), who);
+            const slot s[] = {{'n', who}, {'c', x->name}, {'d', y->name}};
+            fill(&q, t, s, 3, false);
+            put_frame(g, &o->q, &q, true);
+            const slot a[] = {{'n', r->name}, {'c', x->name}, {'v', x->value}, {'d', y->name}, {'w', y->value}};
+            fill(&o->a, g->zh ? "{n}的{c}是{v}，{d}是{w}。" : "The {c} of {n} is {v} and the {d} is {w}.", a, 5, false);
+            put_id(g, &o->a, r->id);
+            glim_buf_puts(&o->wrong, none(g));
+            glim_buf_free(&q);
+            return;
+        }
+    }
+    if (way < 22 && n > 1 && !yes) { /* the same of two rows */
+        const row *p = &rows[at == 0 ? 1 : 0];
+        for (size_t j = 0; j < p->n; j++)
+            if (strcmp(p->cells[j].name, x->name) == 0) {
+                char t[TEXT];
+                say(g, "{n}和{m}的{c}分别是多少|{n}跟{m}的{c}各是多少|*比一比{n}和{m}的{c}", "what are the {c} of {n} and of {m}|what {c} do {n} and {m} have|*how do {n} and {m} compare in {c}", t);
+                const slot s[] = {{'n', r->name}, {'m', p->name}, {'c', x->name}};
+                fill(&q, t, s, 3, false);
+                put_frame(g, &o->q, &q, true);
+                answer_cell(g, &o->a, r, x, x->value, r->id);
+                if (!g->zh) glim_buf_puts(&o->a, " ");
+                answer_cell(g, &o->a, p, &p->cells[j], p->cells[j].value, p->id);
+                glim_buf_puts(&o->wrong, none(g));
+                glim_buf_free(&q);
+                return;
+            }
+    }
+    subject(g, r, at == 0 && chance(g, n == 1 ? 45 : 30), who);
+    ask_cell(g, &q, x, who);
+    put_frame(g, &o->q, &q, true);
+    answer_cell(g, &o->a, r, x, x->value, r->id);
+    if (yes || chance(g, 40)) glim_buf_puts(&o->wrong, none(g));
+    else {
+        other_value(g, rows, n, r, x, v);
+        answer_cell(g, &o->wrong, r, x, v, chance(g, 50) ? r->id : rows[below(g, n)].id);
+    }
+    glim_buf_free(&q);
+}
+
+/* A question that the rows do not answer. */
+static void missing_qa(gen *g, const row *rows, size_t n, qa *o) {
+    row other = {0};
+    glim_buf q = {0};
+    char who[TEXT];
+    const kind *k = n ? rows[0].k : &KINDS[below(g, N_KINDS)];
+    cell x = {0};
+    const int way = (int)below(g, 100);
+    if (way < 12) {
+        chat_line(g, &o->q);
+        if (n && rows[0].n) answer_cell(g, &o->wrong, &rows[0], &rows[0].cells[0], rows[0].cells[0].value, rows[0].id);
+    } else if (way < 55 || n == 0) { /* a name that is not there */
+        make_row(g, &other, k, 2);
+        for (size_t i = 0; i < n; i++)
+            if (strcmp(other.name, rows[i].name) == 0) make_row(g, &other, k, 2), i = 0;
+        const row *of = n && rows[0].n ? &rows[0] : &other;
+        x = of->cells[below(g, of->n)];
+        ask_cell(g, &q, &x, other.name);
+        put_frame(g, &o->q, &q, true);
+        answer_cell(g, &o->wrong, &other, &x, x.value, of->id[0] ? of->id : other.id);
+    } else { /* a column that the row lacks */
+        const size_t at = below(g, n);
+        const row *r = &rows[at];
+        row full = *r;
+        for (size_t tries = 0; tries < 60; tries++) {
+            full.n = 0;
+            add_cell(g, &full, chance(g, 25) ? NULL : some_column(g, k));
+            if (full.n && !has_column(r, full.cells[0].name)) break;
+        }
+        x = full.cells[0];
+        subject(g, r, at == 0 && chance(g, 40), who);
+        ask_cell(g, &q, &x, who);
+        put_frame(g, &o->q, &q, true);
+        answer_cell(g, &o->wrong, r, &x, r->n && chance(g, 50) ? r->cells[0].value : x.value, r->id);
+        if (has_column(r, x.name)) { /* every column is there: a question that cannot be */
+            glim_buf_clear(&o->q);
+            glim_buf_clear(&o->wrong);
+            chat_line(g, &o->q);
+        }
+    }
+    glim_buf_puts(&o->a, none(g));
+    glim_buf_free(&q);
+}
+
+static void put_all_rows(gen *g, glim_buf *b, const row *rows, size_t n) {
+    glim_buf_puts(b, g->zh ? "资料：\n" : "Rows:\n");
+    if (n == 0) glim_buf_puts(b, g->zh ? "（无）\n" : "(none)\n");
+    for (size_t i = 0; i < n; i++) {
+        put_row(g, b, &rows[i]);
+        glim_buf_putc(b, '\n');
+    }
+}
+
+void answer_conv(gen *g, conv *c, answerable how) {
+    row rows[ROWS];
+    static const size_t share[] = {1, 1, 1, 2, 2, 2, 2, 3, 3, 4};
+    const bool refuse = how != RIGHT;
+    const size_t n = how == NOTHING || (refuse && chance(g, 8)) ? 0 : make_rows(g, rows, share[below(g, 10)]);
+    qa o = {0};
+    char role[TEXT];
+    say(g, "你是店里的客服，回答要简短、准确。|你是商店客服。|你是酒店前台，礼貌回答客人。|你是餐厅的服务员。|你是电子产品店的店员，帮顾客了解商品。",
+        "You are the clerk of a shop; answer briefly and exactly.|You help the customers of a shop.|You are at the desk of a hotel and answer guests politely.|You wait tables in a restaurant.|You help customers of an electronics shop.", role);
+    glim_buf_puts(&c->system, g->zh ? "任务：回答\n" : "Task: answer\n");
+    glim_buf_puts(&c->system, role);
+    glim_buf_puts(&c->system, g->zh ? "\n1. 只根据资料里的行回答，不要编造。\n2. 每句话后面写行号，如[P012]。\n3. 资料里没有答案时，只写：资料库里没有这个信息。"
+                                    : "\n1. Answer only from the rows and make nothing up.\n2. After each sentence write the id of its row, like [P012].\n"
+                                      "3. If the rows do not hold the answer, write only: This is not in the library.");
+    put_all_rows(g, &c->user, rows, n);
+    if (refuse) missing_qa(g, rows, n, &o);
+    else right_qa(g, rows, n, &o);
+    glim_buf_puts(&c->user, g->zh ? "\n问题：" : "\nQuestion: ");
+    glim_buf_append(&c->user, o.q.s, o.q.len);
+    glim_buf_append(&c->answer, o.a.s, o.a.len);
+    if (o.wrong.len) glim_buf_append(&c->wrong, o.wrong.s, o.wrong.len);
+    glim_buf_free(&o.q), glim_buf_free(&o.a), glim_buf_free(&o.wrong);
+}
+
+void answer_doc(gen *g, glim_buf *doc) {
+    row rows[ROWS];
+    static const size_t share[] = {1, 1, 2, 2, 2, 3, 3, 3, 4, 4};
+    const size_t n = make_rows(g, rows, share[below(g, 10)]);
+    put_all_rows(g, doc, rows, n);
+    if (chance(g, 20)) { /* each row in sentences */
+        for (size_t i = 0; i < n; i++)
+            for (size_t j = 0; j < rows[i].n; j++) {
+                if (!g->zh && (i || j)) glim_buf_puts(doc, j ? " " : "");
+                answer_cell(g, doc, &rows[i], &rows[i].cells[j], rows[i].cells[j].value, rows[i].id);
+                if (j + 1 == rows[i].n) glim_buf_putc(doc, '\n');
+            }
+        return;
+    }
+    for (size_t i = 0, k = 2 + n + below(g, 3); i < k; i++) {
+        qa o = {0};
+        if (chance(g, 22)) missing_qa(g, rows, n, &o);
+        else right_qa(g, rows, n, &o);
+        glim_buf_puts(doc, g->zh ? "\n问题：" : "\nQuestion: ");
+        glim_buf_append(doc, o.q.s, o.q.len);
+        glim_buf_putc(doc, '\n');
+        glim_buf_append(doc, o.a.s, o.a.len);
+        glim_buf_putc(doc, '\n');
+        glim_buf_free(&o.q), glim_buf_free(&o.a), glim_buf_free(&o.wrong);
+    }
+}
