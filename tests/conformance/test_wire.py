@@ -1,9 +1,7 @@
 """Bytes that no honest client sends: where a request ends must never be a matter of opinion.
 
-Each case is followed by a second, hidden request. Refused means: one 400 (or the status that the case names), the connection
-closed, and the hidden request never answered. What libmicrohttpd reads in its own way without showing it to us (bare line
-feeds, folded lines, NUL) may be answered, once; the hidden request may then be an ordinary next request only where both
-ends agree on where it begins."""
+Each case is followed by a second, hidden request. Refused means: one 400 (or the status that the case names) with an error object of
+ours, the connection closed, and the hidden request never answered. That holds for what libmicrohttpd refuses by itself too."""
 import json
 import re
 import socket

@@ -427,7 +427,7 @@ def raw(data):
 
 
 def answered(got):
-    """Whether any request was served. (The library, which refuses some of these itself, says its 400 twice.)"""
+    """Whether any request was served."""
     return any(line.startswith(b"HTTP/1.") and b" 200" in line for line in got.split(b"\n")) or b'{"status"' in got
 
 
