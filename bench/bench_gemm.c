@@ -1,4 +1,4 @@
-/* bench_gemm.c - training's products beside what the machine can do: bench_gemm [THREADS [ROWS]].
+/* bench_gemm.c - training's products beside what the machine can do: bench_gemm [THREADS [ROWS [NAME]]], NAME: the beginning of a shape's.
  *
  * Shapes are those of GLM-4-9B, SmolLM2-135M and glim-nano; each product runs forward (y = x W^T), back (dx = dy W) and, where weights
  * are trained, to the gradient (dW = dy^T x). Every line has the peak of the instruction just before it. */
@@ -47,7 +47,7 @@ int main(int argc, char **argv) {
     for (size_t x = 0; x < GLIM_COUNT(shapes); x++)
         for (size_t t = 0; t < GLIM_COUNT(types); t++) {
             const size_t n_out = shapes[x].n_out, n_in = shapes[x].n_in, wide = n_out > n_in ? n_out : n_in;
-            if (n_in % glim_dtype_of(types[t])->block_len) continue;
+            if (n_in % glim_dtype_of(types[t])->block_len || (argc > 3 && strncmp(shapes[x].name, argv[3], strlen(argv[3])) != 0)) continue;
             glim_mat w = {.type = types[t], .n_out = n_out, .n_in = n_in};
             if (glim_row_bytes(types[t], n_in, &w.row_bytes, &err) != GLIM_OK) return 1;
             w.rows = need(n_out * w.row_bytes);
