@@ -76,6 +76,9 @@ def request(rnd, model, n_vocab):
         s = rnd.choice(SCHEMAS)
         body["response_format"] = rnd.choice(({"type": "json_object"}, {"type": "json_schema", "json_schema": {"name": "s", "strict": True, "schema": s}}))
         body["max_tokens"] = rnd.choice((10, 110))
+    if ("tools" in body or "response_format" in body) and "logit_bias" in body:
+        # A form may leave one token only, and if the client bans that one its request ends with 400: test_api has those (grammars that cannot go on).
+        body["logit_bias"] = {k: max(v, -3) for k, v in body["logit_bias"].items()}
     return "/v1/chat/completions", body
 
 
