@@ -26,10 +26,11 @@ def ends(c, patience=PATIENCE):
 
 
 def until(fn):
+    """Whether fn came true; asked once more it may not be, where it uses a connection itself."""
     end = time.monotonic() + PATIENCE
-    while not fn() and time.monotonic() < end:
+    while not (ok := fn()) and time.monotonic() < end:
         time.sleep(0.01)
-    return fn()
+    return ok
 
 
 def test_one_client_holds_its_share_of_connections_and_no_more():
