@@ -135,6 +135,7 @@ int glim_cmd_merge(int argc, char **argv);
 int glim_cmd_render(int argc, char **argv);
 int glim_cmd_logits(int argc, char **argv);
 int glim_cmd_perplexity(int argc, char **argv);
+int glim_cmd_privacy(int argc, char **argv);
 int glim_cmd_bench(int argc, char **argv);
 int glim_cmd_pull(int argc, char **argv);
 int glim_cmd_quantize(int argc, char **argv);

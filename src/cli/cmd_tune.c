@@ -7,29 +7,32 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "cli/cli.h"
+#include "cli/folder.h"
 #include "cli/job.h"
 #include "cli/progress.h"
 #include "train/tune.h"
 
 typedef struct tune_flags {
     const char *data, *out, *method, *schedule, *optim, *precision, *format, *prompt, *answer, *system, *loss;
-    const char *targets, *eval_file, *base;
+    const char *targets, *eval_file, *base, *dp_set, *dp_ledger;
     int64_t rank, steps, batch, warmup, max_tokens, rows, eval_every, patience, save_every, exports, seed, inspect, nice, job;
-    double alpha, dropout, lr, epochs, warmup_share, decay, clip, eval, beta;
+    double alpha, dropout, lr, epochs, warmup_share, decay, clip, eval, beta, dp_epsilon, dp_delta, dp_clip, dp_noise;
     bool full, rslora, resume, skip_bad, plan, json;
 } tune_flags;
 
 typedef struct shown {
     glim_progress *bar;
     bool job;
+    double promised; /* epsilon; 0: not private */
 } shown;
 
 static bool show_step(void *ctx, const glim_tune_step *s) {
     const shown *v = ctx;
-    char note[96];
+    char note[128], eval[32] = "", spent[48] = "";
     if (v->job) glim_cli_job_step(s);
-    if (isnan(s->eval_loss)) snprintf(note, sizeof note, "loss %.4f, %.0f tokens/s", s->loss, s->tokens_per_s);
-    else snprintf(note, sizeof note, "loss %.4f, eval %.4f, %.0f tokens/s", s->loss, s->eval_loss, s->tokens_per_s);
+    if (!isnan(s->eval_loss)) snprintf(eval, sizeof eval, ", eval %.4f", s->eval_loss);
+    if (v->promised > 0) snprintf(spent, sizeof spent, ", epsilon %.3g of %.3g", s->epsilon, v->promised);
+    snprintf(note, sizeof note, "loss %.4f%s%s, %.0f tokens/s", s->loss, eval, spent, s->tokens_per_s);
     glim_progress_tell(v->bar, s->step, s->n_steps, s->eta_s > 0 ? (double)(s->n_steps - s->step) / s->eta_s : -1, note);
     return !glim_cli_interrupt_pending();
 }
@@ -93,6 +96,37 @@ static glim_status data_params(glim_data_params *p, const tune_flags *f, const g
     return rc;
 }
 
+/* The set's name on the ledger: of the data's file, what a name may not have becomes '-'. */
+static void set_name(char out[GLIM_STORE_ID + 1], const char *data) {
+    const char *slash = strrchr(data, '/');
+    snprintf(out, GLIM_STORE_ID + 1, "%s", slash ? slash + 1 : data);
+    for (char *c = out; *c; c++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", *c)) *c = '-';
+    if (!*out) snprintf(out, GLIM_STORE_ID + 1, "data");
+}
+
+static glim_status open_ledger(glim_store **s, glim_dp_params *p, const tune_flags *f, char set[GLIM_STORE_ID + 1], glim_err *err) {
+    if (f->dp_epsilon == 0) {
+        if (f->dp_delta != 0 || f->dp_noise != 0 || f->dp_clip != 0 || f->dp_set || f->dp_ledger)
+            return glim_fail(err, GLIM_E_ARG, "--dp-delta, --dp-clip, --dp-noise, --dp-set and --dp-ledger go with --dp-epsilon");
+        return GLIM_OK;
+    }
+    set_name(set, f->data);
+    *p = (glim_dp_params){.epsilon = f->dp_epsilon, .delta = f->dp_delta, .clip = f->dp_clip, .sigma = f->dp_noise,
+                          .set = f->dp_set ? f->dp_set : set, .actor = glim_cli_actor()};
+    if (f->plan || f->inspect) return GLIM_OK; /* nothing is asked of the data's privacy */
+    const glim_status rc = glim_cli_folder(s, f->dp_ledger, true, err);
+    p->ledger = *s;
+    return rc;
+}
+
+static void show_privacy(const glim_tune_plan *p, const char *set) {
+    const glim_dp_plan *d = &p->dp;
+    if (d->steps == 0) return;
+    fprintf(stderr, "privacy: data set \"%s\" spends epsilon %.4g at delta %g: noise %g times the clip norm %g, each example drawn with probability %.4g\n",
+            set, d->total, d->delta, d->sigma, d->clip, d->q);
+}
+
 static void show_plan(const glim_tune_plan *p) {
     char a[6][32];
     fprintf(stderr, "plan: %s in all (model %s, trained weights and gradients %s, optimizer %s, activations of %zu rows %s); %s are free\n",
@@ -112,7 +146,7 @@ static void print_json(const glim_tune_result *r, const glim_tune_plan *p, const
     const struct {
         const char *name;
         double v;
-    } reals[] = {{"first_loss", r->first_loss}, {"last_loss", r->last_loss}, {"eval_before", r->eval_before}, {"eval_after", r->eval_after}, {"seconds", r->seconds}};
+    } reals[] = {{"first_loss", r->first_loss}, {"last_loss", r->last_loss}, {"eval_before", r->eval_before}, {"eval_after", r->eval_after}, {"seconds", r->seconds}, {"epsilon", r->epsilon}};
     for (size_t i = 0; i < GLIM_COUNT(reals); i++) {
         glim_buf_printf(&b, ", \"%s\": ", reals[i].name);
         glim_json_put_real(&b, reals[i].v);
@@ -126,6 +160,7 @@ static void print_result(const glim_tune_result *r, const tune_flags *f) {
     printf("%s: %zu steps%s, loss %.4f to %.4f", f->out, r->steps, r->stopped_early ? " (stopped early)" : "", r->first_loss, r->last_loss);
     if (!isnan(r->eval_after)) printf(", evaluation %.4f to %.4f", r->eval_before, r->eval_after);
     printf(", %.0f s, %.0f tokens/s\n", r->seconds, r->seconds > 0 ? (double)r->n_tokens / r->seconds : 0);
+    if (!isnan(r->epsilon)) printf("privacy: epsilon %.4g at delta %g, in %s/privacy.json\n", r->epsilon, f->dp_delta, f->out);
     if (!f->full) printf("try it: glim run MODEL --adapter %s\n", f->out);
 }
 
@@ -159,8 +194,11 @@ static glim_status tune(const tune_flags *f, const glim_model_flags *mf, const c
     glim_tune_plan plan;
     glim_tune_result result;
     char *words = f->targets ? glim_xstrdup(f->targets) : NULL;
-    shown v = {.job = f->job > 0};
+    shown v = {.job = f->job > 0, .promised = f->dp_epsilon};
+    glim_store *ledger = NULL;
+    char set[GLIM_STORE_ID + 1];
     glim_status rc = params_of(&p, f, words, err);
+    if (rc == GLIM_OK) rc = open_ledger(&ledger, &p.dp, f, set, err);
     if (rc == GLIM_OK) rc = glim_cli_open(&e, model, mf, 0, false, err);
     if (rc == GLIM_OK && (rc = open_data(&d, f->data, e, f, err)) != GLIM_OK) about = "training_file";
     if (rc == GLIM_OK && f->eval_file && (rc = open_data(&held, f->eval_file, e, f, err)) != GLIM_OK) about = "validation_file";
@@ -172,7 +210,7 @@ static glim_status tune(const tune_flags *f, const glim_model_flags *mf, const c
             rc = glim_dataset_inspect(d, e->tok, i, stdout, glim_cli_color(1), err);
     } else {
         if (rc == GLIM_OK) rc = glim_tune_make_plan(&plan, e->model, d, &p, err);
-        if (rc == GLIM_OK) show_plan(&plan);
+        if (rc == GLIM_OK) show_plan(&plan), show_privacy(&plan, p.dp.set);
         if (rc == GLIM_OK && v.job) glim_cli_job_plan(&plan);
         if (rc == GLIM_OK && !f->plan) {
             v.bar = glim_progress_begin("training", plan.n_steps, GLIM_PROGRESS_COUNT);
@@ -188,6 +226,7 @@ static glim_status tune(const tune_flags *f, const glim_model_flags *mf, const c
     glim_dataset_free(d);
     glim_dataset_free(held);
     glim_engine_free(e);
+    glim_store_close(ledger);
     free(words);
     return rc;
 }
@@ -256,11 +295,19 @@ int glim_cmd_tune(int argc, char **argv) {
         {"--dpo-beta", NULL, GLIM_FLAG_REAL, &f.beta, "X", "dpo: how close to the base model (default 0.1)", 0, 0},
         {"--seed", NULL, GLIM_FLAG_INT, &f.seed, "N", "of order, start and dropout (default 0)", 0, (int64_t)1 << 53},
         {0}};
+    const glim_flag privacy[] = {
+        {"--dp-epsilon", NULL, GLIM_FLAG_REAL, &f.dp_epsilon, "E", "train privately (DP-SGD): what is written tells of one example at most E ...", 0, 0},
+        {"--dp-delta", NULL, GLIM_FLAG_REAL, &f.dp_delta, "D", "... but for a chance of D, less than 1 in the number of examples", 0, 0},
+        {"--dp-clip", NULL, GLIM_FLAG_REAL, &f.dp_clip, "C", "norm that the gradient of one example is cut to (default 1)", 0, 0},
+        {"--dp-noise", NULL, GLIM_FLAG_REAL, &f.dp_noise, "S", "noise in multiples of C (default: the least that keeps E and D)", 0, 0},
+        {"--dp-set", NULL, GLIM_FLAG_STR, &f.dp_set, "NAME", "data set on the privacy ledger; one name for rows of the same people (default: the file's)", 0, 0},
+        {"--dp-ledger", NULL, GLIM_FLAG_STR, &f.dp_ledger, "DIR", "data folder with the ledger (default: $XDG_DATA_HOME/glim)", 0, 0},
+        {0}};
     const glim_page u = {"glim tune MODEL DATA -o FOLDER",
                          "Trains MODEL on the rows of DATA: chat JSONL, Alpaca, ShareGPT, pairs of answers, text, CSV. Makes a LoRA\n"
                          "adapter as PEFT keeps it, or with --full a whole model. The model stays in the bits that it has. A run that\n"
                          "was stopped or killed goes on with --resume and ends in the same bits.",
-                         {what, rows, how}};
+                         {what, rows, how, privacy}};
     glim_str_list pos = {0};
     const int code = glim_args(argc, argv, &u, &pos, 1, 2);
     if (code >= 0) return code;

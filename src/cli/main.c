@@ -29,6 +29,7 @@ static const struct verb {
     {"key", "API keys: make, list, show, revoke", glim_cmd_key},
     {"usage", "what was used, invoices, prices", glim_cmd_usage},
     {"audit", "verify and list the event log", glim_cmd_audit},
+    {"privacy", "what private training has spent of each data set", glim_cmd_privacy},
     {"backup", "copy the data folder while it is served", glim_cmd_backup},
     {"restore", "a data folder from a backup", glim_cmd_restore},
 };

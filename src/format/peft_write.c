@@ -60,7 +60,7 @@ glim_status glim_peft_write(const char *folder, const glim_peft_write_params *p,
     }
     if (rc == GLIM_OK) {
         char *path = glim_path_join(folder, "adapter_model.safetensors");
-        json_t *meta = json_pack("{s:s}", "format", "pt");
+        json_t *meta = json_pack("{s:s, s:s*}", "format", "pt", "glim.privacy", p->privacy);
         rc = meta ? glim_st_write(path, t, 2 * p->n_pairs, meta, err) : glim_fail(err, GLIM_E_NOMEM, "could not allocate metadata");
         json_decref(meta);
         free(path);

@@ -18,6 +18,7 @@ typedef struct glim_peft_write_params {
     size_t rank;
     double alpha, dropout;
     bool rslora;
+    const char *privacy; /* JSON, into the file's metadata as "glim.privacy"; NULL: none */
     const glim_peft_write_pair *pairs;
     size_t n_pairs;
 } glim_peft_write_params;

@@ -8,6 +8,7 @@
 #include "train/accountant.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/alloc.h"
 
@@ -32,7 +33,7 @@ static double remainder_of(double z, double a) {
     return expm1(a * log1p(z)) - a * z;
 }
 
-double glim_rdp_step(double q, double sigma, double a) {
+static double integrate(double q, double sigma, double a) {
     double s2 = sigma * sigma;
     if (q == 0) return 0;
     if (q == 1) return a / (2 * s2);
@@ -60,6 +61,21 @@ double glim_rdp_step(double q, double sigma, double a) {
     return (top + log(sum * h / (sigma * sqrt(2 * M_PI)))) / (a - 1);
 }
 
+/* A run asks for the same step after each of its steps, with another number of them: what was integrated is remembered. */
+double glim_rdp_step(double q, double sigma, double a) {
+    static _Thread_local struct {
+        double q, sigma, a, value; /* all zero: empty, no order is 0 */
+    } known[512];
+    uint64_t bits[3] = {0};
+    memcpy(&bits[0], &q, 8), memcpy(&bits[1], &sigma, 8), memcpy(&bits[2], &a, 8);
+    const size_t at = (size_t)(((bits[0] * 31 + bits[1]) * 31 + bits[2]) * 0x9e3779b97f4a7c15u >> 55);
+    if (known[at].q != q || known[at].sigma != sigma || known[at].a != a) {
+        known[at].value = integrate(q, sigma, a);
+        known[at].q = q, known[at].sigma = sigma, known[at].a = a;
+    }
+    return known[at].value;
+}
+
 /* Order number i, 0 when there are no more. */
 static double order_at(size_t i) {
     if (i < 99) return 1.1 + 0.1 * (double)i; /* 1.1 ... 10.9 */
@@ -69,24 +85,55 @@ static double order_at(size_t i) {
     return i < 61 ? 64 + 16 * (double)i : 0; /* 64 ... 1024 */
 }
 
+enum { N_ORDERS = 99 + 52 + 61, COARSE = 8 };
+
+static double eps_by_order(const glim_dp_phase *ph, size_t n, double delta, size_t i) {
+    const double a = order_at(i);
+    double rdp = 0;
+    for (size_t k = 0; k < n; k++)
+        if (ph[k].steps) rdp += (double)ph[k].steps * glim_rdp_step(ph[k].q, ph[k].sigma, a);
+    return rdp + log1p(-1 / a) - (log(delta) + log(a)) / (a - 1);
+}
+
+/* Epsilon falls with the order and then rises: every eighth order, then between. Any order is a bound, so where it does not,
+ * a worse one is given and none that is wrong. */
 glim_status glim_rdp_epsilon(double *eps, double *order, const glim_dp_phase *ph, size_t n, double delta, glim_err *err) {
     glim_status rc = glim_dp_check(ph, n, err);
     if (rc == GLIM_OK) rc = check_delta(delta, err);
     if (rc != GLIM_OK) return rc;
-    double best = INFINITY, best_order = 0, spent = 0;
+    double best = INFINITY, spent = 0;
+    size_t at = 0;
     for (size_t k = 0; k < n; k++) spent += ph[k].q * (double)ph[k].steps;
-    for (size_t i = 0; order_at(i) > 0; i++) {
-        double a = order_at(i), rdp = 0;
-        for (size_t k = 0; k < n; k++)
-            if (ph[k].steps) rdp += (double)ph[k].steps * glim_rdp_step(ph[k].q, ph[k].sigma, a);
-        double e = rdp + log1p(-1 / a) - (log(delta) + log(a)) / (a - 1);
-        if (e < best) best = e, best_order = a;
+    for (size_t i = 0; i < N_ORDERS; i += COARSE) {
+        const double e = eps_by_order(ph, n, delta, i);
+        if (e < best) best = e, at = i;
         /* Past the best order epsilon only rises; the large orders are the dear ones. */
         if (i > 99 && e > 4 * best + 1) break;
     }
+    for (size_t by = COARSE / 2; by > 0; by /= 2) {
+        const size_t mid = at;
+        for (int side = 0; side < 2; side++) {
+            if (side ? mid + by >= N_ORDERS : mid < by) continue;
+            const size_t i = side ? mid + by : mid - by;
+            const double e = eps_by_order(ph, n, delta, i);
+            if (e < best) best = e, at = i;
+        }
+    }
     *eps = spent == 0 ? 0 : best > 0 ? best : 0;
-    if (order) *order = best_order;
+    if (order) *order = best < INFINITY ? order_at(at) : 0;
     return GLIM_OK;
+}
+
+glim_status glim_dp_epsilon(double *eps, const glim_dp_phase *ph, size_t n, double delta, double about, glim_err *err) {
+    glim_pld_bounds b;
+    *eps = INFINITY;
+    glim_status rc = glim_rdp_epsilon(eps, NULL, ph, n, delta, err);
+    double grid = *eps > 1 ? 0.01 * *eps : 0.01;
+    if (about > 0 && grid > 0.01 * about) grid = 0.01 * about;
+    if (rc == GLIM_OK) rc = glim_pld_epsilon(&b, ph, n, delta, grid, err);
+    if (rc == GLIM_OK && b.upper < *eps) *eps = b.upper;
+    if (rc == GLIM_E_LIMIT && err) glim_err_clear(err); /* what the grid cannot hold, the coarser accountant still bounds */
+    return rc == GLIM_E_LIMIT ? GLIM_OK : rc;
 }
 
 /* ---- noise for a budget ---- */
@@ -153,6 +200,11 @@ glim_status glim_dp_calibrate(double *sigma, const glim_dp_phase *ph, size_t n, 
         else lo = mid, e_lo = e;
     }
     double scale = pow(10, 3 - floor(log10(hi)));
-    *sigma = ceil(hi * scale - 1e-9) / scale;
-    return GLIM_OK;
+    /* Bounds on a grid are not quite monotone: what is given out is tried itself. */
+    for (double digits = ceil(hi * scale - 1e-9);; digits++) {
+        *sigma = digits / scale;
+        all[n].sigma = *sigma;
+        rc = glim_dp_epsilon(&e, all, n + 1, delta, eps, err);
+        if (rc != GLIM_OK || e <= eps) return rc;
+    }
 }

@@ -49,8 +49,12 @@ typedef struct glim_pld_bounds {
  * Errors: GLIM_E_ARG; GLIM_E_LIMIT where the grid would be larger than 2^23 points (say a larger eps_error); NOMEM. */
 glim_status glim_pld_epsilon(glim_pld_bounds *out, const glim_dp_phase *ph, size_t n, double delta, double eps_error, glim_err *err);
 
+/* What people are told: the smaller of the upper bounds of RDP and of PLD, whose width is a hundredth of epsilon, or of `about`
+ * (the budget; 0: none) where that is less. Errors: as these, but for a grid that would be too large. */
+glim_status glim_dp_epsilon(double *eps, const glim_dp_phase *ph, size_t n, double delta, double about, glim_err *err);
+
 /* The smallest noise multiplier with which `steps` steps at rate q, behind the history ph[0..n), stay within (eps, delta),
- * by the upper bound of PLD; rounded up to 4 digits. Errors: GLIM_E_LIMIT where the history alone has spent more, or no
+ * by glim_dp_epsilon; rounded up to 4 digits. Errors: GLIM_E_LIMIT where the history alone has spent more, or no
  * sigma is enough; GLIM_E_ARG; NOMEM. */
 glim_status glim_dp_calibrate(double *sigma, const glim_dp_phase *ph, size_t n, double q, uint64_t steps, double eps, double delta,
                               glim_err *err);

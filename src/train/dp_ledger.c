@@ -68,23 +68,11 @@ static glim_status read_history(glim_db *db, void *ctx, glim_err *err) {
     return rc;
 }
 
-static glim_status upper(double *eps, const glim_dp_phase *ph, size_t n, double delta, glim_err *err) {
-    glim_pld_bounds b;
-    glim_status rc = glim_pld_epsilon(&b, ph, n, delta, 0, err);
-    /* What the grid cannot hold, the coarser accountant still bounds. */
-    if (rc == GLIM_E_LIMIT) {
-        if (err) glim_err_clear(err);
-        return glim_rdp_epsilon(eps, NULL, ph, n, delta, err);
-    }
-    *eps = b.upper;
-    return rc;
-}
-
 static glim_status sum_up(glim_dp_spent *out, const history *h, glim_err *err) {
     *out = (glim_dp_spent){.budget_eps = h->eps, .budget_delta = h->delta, .n_runs = h->n_runs, .n_open = h->n_open, .n_steps = h->n_steps};
     if (h->n == 0) return GLIM_OK;
-    glim_status rc = upper(&out->charged, h->charged, h->n, h->delta, err);
-    return rc == GLIM_OK ? upper(&out->promised, h->promised, h->n, h->delta, err) : rc;
+    glim_status rc = glim_dp_epsilon(&out->charged, h->charged, h->n, h->delta, h->eps, err);
+    return rc == GLIM_OK ? glim_dp_epsilon(&out->promised, h->promised, h->n, h->delta, h->eps, err) : rc;
 }
 
 static glim_status check_budget(double eps, double delta, glim_err *err) {
@@ -178,7 +166,7 @@ static glim_status refuse(glim_store *s, const glim_dp_request *r, const glim_dp
     glim_outbox_put(s, &(glim_event){r->actor, "privacy.refuse", r->set, "", detail}, NULL); /* the refusal stands without it */
     glim_fail(err, GLIM_E_LIMIT, "data set \"%s\": with this run epsilon would be %.4g, the budget is %.4g at delta %g (%.4g charged, %.4g with what "
               "open runs have reserved)", r->set, with->promised, with->budget_eps, with->budget_delta, before->charged, before->promised);
-    glim_err_hint(err, "fewer steps, a lower sampling rate or more noise; ending runs that were given up frees what they reserved");
+    glim_err_hint(err, "fewer steps, a lower sampling rate or more noise; `glim privacy end RUN` frees what a run that was given up has reserved");
     return GLIM_E_LIMIT;
 }
 
@@ -247,6 +235,26 @@ glim_status glim_dp_ledger_charge(glim_store *s, const char *run, uint64_t step,
     return glim_store_run(s, put_charge, &(charge_ctx){run, step}, err);
 }
 
+typedef struct charged_ctx {
+    const char *run;
+    uint64_t n;
+} charged_ctx;
+
+static glim_status look_charged(glim_db *db, void *ctx, glim_err *err) {
+    charged_ctx *c = ctx;
+    int64_t v;
+    const glim_status rc = glim_db_int(db, &v, 0, err, "SELECT charged FROM dp_runs WHERE run = ?", "s", c->run);
+    c->n = rc == GLIM_OK ? (uint64_t)v : 0;
+    return rc;
+}
+
+glim_status glim_dp_ledger_charged(glim_store *s, const char *run, uint64_t *n, glim_err *err) {
+    charged_ctx c = {.run = run};
+    const glim_status rc = glim_store_read(s, look_charged, &c, err);
+    *n = c.n;
+    return rc;
+}
+
 typedef struct end_ctx {
     const char *run, *actor;
     int64_t now;
@@ -274,6 +282,41 @@ static glim_status put_end(glim_db *db, void *ctx, glim_err *err) {
 
 glim_status glim_dp_ledger_end(glim_store *s, const char *run, const char *actor, glim_err *err) {
     return glim_store_run(s, put_end, &(end_ctx){run, actor, glim_store_now_us(s)}, err);
+}
+
+typedef struct list_ctx {
+    const char *set;
+    glim_dp_row_fn fn;
+    void *ctx;
+} list_ctx;
+
+static glim_status list_sets(glim_db *db, void *ctx, glim_err *err) {
+    const list_ctx *c = ctx;
+    glim_db_row *r;
+    bool more = false;
+    glim_status rc = glim_db_query(db, &r, err, "SELECT id FROM dp_sets ORDER BY id", "");
+    while (rc == GLIM_OK && (rc = glim_db_next(db, r, &more, err)) == GLIM_OK && more) c->fn(c->ctx, &(glim_dp_row){.set = glim_db_text(r, 0)});
+    return rc;
+}
+
+static glim_status list_runs(glim_db *db, void *ctx, glim_err *err) {
+    const list_ctx *c = ctx;
+    glim_db_row *r;
+    bool more = false;
+    glim_status rc = glim_db_query(db, &r, err, "SELECT data_set, run, q, sigma, reserved, charged, open FROM dp_runs "
+                                   "WHERE ? = '' OR data_set = ? ORDER BY id", "ss", c->set, c->set);
+    while (rc == GLIM_OK && (rc = glim_db_next(db, r, &more, err)) == GLIM_OK && more)
+        c->fn(c->ctx, &(glim_dp_row){.set = glim_db_text(r, 0), .run = glim_db_text(r, 1), .q = strtod(glim_db_text(r, 2), NULL),
+                                     .sigma = strtod(glim_db_text(r, 3), NULL), .reserved = (uint64_t)glim_db_i64(r, 4),
+                                     .charged = (uint64_t)glim_db_i64(r, 5), .open = glim_db_i64(r, 6) != 0});
+    return rc;
+}
+
+glim_status glim_dp_ledger_sets(glim_store *s, glim_dp_row_fn fn, void *ctx, glim_err *err) {
+    return glim_store_read(s, list_sets, &(list_ctx){NULL, fn, ctx}, err);
+}
+glim_status glim_dp_ledger_runs(glim_store *s, const char *set, glim_dp_row_fn fn, void *ctx, glim_err *err) {
+    return glim_store_read(s, list_runs, &(list_ctx){set ? set : "", fn, ctx}, err);
 }
 
 glim_status glim_dp_ledger_spent(glim_store *s, const char *set, glim_dp_spent *out, glim_err *err) {

@@ -3,8 +3,8 @@
  *   begin --> RUN with `steps` reserved --charge(step), before the step is taken--> ... --> end: what was not charged is given back
  *
  * A data set has a budget (epsilon, delta), set by a person or by its first run. A run begins only if all that was charged
- * to the set, all that other open runs have reserved, and its own steps stay within the budget, composed by the PLD
- * accountant's upper bound. A step is charged, on the disk, before it looks at the data: whatever is killed when, the
+ * to the set, all that other open runs have reserved, and its own steps stay within the budget, composed by
+ * glim_dp_epsilon. A step is charged, on the disk, before it looks at the data: whatever is killed when, the
  * ledger never says less than what was spent.
  *
  * The name of a set is for the caller to choose well: rows of the same people belong under one name.
@@ -42,8 +42,21 @@ glim_status glim_dp_ledger_begin(glim_store *s, const glim_dp_request *r, glim_d
  * the same examples and the same noise (dp_state.h). Errors: GLIM_E_LIMIT (beyond what was reserved), GLIM_E_STATE (no open
  * run; steps must come in order), IO. */
 glim_status glim_dp_ledger_charge(glim_store *s, const char *run, uint64_t step, glim_err *err);
+/* Steps of a run that were charged; 0 for one that is not on the books. */
+glim_status glim_dp_ledger_charged(glim_store *s, const char *run, uint64_t *n, glim_err *err);
 /* Ends a run: what was not charged is free again. Ending twice is fine. */
 glim_status glim_dp_ledger_end(glim_store *s, const char *run, const char *actor, glim_err *err);
+
+typedef struct glim_dp_row {
+    const char *set, *run; /* run NULL: a row of glim_dp_ledger_sets */
+    double q, sigma;
+    uint64_t reserved, charged; /* steps */
+    bool open;
+} glim_dp_row;
+typedef void (*glim_dp_row_fn)(void *ctx, const glim_dp_row *row);
+/* Data sets by name; or runs in the order in which they began, of one set or (NULL) of all. Errors: GLIM_E_IO. */
+glim_status glim_dp_ledger_sets(glim_store *s, glim_dp_row_fn fn, void *ctx, glim_err *err);
+glim_status glim_dp_ledger_runs(glim_store *s, const char *set, glim_dp_row_fn fn, void *ctx, glim_err *err);
 
 /* A set that nobody has asked about is all zeros. */
 glim_status glim_dp_ledger_spent(glim_store *s, const char *set, glim_dp_spent *out, glim_err *err);

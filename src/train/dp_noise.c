@@ -99,23 +99,38 @@ glim_status glim_dp_lattice_make(glim_dp_lattice *out, double clip, double sigma
     return GLIM_OK;
 }
 
-glim_status glim_dp_noise_f32(const glim_dp_rng *r, uint64_t step, const glim_dp_lattice *l, uint64_t first, size_t n, float *sum,
-                              double scale, glim_err *err) {
-    /* Whole numbers below 2^53 are exact, sums of two of them as well. */
-    for (size_t i = 0; i < n; i++)
-        if (!(fabs((double)sum[i]) < 0x1p51 * l->g))
-            return glim_fail(err, GLIM_E_ARG, "value %llu of the sum is %g: it was not clipped", (unsigned long long)(first + i), (double)sum[i]);
+/* Whole numbers below 2^53 are exact, sums of two of them as well. */
+static glim_status check_value(const glim_dp_lattice *l, uint64_t at, double v, glim_err *err) {
+    if (fabs(v) < 0x1p51 * l->g) return GLIM_OK;
+    return glim_fail(err, GLIM_E_ARG, "value %llu of the sum is %g: it was not clipped", (unsigned long long)at, v);
+}
+
+/* One of f64 and f32 is the sum. */
+static glim_status noise(const glim_dp_rng *r, uint64_t step, const glim_dp_lattice *l, uint64_t first, size_t n, const double *f64,
+                         const float *f32, float *out, double scale, glim_err *err) {
+    glim_status rc = GLIM_OK;
+    for (size_t i = 0; i < n && rc == GLIM_OK; i++) rc = check_value(l, first + i, f64 ? f64[i] : (double)f32[i], err);
     double z[CHUNK];
-    for (size_t at = 0; at < n; at += CHUNK) {
+    for (size_t at = 0; at < n && rc == GLIM_OK; at += CHUNK) {
         size_t m = n - at < CHUNK ? n - at : CHUNK;
         glim_dp_normals(r, step, first + at, m, z);
         for (size_t i = 0; i < m; i++) {
-            double whole = rint((double)sum[at + i] / l->g) + rint(z[i] * l->sd);
-            sum[at + i] = (float)(whole * l->g * scale);
+            double whole = rint((f64 ? f64[at + i] : (double)f32[at + i]) / l->g) + rint(z[i] * l->sd);
+            out[at + i] = (float)(whole * l->g * scale);
         }
     }
     sodium_memzero(z, sizeof z);
-    return GLIM_OK;
+    return rc;
+}
+
+glim_status glim_dp_noise_f32(const glim_dp_rng *r, uint64_t step, const glim_dp_lattice *l, uint64_t first, size_t n, float *sum,
+                              double scale, glim_err *err) {
+    return noise(r, step, l, first, n, NULL, sum, sum, scale, err);
+}
+
+glim_status glim_dp_noise_f64(const glim_dp_rng *r, uint64_t step, const glim_dp_lattice *l, uint64_t first, size_t n, const double *sum,
+                              float *out, double scale, glim_err *err) {
+    return noise(r, step, l, first, n, sum, NULL, out, scale, err);
 }
 
 double glim_dp_clip_factor(double norm, double clip) {

@@ -52,6 +52,10 @@ glim_status glim_dp_lattice_make(glim_dp_lattice *out, double clip, double sigma
 glim_status glim_dp_noise_f32(const glim_dp_rng *r, uint64_t step, const glim_dp_lattice *l, uint64_t first, size_t n, float *sum,
                               double scale, glim_err *err);
 
+/* The same from a sum in double, into out [n]. */
+glim_status glim_dp_noise_f64(const glim_dp_rng *r, uint64_t step, const glim_dp_lattice *l, uint64_t first, size_t n, const double *sum,
+                              float *out, double scale, glim_err *err);
+
 /* The factor that cuts a gradient of this norm to `clip`: min(1, clip / norm), and 0 for a norm that is no number. */
 double glim_dp_clip_factor(double norm, double clip);
 

@@ -1,8 +1,8 @@
 /* dp_state.c - see dp_state.h.
  *
- *   "glimdpk\1"  8 bytes: magic and version
+ *   "glimdpk\2"  8 bytes: magic and version
  *   run, data    65 bytes each
- *   q, sigma, clip, steps, n_params   8 bytes each
+ *   q, sigma, clip, steps, n_params, settings   8 bytes each
  *   key          32 bytes
  *   sum          32 bytes: SHA-256 of all before it */
 #include "train/dp_state.h"
@@ -17,8 +17,8 @@
 #include "base/buf.h"
 #include "net/sha256.h"
 
-enum { TEXT = 65, BYTES = 8 + 2 * TEXT + 5 * 8 + GLIM_DP_KEY_BYTES + 32 };
-static const char magic[8] = {'g', 'l', 'i', 'm', 'd', 'p', 'k', 1};
+enum { TEXT = 65, BYTES = 8 + 2 * TEXT + 6 * 8 + GLIM_DP_KEY_BYTES + 32 };
+static const char magic[8] = {'g', 'l', 'i', 'm', 'd', 'p', 'k', 2};
 
 static void digest(const uint8_t *b, uint8_t out[32]) {
     glim_sha256 h;
@@ -28,7 +28,7 @@ static void digest(const uint8_t *b, uint8_t out[32]) {
 }
 
 static void pack(uint8_t *b, const glim_dp_binding *x, const uint8_t *key) {
-    uint64_t v[5];
+    uint64_t v[6];
     memset(b, 0, BYTES);
     memcpy(b, magic, 8);
     memcpy(b + 8, x->run, strnlen(x->run, TEXT - 1));
@@ -38,8 +38,9 @@ static void pack(uint8_t *b, const glim_dp_binding *x, const uint8_t *key) {
     memcpy(&v[2], &x->clip, 8);
     v[3] = x->steps;
     v[4] = x->n_params;
-    for (size_t i = 0; i < 40; i++) b[8 + 2 * TEXT + i] = (uint8_t)(v[i / 8] >> (8 * (i % 8)));
-    memcpy(b + 8 + 2 * TEXT + 40, key, GLIM_DP_KEY_BYTES);
+    v[5] = x->settings;
+    for (size_t i = 0; i < 48; i++) b[8 + 2 * TEXT + i] = (uint8_t)(v[i / 8] >> (8 * (i % 8)));
+    memcpy(b + 8 + 2 * TEXT + 48, key, GLIM_DP_KEY_BYTES);
     digest(b, b + BYTES - 32);
 }
 
@@ -106,7 +107,8 @@ static const char *differs(const uint8_t *b, const uint8_t *want) {
                  {"noise multiplier", 8 + 2 * TEXT + 8, 8},
                  {"clip norm", 8 + 2 * TEXT + 16, 8},
                  {"number of steps", 8 + 2 * TEXT + 24, 8},
-                 {"number of trained values", 8 + 2 * TEXT + 32, 8}};
+                 {"number of trained values", 8 + 2 * TEXT + 32, 8},
+                 {"set of settings", 8 + 2 * TEXT + 40, 8}};
     for (size_t i = 0; i < GLIM_COUNT(parts); i++)
         if (memcmp(b + parts[i].off, want + parts[i].off, parts[i].n) != 0) return parts[i].what;
     return NULL;
@@ -129,21 +131,21 @@ glim_status glim_dp_state_open(glim_dp_rng **out, const char *path, const glim_d
         rc = glim_fail(err, GLIM_E_STATE, "\"%s\" may be read by others (mode %04o): its key may be known", path, (unsigned)(st.st_mode & 07777));
         glim_err_hint(err, "start the run anew; a key that was open to others protects nothing");
     } else if (n >= 8 && memcmp(b, magic, 7) == 0 && b[7] > magic[7])
-        rc = glim_fail(err, GLIM_E_UNSUPPORTED, "\"%s\" is of version %u, this program knows 1", path, b[7]);
+        rc = glim_fail(err, GLIM_E_UNSUPPORTED, "\"%s\" is of version %u, this program knows 2", path, b[7]);
     else if (n != BYTES || memcmp(b, magic, 8) != 0) rc = glim_fail(err, GLIM_E_FORMAT, "\"%s\" is not the state of a private run", path);
     if (rc == GLIM_OK) {
         digest(b, sum);
         if (sodium_memcmp(sum, b + BYTES - 32, 32) != 0) rc = glim_fail(err, GLIM_E_FORMAT, "\"%s\" is damaged: its checksum is wrong", path);
     }
     if (rc == GLIM_OK) {
-        pack(want, x, b + 8 + 2 * TEXT + 40);
+        pack(want, x, b + 8 + 2 * TEXT + 48);
         const char *what = differs(b, want);
         if (what) {
             rc = glim_fail(err, GLIM_E_STATE, "\"%s\" belongs to another %s: the same noise on other sums would give both away", path, what);
             glim_err_hint(err, "resume with the settings and data that the run began with, or start a new run");
         }
     }
-    if (rc == GLIM_OK) rc = glim_dp_rng_from_key(out, b + 8 + 2 * TEXT + 40, err);
+    if (rc == GLIM_OK) rc = glim_dp_rng_from_key(out, b + 8 + 2 * TEXT + 48, err);
     sodium_memzero(b, sizeof b);
     sodium_memzero(want, sizeof want);
     return rc;

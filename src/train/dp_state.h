@@ -16,6 +16,7 @@ typedef struct glim_dp_binding {
     double q, sigma, clip;
     uint64_t steps;     /* planned */
     uint64_t n_params;  /* values in the sum */
+    uint64_t settings;  /* fingerprint of all else that the sums depend on */
 } glim_dp_binding;
 
 /* A new key in a new file. Errors: GLIM_E_STATE (the file is there), IO, NOMEM. */

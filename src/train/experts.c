@@ -187,6 +187,7 @@ void glim_experts_back(glim_net *n, const glim_net_layer *l, uint64_t drop) {
     for (size_t e = 0; e < cfg->n_expert; e++) {
         const size_t s0 = t->first[e], k = t->first[e + 1] - s0;
         const glim_net_ffn *f = &l->experts[e];
+        n->row_of = t->slot_row + s0;
         glim_lin_back(n, &f->down, t->deo + s0 * E, E, t->em + s0 * F, F, t->deg + s0 * F, F, false, k, expert_t(n, &f->down, s0), drop);
     }
     glim_pool_for(n->pool, slots, 4, silu_back, &each);
@@ -194,9 +195,11 @@ void glim_experts_back(glim_net *n, const glim_net_layer *l, uint64_t drop) {
         const size_t s0 = t->first[e], k = t->first[e + 1] - s0;
         const glim_net_ffn *f = &l->experts[e];
         float *dex = t->dex + s0 * E;
+        n->row_of = t->slot_row + s0;
         glim_lin_back(n, &f->gate, t->deg + s0 * F, F, t->ex + s0 * E, E, dex, E, false, k, expert_t(n, &f->gate, s0), drop);
         glim_lin_back(n, &f->up, t->deu + s0 * F, F, t->ex + s0 * E, E, dex, E, true, k, expert_t(n, &f->up, s0), drop);
     }
+    n->row_of = NULL;
     const glim_gemm_type type = n->type;
     n->type = GLIM_GEMM_F32;
     glim_lin_back(n, &l->router, t->dz, cfg->n_expert, t->x2, E, t->dx, E, false, rows, NULL, drop);

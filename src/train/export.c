@@ -45,7 +45,7 @@ glim_status glim_net_export_adapter(const glim_net *n, const char *folder, const
     }
     if (rc == GLIM_OK) {
         const glim_peft_write_params p = {.base = base, .rank = n->lora.rank, .alpha = n->lora.alpha, .dropout = n->lora.dropout,
-                                          .rslora = n->lora.rslora, .pairs = out, .n_pairs = n->n_pairs};
+                                          .rslora = n->lora.rslora, .privacy = n->privacy, .pairs = out, .n_pairs = n->n_pairs};
         rc = glim_peft_write(folder, &p, err);
     }
     free(list);
@@ -147,7 +147,7 @@ glim_status glim_net_export_model(const glim_net *n, const char *folder, glim_er
             out[i].ctx = n->w + n->params[k].at;
         }
     }
-    json_t *meta = json_pack("{s:s}", "format", "pt");
+    json_t *meta = json_pack("{s:s, s:s*}", "format", "pt", "glim.privacy", n->privacy);
     rc = meta ? glim_st_write_folder(folder, out, n_tensors, meta, (uint64_t)4 << 30, err) : glim_fail(err, GLIM_E_NOMEM, "could not allocate metadata");
     json_decref(meta);
     free(list);

@@ -104,8 +104,21 @@ static void columns(void *ctx, size_t begin, size_t end, int worker) {
 }
 
 void glim_columns_add(glim_net *n, float *g, const float *dy, const float *x, const float *r, size_t rows, size_t width) {
+    if (n->single) {
+        glim_dp_grad_columns(n, g, dy, x, r, rows, width);
+        return;
+    }
     columns_job j = {g, dy, x, r, rows, width};
     glim_pool_for(n->pool, width, 64, columns, &j);
+}
+
+/* g [n_out, n_in] += dy^T x */
+static void weight_grad(glim_net *n, glim_gemm_type type, float *g, size_t n_out, size_t n_in, const float *dy, size_t dy_ld,
+                        const float *x, size_t x_ld, size_t rows) {
+    if (n->single) glim_dp_grad_weight(n, g, n_out, n_in, dy, dy_ld, x, x_ld, rows);
+    else
+        gemm(n, type, &(glim_gemm){.m = n_out, .n = n_in, .k = rows, .c = g, .ldc = n_in, .add = true, .a = dy, .a_row = 1, .a_k = dy_ld,
+                                   .b = x, .b_k = x_ld, .b_n = 1});
 }
 
 static void pair_back(glim_net *n, const glim_lin *l, const float *dy, size_t dy_ld, const float *x, size_t x_ld, float *dx,
@@ -113,8 +126,7 @@ static void pair_back(glim_net *n, const glim_lin *l, const float *dy, size_t dy
     const glim_pair *p = l->pair;
     const float *a = n->w + n->params[p->a].at, *b = n->w + n->params[p->b].at + l->pair_row * p->rank;
     float *ga = n->g + n->params[p->a].at, *gb = n->g + n->params[p->b].at + l->pair_row * p->rank, *dt = n->tape->dt;
-    gemm(n, GLIM_GEMM_F32, &(glim_gemm){.m = l->w.n_out, .n = p->rank, .k = rows, .c = gb, .ldc = p->rank, .add = true, .a = dy,
-                                        .a_row = 1, .a_k = dy_ld, .b = t, .b_k = p->rank, .b_n = 1});
+    weight_grad(n, GLIM_GEMM_F32, gb, l->w.n_out, p->rank, dy, dy_ld, t, p->rank, rows);
     gemm(n, GLIM_GEMM_F32, &(glim_gemm){.m = rows, .n = p->rank, .k = l->w.n_out, .c = dt, .ldc = p->rank, .add = !l->first,
                                         .a = dy, .a_row = dy_ld, .a_k = 1, .b = b, .b_k = p->rank, .b_n = 1});
     if (!l->last) return;
@@ -122,8 +134,7 @@ static void pair_back(glim_net *n, const glim_lin *l, const float *dy, size_t dy
     glim_pool_for(n->pool, rows, 64, scale_rows, &s);
     size_t ld = x_ld;
     const float *in = pair_input(n, p, x, &ld, rows, drop);
-    gemm(n, GLIM_GEMM_F32, &(glim_gemm){.m = p->rank, .n = p->n_in, .k = rows, .c = ga, .ldc = p->n_in, .add = true, .a = dt,
-                                        .a_row = 1, .a_k = p->rank, .b = in, .b_k = ld, .b_n = 1});
+    weight_grad(n, GLIM_GEMM_F32, ga, p->rank, p->n_in, dt, p->rank, in, ld, rows);
     if (!dx) return;
     glim_gemm g = {.m = rows, .n = p->n_in, .k = p->rank, .c = dx, .ldc = dx_ld, .add = true, .a = dt, .a_row = p->rank, .a_k = 1,
                    .b = a, .b_k = p->n_in, .b_n = 1};
@@ -143,9 +154,7 @@ void glim_lin_back(glim_net *n, const glim_lin *l, const float *dy, size_t dy_ld
     if (dx)
         gemm(n, n->type, &(glim_gemm){.m = rows, .n = l->w.n_in, .k = l->w.n_out, .c = dx, .ldc = dx_ld, .add = add, .a = dy,
                                       .a_row = dy_ld, .a_k = 1, .w = &l->w, .back = true});
-    if (l->gw)
-        gemm(n, n->type, &(glim_gemm){.m = l->w.n_out, .n = l->w.n_in, .k = rows, .c = l->gw, .ldc = l->w.n_in, .add = true, .a = dy,
-                                      .a_row = 1, .a_k = dy_ld, .b = x, .b_k = x_ld, .b_n = 1});
+    if (l->gw) weight_grad(n, n->type, l->gw, l->w.n_out, l->w.n_in, dy, dy_ld, x, x_ld, rows);
     if (l->gbias) glim_columns_add(n, l->gbias, dy, NULL, NULL, rows, l->w.n_out);
     if (l->pair && !n->bypass) pair_back(n, l, dy, dy_ld, x, x_ld, dx, dx_ld, rows, t, drop);
 }

@@ -327,6 +327,7 @@ static glim_status build(builder *b, const glim_net_params *p) {
     n->type = p->type;
     n->n_rows = p->n_rows;
     n->seed = p->seed;
+    n->by_example = p->by_example;
     n->lora = p->lora;
     if (p->n_rows == 0 || p->n_rows > (size_t)1 << 24) return glim_fail(b->err, GLIM_E_ARG, "rows of a batch: got %zu, want 1 to %d", p->n_rows, 1 << 24);
     if (p->lora.rank > GLIM_ADAPTER_MAX_RANK)
@@ -385,7 +386,7 @@ glim_status glim_net_bytes(const glim_model *m, const glim_net_params *p, size_t
     if (rc == GLIM_OK) {
         glim_tape_layout(&t, b.n, NULL);
         *params = 2 * b.n->n_values * sizeof(float);
-        *tape = t.mem_bytes;
+        *tape = t.mem_bytes + (p->by_example ? glim_dp_grad_bytes(b.n) : 0);
         *n_values = b.n->n_values;
     }
     free(b.slots);

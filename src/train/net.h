@@ -31,6 +31,7 @@ typedef struct glim_net_params {
     glim_gemm_type type;
     size_t n_rows;  /* of the largest batch */
     uint64_t seed;  /* of A and of dropout */
+    bool by_example; /* room for gradients of single examples (dp_grad.h) */
     const glim_kernels *kernels; /* NULL: the model's. A model whose weights are all replaced by masters is best loaded
                                     with the plain set, which packs nothing, and trained with another */
 } glim_net_params;
@@ -105,6 +106,9 @@ struct glim_net {
     double dropout;
     bool train;    /* dropout is on */
     bool bypass;   /* pairs count as nothing: the base model */
+    bool by_example;
+    struct glim_dp_grad *single; /* takes gradients by example instead of adding them up (dp_grad.h); NULL: nobody */
+    const uint32_t *row_of; /* rows of the batch that a product's rows are; NULL: the same. For `single` */
 
     float *w, *g;  /* [n_values] all trained values, and their gradients */
     size_t n_values;
@@ -113,6 +117,7 @@ struct glim_net {
     glim_pair *pairs;
     size_t n_pairs;
     glim_lora_params lora;
+    const char *privacy; /* JSON for the metadata of exported files, borrowed; NULL: none */
 
     const glim_mat *embd;  /* the model's, or a master */
     glim_mat embd_own;

@@ -2,6 +2,7 @@
 #ifndef GLIM_TRAIN_NET_INTERNAL_H
 #define GLIM_TRAIN_NET_INTERNAL_H
 
+#include "train/dp_grad.h"
 #include "train/net.h"
 #include "train/ops.h"
 

@@ -65,7 +65,7 @@ void glim_tape_layout(glim_tape *t, const glim_net *net, void *mem) {
     if (net->dropout > 0) FLOATS(dropped, max2(n, te_wide ? S : 0) * widest), FLOATS(ddropped, max2(n, te_wide ? S : 0) * widest);
     /* Logits of 32 MB at once, 64 rows at least: a head of 150,000 words is read again for each. */
     t->n_logits = max2(((size_t)32 << 20) / (c->n_vocab * 4), 64);
-    if (t->n_logits > n) t->n_logits = n;
+    if (t->n_logits > n || (net->by_example && net->lora.rank == 0)) t->n_logits = n; /* the head's norms want a sequence whole */
     t->rows = carve(t, n, sizeof *t->rows);
     FLOATS(hid, t->n_logits * E), FLOATS(dhid, t->n_logits * E), FLOATS(logits, t->n_logits * c->n_vocab);
     t->row_loss = carve(t, n, sizeof(double));
@@ -202,12 +202,15 @@ void glim_net_head_with(glim_net *n, const glim_pack *b, glim_loss_fn fn, void *
         glim_lin_forward(n, &n->head, t->hid, E, t->logits, V, k, NULL, 0);
         glim_pool_for(n->pool, k, 1, row_losses, &j);
         if (!scale) continue;
+        n->row_of = t->rows + j.first;
         glim_lin_back(n, &n->head, t->logits, V, t->hid, E, t->dhid, E, false, k, NULL, 0);
-        if (n->out_norm.g) {
+        if (n->out_norm.g && n->single) glim_dp_grad_columns(n, n->out_norm.g, t->dhid, j.h, t->rout + j.first, k, E);
+        else if (n->out_norm.g) {
             head_job c = j;
             c.ctx = (void *)(uintptr_t)k;
             glim_pool_for(n->pool, E, 64, out_norm_columns, &c);
         }
+        n->row_of = NULL;
         glim_pool_for(n->pool, k, 4, head_norm_back, &j);
     }
     for (size_t i = 0; loss && i < n_rows; i++) loss[t->rows[i]] = t->row_loss[t->rows[i]];
@@ -247,5 +250,6 @@ static void embed_columns(void *ctx, size_t begin, size_t end, int worker) {
 void glim_net_backward(glim_net *n, const glim_pack *b) {
     n->tape->b = b;
     for (size_t i = n->m->cfg.n_layer; i-- > 0;) glim_block_back(n, i);
-    if (n->g_embd) glim_pool_for(n->pool, n->m->cfg.n_embd, 64, embed_columns, n);
+    if (n->g_embd && n->single) glim_dp_grad_embed(n);
+    else if (n->g_embd) glim_pool_for(n->pool, n->m->cfg.n_embd, 64, embed_columns, n);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -23,6 +24,7 @@ typedef struct run {
     glim_optim opt;
     glim_packer pack;
     glim_run_state state;
+    glim_dp_run *dp;      /* NULL: not private */
     float *best;          /* [n_values] with patience */
     size_t *part;         /* those for evaluation (of p.eval if it is given), then those for training */
     size_t *order;        /* [n_train] of the epoch `epoch` */
@@ -51,6 +53,17 @@ static size_t longest(const glim_dataset *d, size_t *tokens) {
         if (rows > top) top = rows;
     }
     return top;
+}
+
+/* What would look at examples without noise, or make one example's part depend on others, has no place in a private run. */
+static glim_status check_private(const glim_tune_params *p, glim_err *err) {
+    if (p->method != GLIM_TUNE_SFT) return glim_fail(err, GLIM_E_UNSUPPORTED, "privacy with this method: want sft");
+    if (p->patience) {
+        glim_fail(err, GLIM_E_UNSUPPORTED, "early stop in a private run would choose weights by a loss that has no noise");
+        glim_err_hint(err, "leave --patience out; --eval only shows that loss, and is harmless to what is exported");
+        return GLIM_E_UNSUPPORTED;
+    }
+    return GLIM_OK;
 }
 
 static glim_status with_defaults(glim_tune_params *p, glim_tune_plan *plan, const glim_dataset *d, glim_err *err) {
@@ -95,6 +108,13 @@ static glim_status with_defaults(glim_tune_params *p, glim_tune_plan *plan, cons
     p->optim.n_steps = plan->n_steps;
     plan->export_every = p->exports > 1 && !full ? plan->n_steps / p->exports + (plan->n_steps < p->exports) : 0;
     if (p->optim.warmup == 0) p->optim.warmup = (size_t)(p->warmup_share * (double)plan->n_steps);
+    if (p->dp.epsilon != 0) {
+        glim_status rc = check_private(p, err);
+        if (rc == GLIM_OK) rc = glim_dp_make_plan(&plan->dp, &p->dp, plan->n_train, p->batch, plan->n_steps, err);
+        if (rc != GLIM_OK) return rc;
+        p->net.by_example = true;
+        p->optim.clip = 0; /* each example's is cut instead */
+    }
     if (p->save_every == 0) p->save_every = plan->n_steps / 100 + 1;
     if (p->eval_every == 0) p->eval_every = (plan->n_train + p->batch - 1) / p->batch;
     plan->data = (tokens + eval_tokens) * 5 + (n + (p->eval ? plan->n_eval : 0)) * 64;
@@ -291,13 +311,23 @@ static uint64_t fingerprint(const run *r) {
     for (size_t i = 0; i < r->n->n_params; i++) glim_buf_printf(&b, "%s %zu;", r->n->params[i].name, r->n->params[i].n);
     glim_buf_printf(&b, "%s %s %zu", r->n->k->name, glim_dataset_hash(r->d), r->m->n_bound);
     if (r->p.eval) glim_buf_printf(&b, " %s", glim_dataset_hash(r->p.eval));
+    const glim_dp_plan *dp = &r->plan.dp;
+    if (p->dp.epsilon != 0) glim_buf_printf(&b, "|%.17g %.17g %.17g %.17g %.17g", dp->epsilon, dp->delta, dp->clip, dp->sigma, dp->q);
     const uint64_t sum = glim_sum64(1, glim_buf_cstr(&b), b.len);
     glim_buf_free(&b);
     return sum;
 }
 
-static glim_status save(run *r) {
-    return glim_state_write(r->p.out, &r->state, r->pieces, r->n_pieces, r->err);
+static void only_mine(const run *r, const char *name) {
+    char *path = glim_path_join(r->p.out, name);
+    if (r->dp) chmod(path, 0600);
+    free(path);
+}
+
+static glim_status save(run *r, glim_err *err) {
+    const glim_status rc = glim_state_write(r->p.out, &r->state, r->pieces, r->n_pieces, err);
+    only_mine(r, "state.glim");
+    return rc;
 }
 
 /* Keeps the lines of steps that the checkpoint has, and opens the file for more. */
@@ -316,6 +346,7 @@ static glim_status open_metrics(run *r) {
     }
     if (rc == GLIM_OK) rc = glim_file_write_atomic(path, glim_buf_cstr(&b), keep, r->err);
     if (rc == GLIM_OK && !(r->metrics = fopen(path, "ae"))) rc = glim_fail(r->err, GLIM_E_IO, "could not open \"%s\"", path);
+    only_mine(r, "metrics.jsonl");
     glim_buf_free(&b);
     free(path);
     return rc;
@@ -334,6 +365,11 @@ static glim_status write_metrics(run *r, const glim_tune_step *s) {
     put_number(&b, "norm", s->norm);
     if (s->accuracy >= 0) put_number(&b, "accuracy", s->accuracy);
     if (!isnan(s->eval_loss)) put_number(&b, "eval_loss", s->eval_loss);
+    if (r->dp) {
+        put_number(&b, "epsilon", s->epsilon);
+        put_number(&b, "cut_share", s->cut_share);
+        glim_buf_printf(&b, ", \"examples\": %zu", s->n_examples);
+    }
     glim_buf_printf(&b, ", \"tokens\": %zu, \"targets\": %zu", s->n_tokens, s->n_targets);
     put_number(&b, "seconds", s->seconds);
     put_number(&b, "tokens_per_s", s->tokens_per_s);
@@ -352,6 +388,7 @@ static glim_status export_now(run *r) {
     char name[32];
     snprintf(name, sizeof name, "step-%llu", (unsigned long long)r->state.step);
     char *folder = glim_path_join(r->p.out, name);
+    if (r->dp) r->n->privacy = glim_dp_run_note(r->dp, r->state.step);
     const glim_status rc = glim_net_export_adapter(r->n, folder, base_of(r), r->err);
     free(folder);
     return rc;
@@ -370,8 +407,34 @@ static glim_status no_number(run *r, const glim_tune_step *s) {
     return GLIM_E_STATE;
 }
 
+/* A private step: net->g is the noised mean; a step that drew no example has no loss and adds noise all the same. */
+static glim_status private_step(run *r, size_t step, glim_tune_step *s) {
+    glim_dp_taken t;
+    glim_status rc = glim_dp_run_step(r->dp, step, r->d, r->part + r->plan.n_eval, r->plan.n_train, &r->pack, r->nll, r->scale, &t, r->err);
+    if (rc != GLIM_OK) {
+        /* Nothing has changed since the step before: it is kept. Where that fails, an older checkpoint is there. */
+        if (step > 0) save(r, NULL);
+        return rc;
+    }
+    s->accuracy = -1;
+    s->loss = t.n_targets ? t.nll / (double)t.n_targets : NAN;
+    s->n_tokens = t.n_tokens, s->n_targets = t.n_targets, s->n_examples = t.n;
+    s->cut_share = t.n ? (double)t.n_cut / (double)t.n : 0;
+    s->epsilon = glim_dp_run_spent(r->dp, step + 1);
+    return GLIM_OK;
+}
+
 static glim_status one_step(run *r, glim_tune_step *s) {
     const size_t step = r->state.step;
+    if (r->dp) {
+        const glim_status rc = private_step(r, step, s);
+        if (rc != GLIM_OK) return rc;
+        s->step = step + 1;
+        s->rate = glim_optim_rate(&r->opt.p, step);
+        s->norm = glim_optim_norm(&r->opt, r->n);
+        glim_optim_step(&r->opt, r->n, s->norm);
+        return GLIM_OK;
+    }
     r->passes = step << 16; /* a resumed run counts alike */
     for (size_t i = 0; i < r->p.batch; i++) r->step_of[i] = nth_example(r, step * r->p.batch + i);
     glim_net_zero(r->n);
@@ -393,12 +456,12 @@ static glim_status steps(run *r, glim_tune_result *out) {
     bool go_on = true;
     while (rc == GLIM_OK && go_on && st->step < r->plan.n_steps && !out->stopped_early) {
         const double t0 = glim_now_s();
-        glim_tune_step s = {.n_steps = r->plan.n_steps, .eval_loss = NAN};
+        glim_tune_step s = {.n_steps = r->plan.n_steps, .eval_loss = NAN, .epsilon = NAN};
         rc = one_step(r, &s);
         if (rc != GLIM_OK) break;
         st->step++;
-        if (st->step == 1) st->first_loss = s.loss;
-        st->last_loss = s.loss;
+        if (isnan(st->first_loss)) st->first_loss = s.loss;
+        if (!isnan(s.loss)) st->last_loss = s.loss;
         st->n_tokens += s.n_tokens;
         if (r->plan.n_eval && (st->step % r->p.eval_every == 0 || st->step == r->plan.n_steps)) {
             rc = evaluate(r, &s.eval_loss);
@@ -415,12 +478,12 @@ static glim_status steps(run *r, glim_tune_result *out) {
         st->seconds = before + run_s;
         rc = write_metrics(r, &s);
         if (rc == GLIM_OK && r->plan.export_every && st->step % r->plan.export_every == 0 && st->step < r->plan.n_steps) rc = export_now(r);
-        if (rc == GLIM_OK && (st->step % r->p.save_every == 0 || st->step == r->plan.n_steps || out->stopped_early)) rc = save(r);
+        if (rc == GLIM_OK && (st->step % r->p.save_every == 0 || st->step == r->plan.n_steps || out->stopped_early)) rc = save(r, r->err);
         if (rc == GLIM_OK && r->p.on_step) go_on = r->p.on_step(r->p.ctx, &s);
     }
     out->steps = st->step;
     if (rc == GLIM_OK && !go_on && st->step < r->plan.n_steps) {
-        rc = save(r);
+        rc = save(r, r->err);
         if (rc == GLIM_OK) {
             rc = glim_fail(r->err, GLIM_E_CANCELLED, "stopped after step %llu of %zu", (unsigned long long)st->step, r->plan.n_steps);
             glim_err_hint(r->err, "--resume goes on from there");
@@ -480,14 +543,19 @@ static glim_status start(run *r, glim_tune_result *out) {
         glim_err_hint(r->err, "--resume goes on with it; another folder with -o begins anew");
         return GLIM_E_ARG;
     }
-    rc = open_metrics(r);
+    rc = GLIM_OK;
+    if (r->p.dp.epsilon != 0)
+        rc = glim_dp_run_open(&r->dp, &(glim_dp_open){.params = &r->p.dp, .plan = &r->plan.dp, .net = r->n, .folder = r->p.out,
+                                                      .data_hash = glim_dataset_hash(r->d), .settings = print, .done = r->state.step,
+                                                      .resume = r->p.resume}, r->err);
+    if (rc == GLIM_OK) rc = open_metrics(r);
     if (rc == GLIM_OK && r->state.step == 0) rc = evaluate(r, &r->state.eval_before);
     return rc;
 }
 
 glim_status glim_tune_run(glim_model *m, const glim_dataset *d, const glim_tune_params *p, glim_tune_result *out, glim_err *err) {
     run r = {.m = m, .d = d, .p = *p, .err = err};
-    *out = (glim_tune_result){.eval_after = NAN, .eval_before = NAN, .best_eval = NAN};
+    *out = (glim_tune_result){.eval_after = NAN, .eval_before = NAN, .best_eval = NAN, .epsilon = NAN};
     glim_status rc = glim_tune_make_plan(&r.plan, m, d, p, err);
     if (rc == GLIM_OK) rc = with_defaults(&r.p, &r.plan, d, err);
     if (rc == GLIM_OK) rc = prepare(&r);
@@ -497,14 +565,20 @@ glim_status glim_tune_run(glim_model *m, const glim_dataset *d, const glim_tune_
         if (r.best && !isnan(r.state.best_eval)) memcpy(r.n->w, r.best, r.n->n_values * sizeof(float));
         rc = evaluate(&r, &out->eval_after);
     }
+    if (rc == GLIM_OK && r.dp) {
+        out->epsilon = glim_dp_run_spent(r.dp, r.state.step);
+        r.n->privacy = glim_dp_run_note(r.dp, r.state.step);
+    }
     if (rc == GLIM_OK)
         rc = r.n->lora.rank ? glim_net_export_adapter(r.n, p->out, base_of(&r), err)
                             : glim_net_export_model(r.n, p->out, err);
+    if (rc == GLIM_OK && r.dp) rc = glim_dp_run_end(r.dp, err);
     out->first_loss = r.state.first_loss, out->last_loss = r.state.last_loss;
     out->eval_before = r.state.eval_before, out->best_eval = r.state.best_eval;
     out->seconds = r.state.seconds, out->n_tokens = r.state.n_tokens;
     if (r.n) out->sum = glim_net_sum(r.n);
     if (r.metrics) fclose(r.metrics);
+    glim_dp_run_free(r.dp);
     glim_packer_deinit(&r.pack);
     glim_optim_deinit(&r.opt);
     glim_net_free(r.n);

@@ -7,11 +7,14 @@
  *   OUT/state.glim, state.old   the last two checkpoints, each written whole or not at all
  *   OUT/metrics.jsonl           one line a step
  *   OUT/adapter_*               LoRA: the PEFT folder, at the end; full weights: model files
- *   OUT/step-N/adapter_*        with exports: the adapter as it was after step N */
+ *   OUT/step-N/adapter_*        with exports: the adapter as it was after step N
+ *   OUT/privacy.json            private runs (dp_run.h); metrics.jsonl and the checkpoints then have mode 0600: the losses
+ *                               they hold are those of the examples, without noise */
 #ifndef GLIM_TRAIN_TUNE_H
 #define GLIM_TRAIN_TUNE_H
 
 #include "train/data_set.h"
+#include "train/dp_run.h"
 #include "train/net.h"
 #include "train/optim.h"
 
@@ -26,6 +29,9 @@ typedef struct glim_tune_step {
     double eval_loss;      /* NAN where none was taken */
     double accuracy;       /* of the step's targets, or pairs: how many were the likeliest; -1: not counted */
     size_t n_tokens, n_targets; /* of this step */
+    double epsilon;        /* private runs: spent so far, at most; NAN otherwise */
+    double cut_share;      /* of this step's examples, how many gradients were cut to the clip norm */
+    size_t n_examples;     /* drawn for it */
     double seconds, tokens_per_s, eta_s;
 } glim_tune_step;
 
@@ -45,6 +51,7 @@ typedef struct glim_tune_params {
     size_t save_every;     /* steps; 0: about a hundredth of the run, at least 1 */
     size_t exports;        /* parts of the run after each of which the adapter is written, not only after the last; 0: 1 */
     uint64_t seed;         /* of order, start and dropout */
+    glim_dp_params dp;     /* epsilon 0: not private. `batch` is then the expected number of examples */
     const char *out;       /* folder */
     const char *base;      /* base_model_name_or_path */
     bool resume;           /* go on from the checkpoint in out, if there is one */
@@ -61,6 +68,7 @@ typedef struct glim_tune_plan {
     size_t n_values;  /* trained */
     size_t n_steps, n_train, n_eval, n_rows;
     size_t export_every; /* steps; 0: only at the end */
+    glim_dp_plan dp;
 } glim_tune_plan;
 
 typedef struct glim_tune_result {
@@ -69,6 +77,7 @@ typedef struct glim_tune_result {
     bool stopped_early;
     double seconds;
     size_t n_tokens;
+    double epsilon;   /* spent; NAN without privacy */
     uint64_t sum;     /* of all trained values */
 } glim_tune_result;
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # run_train.sh - breaks training on purpose, one small change at a time, and wants the comparison with PyTorch's gradients
-# to notice each. As run.sh does it for the model: the unchanged copy must pass, every mutation must fail.
+# to notice each; then private training, and wants its tests to notice. As run.sh does it for the model: the unchanged copy
+# must pass, every mutation must fail.
 # Reads GLIM_SOURCE_DIR and GLIM_BUILD_DIR (an unsanitized build). Exits 77 where that is not there.
 set -u
 src=${GLIM_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
@@ -15,7 +16,7 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 mkdir "$tmp/train" "$tmp/obj"
 cp "$src"/src/train/*.[ch] "$tmp/train"
-packages="jansson libutf8proc libcurl nettle libpcre2-8"
+packages="jansson libutf8proc libcurl nettle libpcre2-8 libsodium sqlite3 libarchive"
 read -r -a cflags < <(pkg-config --cflags $packages | tr '\n' ' ')
 read -r -a ldlibs < <(pkg-config --libs $packages | tr '\n' ' ')
 cflags+=(-std=gnu11 -O1 -w -ffp-contract=off -fno-math-errno -D_GNU_SOURCE -DGLIM_VERSION=\"mutation\"
@@ -23,7 +24,7 @@ cflags+=(-std=gnu11 -O1 -w -ffp-contract=off -fno-math-errno -D_GNU_SOURCE -DGLI
 libs=()
 for layer in engine model text format tensor net base; do libs+=("$build/libglim_$layer.a"); done
 # What a gradient needs of the layer: neither data sets nor runs.
-parts=(attn block experts lin net ops packs pass)
+parts=(attn block dp_grad experts lin net ops packs pass)
 
 compile() { "$cc" "${cflags[@]}" -c "$1" -o "$2" 2> "$tmp/err" || { head -n 5 "$tmp/err"; return 1; }; }
 gradients() { # OBJECT...: 0 passes, 1 is noticed, 2 cannot be built
@@ -80,6 +81,52 @@ mutate sandwich_norm_is_passed_by block block.c 'norm_back(n, t->d_o, t->dh, t->
 mutate bias_has_no_gradient lin lin.c 'if (l->gbias) glim' 'if (0) glim'
 mutate tied_head_gives_the_embedding_nothing net net.c 'n->head.w = own, n->head.gw = g;' 'n->head.w = own;'
 mutate residual_is_cut block block.c 'norm_back(n, t->dh, t->dx, t->h1, &l->ffn_norm, t->r2, true);' 'norm_back(n, t->dh, t->dx, t->h1, &l->ffn_norm, t->r2, false);'
+
+# ---- private training: the whole layer, with one object in place of the archive's
+layer=("$build/libglim_train.a" "${libs[@]:0:${#libs[@]}-2}" "$build/libglim_store.a" "$build/libglim_audit.a" "$build/libglim_net.a" "$build/libglim_base.a")
+for l in "${layer[@]}"; do [ -f "$l" ] || { bad "$l is not built"; break; }; done
+compile "$src/tests/train/test_dp_run.c" "$tmp/dp.o" || bad "test_dp_run.c does not compile"
+private() { # TEST OBJECT...: as gradients
+    local only=$1
+    shift
+    "$cc" "$tmp/dp.o" "$tmp/test_main.o" "$@" -Wl,--start-group "${layer[@]}" -Wl,--end-group "${ldlibs[@]}" -lm -lpthread -o "$tmp/run" 2> "$tmp/err" ||
+        { head -n 5 "$tmp/err"; return 2; }
+    timeout 60 "$tmp/run" "$only" > "$tmp/out" 2>&1
+    local rc=$?
+    grep -q '^0 passed, 0 failed' "$tmp/out" && return 2
+    [ $rc -eq 0 ] && return 0 || return 1
+}
+mutate_private() { # NAME TEST PART OLD NEW
+    local name=$1 only=$2 part=$3 old=$4 new=$5 text rest
+    echo "  $name"
+    text=$(< "$src/src/train/$part.c")
+    rest=${text#*"$old"}
+    if [ "$rest" = "$text" ]; then bad "$name: its text is no longer in src/train/$part.c: $old"; return; fi
+    printf '%s\n' "${text%%"$old"*}$new$rest" > "$tmp/train/$part.c"
+    compile "$tmp/train/$part.c" "$tmp/mutated.o" || { bad "$name: does not compile"; cp "$src/src/train/$part.c" "$tmp/train/$part.c"; return; }
+    cp "$src/src/train/$part.c" "$tmp/train/$part.c"
+    private "$only" "$tmp/mutated.o"
+    case $? in
+    0) bad "$name: nothing noticed it" ;;
+    1) passed=$((passed + 1)) ;;
+    *) bad "$name: could not be linked or run" ;;
+    esac
+}
+mutate_private noise_without_its_factor a_private_step_of_an dp_noise 'rint(z[i] * l->sd)' 'rint(z[i] / l->g)'
+mutate_private audit_with_the_noise_off canaries_of dp_noise 'rint(z[i] * l->sd)' '0'
+mutate_private batches_of_a_fixed_size a_private_step_of_an dp_run 'out->n = glim_dp_sample(r->rng, step, n_part, r->plan.q, r->picked);' \
+    'out->n = 6; for (size_t i = 0; i < 6; i++) r->picked[i] = (step * 6 + i) % n_part;'
+mutate_private clipping_after_the_sum a_private_step_of_an dp_grad '        glim_pool_for(n->pool, (n->n_values + PART - 1) / PART, 1, form_sums, d);' \
+    '        double all = 0;
+        for (size_t s = 0; s < b->n_seq; s++) d->factor[s] = 1;
+        form_sums(d, 0, (n->n_values + PART - 1) / PART, 0);
+        for (size_t i = 0; i < n->n_values; i++) all += d->sum[i] * d->sum[i];
+        all = d->clip * (double)b->n_seq / sqrt(all);
+        for (size_t i = 0; i < n->n_values && all < 1; i++) d->sum[i] *= all;'
+mutate_private ghost_norm_without_its_cross_terms a_private_step_of_all dp_grad 'sum += (s == i ? 1 : 2) * dot(j->dy' 'sum += (s == i ? 1 : 0) * dot(j->dy'
+mutate_private an_examples_loss_depends_on_its_batch a_private_step_of_an dp_run 'scale[i] = 1 / (double)n;' 'scale[i] = 1 / (double)pack->n_target;'
+mutate_private a_step_that_is_not_charged a_private_run_is dp_run 'rc = glim_dp_ledger_charge(r->p.ledger, r->id, step, err);' 'rc = GLIM_OK;'
+mutate_private a_key_that_outlives_its_run a_private_run_is dp_run 'glim_dp_state_erase(r->key_path, err)' 'GLIM_OK'
 
 echo "$passed passed, $failed failed, 0 skipped"
 [ $failed -eq 0 ]

@@ -9,6 +9,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/rng.h"
+#include "model/adapter.h"
+#include "model/forward.h"
 #include "model/model.h"
 #include "train/packs.h"
 #include "test.h"
@@ -31,6 +33,30 @@ static inline void rig_open(rig *r, const char *path, const char *set, int type,
 static inline void rig_close(rig *r) {
     glim_model_free(r->m);
     glim_pool_free(r->pool);
+}
+
+/* Logits of ids with an adapter, as inference computes them. */
+static inline void infer(rig *r, const glim_adapter *a, const int32_t *ids, size_t n, float *out) {
+    glim_ws *ws;
+    glim_kv_pool kv;
+    glim_kv_seq seq;
+    glim_adapter_scratch *scratch;
+    CHECK_OK(glim_ws_new(&ws, r->m, n, n, &r->err), r->err);
+    CHECK_OK(glim_kv_pool_init(&kv, GLIM_F32, r->m->cfg.n_layer, r->m->cfg.n_kv_head, r->m->cfg.head_dim, n / GLIM_KV_PAGE + 1, &r->err), r->err);
+    CHECK_OK(glim_kv_seq_init(&seq, &kv, n, &r->err), r->err);
+    CHECK_OK(glim_kv_reserve(&seq, n, &r->err), r->err);
+    CHECK_OK(glim_adapter_scratch_new(&scratch, r->m, &r->err), r->err);
+    glim_ws_adapters(ws, a ? &a : NULL, scratch);
+    glim_row rows[64];
+    for (size_t i = 0; i < n; i++) rows[i] = (glim_row){.token = ids[i], .pos = (int32_t)i, .logits = true};
+    glim_kv_seq *seqs[] = {&seq};
+    const float *logits;
+    CHECK_OK(glim_forward(r->m, ws, &(glim_batch){rows, n, seqs, 1}, &logits, &r->err), r->err);
+    memcpy(out, logits, n * r->m->cfg.n_vocab * sizeof *out);
+    glim_kv_seq_deinit(&seq);
+    glim_kv_pool_deinit(&kv);
+    glim_adapter_scratch_free(scratch);
+    glim_ws_free(ws);
 }
 
 /* An example that owns its arrays. */

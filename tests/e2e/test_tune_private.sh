@@ -1,0 +1,76 @@
+#!/bin/bash
+# glim tune --dp-epsilon: charged and shown, killed and resumed, refused over the budget; the key is nobody's but the run's.
+. "$(dirname "$0")/lib.sh"
+model=$fixtures/glm4
+rows=$work/people.jsonl
+for i in $(seq 1 60); do
+    echo "{\"messages\": [{\"role\": \"user\", \"content\": \"say $i\"}, {\"role\": \"assistant\", \"content\": \"yes yes yes\"}]}"
+done > "$rows"
+tune="$GLIM tune $model $rows --batch 12 --epochs 4 --lr 0.01 --lora-rank 4 --lora-targets all-linear --threads 1 --dp-ledger $work/data"
+
+run 0 $tune --dp-epsilon 6 --dp-delta 1e-3 --plan
+warns 'privacy: data set "people.jsonl" spends epsilon'
+[ -e "$work/data" ] && bad "a plan touched the ledger" || ok
+
+# Killed and resumed: the key stays with the run, mode 0600, and goes with it.
+$tune --dp-epsilon 6 --dp-delta 1e-3 -o "$work/a" --save-every 1 > /dev/null 2>&1 &
+pid=$!
+for _ in $(seq 1 500); do
+    [ -s "$work/a/state.glim" ] && break
+    sleep 0.01
+done
+kill -9 $pid 2> /dev/null
+wait $pid 2> /dev/null
+if [ -e "$work/a/privacy.key" ]; then # else it was quicker than the kill
+    [ "$(stat -c %a "$work/a/privacy.key")" = 600 ] && ok || bad "the key's mode is $(stat -c %a "$work/a/privacy.key")"
+fi
+run 0 $tune --dp-epsilon 6 --dp-delta 1e-3 -o "$work/a" --save-every 1 --resume --json
+says '"steps": 20'
+says '"epsilon": 5.'
+[ -e "$work/a/privacy.key" ] && bad "the key outlived its run" || ok
+[ "$(wc -l < "$work/a/metrics.jsonl")" -eq 20 ] && ok || bad "metrics have another number of lines"
+tail -n 1 "$work/a/metrics.jsonl" | grep -q '"epsilon": 5\.' && ok || bad "the metrics do not say what was spent"
+grep -q '"epsilon_promised": 6' "$work/a/privacy.json" && ok || bad "privacy.json does not say what was promised"
+grep -aq 'glim.privacy' "$work/a/adapter_model.safetensors" && ok || bad "the adapter does not say what was spent"
+run 0 $GLIM run $model --adapter "$work/a" -p "say 3" -n 4 --temp 0
+
+# The rows' budget is spent, under whatever folder; what would break the promise is one error.
+run 2 $tune --dp-epsilon 6 --dp-delta 1e-3 -o "$work/b"
+one_error 'the budget is 6' 'noise'
+run 2 $tune --dp-delta 1e-3 -o "$work/c"
+one_error '--dp-epsilon' ''
+run 2 $tune --dp-epsilon 6 -o "$work/c"
+one_error 'delta: got 0' '--dp-delta'
+run 2 $tune --dp-epsilon 6 --dp-delta 1e-3 --patience 2 --eval 0.2 -o "$work/c"
+one_error 'early stop' '--patience'
+run 2 $tune --dp-epsilon 6 --dp-delta 1e-3 --lora-dropout 0.1 -o "$work/c"
+one_error 'dropout' '--lora-dropout'
+run 2 $tune --dp-epsilon 6 --dp-delta 1e-3 --dp-noise 0.3 -o "$work/c"
+one_error 'spend epsilon' '--dp-noise'
+
+# The operator's side: what is spent, a larger budget, a run that is given up.
+run 0 $GLIM privacy --data "$work/data"
+says 'people.jsonl'
+run 0 $GLIM privacy runs --data "$work/data"
+says ' over'
+run 0 $GLIM privacy budget people.jsonl 20 1e-3 --data "$work/data"
+$tune --dp-epsilon 6 --dp-delta 1e-3 -o "$work/d" --save-every 1 --epochs 40 > /dev/null 2>&1 &
+pid=$!
+for _ in $(seq 1 500); do
+    [ -s "$work/d/state.glim" ] && break
+    sleep 0.01
+done
+kill -9 $pid 2> /dev/null
+wait $pid 2> /dev/null
+id=$(grep -o 'tune-[A-Za-z0-9]*' "$work/d/privacy.json")
+run 0 $GLIM privacy --json --data "$work/data"
+says '"open_runs": 1'
+run 0 $GLIM privacy end "$id" --data "$work/data"
+run 1 $tune --dp-epsilon 6 --dp-delta 1e-3 -o "$work/d" --save-every 1 --epochs 40 --resume
+one_error "$id" 'is over'
+run 2 $GLIM privacy end nobody --data "$work/data"
+one_error 'not on the privacy ledger'
+run 2 $GLIM privacy budget people.jsonl many 1e-3 --data "$work/data"
+one_error 'want a number'
+run 0 $GLIM audit verify --data "$work/data"
+finish
