@@ -151,6 +151,8 @@ static glim_status parse_adapters(glim_server_adapter *out, glim_str_list *words
     for (size_t i = 0; i < words->n; i++) {
         const char *eq = strchr(words->v[i], '=');
         if (!eq || eq == words->v[i] || !eq[1]) return glim_fail(err, GLIM_E_ARG, "--adapter: got \"%s\", want NAME=FOLDER", words->v[i]);
+        if (strncmp(words->v[i], "ft:", 3) == 0)
+            return glim_fail(err, GLIM_E_ARG, "--adapter: got \"%s\", but names that begin with \"ft:\" are those of fine-tuned models", words->v[i]);
         char *copy = glim_xstrdup(words->v[i]);
         copy[eq - words->v[i]] = 0;
         out[i] = (glim_server_adapter){copy, copy + (eq - words->v[i]) + 1};
@@ -166,7 +168,7 @@ static void set_tuner(glim_server_tuner *t, const serve_flags *f, const char *pa
         glim_log(GLIM_ERROR, "serve", "fine-tuning jobs are not run: could not tell where \"%s\" lies", path);
         return;
     }
-    *t = (glim_server_tuner){.program = "/proc/self/exe", .model = place, .type = f->model.type, .template = f->model.template,
+    *t = (glim_server_tuner){.program = "/proc/self/exe", .model = place, .type = f->model.type, .template = f->model.template, .sum = files_sum,
                              .threads = (int)(f->tune_threads ? f->tune_threads : f->model.threads), .nice = (int)f->tune_nice};
 }
 

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "serve/server_internal.h"
 #include "serve/shelf.h"
+#include "serve/shelf.h"
 
 static void ring(void *ctx) {
     uint64_t one = 1;
@@ -77,6 +78,10 @@ typedef struct carried {
 static void note(void *ctx, const char *name, const char *folder, size_t bytes) {
     carried **list = ctx, *c = glim_xcalloc(1, sizeof *c);
     (void)bytes;
+    if (glim_shelf_owns(name)) { /* comes again when it is asked for */
+        free(c);
+        return;
+    }
     while (*list) list = &(*list)->next;
     c->name = glim_xstrdup(name);
     c->folder = glim_xstrdup(folder);

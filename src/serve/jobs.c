@@ -89,7 +89,7 @@ static void report(running *r) {
     glim_json_dump_py(&b, r->progress, -1, false);
     glim_status rc = b.failed ? GLIM_E_NOMEM : glim_job_report(r->s->store, r->j.id, b.s, r->events, r->n_events, r->moved, &r->wish, &err);
     glim_buf_free(&b);
-    r->noted = glim_now_s();
+    r->noted = glim_now_s() + (rc == GLIM_OK ? 0 : RETRY_MS / 1e3);
     if (rc == GLIM_OK) {
         forget_events(r);
         r->changed = r->moved = false;
@@ -281,8 +281,22 @@ static json_t *error_json(const char *code, const char *param, const char *messa
     return json_pack("{s:s, s:s, s:s?}", "code", code, "message", message, "param", param);
 }
 
+/* A job that goes on begins where it was, with the very model that it had. One that has not begun takes what is there. */
+static bool same_model(running *r) {
+    char now[32];
+    const char *before = json_string_value(json_object_get(r->progress, "model_sum"));
+    snprintf(now, sizeof now, "%016llx", (unsigned long long)(r->s->p.tuner.sum ? r->s->p.tuner.sum(r->s->p.tuner.model) : 0));
+    if (before && strcmp(before, now) != 0 && r->told > 0) {
+        r->error = error_json("model_changed", "model", "the base model's files were replaced after the job had begun; begin it anew");
+        return false;
+    }
+    set(r, "model_sum", json_string(now));
+    return true;
+}
+
 static bool prepare(running *r) {
     glim_err err = {0};
+    if (!same_model(r)) return false;
     glim_status rc = glim_mkdirs(r->run, &err);
     const char *param = NULL;
     if (rc == GLIM_OK && (rc = link_one(r, "training", "training_sha256", "training_name", &err)) != GLIM_OK) param = "training_file";
@@ -336,33 +350,37 @@ static void follow(running *r) {
 /* ---- coming to rest ---- */
 
 /* Until the store takes it: a job that is left as running is queued again by the next server, which loses nothing but time. */
-static void finish(running *r, glim_job_state state, const char *result, const json_t *error, glim_tuned *t) {
+static bool finish(running *r, glim_job_state state, const char *result, const json_t *error, glim_tuned *t) {
     glim_buf b = {0};
+    bool ok = false;
     if (error) glim_json_dump_py(&b, error, -1, false);
     for (;;) {
         glim_err err = {0};
         glim_status rc = t ? glim_tuned_finish(r->s->store, t, result, &err) : glim_job_finish(r->s->store, r->j.id, state, result, error ? glim_buf_cstr(&b) : NULL, &err);
-        if (rc == GLIM_OK || rc == GLIM_E_STATE || rc == GLIM_E_NOT_FOUND) break;
+        ok = rc == GLIM_OK;
+        if (ok || rc == GLIM_E_STATE || rc == GLIM_E_NOT_FOUND) break;
         glim_log(GLIM_ERROR, "jobs", "the end of %s could not be noted: %s", r->j.id, err.msg);
         if (atomic_load(&r->q->draining)) break;
         struct pollfd p = {.fd = r->q->bell, .events = POLLIN};
         (void)poll(&p, 1, RETRY_MS);
     }
     glim_buf_free(&b);
-    glim_log(GLIM_INFO, "jobs", "job %s %s", r->j.id, glim_job_state_name(t ? GLIM_JOB_SUCCEEDED : state));
+    glim_log(GLIM_INFO, "jobs", "job %s %s", r->j.id, ok ? glim_job_state_name(t ? GLIM_JOB_SUCCEEDED : state) : "stays as it is");
+    return ok;
 }
 
 static void fail(running *r) {
     const char *message = json_string_value(json_object_get(r->error, "message")), *hint = json_string_value(json_object_get(r->error, "hint"));
     const char *code = json_string_value(json_object_get(r->error, "code")), *param = json_string_value(json_object_get(r->error, "param"));
     char text[1200];
+    if (code && strcmp(code, "not_enough_memory") == 0) hint = "fewer \"glim.max_tokens\" or a smaller \"glim.lora_rank\" need less";
+    else if (hint && strstr(hint, "--")) hint = NULL; /* flags are not what the caller has */
     snprintf(text, sizeof text, "%.700s%s%.300s", message ? message : "training ended without a word", hint ? "; " : "", hint ? hint : "");
     json_t *e = error_json(code ? code : "training_failed", param, text);
     tell(r, "error", NULL, "The job failed: %.500s", text);
     report(r);
-    finish(r, GLIM_JOB_FAILED, NULL, e, NULL);
+    if (finish(r, GLIM_JOB_FAILED, NULL, e, NULL)) glim_jobs_clear(r->s, r->j.id, false);
     json_decref(e);
-    glim_jobs_clear(r->s, r->j.id, false);
 }
 
 static void succeed(running *r) {
@@ -392,9 +410,9 @@ static void succeed(running *r) {
     report(r);
     t.created_us = glim_store_now_us(r->s->store);
     glim_shelf_put(r->s, &t); /* first: who sees that it succeeded may ask for it at once */
-    finish(r, GLIM_JOB_SUCCEEDED, glim_buf_cstr(&b), NULL, &t);
+    if (finish(r, GLIM_JOB_SUCCEEDED, glim_buf_cstr(&b), NULL, &t)) glim_jobs_clear(r->s, r->j.id, true);
+    else glim_shelf_take(r->s, t.name);
     glim_buf_free(&b);
-    glim_jobs_clear(r->s, r->j.id, true);
 }
 
 static void crashed(running *r, int status) {
@@ -426,8 +444,7 @@ static void settle(running *r, int status) {
     if (r->wish == GLIM_WISH_CANCEL) {
         tell(r, "info", NULL, "The job was cancelled");
         report(r);
-        finish(r, GLIM_JOB_CANCELLED, NULL, NULL, NULL);
-        glim_jobs_clear(r->s, r->j.id, false);
+        if (finish(r, GLIM_JOB_CANCELLED, NULL, NULL, NULL)) glim_jobs_clear(r->s, r->j.id, false);
     } else if (r->error && !stopped) {
         fail(r);
     } else if (stopped || r->killed) {

@@ -24,8 +24,8 @@ bool glim_call_model(glim_call *c, const char *name) {
     c->adapter = NULL;
     if (strcmp(name, c->b->facts.model) == 0) return true;
     glim_tuned t;
-    if (glim_shelf_find(c->s, name, &t)) { /* another tenant's is not there, nor one of another base */
-        l.found = glim_shelf_shows(c, name) && strcmp(t.base, c->b->facts.model) == 0;
+    if (glim_shelf_owns(name)) { /* another tenant's is not there, nor one of another base */
+        l.found = glim_shelf_shows(c, name) && glim_shelf_find(c->s, name, &t) && strcmp(t.base, c->b->facts.model) == 0;
         if (l.found && !glim_shelf_load(c, c->model)) return false;
     } else {
         glim_sched_adapters(c->b->d, look, &l);

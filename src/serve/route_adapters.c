@@ -41,8 +41,10 @@ static bool load(glim_call *c, const json_t *body) {
         !glim_field_bool(body, "load_inplace", &again, &c->error))
         return false;
     if (glim_store_check_text(name, GLIM_STORE_NAME, "\"lora_name\"", &err) != GLIM_OK) return glim_api_from(&c->error, &err, "lora_name");
-    if (strcmp(name, c->b->facts.model) == 0 || glim_shelf_find(c->s, name, NULL))
-        return glim_api_fail(&c->error, 400, "invalid_value", "lora_name", "\"lora_name\": \"%.128s\" is the name of the base model or of a fine-tuned one", name);
+    if (strcmp(name, c->b->facts.model) == 0)
+        return glim_api_fail(&c->error, 400, "invalid_value", "lora_name", "\"lora_name\": \"%.128s\" is the base model's name", name);
+    if (glim_shelf_owns(name))
+        return glim_api_fail(&c->error, 400, "invalid_value", "lora_name", "\"lora_name\": names that begin with \"ft:\" are those of fine-tuned models");
     if (!glim_adapters_lock(c)) return false;
     bool there = !again && has(c, name);
     glim_status rc = there ? GLIM_OK : glim_sched_add_adapter(c->b->d, name, path, &err);
@@ -93,10 +95,11 @@ bool glim_route_adapter_unload(glim_call *c) {
 bool glim_route_adapter_delete(glim_call *c) {
     if (strcmp(c->arg, c->b->facts.model) == 0)
         return glim_api_fail(&c->error, 400, "unsupported_value", "model", "\"%.128s\" is the base model; only adapters can be deleted", c->arg);
-    if (glim_shelf_find(c->s, c->arg, NULL) && glim_shelf_shows(c, c->arg)) {
+    if (glim_shelf_owns(c->arg)) {
+        if (!glim_shelf_shows(c, c->arg)) return glim_api_fail(&c->error, 404, "model_not_found", "model", "there is no model \"%.128s\"", c->arg);
         if (!glim_shelf_delete(c, c->arg)) return false;
     } else if (c->keyed && !(c->key.scopes & GLIM_SCOPE_ADMIN)) { /* of an adapter only an administrator says so */
-        if (!has(c, c->arg) || glim_shelf_find(c->s, c->arg, NULL)) return glim_api_fail(&c->error, 404, "model_not_found", "model", "there is no model \"%.128s\"", c->arg);
+        if (!has(c, c->arg)) return glim_api_fail(&c->error, 404, "model_not_found", "model", "there is no model \"%.128s\"", c->arg);
         return glim_api_fail(&c->error, 403, "scope", NULL, "this key may not unload an adapter: it lacks the scope admin");
     } else if (!unload(c, c->arg, "model")) {
         return false;

@@ -31,7 +31,7 @@ static void put(listing *l, const char *id, const char *parent, int64_t created,
 static void put_adapter(void *ctx, const char *name, const char *folder, size_t bytes) {
     listing *l = ctx;
     (void)folder, (void)bytes;
-    if (!glim_shelf_find(l->c->s, name, NULL)) put(l, name, l->c->b->facts.model, l->c->s->started, "glim");
+    if (!glim_shelf_owns(name)) put(l, name, l->c->b->facts.model, l->c->s->started, "glim");
 }
 
 static void put_tuned(void *ctx, const glim_tuned *t) { put(ctx, t->name, t->base, t->created_us / 1000000, t->tenant); }

@@ -31,6 +31,7 @@ typedef struct glim_server_tuner {
     const char *program;         /* NULL: jobs are taken and wait */
     const char *model;           /* absolute path */
     const char *type, *template; /* as the model was opened; may be NULL */
+    uint64_t (*sum)(const char *model); /* of its files' names, sizes and times: a job does not go on with another model */
     int threads, nice;           /* 0: all it may use; as we are */
 } glim_server_tuner;
 

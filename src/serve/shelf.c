@@ -72,9 +72,11 @@ static bool may_see(const glim_call *c, const glim_tuned *t) {
     return (c->keyed && (c->key.scopes & GLIM_SCOPE_ADMIN)) || strcmp(t->tenant, glim_call_tenant(c)) == 0;
 }
 
+bool glim_shelf_owns(const char *name) { return strncmp(name, "ft:", 3) == 0; }
+
 bool glim_shelf_shows(const glim_call *c, const char *name) {
     glim_tuned t;
-    return !glim_shelf_find(c->s, name, &t) || may_see(c, &t);
+    return !glim_shelf_owns(name) || (glim_shelf_find(c->s, name, &t) && may_see(c, &t));
 }
 
 void glim_shelf_each(const glim_call *c, void (*fn)(void *ctx, const glim_tuned *t), void *ctx) {
@@ -118,7 +120,7 @@ typedef struct hot {
     bool there;
     size_t n;
     uint64_t oldest;
-    char least[GLIM_TUNED_NAME + 1];
+    char least[GLIM_TUNED_NAME + 1], orphan[GLIM_TUNED_NAME + 1]; /* used longest ago; no longer on the shelf */
 } hot;
 
 static void look(void *ctx, const char *name, const char *folder, size_t bytes) {
@@ -133,6 +135,8 @@ static void look(void *ctx, const char *name, const char *folder, size_t bytes) 
             h->oldest = b->used;
             memcpy(h->least, b->t.name, sizeof h->least);
         }
+    } else if (glim_shelf_owns(name)) {
+        snprintf(h->orphan, sizeof h->orphan, "%s", name);
     }
     pthread_mutex_unlock(&h->s->shelf->mu);
 }
@@ -186,6 +190,7 @@ bool glim_shelf_load(glim_call *c, const char *name) {
         if (!h.there && rc == GLIM_OK) rc = bring_back(s, &t, folder, &err);
         if (!h.there && rc == GLIM_OK) rc = glim_sched_add_adapter(c->b->d, name, folder, &err);
         if (!h.there && rc == GLIM_OK && h.n >= GLIM_SHELF_HOT) glim_sched_remove_adapter(c->b->d, h.least, NULL);
+        if (h.orphan[0]) glim_sched_remove_adapter(c->b->d, h.orphan, NULL); /* a checkpoint that gave way to a later one */
         pthread_mutex_unlock(&s->shelf->load_mu);
     }
     free(folder);

@@ -18,7 +18,9 @@ void glim_shelf_close(glim_server *s);
 void glim_shelf_put(glim_server *s, const glim_tuned *t);
 void glim_shelf_take(glim_server *s, const char *name);           /* from the list alone */
 bool glim_shelf_find(glim_server *s, const char *name, glim_tuned *out); /* out may be NULL */
-/* False for another tenant's fine-tuned model; true for every other name. */
+/* The names of this shelf: "ft:...". An adapter that the engine still holds under one that is no longer here is nobody's. */
+bool glim_shelf_owns(const char *name);
+/* False for such a name that is not here or another tenant's; true for every other name. */
 bool glim_shelf_shows(const glim_call *c, const char *name);
 /* Those of the caller's that this model can serve, oldest first. */
 void glim_shelf_each(const glim_call *c, void (*fn)(void *ctx, const glim_tuned *t), void *ctx);

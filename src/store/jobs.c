@@ -202,8 +202,8 @@ static glim_status claim(glim_db *db, void *ctx, glim_err *err) {
     bool more = false;
     *c->flag = false;
     glim_status rc = glim_db_query(db, &r, err,
-                                   "SELECT " COLUMNS " FROM jobs WHERE state = 0 AND (?1 IS NULL OR kind = ?1) ORDER BY seq LIMIT 1", "s",
-                                   c->kind);
+                                   "SELECT " COLUMNS " FROM jobs AS j WHERE state = 0 AND (?1 IS NULL OR kind = ?1) ORDER BY started = 0, "
+                                   "(SELECT COALESCE(MAX(k.started), 0) FROM jobs AS k WHERE k.tenant = j.tenant), seq LIMIT 1", "s", c->kind);
     if (rc == GLIM_OK) rc = glim_db_next(db, r, &more, err);
     if (rc != GLIM_OK || !more) return rc;
     rc = from_row(c->out, r, err);

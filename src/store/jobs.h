@@ -57,7 +57,8 @@ typedef bool (*glim_job_fn)(void *ctx, const glim_job *j);
 glim_status glim_job_list(glim_store *s, const char *tenant, const char *kind, const char *after, int64_t limit, glim_job_fn fn,
                           void *ctx, bool *has_more, glim_err *err);
 
-/* The oldest queued job of a kind (NULL: any) becomes running. *got false: there is none. Owner only. */
+/* A queued job of a kind (NULL: any) becomes running: first one that had begun, then the oldest of the tenant whose last job
+ * began longest ago, so that nobody's hundred jobs make others wait for all of them. *got false: there is none. Owner only. */
 glim_status glim_job_claim(glim_store *s, const char *kind, glim_job *out, bool *got, glim_err *err);
 /* Notes progress (NULL: as it was) and says what is wished. Errors: GLIM_E_STATE when the job does not run. */
 glim_status glim_job_note(glim_store *s, const char *id, const char *progress, glim_job_wish *wish, glim_err *err);

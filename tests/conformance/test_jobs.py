@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import time
 
@@ -20,7 +21,9 @@ JOBS, CHAT = "/v1/fine_tuning/jobs", "/v1/chat/completions"
 ASK = [{"role": "user", "content": "say 5"}]
 ENDED = ("succeeded", "failed", "cancelled")
 SHORT = {"model": MODEL, "seed": 3, "suffix": "desk", "glim": {"lora_rank": 4, "learning_rate": 0.01}, "hyperparameters": {"n_epochs": 3, "batch_size": 4}}
-LONG = {**SHORT, "hyperparameters": {"n_epochs": 50, "batch_size": 1}}  # 1,200 steps: until somebody stops it
+LONG = {**SHORT, "hyperparameters": {"n_epochs": 50, "batch_size": 1}}  # with these rows, 20,000 steps: until somebody stops it
+LONG_ROWS = chat_rows(400)
+ROWS = chat_rows(90 if SOAK else 24)  # of the job that is killed
 _shared = {}
 
 
@@ -123,7 +126,7 @@ def eventually(f):
     return False
 
 
-def unbroken(body=SHORT, rows=chat_rows()):
+def unbroken(body, rows):
     """Result files of that job, run without a disturbance; once for each."""
     k = json.dumps(body, sort_keys=True)
     if k not in _shared:
@@ -218,7 +221,7 @@ def test_bad_rows_are_named():
 def test_cancel_ends_a_job_within_a_step_and_the_next_one_runs():
     s = shared()
     rows = chat_rows(23)  # a content that no other file has
-    i, k, n = create(s, chat_rows(), **LONG), create(s, rows), create(s, chat_rows(22))
+    i, k, n = create(s, LONG_ROWS, **LONG), create(s, rows), create(s, chat_rows(22))
     f = show(s, k)["training_file"]
     wait(s, i, lambda j: steps(j) > 0)
     check(len(trainers(s)) == 1 and show(s, k)["status"] == "queued", "one at a time")
@@ -235,12 +238,12 @@ def test_cancel_ends_a_job_within_a_step_and_the_next_one_runs():
     check(e.get("param") == "training_file" and e.get("code") == "file_not_found", "which then says that it is gone: %s", e)
     check(eventually(lambda: not trainers(s)), "nothing trains any more")
     last = [x for x in events(s, i) if x["type"] == "metrics"][-1]["data"]["step"]
-    check(last < 1200 and steer(s, i, "cancel").status == 200 and steer(s, i, "resume").status == 400, "ended before its end, at %d", last)
+    check(last < 20000 and steer(s, i, "cancel").status == 200 and steer(s, i, "resume").status == 400, "ended before its end, at %d", last)
 
 
 def test_a_crash_of_training_is_one_jobs_failure():
     s = shared()
-    i, k = create(s, chat_rows(), **LONG), create(s, chat_rows(21))
+    i, k = create(s, LONG_ROWS, **LONG), create(s, chat_rows(21))
     wait(s, i, lambda j: steps(j) > 0)
     for p in trainers(s):  # a service manager may send this to all of a unit's processes: the job only waits its turn again
         os.kill(p, signal.SIGTERM)
@@ -256,7 +259,7 @@ def test_a_crash_of_training_is_one_jobs_failure():
         if SANITIZED or not SOAK:  # sanitizers catch the second signal and say so at length
             break
         if sig == signal.SIGKILL:
-            i = create(s, chat_rows(), **LONG)
+            i = create(s, LONG_ROWS, **LONG)
     check(wait(s, k)["status"] == "succeeded" and says(s, MODEL).status == 200, "the server and the next job are well")
 
 
@@ -285,7 +288,7 @@ def interrupted(body, data, want):
             s = Server(MODEL, "--tune-nice", "0", data=data)
         elif turn == "pause":
             s = Server(MODEL, "--tune-nice", "0", data=data)
-            i = create(s, chat_rows(), **body)
+            i = create(s, ROWS, **body)
         if turn == "end":
             break
         before = lines(data, i)
@@ -321,8 +324,9 @@ def test_pauses_restarts_and_kills_change_nothing():
     for epochs in (50,) if SOAK else (10, 20, 50):
         body = {**SHORT, "hyperparameters": {"n_epochs": epochs, "batch_size": 1}}
         data = harness.work("killed%d" % epochs)
-        s, j, done = interrupted(body, data, unbroken(body))
-        if done.count("kill") >= 2 and "drain" in done:
+        s, j, done = interrupted(body, data, unbroken(body, ROWS))
+        if done.count("kill") >= (20 if SOAK else 2) and "drain" in done:
+            print("  %s" % " ".join(done) if SOAK else "", end="\n" if SOAK else "")
             break
         s.stop()  # we were held up, and it came to its end: a longer one then
     else:
@@ -344,6 +348,21 @@ def test_pauses_restarts_and_kills_change_nothing():
     s = Server(MODEL, data=again)
     check(says(s, model).json["choices"] == first, "and from a backup")
     check([m for m in models(s) if m.startswith("ft:")] == [model], "which has no checkpoints, and shows none: %s", models(s))
+    s.stop()
+
+
+def test_a_job_does_not_go_on_with_another_model():
+    model, data = harness.work(MODEL), harness.work("changed")
+    shutil.copytree(os.path.join(harness.FIXTURES, MODEL), model)
+    s = Server(model, "--tune-nice", "0", data=data)
+    i = create(s, LONG_ROWS, **LONG)
+    wait(s, i, lambda j: steps(j) > 0)
+    check(s.stop() == 0, "drains")
+    weights = [f for f in os.listdir(model) if f.endswith(".safetensors")][0]
+    os.utime(os.path.join(model, weights), (1, 1))
+    s = Server(model, "--tune-nice", "0", data=data)
+    j = wait(s, i)
+    check(j["status"] == "failed" and j["error"]["code"] == "model_changed", "%s", j)
     s.stop()
 
 
@@ -377,6 +396,7 @@ def test_a_tenants_jobs_and_models_are_its_own():
     check(says(s, name, infer).status == 200, "a key of the tenant that may only ask")
     r = says(s, name, b)
     other = says(s, name.replace(":desk:", ":desl:"), b)
+    check(s.post("/v1/load_lora_adapter", {"lora_name": "ft:x", "lora_path": "/x"}, key=admin).status == 400, "names of fine-tuned models are not given away")
     check(r.text.replace("desk", "") == other.text.replace("desl", ""), "another tenant cannot tell it from one that never was: %s %s", r.text, other.text)
     for verb in ("cancel", "pause", "resume"):
         check(steer(s, i, verb, b).status == 404 and steer(s, i, verb, infer).status == 403, verb)
@@ -386,6 +406,21 @@ def test_a_tenants_jobs_and_models_are_its_own():
     check(s.call("DELETE", "/v1/models/" + name, key=a2).status == 200 and says(s, name, a).status == 404, "by its own tenant it can")
 
 
+def test_more_models_than_the_engine_holds():
+    if not SOAK:
+        raise Skip("twenty models: GLIM_SOAK=1")
+    s = Server(MODEL, "--tune-nice", "0")
+    ids = [create(s, chat_rows(8), seed=k, hyperparameters={"n_epochs": 1, "batch_size": 4}) for k in range(20)]
+    names = [wait(s, i)["fine_tuned_model"] for i in ids]
+    first = [says(s, m).json["choices"] for m in names]
+    for _ in range(2):
+        check([says(s, m).json["choices"] for m in names] == first, "each says its own again")
+        held = [a["id"] for a in s.call("GET", "/v1/lora").json["data"]]
+        check(len(held) <= 16 and names[-1] in held, "%d are in the engine", len(held))
+    check(set(names) <= set(models(s)), "all are listed")
+    s.stop()
+
+
 def test_sdk_drives_a_job():
     openai = sdk.load()
     s = shared()
@@ -393,7 +428,8 @@ def test_sdk_drives_a_job():
     f = c.files.create(file=("rows.jsonl", chat_rows()), purpose="fine-tune")
     j = c.fine_tuning.jobs.create(model=MODEL, training_file=f.id, suffix="sdk", seed=1, method={"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 3, "batch_size": 4}}},
                                   extra_body={"glim": {"learning_rate": 0.01, "lora_rank": 4}})
-    k = c.fine_tuning.jobs.create(model=MODEL, training_file=f.id, hyperparameters={"n_epochs": 50, "batch_size": 1})
+    more = c.files.create(file=("rows.jsonl", LONG_ROWS), purpose="fine-tune")
+    k = c.fine_tuning.jobs.create(model=MODEL, training_file=more.id, hyperparameters={"n_epochs": 50, "batch_size": 1})
     check(k.id in [x.id for x in c.fine_tuning.jobs.list(limit=1)], "listed")
     c.fine_tuning.jobs.pause(k.id)
     c.fine_tuning.jobs.resume(k.id)

@@ -61,6 +61,29 @@ TEST(jobs_run_in_order_and_end_as_told) {
     glim_store_close(s);
 }
 
+TEST(tenants_take_turns) {
+    glim_store *s = open_started(fresh("turns"));
+    glim_err err = {0};
+    glim_job j[6], got;
+    for (int i = 0; i < 6; i++)
+        CHECK_OK(glim_job_add(s, &(glim_job_params){"ftjob-", i < 4 ? "many" : "few", "k", "tune", "{}", 2, NULL, "t"}, &j[i], NULL, &err), err);
+    static const int want[] = {0, 4, 1, 5, 2, 3};
+    for (int i = 0; i < 6; i++) {
+        atomic_fetch_add(&g_now, 1000000);
+        CHECK(claim(s, &got));
+        CHECK_MSG(strcmp(got.id, j[want[i]].id) == 0, "turn %d", i);
+        CHECK_OK(glim_job_finish(s, got.id, i == 1 ? GLIM_JOB_QUEUED : GLIM_JOB_SUCCEEDED, NULL, NULL, &err), err);
+        if (i == 1) { /* what had begun is finished first */
+            glim_job_deinit(&got);
+            CHECK(claim(s, &got) && strcmp(got.id, j[4].id) == 0);
+            CHECK_OK(glim_job_finish(s, got.id, GLIM_JOB_SUCCEEDED, NULL, NULL, &err), err);
+        }
+        glim_job_deinit(&got);
+    }
+    for (int i = 0; i < 6; i++) glim_job_deinit(&j[i]);
+    glim_store_close(s);
+}
+
 TEST(cancel_pause_and_resume_reach_queued_and_running_jobs) {
     glim_store *s = open_started(fresh("wishes"));
     glim_err err = {0};
