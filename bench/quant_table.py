@@ -6,7 +6,9 @@ The model at hand (tools/realmodel) is stored as q4_1, so its weights sit on a 4
 multiple of 256. So its residual stream is turned first: 576 dimensions go into 768 by a random matrix with
 orthonormal rows, norm weights folded into the matrices behind them. The function stays the same (perplexity tells),
 the weights leave the grid, and every row but those of attn_output (576: the usual fallback) takes K-types. Each type
-is applied to every matrix by both programs, so the sizes are equal; with --calibrate ours is also run with importance.
+is applied to every matrix by both programs, so the sizes are equal; with --calibrate ours is also run with importance
+and with error feedback. Of 768 dimensions 192 are empty, where feedback can leave errors for nothing: judge it with
+--width 576.
 
 Needs numpy, gguf and llama-cpp-python, and a built tree (GLIM_BUILD, default build/): quant_table.c is compiled here.
 """
@@ -20,7 +22,7 @@ import numpy as np
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.environ.get("GLIM_BUILD", os.path.join(ROOT, "build"))
 GLIM = os.path.join(BUILD, "glim")
-WIDTH = 768
+WIDTH = 768  # --width 576: as wide as before, no direction is empty, but only rows of ffn_down take K-types
 FTYPE = {"q4_0": "Q4_0", "q4_1": "Q4_1", "q5_0": "Q5_0", "q5_1": "Q5_1", "q8_0": "Q8_0", "iq4_nl": "IQ4_NL",
          "iq4_xs": "IQ4_XS", "q2_k": "Q2_K", "q3_k": "Q3_K_S", "q4_k": "Q4_K_S", "q5_k": "Q5_K_S", "q6_k": "Q6_K"}
 MIXES = {"q4_k_m": "Q4_K_M"}  # whole recipes: which matrices get more bits is each program's own affair
@@ -95,6 +97,7 @@ def ours(src, dst, kind, extra):
 
 
 def main():
+    global WIDTH
     a = argparse.ArgumentParser()
     a.add_argument("model")
     a.add_argument("text")
@@ -102,20 +105,23 @@ def main():
     a.add_argument("--calibrate")
     a.add_argument("--types", default=",".join(FTYPE))
     a.add_argument("--tokens", default="4096")
+    a.add_argument("--width", type=int, default=WIDTH)
     a = a.parse_args()
     os.makedirs(a.out, exist_ok=True)
     table = os.path.join(a.out, "quant_table")
     compile_table(table)
-    src = os.path.join(a.out, "rotated-f32.gguf")
+    WIDTH = a.width
+    src = os.path.join(a.out, "rotated-f32.gguf" if WIDTH == 768 else f"rotated-{WIDTH}-f32.gguf")
     if not os.path.exists(src):
         rotate(a.model, src)
     for kind in a.types.split(","):
-        files = [os.path.join(a.out, f"{who}-{kind}.gguf") for who in ("llama.cpp", "glim", "glim-calibrated")]
+        files = [os.path.join(a.out, f"{who}-{kind}.gguf") for who in ("llama.cpp", "glim", "glim-calibrated", "glim-feedback")]
         theirs(src, files[0], kind)
         ours(src, files[1], kind, [])
         if a.calibrate:
             ours(src, files[2], kind, ["--calibrate", a.calibrate])
-        subprocess.run([table, src, a.text, a.tokens, *files[: 3 if a.calibrate else 2]], check=True)
+            ours(src, files[3], kind, ["--calibrate", a.calibrate, "--feedback"])
+        subprocess.run([table, src, a.text, a.tokens, *files[: 4 if a.calibrate else 2]], check=True)
 
 
 if __name__ == "__main__":

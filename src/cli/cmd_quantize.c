@@ -15,7 +15,7 @@ typedef struct quant_flags {
     const char *type, *embedding, *output, *calibrate, *report;
     glim_str_list tensor;
     int64_t threads, calibrate_tokens, report_tokens, report_ctx;
-    bool mtp, force, json;
+    bool mtp, force, json, feedback;
 } quant_flags;
 
 static bool show_bytes(void *ctx, uint64_t done, uint64_t total, const char *tensor) {
@@ -43,8 +43,8 @@ static void print_json(const quant_flags *f, const glim_quantize_result *r, size
     glim_buf_printf(&b, ", \"n_tensors\": %zu, \"n_values\": %llu, \"bytes\": %llu, \"source_bytes\": %llu", r->n_tensors,
                     (unsigned long long)r->n_values, (unsigned long long)r->bytes_out, (unsigned long long)r->bytes_in);
     put_pair(&b, "bits_per_value", r->bits_per_value);
-    glim_buf_printf(&b, ", \"n_fell_back\": %zu, \"n_weighted\": %zu, \"n_resumed\": %zu, \"calibration_tokens\": %zu",
-                    r->n_fell_back, r->n_weighted, r->n_resumed, n_calibration);
+    glim_buf_printf(&b, ", \"n_fell_back\": %zu, \"n_weighted\": %zu, \"n_feedback\": %zu, \"n_resumed\": %zu, \"calibration_tokens\": %zu",
+                    r->n_fell_back, r->n_weighted, r->n_feedback, r->n_resumed, n_calibration);
     put_pair(&b, "seconds", seconds);
     glim_buf_puts(&b, ", \"types\": {");
     bool first = true;
@@ -85,6 +85,7 @@ static void print_text(const glim_quantize_result *r, size_t n_calibration, cons
         printf("  %zu tensors have rows that the type's blocks do not divide: the next larger type of 32 values, or "
                "16 bits\n", r->n_fell_back);
     if (n_calibration) printf("  importances from %zu tokens, used for %zu tensors\n", n_calibration, r->n_weighted);
+    if (r->n_feedback) printf("  error feedback in %zu tensors\n", r->n_feedback);
     if (r->n_resumed) printf("  %zu tensors were taken over from an interrupted run\n", r->n_resumed);
     if (!q) return;
     printf("perplexity     source %.4f, result %.4f (%+.2f %%)\n", q->ppl_source, q->ppl_result,
@@ -99,14 +100,14 @@ static void print_text(const glim_quantize_result *r, size_t n_calibration, cons
 static glim_status calibrate(glim_importance **out, const char *in, const quant_flags *f, glim_err *err) {
     glim_progress *bar = glim_progress_begin("calibrating", 0, GLIM_PROGRESS_COUNT);
     glim_calibrate_params p = {.max_tokens = (size_t)f->calibrate_tokens, .n_threads = (int)f->threads,
-                               .progress = show_tokens, .progress_ctx = bar};
+                               .whole = f->feedback, .progress = show_tokens, .progress_ctx = bar};
     glim_status rc = glim_importance_gather(out, in, f->calibrate, &p, err);
     glim_progress_end(bar);
     return rc;
 }
 
 static glim_status quantize(const char *in, const char *out, const quant_flags *f, const glim_recipe *recipe,
-                            const glim_importance *im, glim_quantize_result *r, glim_err *err) {
+                            glim_importance *im, glim_quantize_result *r, glim_err *err) {
     glim_progress *bar = glim_progress_begin("quantizing", 0, GLIM_PROGRESS_BYTES);
     glim_quantize_params p = {.recipe = recipe,
                               .wish = {f->embedding, f->output, f->tensor.v, f->tensor.n},
@@ -135,6 +136,7 @@ int glim_cmd_quantize(int argc, char **argv) {
         {"--output-type", NULL, GLIM_FLAG_STR, &f.output, "T", "type of the head (default: q6_k, q8_0 with q8_0)", 0, 0},
         {"--embedding-type", NULL, GLIM_FLAG_STR, &f.embedding, "T", "type of the embedding (default: the recipe's own; the head's if it is both)", 0, 0},
         {"--calibrate", NULL, GLIM_FLAG_STR, &f.calibrate, "FILE", "weigh errors by the activations that this text causes", 0, 0},
+        {"--feedback", NULL, GLIM_FLAG_BOOL, &f.feedback, NULL, "with --calibrate: let later columns make up for the rounding of earlier ones", 0, 0},
         {"--calibrate-tokens", NULL, GLIM_FLAG_INT, &f.calibrate_tokens, "N", "only the first N tokens of it", 16, 1 << 30},
         {"--report", NULL, GLIM_FLAG_STR, &f.report, "FILE", "compare the result with the source on this text", 0, 0},
         {"--report-tokens", NULL, GLIM_FLAG_INT, &f.report_tokens, "N", "only the first N tokens of it", 1, 1 << 30},
@@ -158,6 +160,8 @@ int glim_cmd_quantize(int argc, char **argv) {
     double t0 = glim_now_s(), seconds = 0;
     glim_cli_catch_interrupt();
     glim_status rc = glim_recipe_find(&recipe, f.type, &err);
+    if (rc == GLIM_OK && f.feedback && !f.calibrate)
+        rc = glim_fail(&err, GLIM_E_ARG, "--feedback needs a text to learn from: --calibrate FILE");
     if (rc == GLIM_OK && f.calibrate) rc = calibrate(&im, pos.v[0], &f, &err);
     if (rc == GLIM_OK) rc = quantize(pos.v[0], pos.v[1], &f, recipe, im, &r, &err);
     seconds = glim_now_s() - t0;

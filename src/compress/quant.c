@@ -55,7 +55,33 @@ void glim_quant_row(glim_dtype t, const float *x, const float *w, void *dst, siz
     float weight[256];
     for (size_t i = 0; i < n; i += info->block_len, p += info->block_bytes) {
         weights_of(x + i, w ? w + i : NULL, info->block_len, weight);
-        if (info->block_len == 32) glim_quant_block_32(t, x + i, weight, p);
-        else glim_quant_block_k(t, x + i, weight, p);
+        if (info->block_len == 32) glim_quant_block_32(t, x + i, weight, p, NULL);
+        else glim_quant_block_k(t, x + i, weight, p, NULL);
+    }
+}
+
+void glim_quant_row_feedback(glim_dtype t, float *x, const float *w, const float *factor, void *dst, size_t n) {
+    const glim_dtype_info *info = glim_dtype_of(t);
+    GLIM_ASSERT(glim_quant_can(t) && n % info->block_len == 0);
+    if (!info->is_quant) {
+        glim_quant_simple(t, x, dst, n);
+        return;
+    }
+    uint8_t *p = dst;
+    float weight[256], err[256];
+    const size_t len = info->block_len;
+    for (size_t i = 0; i < n; i += len, p += info->block_bytes) {
+        glim_spread s = {.x = x + i, .err = err, .factor = factor + i * n + i, .stride = n, .n = (int)len};
+        weights_of(x + i, w + i, len, weight);
+        if (len == 32) glim_quant_block_32(t, x + i, weight, p, &s);
+        else glim_quant_block_k(t, x + i, weight, p, &s);
+        /* The columns behind the block, four of its columns at a time. */
+        float *tail = x + i + len;
+        for (size_t k = 0; k < len; k += 4) {
+            const float *f = factor + (i + k) * n + i + len;
+            const float e0 = err[k], e1 = err[k + 1], e2 = err[k + 2], e3 = err[k + 3];
+            for (size_t j = 0; j < n - i - len; j++)
+                tail[j] -= (e0 * f[j] + e1 * f[n + j]) + (e2 * f[2 * n + j] + e3 * f[3 * n + j]);
+        }
     }
 }

@@ -26,4 +26,10 @@ bool glim_quant_can(glim_dtype t);
  * w [n]: importances >= 0, or NULL. All zero in a block counts as none. No overlap. */
 void glim_quant_row(glim_dtype t, const float *x, const float *w, void *dst, size_t n);
 
+/* The same with error feedback (GPTQ, arXiv:2210.17323): columns are rounded in order, and what a column's rounding
+ * does to the product is taken back, as far as the activations are alike, by the columns behind it. factor [n, n] is
+ * glim_importance_factor's, whose w goes with it. x [n] is used up. A block's scales are searched when its turn
+ * comes; a sub-block's integer scale is chosen again when its own does. */
+void glim_quant_row_feedback(glim_dtype t, float *x, const float *w, const float *factor, void *dst, size_t n);
+
 #endif

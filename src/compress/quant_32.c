@@ -36,13 +36,18 @@ static float choose_scale(const glim_codes *c, const float *x, const float *w, i
     return best;
 }
 
-static void with_scale(glim_dtype t, const float *x, const float *w, uint8_t *p) {
+static void with_scale(glim_dtype t, const float *x, const float *w, uint8_t *p, const glim_spread *s) {
     static const glim_codes codes[] = {{-127, 127, false, 127}, {-8, 7, false, 8}, {-16, 15, false, 16},
                                        {-127, 113, true, 8}};
     const glim_codes *c = &codes[t == GLIM_Q8_0 ? 0 : t == GLIM_Q4_0 ? 1 : t == GLIM_Q5_0 ? 2 : 3];
     int8_t v[32];
     uint8_t code[32];
-    put_f16(p, choose_scale(c, x, w, v));
+    const float d = choose_scale(c, x, w, v);
+    put_f16(p, d);
+    for (int i = 0; s && i < 32; i++) {
+        glim_fit_assign(c, x + i, w + i, 1, d, v + i);
+        glim_spread_column(s, i, d * (float)v[i]);
+    }
     if (t == GLIM_Q8_0) {
         memcpy(p + 2, v, 32);
         return;
@@ -51,7 +56,7 @@ static void with_scale(glim_dtype t, const float *x, const float *w, uint8_t *p)
     put_codes(p + 2, code, t == GLIM_Q5_0 ? 5 : 4);
 }
 
-static void with_min(glim_dtype t, const float *x, const float *w, uint8_t *p) {
+static void with_min(glim_dtype t, const float *x, const float *w, uint8_t *p, const glim_spread *s) {
     int top = t == GLIM_Q4_1 ? 15 : 31;
     float lo = x[0], hi = x[0], d, m, best_d = 0, best_m = 0, best = INFINITY;
     for (int i = 1; i < 32; i++) {
@@ -71,12 +76,16 @@ static void with_min(glim_dtype t, const float *x, const float *w, uint8_t *p) {
         memcpy(q, other, 32);
     }
     if (best == INFINITY) memset(q, 0, 32);
+    for (int i = 0; s && i < 32; i++) {
+        glim_fit_assign_min(top, x + i, w + i, 1, best_d, best_m, q + i);
+        glim_spread_column(s, i, best_d * (float)q[i] + best_m);
+    }
     put_f16(p, best_d);
     put_f16(p + 2, best_m);
     put_codes(p + 4, (const uint8_t *)q, t == GLIM_Q5_1 ? 5 : 4);
 }
 
-void glim_quant_block_32(glim_dtype t, const float *x, const float *w, uint8_t *p) {
-    if (t == GLIM_Q4_1 || t == GLIM_Q5_1) with_min(t, x, w, p);
-    else with_scale(t, x, w, p);
+void glim_quant_block_32(glim_dtype t, const float *x, const float *w, uint8_t *p, const glim_spread *s) {
+    if (t == GLIM_Q4_1 || t == GLIM_Q5_1) with_min(t, x, w, p, s);
+    else with_scale(t, x, w, p, s);
 }

@@ -34,7 +34,24 @@ static inline float glim_as_f16(float v) {
     return glim_f16_to_f32(glim_f32_to_f16(v));
 }
 
-void glim_quant_block_32(glim_dtype t, const float *x, const float *w, uint8_t *p);
-void glim_quant_block_k(glim_dtype t, const float *x, const float *w, uint8_t *p);
+/* A block whose rounding errors are handed on: glim_quant_row_feedback. */
+typedef struct glim_spread {
+    float *x;            /* [n] the block's values, changed as columns before them are rounded */
+    float *err;          /* [n] error of each column over its diagonal factor */
+    const float *factor; /* of the block's first column with itself */
+    size_t stride;
+    int n;
+} glim_spread;
+
+/* Column i is stored as `stored`: its error goes to the columns of the block behind it. */
+static inline void glim_spread_column(const glim_spread *s, int i, float stored) {
+    const float *f = s->factor + (size_t)i * s->stride;
+    float e = s->err[i] = (s->x[i] - stored) / f[i];
+    for (int k = i + 1; k < s->n; k++) s->x[k] -= e * f[k];
+}
+
+/* s: NULL, or the block's (s->x is x). */
+void glim_quant_block_32(glim_dtype t, const float *x, const float *w, uint8_t *p, const glim_spread *s);
+void glim_quant_block_k(glim_dtype t, const float *x, const float *w, uint8_t *p, const glim_spread *s);
 
 #endif

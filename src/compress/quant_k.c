@@ -12,7 +12,7 @@
 
 #include "compress/quant_internal.h"
 
-enum { ROUNDS = 3 };
+enum { ROUNDS = 3, NEAR = 2 }; /* NEAR: steps of an integer scale that feedback tries */
 
 static void put_f16(uint8_t *p, float v) {
     uint16_t h = glim_f32_to_f16(v);
@@ -107,10 +107,30 @@ static void sym_fit(sym *best, const sym_kind *k, const float *x, const float *w
     }
 }
 
-static void quant_q6k(const float *x, const float *w, uint8_t *p) {
+/* The block's d stays; each sub-block's scale is the best near its own for what its values have become. */
+static void sym_spread(sym *b, const sym_kind *k, const float *w, const glim_spread *s) {
+    int8_t v[GLIM_FIT_MAX];
+    for (int j = 0; j < k->n_sub; j++) {
+        const int at = j * k->len, was = b->s[j];
+        float least = INFINITY;
+        for (int t = was - NEAR; t <= was + NEAR; t++) {
+            if (t < k->lo || t > k->hi) continue;
+            float e = glim_fit_assign(&k->codes, s->x + at, w + at, k->len, b->d * (float)t, v);
+            if (e < least) least = e, b->s[j] = t;
+        }
+        const float d = b->d * (float)b->s[j];
+        for (int i = at; i < at + k->len; i++) {
+            glim_fit_assign(&k->codes, s->x + i, w + i, 1, d, b->v + i);
+            glim_spread_column(s, i, d * (float)b->v[i]);
+        }
+    }
+}
+
+static void quant_q6k(const float *x, const float *w, uint8_t *p, const glim_spread *s) {
     static const sym_kind kind = {16, 16, {-32, 31, false, 32}, -128, 127};
     sym b;
     sym_fit(&b, &kind, x, w);
+    if (s) sym_spread(&b, &kind, w, s);
     for (int h = 0; h < 2; h++) {
         uint8_t *ql = p + 64 * h, *qh = p + 128 + 32 * h;
         const int8_t *v = b.v + 128 * h;
@@ -126,10 +146,11 @@ static void quant_q6k(const float *x, const float *w, uint8_t *p) {
     put_f16(p + 208, b.d);
 }
 
-static void quant_q3k(const float *x, const float *w, uint8_t *p) {
+static void quant_q3k(const float *x, const float *w, uint8_t *p, const glim_spread *s) {
     static const sym_kind kind = {16, 16, {-4, 3, false, 4}, -32, 31};
     sym b;
     sym_fit(&b, &kind, x, w);
+    if (s) sym_spread(&b, &kind, w, s);
     memset(p, 0, 110);
     uint8_t *high = p, *qs = p + 32, *sc = p + 96;
     for (int i = 0; i < 256; i++) {
@@ -139,24 +160,25 @@ static void quant_q3k(const float *x, const float *w, uint8_t *p) {
         high[l] = (uint8_t)(high[l] | (c >> 2) << (4 * half + field));
     }
     for (int j = 0; j < 16; j++) {
-        unsigned s = (unsigned)(b.s[j] + 32);
-        sc[j % 8] = (uint8_t)(sc[j % 8] | (s & 15) << 4 * (j / 8));
-        sc[8 + j % 4] = (uint8_t)(sc[8 + j % 4] | (s >> 4) << 2 * (j / 4));
+        unsigned c = (unsigned)(b.s[j] + 32);
+        sc[j % 8] = (uint8_t)(sc[j % 8] | (c & 15) << 4 * (j / 8));
+        sc[8 + j % 4] = (uint8_t)(sc[8 + j % 4] | (c >> 4) << 2 * (j / 4));
     }
     put_f16(p + 108, b.d);
 }
 
-static void quant_iq4_xs(const float *x, const float *w, uint8_t *p) {
+static void quant_iq4_xs(const float *x, const float *w, uint8_t *p, const glim_spread *s) {
     static const sym_kind kind = {8, 32, {-127, 113, true, 8}, -32, 31};
     sym b;
     sym_fit(&b, &kind, x, w);
+    if (s) sym_spread(&b, &kind, w, s);
     memset(p, 0, 136);
     put_f16(p, b.d);
     uint16_t high = 0;
     for (int j = 0; j < 8; j++) {
-        unsigned s = (unsigned)(b.s[j] + 32);
-        p[4 + j / 2] = (uint8_t)(p[4 + j / 2] | (s & 15) << 4 * (j % 2));
-        high = (uint16_t)(high | (s >> 4) << 2 * j);
+        unsigned c = (unsigned)(b.s[j] + 32);
+        p[4 + j / 2] = (uint8_t)(p[4 + j / 2] | (c & 15) << 4 * (j % 2));
+        high = (uint16_t)(high | (c >> 4) << 2 * j);
         for (int i = 0; i < 16; i++)
             p[8 + 16 * j + i] = (uint8_t)(glim_iq4_code(b.v[32 * j + i]) | glim_iq4_code(b.v[32 * j + 16 + i]) << 4);
     }
@@ -276,6 +298,25 @@ static void min_fit(mins *best, const min_kind *k, const float *x, const float *
     }
 }
 
+static void min_spread(mins *b, const min_kind *k, const float *w, const glim_spread *s) {
+    int8_t q[GLIM_FIT_MAX];
+    for (int j = 0; j < k->n_sub; j++) {
+        const int at = j * k->len, s0 = b->s[j], m0 = b->m[j];
+        float least = INFINITY;
+        for (int t = s0 - NEAR; t <= s0 + NEAR; t++)
+            for (int m = m0 - NEAR; m <= m0 + NEAR; m++) {
+                if (t < 0 || t > k->s_top || m < 0 || m > k->s_top) continue;
+                float e = min_sub(k, b, s->x, w, j, t, m, q);
+                if (e < least) least = e, b->s[j] = t, b->m[j] = m;
+            }
+        const float d = b->d * (float)b->s[j], m = -(b->dmin * (float)b->m[j]);
+        for (int i = at; i < at + k->len; i++) {
+            glim_fit_assign_min(k->top, s->x + i, w + i, 1, d, m, b->q + i);
+            glim_spread_column(s, i, d * (float)b->q[i] + m);
+        }
+    }
+}
+
 /* The 12 bytes that hold eight scales and eight minimums of 6 bits: glim_k4_scale reads them. */
 static void put_k4_scales(uint8_t *p, const mins *b) {
     for (int j = 0; j < 4; j++) {
@@ -285,11 +326,12 @@ static void put_k4_scales(uint8_t *p, const mins *b) {
     }
 }
 
-static void quant_q45k(glim_dtype t, const float *x, const float *w, uint8_t *p) {
+static void quant_q45k(glim_dtype t, const float *x, const float *w, uint8_t *p, const glim_spread *s) {
     bool five = t == GLIM_Q5_K;
     const min_kind kind = {8, 32, five ? 31 : 15, 63};
     mins b;
     min_fit(&b, &kind, x, w);
+    if (s) min_spread(&b, &kind, w, s);
     put_f16(p, b.d);
     put_f16(p + 2, b.dmin);
     put_k4_scales(p + 4, &b);
@@ -303,10 +345,11 @@ static void quant_q45k(glim_dtype t, const float *x, const float *w, uint8_t *p)
         }
 }
 
-static void quant_q2k(const float *x, const float *w, uint8_t *p) {
+static void quant_q2k(const float *x, const float *w, uint8_t *p, const glim_spread *s) {
     static const min_kind kind = {16, 16, 3, 15};
     mins b;
     min_fit(&b, &kind, x, w);
+    if (s) min_spread(&b, &kind, w, s);
     memset(p, 0, 84);
     for (int j = 0; j < 16; j++) p[j] = (uint8_t)(b.s[j] | b.m[j] << 4);
     for (int i = 0; i < 256; i++) {
@@ -317,12 +360,12 @@ static void quant_q2k(const float *x, const float *w, uint8_t *p) {
     put_f16(p + 82, b.dmin);
 }
 
-void glim_quant_block_k(glim_dtype t, const float *x, const float *w, uint8_t *p) {
+void glim_quant_block_k(glim_dtype t, const float *x, const float *w, uint8_t *p, const glim_spread *s) {
     switch (t) {
-    case GLIM_Q2_K: quant_q2k(x, w, p); break;
-    case GLIM_Q3_K: quant_q3k(x, w, p); break;
-    case GLIM_Q6_K: quant_q6k(x, w, p); break;
-    case GLIM_IQ4_XS: quant_iq4_xs(x, w, p); break;
-    default: quant_q45k(t, x, w, p); break;
+    case GLIM_Q2_K: quant_q2k(x, w, p, s); break;
+    case GLIM_Q3_K: quant_q3k(x, w, p, s); break;
+    case GLIM_Q6_K: quant_q6k(x, w, p, s); break;
+    case GLIM_IQ4_XS: quant_iq4_xs(x, w, p, s); break;
+    default: quant_q45k(t, x, w, p, s); break;
     }
 }

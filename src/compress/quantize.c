@@ -70,6 +70,7 @@ typedef struct job {
     size_t row0, row_bytes;
     _Atomic size_t bad; /* 1 + a row that is not finite */
     const float *const *weight; /* [n_src or 1] */
+    const float *factor;        /* error feedback, or NULL; goes with weight[0] */
 } job;
 
 /* Row i of a head, pairs side by side, comes from the half it belonged to. */
@@ -101,7 +102,8 @@ static void make_rows(void *ctx, size_t begin, size_t end, int worker) {
                 continue;
             }
         }
-        glim_quant_row(q->out.type, x, j->weight ? j->weight[row / q->rows_each] : NULL, dst, q->n_in);
+        if (j->factor) glim_quant_row_feedback(q->out.type, wide, j->weight[0], j->factor, dst, q->n_in);
+        else glim_quant_row(q->out.type, x, j->weight ? j->weight[row / q->rows_each] : NULL, dst, q->n_in);
     }
 }
 
@@ -112,8 +114,9 @@ static glim_status tell(run *r, const glim_qtensor *q, glim_err *err) {
 }
 
 /* Importances of each group of rows; *list stays NULL if the tensor has none. */
-static glim_status find_weights(run *r, const glim_qtensor *q, const float ***list, glim_err *err) {
+static glim_status find_weights(run *r, const glim_qtensor *q, const float ***list, const float **factor, glim_err *err) {
     *list = NULL;
+    *factor = NULL;
     if (!r->p->importance || q->out.n_dims < 2 || q->made || !glim_dtype_of(q->out.type)->is_quant) return GLIM_OK;
     size_t n = q->n_rows / q->rows_each, found = 0;
     void *mem;
@@ -125,6 +128,8 @@ static glim_status find_weights(run *r, const glim_qtensor *q, const float ***li
         found += w[e] != NULL;
     }
     r->res->n_weighted += found > 0;
+    if (n == 1 && found && glim_importance_factor(r->p->importance, r->pool, q->out.name, q->n_in, factor, &w[0]))
+        r->res->n_feedback++;
     *list = w;
     return GLIM_OK;
 }
@@ -136,12 +141,12 @@ static size_t rows_of_slab(const run *r, size_t row_bytes) {
 
 static glim_status make(run *r, const glim_qtensor *q, size_t row_bytes, glim_sink *sink, uint64_t *hash,
                         glim_err *err) {
-    const float **weight;
-    glim_status rc = find_weights(r, q, &weight, err);
+    const float **weight, *factor;
+    glim_status rc = find_weights(r, q, &weight, &factor, err);
     size_t step = rows_of_slab(r, row_bytes);
     for (size_t row = 0; row < q->n_rows && rc == GLIM_OK; row += step) {
         size_t n = q->n_rows - row < step ? q->n_rows - row : step;
-        job j = {.r = r, .q = q, .row0 = row, .row_bytes = row_bytes, .weight = weight};
+        job j = {.r = r, .q = q, .row0 = row, .row_bytes = row_bytes, .weight = weight, .factor = factor};
         glim_pool_for(r->pool, n, 4, make_rows, &j);
         if (j.bad)
             rc = glim_fail(err, GLIM_E_FORMAT, "row %zu holds a NaN or an infinity, want finite numbers", j.bad - 1);
@@ -302,8 +307,8 @@ static uint64_t settings_key(const run *r) {
         h = mix(mix(h, t->name, strlen(t->name)), &t->type, sizeof t->type);
         h = mix(h, t->dims, (size_t)t->n_dims * sizeof *t->dims);
     }
-    snprintf(text, sizeof text, "%d %016llx " GLIM_VERSION, r->p->recipe->file_type,
-             (unsigned long long)glim_importance_hash(r->p->importance));
+    snprintf(text, sizeof text, "%d %016llx %d " GLIM_VERSION, r->p->recipe->file_type,
+             (unsigned long long)glim_importance_hash(r->p->importance), glim_importance_whole(r->p->importance));
     return mix(h, text, strlen(text));
 }
 

@@ -14,7 +14,7 @@
 typedef struct glim_quantize_params {
     const glim_recipe *recipe;
     glim_recipe_wish wish;
-    const glim_importance *importance; /* or NULL */
+    glim_importance *importance; /* or NULL; gathered whole: with error feedback */
     bool keep_mtp;
     bool overwrite; /* `out` may exist (never the input) */
     int n_threads;  /* 0: all this process may use */
@@ -27,6 +27,7 @@ typedef struct glim_quantize_result {
     size_t n_tensors, n_fell_back; /* tensors whose rows the wanted type does not divide */
     size_t n_resumed;              /* tensors taken over from an interrupted run */
     size_t n_weighted;             /* tensors quantized with importances */
+    size_t n_feedback;             /* those of them with error feedback */
     uint64_t n_values, bytes_in, bytes_out; /* of tensor data */
     double bits_per_value;
     struct {

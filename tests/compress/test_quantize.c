@@ -219,21 +219,21 @@ TEST(threads_do_not_change_the_bytes) {
     glim_importance *im;
     glim_err err = {0};
     write_text(in_dir("text"), 20);
-    glim_calibrate_params cp = {.n_ctx = 64, .n_threads = 1};
-    CHECK_OK(glim_importance_gather(&im, fixture("glm4moe-355b"), in_dir("text"), &cp, &err), err);
-    for (int weighted = 0; weighted < 2; weighted++) {
-        glim_quantize_params p = {.importance = weighted ? im : NULL, .n_threads = 1};
-        quantize(fixture("glm4moe-355b"), in_dir("one.gguf"), "q4_k_m", p);
-        p.n_threads = 4;
-        quantize(fixture("glm4moe-355b"), in_dir("four.gguf"), "q4_k_m", p);
+    for (int how = 0; how < 3; how++) { /* without calibration, with it, with error feedback */
+        uint64_t hash = 0;
+        for (int n = 1; n <= 4; n += 3) {
+            glim_calibrate_params cp = {.n_ctx = 64, .n_threads = n, .whole = how == 2};
+            im = NULL;
+            if (how) CHECK_OK(glim_importance_gather(&im, fixture("glm4moe-355b"), in_dir("text"), &cp, &err), err);
+            if (n > 1) CHECK(glim_importance_hash(im) == hash);
+            hash = glim_importance_hash(im);
+            glim_quantize_params p = {.importance = im, .n_threads = n};
+            glim_quantize_result r = quantize(fixture("glm4moe-355b"), in_dir(n > 1 ? "four.gguf" : "one.gguf"), "q4_k_m", p);
+            CHECK((r.n_weighted > 0) == (how > 0) && (r.n_feedback > 0) == (how == 2));
+            glim_importance_free(im);
+        }
         same_bytes(in_dir("one.gguf"), in_dir("four.gguf"));
     }
-    uint64_t h = glim_importance_hash(im);
-    glim_importance_free(im);
-    cp.n_threads = 4;
-    CHECK_OK(glim_importance_gather(&im, fixture("glm4moe-355b"), in_dir("text"), &cp, &err), err);
-    CHECK(glim_importance_hash(im) == h);
-    glim_importance_free(im);
 }
 
 /* A llama of 256-wide rows, 9 MB in f32: large enough that a killed run leaves finished tensors behind. */
@@ -445,7 +445,7 @@ TEST(any_allocation_may_be_refused) {
     glim_status rc = GLIM_E_NOMEM;
     for (long k = 1; rc != GLIM_OK; k += k < 40 ? 1 : k / 6) {
         glim_alloc_fail_after(k);
-        rc = glim_importance_gather(&im, fixture("glm4moe-air"), in_dir("text"), &(glim_calibrate_params){.n_ctx = 32}, &err);
+        rc = glim_importance_gather(&im, fixture("glm4moe-air"), in_dir("text"), &(glim_calibrate_params){.n_ctx = 32, .whole = true}, &err);
         glim_alloc_fail_after(0);
         CHECK_MSG(rc == GLIM_OK || rc == GLIM_E_NOMEM, "allocation %ld: %s", k, err.msg);
     }
