@@ -21,6 +21,8 @@ run 0 "$GLIM" quantize "$m" "$work/f32.gguf" --type f32 --report "$work/text" --
 says '"bits_per_value": 32.0'; says '"same_tokens": true'; says '"top1": '; says '"kl_99": '
 run 0 "$GLIM" quantize "$m" "$work/cal.gguf" --type q4_0 --calibrate "$work/text" --report "$work/text" --report-ctx 32
 says 'importances from'; says 'KL divergence  mean'; says 'same top token'
+run 0 "$GLIM" quantize "$fixtures/glm" "$work/fed.gguf" --type q4_0 --calibrate "$work/text" --feedback
+says 'error feedback in [1-9]'
 
 # overrides
 run 0 "$GLIM" quantize "$fixtures/glm" "$work/o.gguf" --type q4_0 --tensor 'blk.1.attn_output.weight=q8_0' --json
@@ -33,6 +35,7 @@ run 2 "$GLIM" quantize "$work/q8.gguf" "$work/q8.gguf" --force; one_error 'is th
 run 2 "$GLIM" quantize "$m" "$work/n.gguf" --type q7; one_error 'q7' 'q4_k_m'
 run 2 "$GLIM" quantize "$m" "$work/n.gguf" --tensor 'x'; one_error 'PATTERN=TYPE'
 run 2 "$GLIM" quantize "$m" "$work/n.gguf" --calibrate "$work/none"; one_error 'none'
+run 2 "$GLIM" quantize "$m" "$work/n.gguf" --feedback; one_error 'needs a text to learn from'
 run 2 "$GLIM" quantize /nonexistent/model "$work/n.gguf"; one_error '/nonexistent/model'
 run 1 "$GLIM" quantize "$m" "$work/no/such/folder/n.gguf"; one_error 'no/such/folder'
 [ -e "$work/n.gguf" ] || [ -e "$work/n.gguf.part" ] || [ -e "$work/n.gguf.part.journal" ] && bad 'a refused run left files' || ok
