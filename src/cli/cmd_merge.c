@@ -330,7 +330,7 @@ static glim_status merge_all(const char *model, const char *adapter, const merge
         rc = glim_fail(err, GLIM_E_UNSUPPORTED, "\"%s\" is no Hugging Face folder: a merge starts from the weights as they were published", model);
         glim_err_hint(err, "merge into the folder that the GGUF was made from, -o FILE.gguf --type T gives a GGUF again");
     }
-    if (rc == GLIM_OK) rc = glim_peft_open_any(&m.peft, adapter, err);
+    if (rc == GLIM_OK) rc = glim_peft_open(&m.peft, adapter, err);
     if (rc == GLIM_OK) {
         rc = match(&m, err);
         if (rc != GLIM_OK) glim_err_context(err, "%s", adapter);

@@ -10,14 +10,16 @@
 #include "cli/folder.h"
 #include "cli/job.h"
 #include "cli/progress.h"
+#include "train/loss_distill.h"
 #include "train/tune.h"
 
 typedef struct tune_flags {
     const char *data, *out, *method, *schedule, *optim, *precision, *format, *prompt, *answer, *system, *loss;
-    const char *targets, *eval_file, *base, *dp_set, *dp_ledger;
-    int64_t rank, steps, batch, warmup, max_tokens, rows, eval_every, patience, save_every, exports, seed, inspect, nice, job;
+    const char *targets, *eval_file, *base, *dp_set, *dp_ledger, *teacher, *teacher_type;
+    int64_t distill_top, rank, steps, batch, warmup, max_tokens, rows, eval_every, patience, save_every, exports, seed, inspect, nice, job;
     double alpha, dropout, lr, epochs, warmup_share, decay, clip, eval, beta, dp_epsilon, dp_delta, dp_clip, dp_noise;
-    bool full, rslora, resume, skip_bad, plan, json;
+    double temperature, teacher_weight, balance, router_step;
+    bool full, rslora, dora, resume, skip_bad, plan, json;
 } tune_flags;
 
 typedef struct shown {
@@ -30,9 +32,12 @@ static bool show_step(void *ctx, const glim_tune_step *s) {
     const shown *v = ctx;
     char note[128], eval[32] = "", spent[48] = "";
     if (v->job) glim_cli_job_step(s);
+    char right[32] = "";
+    if (v->job) glim_cli_job_step(s);
+    if (s->accuracy >= 0) snprintf(right, sizeof right, ", right %.0f %%", 100 * s->accuracy);
     if (!isnan(s->eval_loss)) snprintf(eval, sizeof eval, ", eval %.4f", s->eval_loss);
     if (v->promised > 0) snprintf(spent, sizeof spent, ", epsilon %.3g of %.3g", s->epsilon, v->promised);
-    snprintf(note, sizeof note, "loss %.4f%s%s, %.0f tokens/s", s->loss, eval, spent, s->tokens_per_s);
+    snprintf(note, sizeof note, "loss %.4f%s%s%s, %.0f tokens/s", s->loss, eval, right, spent, s->tokens_per_s);
     glim_progress_tell(v->bar, s->step, s->n_steps, s->eta_s > 0 ? (double)(s->n_steps - s->step) / s->eta_s : -1, note);
     return !glim_cli_interrupt_pending();
 }
@@ -58,9 +63,9 @@ static glim_status choose(const char *flag, const char *got, const char *const *
 
 /* The flags as parameters; `words` keeps the target names alive. */
 static glim_status params_of(glim_tune_params *p, const tune_flags *f, char *words, glim_err *err) {
-    static const char *const methods[] = {"sft", "dpo"}, *const optims[] = {"adamw", "adamw8"}, *const types[] = {"f32", "bf16"};
+    static const char *const methods[] = {"sft", "dpo", "distill"}, *const optims[] = {"adamw", "adamw8"}, *const types[] = {"f32", "bf16"};
     int method = 0, optim = 0, type = 0;
-    glim_status rc = choose("--method", f->method, methods, 2, &method, err);
+    glim_status rc = choose("--method", f->method, methods, 3, &method, err);
     if (rc == GLIM_OK) rc = choose("--optim", f->optim, optims, 2, &optim, err);
     if (rc == GLIM_OK) rc = choose("--precision", f->precision, types, 2, &type, err);
     if (rc != GLIM_OK) return rc;
@@ -71,7 +76,13 @@ static glim_status params_of(glim_tune_params *p, const tune_flags *f, char *wor
                             .out = f->out, .resume = f->resume};
     p->net = (glim_net_params){.type = (glim_gemm_type)type, .n_rows = (size_t)f->rows};
     p->net.lora.rank = f->full ? 0 : (size_t)f->rank;
-    p->net.lora.alpha = f->alpha, p->net.lora.dropout = f->dropout, p->net.lora.rslora = f->rslora;
+    p->net.lora.alpha = f->alpha, p->net.lora.dropout = f->dropout, p->net.lora.rslora = f->rslora, p->net.lora.dora = f->dora;
+    p->distill_temperature = f->temperature, p->distill_weight = f->teacher_weight;
+    p->distill_top = f->distill_top ? (size_t)f->distill_top : SIZE_MAX;
+    p->balance = f->balance, p->router_step = f->router_step;
+    if (f->dora && f->full) return glim_fail(err, GLIM_E_ARG, "--dora is a kind of adapter, --full trains none");
+    if ((method == GLIM_TUNE_DISTILL) != (f->teacher != NULL))
+        return glim_fail(err, GLIM_E_ARG, f->teacher ? "--teacher is for --method distill" : "--method distill wants a --teacher MODEL");
     p->optim = (glim_optim_params){.lr = f->lr, .weight_decay = f->decay, .clip = f->clip, .warmup = (size_t)f->warmup, .eight_bit = optim == 1};
     if (!glim_schedule_parse(f->schedule, &p->optim.schedule))
         return glim_fail(err, GLIM_E_ARG, "--schedule: got \"%s\", want cosine, linear or constant", f->schedule);
@@ -128,11 +139,12 @@ static void show_privacy(const glim_tune_plan *p, const char *set) {
 }
 
 static void show_plan(const glim_tune_plan *p) {
-    char a[6][32];
-    fprintf(stderr, "plan: %s in all (model %s, trained weights and gradients %s, optimizer %s, activations of %zu rows %s); %s are free\n",
+    char a[7][32], teacher[64] = "";
+    if (p->teacher) snprintf(teacher, sizeof teacher, ", teacher %s", glim_human_bytes(a[6], sizeof a[6], (double)p->teacher));
+    fprintf(stderr, "plan: %s in all (model %s, trained weights and gradients %s, optimizer %s, activations of %zu rows %s%s); %s are free\n",
             glim_human_bytes(a[0], sizeof a[0], (double)p->total), glim_human_bytes(a[1], sizeof a[1], (double)p->weights),
             glim_human_bytes(a[2], sizeof a[2], (double)p->trained), glim_human_bytes(a[3], sizeof a[3], (double)p->optimizer), p->n_rows,
-            glim_human_bytes(a[4], sizeof a[4], (double)p->activations), glim_human_bytes(a[5], sizeof a[5], (double)p->available));
+            glim_human_bytes(a[4], sizeof a[4], (double)p->activations), teacher, glim_human_bytes(a[5], sizeof a[5], (double)p->available));
     fprintf(stderr, "      %zu steps over %zu examples, %zu for evaluation; %s values are trained\n", p->n_steps, p->n_train, p->n_eval,
             glim_human_count(a[0], sizeof a[0], (double)p->n_values));
 }
@@ -146,7 +158,8 @@ static void print_json(const glim_tune_result *r, const glim_tune_plan *p, const
     const struct {
         const char *name;
         double v;
-    } reals[] = {{"first_loss", r->first_loss}, {"last_loss", r->last_loss}, {"eval_before", r->eval_before}, {"eval_after", r->eval_after}, {"seconds", r->seconds}, {"epsilon", r->epsilon}};
+    } reals[] = {{"first_loss", r->first_loss}, {"last_loss", r->last_loss}, {"eval_before", r->eval_before}, {"eval_after", r->eval_after},
+                 {"eval_accuracy", r->eval_accuracy}, {"seconds", r->seconds}, {"epsilon", r->epsilon}};
     for (size_t i = 0; i < GLIM_COUNT(reals); i++) {
         glim_buf_printf(&b, ", \"%s\": ", reals[i].name);
         glim_json_put_real(&b, reals[i].v);
@@ -159,6 +172,7 @@ static void print_json(const glim_tune_result *r, const glim_tune_plan *p, const
 static void print_result(const glim_tune_result *r, const tune_flags *f) {
     printf("%s: %zu steps%s, loss %.4f to %.4f", f->out, r->steps, r->stopped_early ? " (stopped early)" : "", r->first_loss, r->last_loss);
     if (!isnan(r->eval_after)) printf(", evaluation %.4f to %.4f", r->eval_before, r->eval_after);
+    if (!isnan(r->eval_accuracy)) printf(" (%.1f %% of pairs right)", 100 * r->eval_accuracy);
     printf(", %.0f s, %.0f tokens/s\n", r->seconds, r->seconds > 0 ? (double)r->n_tokens / r->seconds : 0);
     if (!isnan(r->epsilon)) printf("privacy: epsilon %.4g at delta %g, in %s/privacy.json\n", r->epsilon, f->dp_delta, f->out);
     if (!f->full) printf("try it: glim run MODEL --adapter %s\n", f->out);
@@ -186,8 +200,17 @@ static glim_status open_data(glim_dataset **d, const char *path, const glim_engi
     return rc;
 }
 
+/* The teacher, which must speak with the model's own tokens. */
+static glim_status open_teacher(glim_engine **t, const glim_engine *e, const tune_flags *f, const glim_model_flags *mf, glim_err *err) {
+    glim_model_flags flags = {.ctx = mf->ctx, .threads = mf->threads, .type = f->teacher_type};
+    glim_status rc = glim_cli_open(t, f->teacher, &flags, 0, false, err);
+    if (rc == GLIM_OK) rc = glim_teacher_check(e->tok, (*t)->tok, err);
+    if (rc != GLIM_OK) glim_err_context(err, "%s", f->teacher);
+    return rc;
+}
+
 static glim_status tune(const tune_flags *f, const glim_model_flags *mf, const char *model, glim_err *err) {
-    glim_engine *e = NULL;
+    glim_engine *e = NULL, *teacher = NULL;
     glim_dataset *d = NULL, *held = NULL;
     const char *about = NULL; /* which file an error is about, for a job */
     glim_tune_params p;
@@ -200,9 +223,11 @@ static glim_status tune(const tune_flags *f, const glim_model_flags *mf, const c
     glim_status rc = params_of(&p, f, words, err);
     if (rc == GLIM_OK) rc = open_ledger(&ledger, &p.dp, f, set, err);
     if (rc == GLIM_OK) rc = glim_cli_open(&e, model, mf, 0, false, err);
+    if (rc == GLIM_OK && f->teacher) rc = open_teacher(&teacher, e, f, mf, err);
     if (rc == GLIM_OK && (rc = open_data(&d, f->data, e, f, err)) != GLIM_OK) about = "training_file";
     if (rc == GLIM_OK && f->eval_file && (rc = open_data(&held, f->eval_file, e, f, err)) != GLIM_OK) about = "validation_file";
     p.on_step = show_step, p.ctx = &v, p.eval = held;
+    if (teacher) p.teacher = teacher->model;
     p.net.kernels = glim_kernels_get();
     p.base = f->base ? f->base : model;
     if (rc == GLIM_OK && f->inspect) {
@@ -225,6 +250,7 @@ static glim_status tune(const tune_flags *f, const glim_model_flags *mf, const c
     if (rc != GLIM_OK && v.job) glim_cli_job_error(err, about);
     glim_dataset_free(d);
     glim_dataset_free(held);
+    glim_engine_free(teacher);
     glim_engine_free(e);
     glim_store_close(ledger);
     free(words);
@@ -242,12 +268,13 @@ static bool pretrains(int argc, char **argv) {
 int glim_cmd_tune(int argc, char **argv) {
     if (pretrains(argc, argv)) return glim_cmd_pretrain(argc, argv);
     tune_flags f = {.method = "sft", .schedule = "cosine", .optim = "adamw", .precision = "bf16", .loss = "answers", .rank = 16, .epochs = 0,
-                    .clip = 1, .warmup_share = 0.03, .seed = 0, .max_tokens = 2048};
+                    .clip = 1, .warmup_share = 0.03, .seed = 0, .max_tokens = 2048, .distill_top = 128};
     glim_model_flags mf = {.ctx = 64};
     const glim_flag what[] = {
         {"--data", NULL, GLIM_FLAG_STR, &f.data, "FILE", "the rows, if they are not given as the second word", 0, 0},
         {"--out", "-o", GLIM_FLAG_STR, &f.out, "FOLDER", "where the adapter (or model), checkpoints and metrics go", 0, 0},
-        {"--method", NULL, GLIM_FLAG_STR, &f.method, "M", "sft, dpo for pairs of answers, or pretrain (see --method pretrain --help) (default sft)", 0, 0},
+        {"--method", NULL, GLIM_FLAG_STR, &f.method, "M", "sft; dpo for pairs of answers; distill from a --teacher; pretrain (see --method pretrain --help) (default sft)", 0, 0},
+        {"--teacher", NULL, GLIM_FLAG_STR, &f.teacher, "MODEL", "distill: the model to learn from, of the same tokenizer", 0, 0},
         {"--full", NULL, GLIM_FLAG_BOOL, &f.full, NULL, "train all weights instead of an adapter", 0, 0},
         {"--resume", NULL, GLIM_FLAG_BOOL, &f.resume, NULL, "go on from the folder's checkpoint", 0, 0},
         {"--inspect", NULL, GLIM_FLAG_INT, &f.inspect, "N", "show the first N examples token by token with their mask, and stop", 1, 1 << 20},
@@ -278,6 +305,7 @@ int glim_cmd_tune(int argc, char **argv) {
         {"--lora-alpha", NULL, GLIM_FLAG_REAL, &f.alpha, "A", "its scale is A / R (default 2 R)", 0, 0},
         {"--lora-dropout", NULL, GLIM_FLAG_REAL, &f.dropout, "P", "dropout on the adapter's input (default 0)", 0, 0},
         {"--lora-targets", NULL, GLIM_FLAG_STR, &f.targets, "NAMES", "modules as PEFT names them, comma-separated, or all-linear (default: the family's)", 0, 0},
+        {"--dora", NULL, GLIM_FLAG_BOOL, &f.dora, NULL, "also train the length of each row (DoRA)", 0, 0},
         {"--rslora", NULL, GLIM_FLAG_BOOL, &f.rslora, NULL, "scale by A / sqrt(R)", 0, 0},
         {"--lr", NULL, GLIM_FLAG_REAL, &f.lr, "X", "learning rate (default 2e-4 for adapters, 1e-5 for all weights)", 0, 0},
         {"--schedule", NULL, GLIM_FLAG_STR, &f.schedule, "S", "cosine, linear or constant (default cosine)", 0, 0},
@@ -293,6 +321,12 @@ int glim_cmd_tune(int argc, char **argv) {
         {"--save-every", NULL, GLIM_FLAG_INT, &f.save_every, "N", "steps between checkpoints (default: a hundredth of the run)", 1, 1 << 30},
         {"--exports", NULL, GLIM_FLAG_INT, &f.exports, "N", "write the adapter N times, at equal distances: FOLDER/step-K on the way (default: once)", 1, 1 << 20},
         {"--dpo-beta", NULL, GLIM_FLAG_REAL, &f.beta, "X", "dpo: how close to the base model (default 0.1)", 0, 0},
+        {"--distill-temperature", NULL, GLIM_FLAG_REAL, &f.temperature, "T", "distill: of both models' probabilities (default 2)", 0, 0},
+        {"--distill-weight", NULL, GLIM_FLAG_REAL, &f.teacher_weight, "W", "distill: the teacher's share of the loss, the rows' own has the rest (default 0.5)", 0, 0},
+        {"--distill-top", NULL, GLIM_FLAG_INT, &f.distill_top, "K", "distill: tokens of the teacher kept for each row, all others as one; 0: all (default 128)", 0, 1 << 24},
+        {"--teacher-type", NULL, GLIM_FLAG_STR, &f.teacher_type, "T", "distill: hold the teacher as f32, bf16, f16 or q8_0 (default: as stored)", 0, 0},
+        {"--balance", NULL, GLIM_FLAG_REAL, &f.balance, "X", "experts: weight of the load-balancing loss (default 0)", 0, 0},
+        {"--router-step", NULL, GLIM_FLAG_REAL, &f.router_step, "X", "experts, --full: by which routers' biases move each step towards idle experts (default 0)", 0, 0},
         {"--seed", NULL, GLIM_FLAG_INT, &f.seed, "N", "of order, start and dropout (default 0)", 0, (int64_t)1 << 53},
         {0}};
     const glim_flag privacy[] = {

@@ -17,7 +17,7 @@ static const char CONFIG[] = "adapter_config.json", WEIGHTS[] = "adapter_model.s
 typedef struct lora_config {
     int64_t r;
     double alpha;
-    bool rslora, dora, dora_allowed;
+    bool rslora, dora;
     const json_t *rank_pattern, *alpha_pattern;
 } lora_config;
 
@@ -27,12 +27,12 @@ static bool is_empty(const json_t *v) {
 }
 
 /* Keys that change what an adapter computes, and which Glim does not do. */
-static glim_status refuse_others(const json_t *o, bool dora_allowed, glim_err *err) {
-    static const char *const keys[] = {"use_dora", "lora_bias", "modules_to_save", "layer_replication", "target_parameters",
+static glim_status refuse_others(const json_t *o, glim_err *err) {
+    static const char *const keys[] = {"lora_bias", "modules_to_save", "layer_replication", "target_parameters",
                                        "fan_in_fan_out", "trainable_token_indices", "use_qalora", "use_bdlora", "kasa_config", "monteclora_config", "arrow_config",
                                        "alora_invocation_tokens"};
     for (size_t i = 0; i < GLIM_COUNT(keys); i++)
-        if (!is_empty(json_object_get(o, keys[i])) && !(dora_allowed && strcmp(keys[i], "use_dora") == 0))
+        if (!is_empty(json_object_get(o, keys[i])))
             return glim_fail(err, GLIM_E_UNSUPPORTED, "%s: \"%s\" is set, which Glim does not support: want it absent or false",
                              CONFIG, keys[i]);
     const char *bias;
@@ -44,13 +44,13 @@ static glim_status refuse_others(const json_t *o, bool dora_allowed, glim_err *e
 
 static glim_status read_config(lora_config *c, glim_peft *p, const json_t *o, glim_err *err) {
     const char *type, *base;
-    *c = (lora_config){.dora_allowed = c->dora_allowed};
+    *c = (lora_config){0};
     if (!json_is_object(o))
         return glim_fail(err, GLIM_E_FORMAT, "%s: got %s, want an object", CONFIG, glim_json_type_name(o));
     glim_status rc = glim_json_get_str(o, "peft_type", "", &type, err);
     if (rc == GLIM_OK && strcmp(type, "LORA") != 0)
         rc = glim_fail(err, GLIM_E_UNSUPPORTED, "%s: \"peft_type\" is \"%s\", want \"LORA\"", CONFIG, type);
-    if (rc == GLIM_OK) rc = refuse_others(o, c->dora_allowed, err);
+    if (rc == GLIM_OK) rc = refuse_others(o, err);
     if (rc == GLIM_OK) rc = glim_json_need_int(o, "r", 1, 65536, &c->r, err);
     if (rc == GLIM_OK) rc = glim_json_get_real(o, "lora_alpha", 8, &c->alpha, err); /* PEFT's default */
     if (rc == GLIM_OK) rc = glim_json_get_bool(o, "use_rslora", false, &c->rslora, err);
@@ -127,7 +127,7 @@ static bool take_end(char *s, const char *end) {
 /* "base_model.model.<module>.lora_A.weight" -> module and which half. PEFT drops the adapter's name when it
  * saves; a file that kept it ("lora_A.default.weight") is taken too. */
 typedef enum tensor_part { PART_A, PART_B, PART_MAGNITUDE } tensor_part;
-static glim_status split_name(const glim_tensor *t, bool dora_allowed, char **module, tensor_part *which, glim_err *err) {
+static glim_status split_name(const glim_tensor *t, char **module, tensor_part *which, glim_err *err) {
     static const char PREFIX[] = "base_model.model.";
     const char *s = t->name;
     if (strncmp(s, PREFIX, sizeof PREFIX - 1) == 0) s += sizeof PREFIX - 1;
@@ -136,7 +136,7 @@ static glim_status split_name(const glim_tensor *t, bool dora_allowed, char **mo
     take_end(m, ".default");
     if (known && take_end(m, ".lora_A")) *which = PART_A;
     else if (known && take_end(m, ".lora_B")) *which = PART_B;
-    else if (dora_allowed && take_end(m, ".lora_magnitude_vector")) *which = PART_MAGNITUDE; /* with or without ".weight" */
+    else if (take_end(m, ".lora_magnitude_vector")) *which = PART_MAGNITUDE; /* with or without ".weight" */
     else {
         free(m);
         return glim_fail(err, GLIM_E_UNSUPPORTED, "%s: tensor \"%s\" is not part of a LoRA pair of a linear layer", WEIGHTS, t->name);
@@ -201,7 +201,7 @@ static glim_status read_pairs(glim_peft *p, const lora_config *c, glim_err *err)
         const glim_tensor *t = glim_st_tensor(p->st, i);
         tensor_part which = PART_A;
         glim_peft_pair *x = &p->pairs[p->n_pairs];
-        rc = split_name(t, c->dora_allowed, &x->module, &which, err);
+        rc = split_name(t, &x->module, &which, err);
         if (rc != GLIM_OK) break;
         *(which == PART_A ? &x->a : which == PART_B ? &x->b : &x->magnitude) = t;
         p->n_pairs++;
@@ -228,9 +228,9 @@ static glim_status read_pairs(glim_peft *p, const lora_config *c, glim_err *err)
     return rc;
 }
 
-static glim_status parse(glim_peft *p, bool dora_allowed, glim_err *err) {
+static glim_status parse(glim_peft *p, glim_err *err) {
     json_t *o;
-    lora_config c = {.dora_allowed = dora_allowed};
+    lora_config c;
     glim_status rc = glim_json_parse(&o, p->config_text, p->config_bytes, 0, err);
     if (rc != GLIM_OK) {
         glim_err_context(err, "%s", CONFIG);
@@ -252,12 +252,12 @@ glim_status glim_peft_open_mem(glim_peft *p, const char *config, size_t n_config
     p->config_text = copy;
     p->config_bytes = n_config;
     rc = glim_st_open_mem(&p->st, weights, n_weights, WEIGHTS, err);
-    if (rc == GLIM_OK) rc = parse(p, false, err);
+    if (rc == GLIM_OK) rc = parse(p, err);
     if (rc != GLIM_OK) glim_peft_close(p);
     return rc;
 }
 
-static glim_status open_folder(glim_peft *p, const char *folder, bool dora_allowed, glim_err *err) {
+glim_status glim_peft_open(glim_peft *p, const char *folder, glim_err *err) {
     *p = (glim_peft){0};
     char *config = glim_path_join(folder, CONFIG), *weights = glim_path_join(folder, WEIGHTS);
     glim_buf text = {0};
@@ -266,7 +266,7 @@ static glim_status open_folder(glim_peft *p, const char *folder, bool dora_allow
     p->config_bytes = text.len;
     if (rc == GLIM_OK) rc = glim_st_open(&p->st, weights, err);
     if (rc == GLIM_OK) {
-        rc = parse(p, dora_allowed, err);
+        rc = parse(p, err);
         if (rc != GLIM_OK) glim_err_context(err, "%s", folder);
     } else if (rc == GLIM_E_NOT_FOUND) {
         glim_err_hint(err, "a PEFT adapter is a folder with %s and %s", CONFIG, WEIGHTS);
@@ -276,9 +276,6 @@ static glim_status open_folder(glim_peft *p, const char *folder, bool dora_allow
     free(weights);
     return rc;
 }
-
-glim_status glim_peft_open(glim_peft *p, const char *folder, glim_err *err) { return open_folder(p, folder, false, err); }
-glim_status glim_peft_open_any(glim_peft *p, const char *folder, glim_err *err) { return open_folder(p, folder, true, err); }
 
 void glim_peft_close(glim_peft *p) {
     for (size_t i = 0; p->pairs && i < p->n_pairs; i++) free(p->pairs[i].module);

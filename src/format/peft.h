@@ -2,8 +2,8 @@
  * adapter_model.safetensors.
  *
  * What is read: pairs A [r, in], B [out, r] of linear layers, with the scale alpha / r (alpha / sqrt(r) with
- * use_rslora), alpha_pattern and rank_pattern included. What would change the result and is not supported
- * (DoRA, trained biases, whole modules, embeddings, ...) is refused by name, never ignored. */
+ * use_rslora), alpha_pattern and rank_pattern included, and DoRA's magnitudes (arXiv:2402.09353: the rows of W + s B A at
+ * the length of `magnitude`). What would change the result and is not supported (trained biases, whole modules, embeddings, ...) is refused by name, never ignored. */
 #ifndef GLIM_FORMAT_PEFT_H
 #define GLIM_FORMAT_PEFT_H
 
@@ -28,8 +28,6 @@ typedef struct glim_peft {
 
 /* Errors: NOT_FOUND, IO, FORMAT, UNSUPPORTED, LIMIT, NOMEM; each names the file and the key or tensor. */
 glim_status glim_peft_open(glim_peft *p, const char *folder, glim_err *err);
-/* The same, DoRA taken too (arXiv:2402.09353: the rows of W + s B A at the length of `magnitude`): for merging. */
-glim_status glim_peft_open_any(glim_peft *p, const char *folder, glim_err *err);
 /* The same over bytes that the caller keeps until close. */
 glim_status glim_peft_open_mem(glim_peft *p, const char *config, size_t n_config, const void *weights, size_t n_weights,
                                glim_err *err);

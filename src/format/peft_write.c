@@ -32,7 +32,8 @@ static glim_status write_config(const char *folder, const glim_peft_write_params
         if (n++) glim_buf_puts(&b, ", ");
         glim_json_put_str(&b, word, strlen(word));
     }
-    glim_buf_printf(&b, "],\n  \"task_type\": \"CAUSAL_LM\",\n  \"use_dora\": false,\n  \"use_rslora\": %s\n}\n", p->rslora ? "true" : "false");
+    glim_buf_printf(&b, "],\n  \"task_type\": \"CAUSAL_LM\",\n  \"use_dora\": %s,\n  \"use_rslora\": %s\n}\n", p->dora ? "true" : "false",
+                    p->rslora ? "true" : "false");
     char *path = glim_path_join(folder, "adapter_config.json");
     const glim_status rc = glim_file_write_atomic(path, b.s, b.len, err);
     free(path);
@@ -42,26 +43,30 @@ static glim_status write_config(const char *folder, const glim_peft_write_params
 
 glim_status glim_peft_write(const char *folder, const glim_peft_write_params *p, glim_err *err) {
     enum { NAME = 640 };
+    static const char *const halves[] = {"lora_A.weight", "lora_B.weight", "lora_magnitude_vector"};
+    const size_t of_pair = p->dora ? 3 : 2;
     void *list, *names;
     glim_status rc = glim_mkdirs(folder, err);
     if (rc != GLIM_OK) return rc;
-    rc = glim_try_calloc(&list, 2 * p->n_pairs, sizeof(glim_tensor_out), "a list of tensors", err);
+    rc = glim_try_calloc(&list, of_pair * p->n_pairs, sizeof(glim_tensor_out), "a list of tensors", err);
     if (rc != GLIM_OK) return rc;
-    rc = glim_try_calloc(&names, 2 * p->n_pairs, NAME, "a list of names", err);
+    rc = glim_try_calloc(&names, of_pair * p->n_pairs, NAME, "a list of names", err);
     glim_tensor_out *t = list;
     for (size_t i = 0; rc == GLIM_OK && i < p->n_pairs; i++) {
         const glim_peft_write_pair *x = &p->pairs[i];
-        for (size_t k = 0; k < 2; k++) {
-            char *name = (char *)names + (2 * i + k) * NAME;
-            snprintf(name, NAME, "base_model.model.%s.lora_%c.weight", x->module, k ? 'B' : 'A');
-            t[2 * i + k] = (glim_tensor_out){.name = name, .type = GLIM_F32, .n_dims = 2, .data = k ? x->b : x->a,
-                                             .dims = {k ? x->n_out : x->rank, k ? x->rank : x->n_in}};
+        const float *const data[] = {x->a, x->b, x->magnitude};
+        const size_t dims[][2] = {{x->rank, x->n_in}, {x->n_out, x->rank}, {x->n_out, 0}};
+        for (size_t k = 0; k < of_pair; k++) {
+            char *name = (char *)names + (of_pair * i + k) * NAME;
+            snprintf(name, NAME, "base_model.model.%s.%s", x->module, halves[k]);
+            t[of_pair * i + k] = (glim_tensor_out){.name = name, .type = GLIM_F32, .n_dims = k < 2 ? 2 : 1, .data = data[k],
+                                                   .dims = {dims[k][0], dims[k][1]}};
         }
     }
     if (rc == GLIM_OK) {
         char *path = glim_path_join(folder, "adapter_model.safetensors");
         json_t *meta = json_pack("{s:s, s:s*}", "format", "pt", "glim.privacy", p->privacy);
-        rc = meta ? glim_st_write(path, t, 2 * p->n_pairs, meta, err) : glim_fail(err, GLIM_E_NOMEM, "could not allocate metadata");
+        rc = meta ? glim_st_write(path, t, of_pair * p->n_pairs, meta, err) : glim_fail(err, GLIM_E_NOMEM, "could not allocate metadata");
         json_decref(meta);
         free(path);
     }

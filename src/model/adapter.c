@@ -1,7 +1,8 @@
 /* adapter.c - see adapter.h.
  *
  * Owns       B (with its scale) and A of every matrix that the adapter changes, as f32 weights in the form
- *            that the kernel set multiplies, found by the matrix's address.
+ *            that the kernel set multiplies, found by the matrix's address. DoRA: also what the base product is
+ *            multiplied by, f = m / |W + s B A|, which stands in B as well.
  * Invariant  a row's addition is A x in one product and B (A x) in another, both in the kernel set's one
  *            order, then one add per value: nothing depends on the rows beside it.
  * Surprise   a fused module (query_key_value, gate_up_proj) becomes one entry for each matrix it covers:
@@ -15,12 +16,14 @@
 
 #include "base/alloc.h"
 #include "format/peft.h"
+#include "model/dora.h"
 #include "model/forward_internal.h"
 #include "net/sha256.h"
 
 typedef struct delta {
     const glim_mat *w; /* of the model */
     glim_mat a, b;     /* [r, in], [out, r] */
+    float *factor;     /* DoRA: [2, n_out] f, and bias (1 - f): a bias is not stretched; NULL: LoRA */
     size_t module;     /* for messages: number of the pair */
     void *a_mem, *b_mem; /* a_mem NULL: an entry before this one owns it */
 } delta;
@@ -37,6 +40,7 @@ struct glim_adapter {
 typedef struct part {
     const glim_mat *w;
     bool rotated; /* q or k */
+    const float *bias; /* NULL: none */
 } part;
 
 static bool starts(const char **s, const char *with) {
@@ -76,11 +80,12 @@ static size_t find_parts(const glim_model *m, const char *module, part out[3]) {
     if (starts(&s, "self_attn.") || starts(&s, "self_attention.")) {
         static const char *const one[] = {"q_proj", "k_proj", "v_proj", "o_proj"};
         const glim_mat *w[] = {&l->wq, &l->wk, &l->wv, &l->wo};
+        const float *const bias[] = {l->bq, l->bk, l->bv, NULL};
         for (int i = 0; i < 4; i++)
-            if (strcmp(s, one[i]) == 0) return out[0] = (part){w[i], i < 2}, 1;
+            if (strcmp(s, one[i]) == 0) return out[0] = (part){w[i], i < 2, bias[i]}, 1;
         if (strcmp(s, "dense") == 0) return out[0].w = &l->wo, 1;
         if (strcmp(s, "query_key_value") == 0 || strcmp(s, "qkv_proj") == 0) {
-            for (int i = 0; i < 3; i++) out[i] = (part){w[i], i < 2};
+            for (int i = 0; i < 3; i++) out[i] = (part){w[i], i < 2, bias[i]};
             return 3;
         }
         return 0;
@@ -148,6 +153,41 @@ static glim_status read_rows(const glim_model *m, float **out, const glim_tensor
     return GLIM_OK;
 }
 
+/* Turns b's rows [n, rank] (with their scale) and the part's bias into d->factor and what the product with B is to be.
+ * a [rank, in]; first: of the part's rows in the magnitude. */
+static glim_status stretch(const glim_model *m, delta *d, const part *w, const glim_peft_pair *x, const float *a, float *b, size_t first,
+                           size_t *bytes, glim_err *err) {
+    const size_t n = w->w->n_out, rank = x->rank;
+    const glim_gemm_set *set = glim_gemm_of(m->k);
+    void *factor, *square = NULL, *scratch = NULL, *mag = NULL;
+    glim_status rc = glim_try_calloc(&factor, 2 * n, sizeof(float), "an adapter", err);
+    if (rc != GLIM_OK) return rc;
+    d->factor = factor;
+    *bytes += 2 * n * sizeof(float);
+    rc = glim_try_calloc(&square, n, sizeof(double), "an adapter", err);
+    if (rc == GLIM_OK) rc = glim_try_calloc(&scratch, glim_dora_bytes(set, n, w->w->n_in, rank, 1), 1, "an adapter", err);
+    if (rc == GLIM_OK) rc = glim_try_calloc(&mag, x->b->dims[0], sizeof(float), "an adapter", err);
+    if (rc == GLIM_OK) {
+        float *f = d->factor, *shift = f + n;
+        glim_dequant(x->magnitude->type, x->magnitude->data, mag, x->b->dims[0]);
+        glim_dora_squares(NULL, set, w->w, square); /* in this thread, as all of loading */
+        glim_dora_lengths(NULL, set, w->w, square, a, b, rank, 1, f, scratch);
+        for (size_t i = 0; i < n && rc == GLIM_OK; i++) {
+            const float of = ((float *)mag)[first + glim_adapter_source_row(m, w->rotated, i)], length = f[i];
+            f[i] = length > 0 ? of / length : 0;
+            if (!isfinite(of) || !isfinite(f[i]))
+                rc = glim_fail(err, GLIM_E_FORMAT, "tensor \"%s\": row %zu is %g for a row of weights of length %g", x->magnitude->name,
+                               first + i, (double)of, (double)length);
+            shift[i] = w->bias ? w->bias[i] * (1 - f[i]) : 0;
+            for (size_t k = 0; k < rank; k++) b[i * rank + k] *= f[i];
+        }
+    }
+    free(square);
+    free(scratch);
+    free(mag);
+    return rc;
+}
+
 static glim_status add_pair(glim_adapter *a, const glim_model *m, const glim_peft_pair *x, size_t number, glim_err *err) {
     part parts[3];
     size_t n_parts = find_parts(m, x->module, parts), n_out = 0;
@@ -162,27 +202,32 @@ static glim_status add_pair(glim_adapter *a, const glim_model *m, const glim_pef
                          GLIM_ADAPTER_MAX_RANK);
     size_t first = 0;
     glim_mat shared = {0};
-    for (size_t i = 0; i < n_parts; i++) {
+    float *down;
+    glim_status rc = read_rows(m, &down, x->a, 0, x->rank, false, 1, err);
+    if (rc != GLIM_OK) return rc;
+    for (size_t i = 0; i < n_parts && rc == GLIM_OK; i++) {
         delta *d = &a->deltas[a->n++];
         *d = (delta){.w = parts[i].w, .module = number};
-        size_t n = parts[i].w->n_out;
-        glim_status rc = GLIM_OK;
-        float *rows;
-        if (i == 0) {
-            d->a = (glim_mat){.type = GLIM_F32, .n_out = x->rank, .n_in = x->a->dims[1], .row_bytes = x->a->dims[1] * sizeof(float)};
-            rc = read_rows(m, &rows, x->a, 0, x->rank, false, 1, err);
-            if (rc == GLIM_OK) rc = prepare(m, &d->a, rows, &d->a_mem, &a->bytes, err);
-            shared = d->a;
-        } else {
-            d->a = shared;
-        }
+        const size_t n = parts[i].w->n_out;
+        float *up;
         d->b = (glim_mat){.type = GLIM_F32, .n_out = n, .n_in = x->rank, .row_bytes = x->rank * sizeof(float)};
-        if (rc == GLIM_OK) rc = read_rows(m, &rows, x->b, first, n, parts[i].rotated, x->scale, err);
-        if (rc == GLIM_OK) rc = prepare(m, &d->b, rows, &d->b_mem, &a->bytes, err);
-        if (rc != GLIM_OK) return rc;
+        rc = read_rows(m, &up, x->b, first, n, parts[i].rotated, x->scale, err);
+        if (rc != GLIM_OK) break;
+        if (x->magnitude) rc = stretch(m, d, &parts[i], x, down, up, first, &a->bytes, err);
+        if (rc == GLIM_OK) rc = prepare(m, &d->b, up, &d->b_mem, &a->bytes, err);
+        else free(up);
         first += n;
     }
-    return GLIM_OK;
+    if (rc != GLIM_OK) {
+        free(down);
+        return rc;
+    }
+    /* A last: the lengths above want its rows as they are. The first part owns it. */
+    delta *d = &a->deltas[a->n - n_parts];
+    shared = (glim_mat){.type = GLIM_F32, .n_out = x->rank, .n_in = x->a->dims[1], .row_bytes = x->a->dims[1] * sizeof(float)};
+    rc = prepare(m, &shared, down, &d->a_mem, &a->bytes, err);
+    for (size_t i = 0; i < n_parts; i++) d[i].a = shared;
+    return rc;
 }
 
 static int by_matrix(const void *a, const void *b) {
@@ -195,8 +240,8 @@ static void hash_files(glim_adapter *a, const glim_peft *p) {
     glim_sha256_init(&h);
     glim_sha256_update(&h, p->config_text, p->config_bytes);
     for (size_t i = 0; i < p->n_pairs; i++) {
-        const glim_tensor *t[] = {p->pairs[i].a, p->pairs[i].b};
-        for (int k = 0; k < 2; k++) {
+        const glim_tensor *t[] = {p->pairs[i].a, p->pairs[i].b, p->pairs[i].magnitude};
+        for (int k = 0; k < (t[2] ? 3 : 2); k++) {
             glim_sha256_update(&h, t[k]->name, strlen(t[k]->name) + 1);
             glim_sha256_update(&h, &t[k]->type, sizeof t[k]->type);
             glim_sha256_update(&h, t[k]->dims, sizeof t[k]->dims);
@@ -239,6 +284,7 @@ void glim_adapter_free(glim_adapter *a) {
     for (size_t i = 0; i < a->n; i++) {
         free(a->deltas[i].a_mem);
         free(a->deltas[i].b_mem);
+        free(a->deltas[i].factor);
     }
     free(a->deltas);
     free(a);
@@ -331,6 +377,11 @@ static void add_rows(void *ctx, size_t begin, size_t end, int worker) {
     for (size_t i = begin; i < end; i++) {
         const piece *x = &s->pieces[s->row_of[i]];
         size_t at = s->row_at[i], n_out = x->d->b.n_out;
+        if (x->d->factor) {
+            const float *f = x->d->factor, *shift = f + n_out;
+            float *y = x->y + at * x->y_stride;
+            for (size_t k = 0; k < n_out; k++) y[k] = y[k] * f[k] + shift[k];
+        }
         p->k->add(x->y + at * x->y_stride, x->add + at * n_out, n_out);
     }
 }

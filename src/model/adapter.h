@@ -2,7 +2,8 @@
  *
  * After the base product y = W x each row of the batch adds B (A x) of its own sequence's adapter (the scale
  * alpha / r stands in B). Rows of one adapter that stand together are computed together; a row's result does
- * not depend on it, because each kernel set has one arithmetic order for a row (tensor/kernels.h).
+ * not depend on it, because each kernel set has one arithmetic order for a row (tensor/kernels.h). DoRA (dora.h): y is
+ * f (W x + s B (A x)) + bias, with f of each output computed once from the model's own weights.
  * LoRA: arXiv:2106.09685; batches of different adapters: arXiv:2310.18547. */
 #ifndef GLIM_MODEL_ADAPTER_H
 #define GLIM_MODEL_ADAPTER_H

@@ -3,6 +3,10 @@
  *   y = sum_j w_j Expert_j(x) (+ the shared expert, which block.c computes)
  *   dw_j = dy . Expert_j(x)   dExpert_j = w_j dy   and through the router's scores back to x
  *
+ * Balance, where it is asked for: each sequence of T rows adds sum_e f_e P_e to the loss, f_e = n / (k T) times how often e was
+ * chosen, P_e = mean over its rows of score_e / sum of scores (arXiv:2101.03961; by sequence as in arXiv:2412.19437, 2.1.2).
+ * Or the bias that chooses moves by a fixed step towards experts that were chosen less than others (arXiv:2408.15664).
+ *
  * Rows are sorted by expert, so that an expert is one product over its rows. */
 #include <math.h>
 #include <string.h>
@@ -169,6 +173,25 @@ static void part_rows(void *ctx, size_t begin, size_t end, int worker) {
     }
 }
 
+static void balance_seqs(void *ctx, size_t begin, size_t end, int worker) {
+    const glim_each *j = ctx;
+    const glim_config *cfg = &j->n->m->cfg;
+    glim_tape *t = j->n->tape;
+    const size_t n = cfg->n_expert, k = cfg->n_expert_used;
+    float *f = t->choice + (size_t)worker * 2 * (n + cfg->n_group);
+    for (size_t s = begin; s < end; s++) {
+        const size_t r0 = t->b->seq[s], r1 = t->b->seq[s + 1];
+        const float each = (float)n / (float)(k * (r1 - r0));
+        const double g = j->n->balance / (double)(r1 - r0);
+        double sum = 0;
+        memset(f, 0, n * sizeof *f);
+        for (size_t i = r0 * k; i < r1 * k; i++) f[t->chosen[i]] += 1;
+        for (size_t e = 0; e < n; e++) f[e] *= each;
+        for (size_t r = r0; r < r1; r++) sum += glim_op_balance(t->dz + r * n, t->prob + r * n, f, n, cfg->router_softmax, g);
+        t->seq_balance[s] += sum / (double)(r1 - r0);
+    }
+}
+
 static void join_rows(void *ctx, size_t begin, size_t end, int worker) {
     (void)worker;
     const glim_each *j = ctx;
@@ -184,6 +207,8 @@ void glim_experts_back(glim_net *n, const glim_net_layer *l, uint64_t drop) {
     const size_t rows = t->b->n, E = cfg->n_embd, F = cfg->n_ff_expert, slots = rows * cfg->n_expert_used;
     glim_each each = {.n = n, .l = l};
     glim_pool_for(n->pool, rows, 4, part_rows, &each);
+    if (n->balance > 0) glim_pool_for(n->pool, t->b->n_seq, 1, balance_seqs, &each);
+    for (size_t e = 0; e < cfg->n_expert; e++) n->load[(size_t)(l - n->layers) * cfg->n_expert + e] += t->first[e + 1] - t->first[e];
     for (size_t e = 0; e < cfg->n_expert; e++) {
         const size_t s0 = t->first[e], k = t->first[e + 1] - s0;
         const glim_net_ffn *f = &l->experts[e];
@@ -205,4 +230,30 @@ void glim_experts_back(glim_net *n, const glim_net_layer *l, uint64_t drop) {
     glim_lin_back(n, &l->router, t->dz, cfg->n_expert, t->x2, E, t->dx, E, false, rows, NULL, drop);
     n->type = type;
     glim_pool_for(n->pool, rows, 4, join_rows, &each);
+}
+
+double glim_net_imbalance(const glim_net *n) {
+    const size_t k = n->m->cfg.n_expert;
+    double worst = 0;
+    for (size_t i = 0; i < n->m->cfg.n_layer; i++) {
+        uint64_t top = 0, all = 0;
+        for (size_t e = 0; n->layers[i].moe && e < k; e++) {
+            const uint64_t c = n->load[i * k + e];
+            all += c, top = c > top ? c : top;
+        }
+        if (all > 0) worst = fmax(worst, (double)top * (double)k / (double)all);
+    }
+    return worst;
+}
+
+void glim_net_move_router(glim_net *n, double by) {
+    const size_t k = n->m->cfg.n_expert;
+    for (size_t i = 0; n->router_bias && i < n->m->cfg.n_layer; i++) {
+        uint64_t all = 0;
+        for (size_t e = 0; e < k; e++) all += n->load[i * k + e];
+        for (size_t e = 0; e < k; e++) {
+            const uint64_t c = n->load[i * k + e] * k;
+            if (c != all) n->router_bias[i * k + e] += (float)(c < all ? by : -by);
+        }
+    }
 }

@@ -18,34 +18,37 @@ static bool rotated(const glim_pair *p) {
     return false;
 }
 
-/* dst [n_out, rank] in the order of Hugging Face's rows, from src in the model's; or back. */
-static void reorder(const glim_net *n, const glim_pair *p, float *dst, const float *src, bool back) {
+/* dst [n_out, width] in the order of Hugging Face's rows, from src in the model's; or back. */
+static void reorder(const glim_net *n, const glim_pair *p, float *dst, const float *src, size_t width, bool back) {
     size_t row = 0;
     for (int i = 0; i < p->n_parts; row += p->part_rows[i++])
         for (size_t k = 0; k < p->part_rows[i]; k++) {
             const size_t ours = row + k, theirs = row + glim_adapter_source_row(n->m, p->rotated_from[i], k);
-            memcpy(dst + (back ? ours : theirs) * p->rank, src + (back ? theirs : ours) * p->rank, p->rank * sizeof *dst);
+            memcpy(dst + (back ? ours : theirs) * width, src + (back ? theirs : ours) * width, width * sizeof *dst);
         }
 }
 
 glim_status glim_net_export_adapter(const glim_net *n, const char *folder, const char *base, glim_err *err) {
     void *list, *rows;
-    size_t n_rows = 0, at = 0;
-    for (size_t i = 0; i < n->n_pairs; i++) n_rows += n->pairs[i].n_out * n->pairs[i].rank;
+    size_t n_values = 0;
+    for (size_t i = 0; i < n->n_pairs; i++) n_values += n->pairs[i].n_out * (n->pairs[i].rank + n->lora.dora);
     glim_status rc = glim_try_calloc(&list, n->n_pairs, sizeof(glim_peft_write_pair), "a list of pairs", err);
     if (rc != GLIM_OK) return rc;
-    rc = glim_try_calloc(&rows, n_rows, sizeof(float), "the adapter", err);
+    rc = glim_try_calloc(&rows, n_values, sizeof(float), "the adapter", err);
     glim_peft_write_pair *out = list;
+    float *at = rows;
     for (size_t i = 0; rc == GLIM_OK && i < n->n_pairs; i++) {
         const glim_pair *p = &n->pairs[i];
-        float *b = (float *)rows + at;
-        reorder(n, p, b, n->w + n->params[p->b].at, false);
-        at += p->n_out * p->rank;
-        out[i] = (glim_peft_write_pair){p->module, p->rank, p->n_in, p->n_out, n->w + n->params[p->a].at, b};
+        float *b = at, *m = n->lora.dora ? b + p->n_out * p->rank : NULL;
+        reorder(n, p, b, n->w + n->params[p->b].at, p->rank, false);
+        if (m) reorder(n, p, m, n->w + n->params[p->m].at, 1, false);
+        at = b + p->n_out * (p->rank + n->lora.dora);
+        out[i] = (glim_peft_write_pair){p->module, p->rank, p->n_in, p->n_out, n->w + n->params[p->a].at, b, m};
     }
     if (rc == GLIM_OK) {
         const glim_peft_write_params p = {.base = base, .rank = n->lora.rank, .alpha = n->lora.alpha, .dropout = n->lora.dropout,
-                                          .rslora = n->lora.rslora, .privacy = n->privacy, .pairs = out, .n_pairs = n->n_pairs};
+                                          .rslora = n->lora.rslora, .dora = n->lora.dora, .privacy = n->privacy, .pairs = out,
+                                          .n_pairs = n->n_pairs};
         rc = glim_peft_write(folder, &p, err);
     }
     free(list);
@@ -68,19 +71,23 @@ glim_status glim_net_import_adapter(glim_net *n, const char *path, bool some, gl
         const glim_tensor *t = find_tensor(st, p->name);
         if (!t && some) continue;
         if (!t) rc = glim_fail(err, GLIM_E_NOT_FOUND, "%s: tensor \"%s\" is missing", path, p->name);
-        else if (t->n_dims != 2 || t->dims[0] != p->dims[0] || t->dims[1] != p->dims[1] || !glim_dtype_of(t->type)->has_values)
-            rc = glim_fail(err, GLIM_E_SHAPE, "%s: tensor \"%s\": want [%zu, %zu] numbers", path, p->name, p->dims[0], p->dims[1]);
+        else if (t->n_dims != p->n_dims || t->dims[0] != p->dims[0] || (p->n_dims > 1 && t->dims[1] != p->dims[1]) || !glim_dtype_of(t->type)->has_values)
+            rc = glim_fail(err, GLIM_E_SHAPE, "%s: tensor \"%s\": want [%zu, %zu] numbers", path, p->name, p->dims[0], p->n_dims > 1 ? p->dims[1] : 1);
         else glim_dequant(t->type, t->data, n->w + p->at, p->n);
     }
     for (size_t i = 0; rc == GLIM_OK && i < n->n_pairs; i++) {
         const glim_pair *p = &n->pairs[i];
-        void *copy;
-        if (!rotated(p) || (some && !find_tensor(st, n->params[p->b].name))) continue;
-        rc = glim_try_calloc(&copy, p->n_out * p->rank, sizeof(float), "an adapter", err);
-        if (rc != GLIM_OK) break;
-        memcpy(copy, n->w + n->params[p->b].at, p->n_out * p->rank * sizeof(float));
-        reorder(n, p, n->w + n->params[p->b].at, copy, true);
-        free(copy);
+        const size_t index[] = {p->b, p->m};
+        for (size_t k = 0; rc == GLIM_OK && rotated(p) && k < (n->lora.dora ? 2 : 1); k++) {
+            const glim_param *x = &n->params[index[k]];
+            void *copy;
+            if (some && !find_tensor(st, x->name)) continue;
+            rc = glim_try_calloc(&copy, x->n, sizeof(float), "an adapter", err);
+            if (rc != GLIM_OK) break;
+            memcpy(copy, n->w + x->at, x->n * sizeof(float));
+            reorder(n, p, n->w + x->at, copy, k ? 1 : p->rank, true);
+            free(copy);
+        }
     }
     glim_st_close(st);
     return rc;
@@ -125,6 +132,18 @@ glim_status glim_copy_beside(const char *from, const char *to, glim_err *err) {
     return GLIM_OK;
 }
 
+/* Where the values of a tensor are now; NULL: it is as it was. */
+static float *values_of(const glim_net *n, const glim_tensor *t) {
+    for (size_t k = 0; k < n->n_params; k++)
+        if (strcmp(n->params[k].name, t->name) == 0) return n->w + n->params[k].at;
+    for (size_t i = 0; n->router_bias && i < n->m->n_bound_parts; i++) {
+        const glim_bound *x = &n->m->bound[i];
+        for (size_t l = 0; x->tensor == t && x->values && l < n->m->cfg.n_layer; l++)
+            if (x->values == n->m->layers[l].router_bias) return n->router_bias + l * n->m->cfg.n_expert;
+    }
+    return NULL;
+}
+
 glim_status glim_net_export_model(const glim_net *n, const char *folder, glim_err *err) {
     const glim_ckpt *c = n->m->ckpt;
     if (glim_ckpt_kind_of(c) != GLIM_CKPT_HF || !glim_path_is_dir(glim_ckpt_path(c)))
@@ -139,13 +158,12 @@ glim_status glim_net_export_model(const glim_net *n, const char *folder, glim_er
         const glim_tensor *t = glim_ckpt_tensor(c, i);
         out[i] = (glim_tensor_out){.name = t->name, .type = t->type, .n_dims = t->n_dims, .data = t->data};
         memcpy(out[i].dims, t->dims, sizeof t->dims);
-        for (size_t k = 0; k < n->n_params; k++) {
-            if (strcmp(n->params[k].name, t->name) != 0) continue;
-            if (t->type != GLIM_F16 && t->type != GLIM_BF16) out[i].type = GLIM_F32;
-            out[i].data = NULL;
-            out[i].fill = fill;
-            out[i].ctx = n->w + n->params[k].at;
-        }
+        float *values = values_of(n, t);
+        if (!values) continue;
+        if (t->type != GLIM_F16 && t->type != GLIM_BF16) out[i].type = GLIM_F32;
+        out[i].data = NULL;
+        out[i].fill = fill;
+        out[i].ctx = values;
     }
     json_t *meta = json_pack("{s:s, s:s*}", "format", "pt", "glim.privacy", n->privacy);
     rc = meta ? glim_st_write_folder(folder, out, n_tensors, meta, (uint64_t)4 << 30, err) : glim_fail(err, GLIM_E_NOMEM, "could not allocate metadata");

@@ -3,7 +3,7 @@
  *   y  = x W^T + bias + s t B^T          t = drop(x) A^T
  *   dx = dy W + undrop(s (dy B) A)       dW += dy^T x    dB += s dy^T t    dA += s (dy B)^T drop(x)
  *
- * A pair's products run in f32, whatever the others do: they are few. A pair may serve two or three matrices
+ * DoRA stretches y and what comes back (dora.c). A pair's products run in f32, whatever the others do: they are few. A pair may serve two or three matrices
  * (query_key_value, gate_up_proj): the first makes t, and the last, once dt is the sum of all, serves A and x. */
 #include <string.h>
 
@@ -69,21 +69,31 @@ static void scale_rows(void *ctx, size_t begin, size_t end, int worker) {
 
 void glim_lin_forward(glim_net *n, const glim_lin *l, const float *x, size_t x_ld, float *y, size_t y_ld, size_t rows, float *t,
                       uint64_t drop) {
-    gemm(n, n->type, &(glim_gemm){.m = rows, .n = l->w.n_out, .k = l->w.n_in, .c = y, .ldc = y_ld, .a = x, .a_row = x_ld, .a_k = 1,
-                                  .w = &l->w, .bias = l->bias});
-    const glim_pair *p = l->pair;
-    if (!p || n->bypass || rows == 0) return;
-    const float *a = n->w + n->params[p->a].at, *b = n->w + n->params[p->b].at + l->pair_row * p->rank;
+    const glim_pair *p = n->bypass ? NULL : l->pair;
+    const bool dora = p && n->lora.dora;
+    glim_gemm base = {.m = rows, .n = l->w.n_out, .k = l->w.n_in, .c = y, .ldc = y_ld, .a = x, .a_row = x_ld, .a_k = 1, .w = &l->w,
+                      .bias = l->bias};
+    if (!dora || dropping(n)) gemm(n, n->type, &base);
+    if (!p || rows == 0) return;
+    const float *a = n->w + n->params[p->a].at, *b = n->w + n->params[p->b].at + l->pair_row * p->rank, *in = x;
+    size_t ld = x_ld;
+    if (l->first || dora) in = pair_input(n, p, x, &ld, rows, drop);
     if (l->first) { /* t carries the scale: backward wants it so twice and without it never */
-        size_t ld = x_ld;
-        const float *in = pair_input(n, p, x, &ld, rows, drop);
         gemm(n, GLIM_GEMM_F32, &(glim_gemm){.m = rows, .n = p->rank, .k = p->n_in, .c = t, .ldc = p->rank, .a = in, .a_row = ld,
                                             .a_k = 1, .b = a, .b_k = 1, .b_n = p->n_in});
         scale_job j = {t, p->scale, p->rank};
         glim_pool_for(n->pool, rows, 64, scale_rows, &j);
     }
-    gemm(n, GLIM_GEMM_F32, &(glim_gemm){.m = rows, .n = l->w.n_out, .k = p->rank, .c = y, .ldc = y_ld, .add = true, .a = t,
+    float *z = dora ? glim_dora_z(n, l, t) : y;
+    const size_t z_ld = dora ? l->w.n_out : y_ld;
+    if (dora) {
+        base.a = in, base.a_row = ld, base.c = z, base.ldc = z_ld, base.bias = NULL;
+        gemm(n, n->type, &base);
+        if (dropping(n)) glim_dora_rows(n, l, GLIM_DORA_LESS, y, y_ld, z, z_ld, rows);
+    }
+    gemm(n, GLIM_GEMM_F32, &(glim_gemm){.m = rows, .n = l->w.n_out, .k = p->rank, .c = z, .ldc = z_ld, .add = true, .a = t,
                                         .a_row = p->rank, .a_k = 1, .b = b, .b_k = 1, .b_n = p->rank});
+    if (dora) glim_dora_rows(n, l, dropping(n) ? GLIM_DORA_MORE : GLIM_DORA_SET, y, y_ld, z, z_ld, rows);
 }
 
 /* ---- backward ---- */
@@ -121,15 +131,21 @@ static void weight_grad(glim_net *n, glim_gemm_type type, float *g, size_t n_out
                                    .b = x, .b_k = x_ld, .b_n = 1});
 }
 
-static void pair_back(glim_net *n, const glim_lin *l, const float *dy, size_t dy_ld, const float *x, size_t x_ld, float *dx,
-                      size_t dx_ld, size_t rows, const float *t, uint64_t drop) {
+/* dB += and dt of the layer's own rows. */
+static void pair_back_out(glim_net *n, const glim_lin *l, const float *dy, size_t dy_ld, size_t rows, const float *t) {
     const glim_pair *p = l->pair;
-    const float *a = n->w + n->params[p->a].at, *b = n->w + n->params[p->b].at + l->pair_row * p->rank;
-    float *ga = n->g + n->params[p->a].at, *gb = n->g + n->params[p->b].at + l->pair_row * p->rank, *dt = n->tape->dt;
+    const float *b = n->w + n->params[p->b].at + l->pair_row * p->rank;
+    float *gb = n->g + n->params[p->b].at + l->pair_row * p->rank;
     weight_grad(n, GLIM_GEMM_F32, gb, l->w.n_out, p->rank, dy, dy_ld, t, p->rank, rows);
-    gemm(n, GLIM_GEMM_F32, &(glim_gemm){.m = rows, .n = p->rank, .k = l->w.n_out, .c = dt, .ldc = p->rank, .add = !l->first,
+    gemm(n, GLIM_GEMM_F32, &(glim_gemm){.m = rows, .n = p->rank, .k = l->w.n_out, .c = n->tape->dt, .ldc = p->rank, .add = !l->first,
                                         .a = dy, .a_row = dy_ld, .a_k = 1, .b = b, .b_k = p->rank, .b_n = 1});
-    if (!l->last) return;
+}
+
+/* dA += and dx += from dt, which is whole now. */
+static void pair_back_in(glim_net *n, const glim_pair *p, const float *x, size_t x_ld, float *dx, size_t dx_ld, size_t rows,
+                         uint64_t drop) {
+    const float *a = n->w + n->params[p->a].at;
+    float *ga = n->g + n->params[p->a].at, *dt = n->tape->dt;
     scale_job s = {dt, p->scale, p->rank};
     glim_pool_for(n->pool, rows, 64, scale_rows, &s);
     size_t ld = x_ld;
@@ -142,7 +158,7 @@ static void pair_back(glim_net *n, const glim_lin *l, const float *dy, size_t dy
         gemm(n, GLIM_GEMM_F32, &g);
         return;
     }
-    g.c = n->tape->ddropped, g.ldc = p->n_in, g.add = false;
+    g.c = n->tape->ddropped, g.ldc = p->n_in, g.add = n->lora.dora; /* what W gives to the dropped input lies there */
     gemm(n, GLIM_GEMM_F32, &g);
     drop_job j = {.n = n, .dst = dx, .src = n->tape->ddropped, .src_ld = p->n_in, .width = p->n_in, .hi = drop_key(n, p, drop), .add = true};
     glim_pool_for(n->pool, rows, 4, drop_rows, &j);
@@ -151,10 +167,23 @@ static void pair_back(glim_net *n, const glim_lin *l, const float *dy, size_t dy
 void glim_lin_back(glim_net *n, const glim_lin *l, const float *dy, size_t dy_ld, const float *x, size_t x_ld, float *dx, size_t dx_ld,
                    bool add, size_t rows, const float *t, uint64_t drop) {
     if (rows == 0) return;
-    if (dx)
-        gemm(n, n->type, &(glim_gemm){.m = rows, .n = l->w.n_in, .k = l->w.n_out, .c = dx, .ldc = dx_ld, .add = add, .a = dy,
-                                      .a_row = dy_ld, .a_k = 1, .w = &l->w, .back = true});
+    const glim_pair *p = n->bypass ? NULL : l->pair;
+    const bool dora = p && n->lora.dora;
+    float *dz = n->tape->dpre;
+    if (dora) glim_dora_back(n, l, dy, dy_ld, glim_dora_z(n, l, t), dz, rows);
+    const float *out = dora ? dz : dy; /* the gradient of what a pair adds to */
+    const size_t out_ld = dora ? l->w.n_out : dy_ld;
+    const bool plain = dora && dropping(n); /* W x itself is not stretched then */
+    glim_gemm base = {.m = rows, .n = l->w.n_in, .k = l->w.n_out, .c = dx, .ldc = dx_ld, .add = add, .a = plain ? dy : out,
+                      .a_row = plain ? dy_ld : out_ld, .a_k = 1, .w = &l->w, .back = true};
+    if (dx) gemm(n, n->type, &base);
     if (l->gw) weight_grad(n, n->type, l->gw, l->w.n_out, l->w.n_in, dy, dy_ld, x, x_ld, rows);
     if (l->gbias) glim_columns_add(n, l->gbias, dy, NULL, NULL, rows, l->w.n_out);
-    if (l->pair && !n->bypass) pair_back(n, l, dy, dy_ld, x, x_ld, dx, dx_ld, rows, t, drop);
+    if (p) pair_back_out(n, l, out, out_ld, rows, t);
+    if (plain && dx) {
+        glim_dora_rows(n, l, GLIM_DORA_LESS, dz, out_ld, dy, dy_ld, rows);
+        base.c = n->tape->ddropped, base.ldc = p->n_in, base.add = !l->first, base.a = dz, base.a_row = out_ld;
+        gemm(n, n->type, &base);
+    }
+    if (p && l->last) pair_back_in(n, p, x, x_ld, dx, dx_ld, rows, drop);
 }

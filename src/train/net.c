@@ -63,6 +63,9 @@ static glim_status make_layers(builder *b) {
     rc = glim_try_calloc(&p, n_moe * c->n_expert, sizeof *n->expert_list, "the experts of training", b->err);
     if (rc != GLIM_OK) return rc;
     n->expert_list = p;
+    rc = glim_try_calloc(&p, c->n_layer * c->n_expert, sizeof *n->load, "counts of experts", b->err);
+    if (rc != GLIM_OK) return rc;
+    n->load = p;
     rc = glim_try_calloc(&p, 2 + c->n_layer * 8 + n_moe * c->n_expert * 3, sizeof *b->slots, "a list of matrices", b->err);
     if (rc != GLIM_OK) return rc;
     b->slots = p;
@@ -130,6 +133,25 @@ static glim_status list_full(builder *b) {
         size_t index;
         glim_status rc = add_param(b, x->tensor->name, x->tensor->n_dims, x->tensor->dims, x->tensor->n_dims > 1, &index);
         if (rc != GLIM_OK) return rc;
+    }
+    return GLIM_OK;
+}
+
+/* The biases that choose, as this net's own. */
+static glim_status own_router_bias(builder *b) {
+    glim_net *n = b->n;
+    const size_t k = b->m->cfg.n_expert, layers = b->m->cfg.n_layer;
+    bool any = false;
+    for (size_t i = 0; i < layers; i++) any |= b->m->layers[i].router_bias != NULL;
+    if (!any) return glim_fail(b->err, GLIM_E_UNSUPPORTED, "this model has no router biases that could move");
+    void *p;
+    const glim_status rc = glim_try_calloc(&p, layers * k, sizeof(float), "router biases", b->err);
+    if (rc != GLIM_OK) return rc;
+    n->router_bias = p;
+    for (size_t i = 0; i < layers; i++) {
+        if (!n->layers[i].router_bias) continue;
+        memcpy(n->router_bias + i * k, n->layers[i].router_bias, k * sizeof(float));
+        n->layers[i].router_bias = n->router_bias + i * k;
     }
     return GLIM_OK;
 }
@@ -233,7 +255,7 @@ static void default_targets(glim_lora_params *p, glim_arch arch) {
         p->targets[0] = "q_proj", p->targets[1] = "v_proj", p->n_targets = 2;
 }
 
-static glim_status add_pair(builder *b, const char *module, const glim_bound *x, size_t n_parts, size_t *t_at) {
+static glim_status add_pair(builder *b, const char *module, const glim_bound *x, size_t n_parts, size_t *t_at, size_t *z_at) {
     glim_net *n = b->n;
     const size_t r = n->lora.rank, n_in = x->mat->n_in;
     char name[NAME_CAP + 64];
@@ -254,12 +276,15 @@ static glim_status add_pair(builder *b, const char *module, const glim_bound *x,
         p->n_out += x[i].mat->n_out;
         p->expert = s->expert;
     }
-    p->t_at = *t_at;
-    *t_at += r;
+    p->t_at = *t_at, p->z_at = *z_at, p->row_at = n->n_rows_dora;
+    *t_at += r, *z_at += p->n_out;
+    if (n->lora.dora) n->n_rows_dora += p->n_out;
     snprintf(name, sizeof name, "base_model.model.%s.lora_A.weight", module);
     glim_status rc = add_param(b, name, 2, (size_t[]){r, n_in}, true, &p->a);
     snprintf(name, sizeof name, "base_model.model.%s.lora_B.weight", module);
     if (rc == GLIM_OK) rc = add_param(b, name, 2, (size_t[]){p->n_out, r}, true, &p->b);
+    snprintf(name, sizeof name, "base_model.model.%s.lora_magnitude_vector", module);
+    if (rc == GLIM_OK && n->lora.dora) rc = add_param(b, name, 1, &p->n_out, false, &p->m); /* lengths do not decay */
     return rc;
 }
 
@@ -267,7 +292,8 @@ static glim_status add_pair(builder *b, const char *module, const glim_bound *x,
 static glim_status list_pairs(builder *b, size_t *of_bound) {
     const glim_model *m = b->m;
     glim_net *n = b->n;
-    size_t t_at = 0, expert_kind[3] = {0, n->lora.rank, 2 * n->lora.rank};
+    const size_t r = n->lora.rank, X = m->cfg.n_ff_expert;
+    size_t t_at = 0, z_at = 0;
     long layer = -1;
     for (size_t i = 0, k; i < m->n_bound_parts; i += k) {
         const glim_bound *x = &m->bound[i];
@@ -283,10 +309,10 @@ static glim_status list_pairs(builder *b, size_t *of_bound) {
         /* The tape holds t of one layer: numbering starts anew with each. */
         const char *at = strstr(module, "layers.");
         const long here = at ? strtol(at + 7, NULL, 10) : -1;
-        if (here != layer) t_at = 0, layer = here;
-        size_t kind = strstr(module, "gate_proj") ? 0 : strstr(module, "up_proj") ? 1 : 2;
-        size_t expert_at = expert_kind[kind];
-        glim_status rc = add_pair(b, module, x, k, s->expert ? &expert_at : &t_at);
+        if (here != layer) t_at = z_at = 0, layer = here;
+        const size_t kind = strstr(module, "gate_proj") ? 0 : strstr(module, "up_proj") ? 1 : 2;
+        size_t expert_t = kind * r, expert_z = kind * X;
+        glim_status rc = add_pair(b, module, x, k, s->expert ? &expert_t : &t_at, s->expert ? &expert_z : &z_at);
         if (rc != GLIM_OK) return rc;
         for (size_t j = 0; j < k; j++) of_bound[i + j] = n->n_pairs;
     }
@@ -336,6 +362,9 @@ static glim_status build(builder *b, const glim_net_params *p) {
     if (n->lora.alpha <= 0) n->lora.alpha = 2 * (double)n->lora.rank;
     glim_status rc = make_layers(b);
     if (rc != GLIM_OK) return rc;
+    if (p->move_router && n->lora.rank) return glim_fail(b->err, GLIM_E_UNSUPPORTED, "router biases do not move with LoRA: an adapter has no place for them");
+    if (p->move_router) rc = own_router_bias(b);
+    if (rc != GLIM_OK) return rc;
     if (n->lora.rank == 0) {
         rc = list_full(b);
     } else {
@@ -360,6 +389,7 @@ static glim_status build(builder *b, const glim_net_params *p) {
             glim_tape_layout(n->tape, n, mem);
             if (n->lora.rank) aim_pairs(b, of_bound);
             else aim_full(b);
+            if (n->lora.rank && n->lora.dora) glim_dora_start(n);
         }
     }
     free(of_bound);
@@ -404,18 +434,29 @@ void glim_net_free(glim_net *n) {
     free(n->g);
     free(n->layers);
     free(n->expert_list);
+    free(n->load);
+    free(n->router_bias);
     if (n->tape) free(n->tape->mem);
     free(n->tape);
     free(n);
 }
 
-void glim_net_zero(glim_net *n) { memset(n->g, 0, n->n_values * sizeof *n->g); }
+void glim_net_zero(glim_net *n) {
+    memset(n->g, 0, n->n_values * sizeof *n->g);
+    memset(n->load, 0, n->m->cfg.n_layer * n->m->cfg.n_expert * sizeof *n->load);
+    n->balance_sum = 0;
+}
 
 uint64_t glim_net_sum(const glim_net *n) {
     uint64_t h = 0xcbf29ce484222325ull;
     for (size_t i = 0; i < n->n_values; i++) {
         uint32_t u;
         memcpy(&u, &n->w[i], 4);
+        h = (h ^ u) * 0x100000001b3ull;
+    }
+    for (size_t i = 0; n->router_bias && i < n->m->cfg.n_layer * n->m->cfg.n_expert; i++) {
+        uint32_t u;
+        memcpy(&u, &n->router_bias[i], 4);
         h = (h ^ u) * 0x100000001b3ull;
     }
     return h;

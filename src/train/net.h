@@ -1,7 +1,7 @@
 /* net.h - a model as training sees it: the same weights, with gradients beside those that are trained.
  *
  *   LoRA   the model's matrices stay as they are loaded, packed panels of any type included, and are read in tiles
- *          (tensor/gemm.h); what is trained are pairs A, B. arXiv:2106.09685
+ *          (tensor/gemm.h); what is trained are pairs A, B. arXiv:2106.09685. DoRA: also a length for each row
  *   full   every tensor of the checkpoint has an f32 master here, and the model's matrices are views on these.
  *
  * A pass over a batch: glim_net_forward (keeps each block's input, and its values if there is room), glim_net_head (loss,
@@ -22,6 +22,7 @@ typedef struct glim_lora_params {
     double alpha;   /* 0: 2 * rank */
     double dropout; /* 0 .. 1, on the adapter's input */
     bool rslora;    /* scale alpha / sqrt(rank) */
+    bool dora;      /* also the length of every row (model/dora.h) */
     const char *targets[GLIM_LORA_TARGETS]; /* names as PEFT matches them: whole, or the end behind a dot */
     size_t n_targets;                       /* 0: PEFT's own default for the family, else "all-linear" */
 } glim_lora_params;
@@ -32,6 +33,7 @@ typedef struct glim_net_params {
     size_t n_rows;  /* of the largest batch */
     uint64_t seed;  /* of A and of dropout */
     bool by_example; /* room for gradients of single examples (dp_grad.h) */
+    bool move_router; /* full weights: the biases that choose experts are this net's own (glim_net_move_router) */
     const glim_kernels *kernels; /* NULL: the model's. A model whose weights are all replaced by masters is best loaded
                                     with the plain set, which packs nothing, and trained with another */
 } glim_net_params;
@@ -50,6 +52,7 @@ typedef struct glim_pair { /* of LoRA */
     float scale;
     size_t a, b;   /* of net->params: [rank, n_in], [n_out, rank] */
     size_t t_at;   /* floats a row before its t in the tape */
+    size_t m, z_at, row_at; /* DoRA: of net->params: [n_out]; floats a row before its z; its first row in the tape's lengths */
     bool expert;
     bool rotated_from[3]; /* by part: rows lie in the file's other order (glim_adapter_source_row) */
     size_t part_rows[3];
@@ -109,13 +112,15 @@ struct glim_net {
     bool by_example;
     struct glim_dp_grad *single; /* takes gradients by example instead of adding them up (dp_grad.h); NULL: nobody */
     const uint32_t *row_of; /* rows of the batch that a product's rows are; NULL: the same. For `single` */
+    double balance; /* backward also takes the gradient of this times each sequence's load-balancing loss; 0: none */
+    double balance_sum; /* += those losses, over all sequences and layers */
 
     float *w, *g;  /* [n_values] all trained values, and their gradients */
     size_t n_values;
     glim_param *params;
     size_t n_params;
     glim_pair *pairs;
-    size_t n_pairs;
+    size_t n_pairs, n_rows_dora; /* of all pairs' outputs, with DoRA */
     glim_lora_params lora;
     const char *privacy; /* JSON for the metadata of exported files, borrowed; NULL: none */
 
@@ -126,6 +131,8 @@ struct glim_net {
     glim_lin head;
     glim_net_layer *layers;
     glim_net_ffn *expert_list; /* of all layers */
+    uint64_t *load;      /* [n_layer, n_expert] += how often each was chosen, by backward */
+    float *router_bias;  /* [n_layer, n_expert] with move_router */
 
     struct glim_tape *tape;
 };
@@ -136,7 +143,11 @@ void glim_net_free(glim_net *n); /* takes NULL */
 /* What glim_net_new will allocate, in bytes: trained values with gradients, and the tape. */
 glim_status glim_net_bytes(const glim_model *m, const glim_net_params *p, size_t *params, size_t *tape, size_t *n_values, glim_err *err);
 
-void glim_net_zero(glim_net *n); /* gradients to 0 */
+void glim_net_zero(glim_net *n); /* gradients, loads and balance_sum to 0 */
+/* How much more than its share the busiest expert of the worst layer had to do; 1: all alike; 0: nothing is known. */
+double glim_net_imbalance(const glim_net *n);
+/* With move_router: biases of experts with more than their share fall by `by`, the others' rise. */
+void glim_net_move_router(glim_net *n, double by);
 /* Checks the batch and runs all blocks. Errors: GLIM_E_ARG before anything is computed. */
 glim_status glim_net_forward(glim_net *n, const glim_pack *b, glim_err *err);
 /* Loss of the rows with a target, -log p(target) into nll[n] (0 elsewhere; may be NULL). scale not NULL: also the

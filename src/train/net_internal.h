@@ -31,6 +31,7 @@ typedef struct glim_tape {
     /* MoE */
     float *z, *prob, *dz; /* [n, n_expert] */
     float *choice;     /* [n_threads, 2 (n_expert + n_group)] */
+    double *seq_balance; /* [n] of each sequence, over the layers */
     uint32_t *chosen, *slot, *slot_row, *first; /* [n, used], [n, used], [S], [n_expert + 1] */
     float *weight, *dweight; /* [n, used] */
     float *ex, *eo, *deo, *dex; /* [S, E] */
@@ -39,6 +40,12 @@ typedef struct glim_tape {
     float *t, *dt;     /* [t_wide, n], [rank_max, n or S] */
     float *te;         /* of experts: [te_wide, S] */
     float *dropped, *ddropped; /* [n or S, widest input], if there is dropout */
+    /* DoRA: before it is stretched, z = W x + t B^T, kept for the magnitudes' gradients */
+    float *pre, *pre_e;   /* [z_wide, n], of experts [z_wide, S] */
+    float *dpre;          /* [n or S, widest output] the gradient at one z */
+    double *row_square;   /* of all pairs' rows: |W|^2, as long as the net lives */
+    float *length, *stretch; /* |W + s B A| and m / that, made by each forward */
+    void *dora;           /* scratch */
     /* head */
     size_t n_logits;   /* rows at once */
     uint32_t *rows;    /* [n] rows with a target */
@@ -69,6 +76,16 @@ void glim_columns_add(glim_net *n, float *g, const float *dy, const float *x, co
 static inline float *glim_pair_t(const glim_net *n, const glim_lin *l) {
     return l->pair && !l->pair->expert ? n->tape->t + l->pair->t_at * n->tape->n : NULL;
 }
+
+/* dora.c. z of a layer, whose t lies at t. */
+float *glim_dora_z(const glim_net *n, const glim_lin *l, const float *t);
+void glim_dora_start(glim_net *n);   /* magnitudes as the model has them */
+void glim_dora_measure(glim_net *n); /* lengths of the rows as the values are now */
+typedef enum glim_dora_op { GLIM_DORA_LESS, GLIM_DORA_MORE, GLIM_DORA_SET } glim_dora_op;
+/* y -= x; y += f x; y = f x + bias. f: of each of the layer's outputs, m / |W + s B A| */
+void glim_dora_rows(glim_net *n, const glim_lin *l, glim_dora_op op, float *y, size_t y_ld, const float *x, size_t x_ld, size_t rows);
+/* The magnitudes' gradients +=, dz [rows, n_out] = f dy. */
+void glim_dora_back(glim_net *n, const glim_lin *l, const float *dy, size_t dy_ld, const float *z, float *dz, size_t rows);
 
 /* attn.c */
 size_t glim_attn_floats(const glim_model *m, size_t n_rows);

@@ -15,10 +15,12 @@ void glim_op_rope_back(float *x, size_t n_head, const float *cosine, const float
 void glim_op_silu_back(float *dgate, float *dup, const float *dmid, const float *gate, const float *up, const float *e, size_t n);
 /* The set does the exponentials: thousands of them a row. */
 double glim_op_cross_entropy(const glim_gemm_set *set, float *z, size_t n, size_t target, double scale);
-double glim_op_distil(float *z, float *t, size_t n, double temperature, double scale);
+double glim_op_distil(float *z, size_t n, size_t target, const uint32_t *ids, const float *p, size_t k, double temperature, double weight,
+                      double scale);
 void glim_op_route(float *weight, float *prob, const float *z, const uint32_t *chosen, size_t n, size_t k, bool softmax,
                    bool norm_topk, double scale);
 void glim_op_route_back(float *dz, const float *dweight, const float *prob, const uint32_t *chosen, size_t n, size_t k, bool softmax,
                         bool norm_topk, double scale);
+double glim_op_balance(float *dz, const float *prob, const float *f, size_t n, bool softmax, double g);
 
 #endif

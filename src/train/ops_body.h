@@ -61,28 +61,41 @@ LINK double F(cross_entropy)(SET REAL *z, size_t n, size_t target, double scale)
     return log(sum) - at;
 }
 
-/* Forward KL of a teacher p = softmax(t / T) from the student q = softmax(z / T), times T^2 as is usual:
- * returns sum p (log p - log q) T^2; z becomes scale T (q - p). t is overwritten with p. */
-LINK double F(distil)(REAL *z, REAL *t, size_t n, double temperature, double scale) {
-    const REAL inv = (REAL)(1 / temperature);
-    REAL *rows[2] = {z, t};
-    double lse[2], kl = 0;
-    for (int k = 0; k < 2; k++) {
-        REAL *x = rows[k], top = x[0];
-        for (size_t i = 1; i < n; i++)
-            if (x[i] > top) top = x[i];
-        double sum = 0;
-        for (size_t i = 0; i < n; i++) x[i] = (x[i] - top) * inv;
-        for (size_t i = 0; i < n; i++) sum += exp((double)x[i]);
-        lse[k] = log(sum);
+/* (1 - w) cross entropy + w T^2 KL(p || q), q = softmax(z / T): returns it; z becomes scale times its gradient,
+ * (1 - w) (softmax(z) - [target]) + w T (q - p).
+ * p [k]: the teacher's probabilities of tokens ids[k], which ascend; ids NULL: of tokens 0 .. k - 1, and 0 beyond. With
+ * ids, what p leaves of 1 is one event with all other tokens: they get q (1 - sum p) / (their q) in place of p. */
+LINK double F(distil)(REAL *z, size_t n, size_t target, const uint32_t *ids, const REAL *p, size_t k, double temperature, double weight,
+                 double scale) {
+    REAL top = z[0];
+    double sum = 0, sum_t = 0, others = 0, left = 1, kl = 0;
+    for (size_t i = 1; i < n; i++)
+        if (z[i] > top) top = z[i];
+    for (size_t i = 0, at = 0; i < n; i++) {
+        const double x = (double)z[i] - (double)top, e = exp(x / temperature);
+        sum += exp(x);
+        sum_t += e;
+        if (ids && at < k && ids[at] == i) at++;
+        else if (ids) others += e;
     }
-    for (size_t i = 0; i < n; i++) {
-        const double lq = (double)z[i] - lse[0], lp = (double)t[i] - lse[1], p = exp(lp), q = exp(lq);
-        kl += p * (lp - lq);
-        z[i] = (REAL)(scale * temperature * (q - p));
-        t[i] = (REAL)p;
+    const double lse = log(sum) + (double)top, lse_t = log(sum_t) + (double)top / temperature, ce = lse - (double)z[target];
+    for (size_t j = 0; j < k; j++) {
+        if (!(p[j] > 0)) continue;
+        kl += (double)p[j] * (log((double)p[j]) - ((double)z[ids ? ids[j] : j] / temperature - lse_t));
+        left -= (double)p[j];
     }
-    return kl * temperature * temperature;
+    double share = 0; /* of the others' q, times which it is their p */
+    if (ids && left > 0 && others > 0) {
+        share = left / (others / sum_t);
+        kl += left * log(share);
+    }
+    for (size_t i = 0, at = 0; i < n; i++) {
+        const double q = exp((double)z[i] / temperature - lse_t), hard = exp((double)z[i] - lse) - (i == target);
+        double soft = q - q * share;
+        if (ids ? at < k && ids[at] == i : i < k) soft = q - (double)p[ids ? at++ : i];
+        z[i] = (REAL)(scale * ((1 - weight) * hard + weight * temperature * soft));
+    }
+    return (1 - weight) * ce + weight * temperature * temperature * kl;
 }
 
 /* The router's weights of the chosen experts, from scores z [n]; prob [n] is kept for backward. chosen [k]
@@ -120,6 +133,17 @@ LINK void F(route_back)(REAL *dz, const REAL *dweight, const REAL *prob, const u
     } else {
         for (size_t i = 0; i < n; i++) dz[i] *= prob[i] * (1 - prob[i]);
     }
+}
+
+/* One row's part of a load-balancing loss: returns sum of f prob / sum of prob, and dz [n] += g times its derivative. f [n]
+ * (how often each expert was chosen) counts as a constant. */
+LINK double F(balance)(REAL *dz, const REAL *prob, const REAL *f, size_t n, bool softmax, double g) {
+    double sum = 0, dot = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)prob[i], dot += (double)f[i] * (double)prob[i];
+    dot /= sum;
+    for (size_t i = 0; i < n; i++)
+        dz[i] += (REAL)(g / sum * ((double)f[i] - dot) * (double)prob[i] * (softmax ? 1 : 1 - (double)prob[i]));
+    return dot;
 }
 
 #ifdef OPS_DEFINITIONS

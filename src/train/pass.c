@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "model/dora.h"
 #include "model/rope.h"
 #include "train/net_internal.h"
 
@@ -21,7 +22,7 @@ void glim_tape_layout(glim_tape *t, const glim_net *net, void *mem) {
     const glim_config *c = &m->cfg;
     const size_t n = net->n_rows, E = c->n_embd, Q = c->n_head * c->head_dim, KV = c->n_kv_head * c->head_dim;
     const int threads = glim_pool_size(net->pool);
-    size_t F = 0, t_wide = 0, te_wide = 0, rank = 0, widest = E;
+    size_t F = 0, t_wide = 0, te_wide = 0, z_wide = 0, ze_wide = 0, rank = 0, widest = E, dora = 0, widest_out = 0;
     bool sandwich = false, head_norms = false;
     *t = (glim_tape){.mem = mem, .n = n};
     for (size_t i = 0; i < c->n_layer; i++) {
@@ -33,6 +34,12 @@ void glim_tape_layout(glim_tape *t, const glim_net *net, void *mem) {
         const glim_pair *p = &net->pairs[i];
         if (p->expert) te_wide = max2(te_wide, p->t_at + p->rank);
         else t_wide = max2(t_wide, p->t_at + p->rank);
+        if (net->n_rows_dora) {
+            size_t *wide = p->expert ? &ze_wide : &z_wide;
+            *wide = max2(*wide, p->z_at + p->n_out);
+            widest_out = max2(widest_out, p->n_out);
+            dora = max2(dora, glim_dora_bytes(net->set, p->n_out, p->n_in, p->rank, threads));
+        }
         rank = max2(rank, p->rank);
         widest = max2(widest, p->n_in);
     }
@@ -42,7 +49,7 @@ void glim_tape_layout(glim_tape *t, const glim_net *net, void *mem) {
     FLOATS(x1, n * E), FLOATS(q, n * Q), FLOATS(k, n * KV), FLOATS(v, n * KV), FLOATS(att, n * Q), FLOATS(o, n * E);
     FLOATS(h1, n * E), FLOATS(x2, n * E), FLOATS(gate, n * F), FLOATS(up, n * F), FLOATS(mid, n * F), FLOATS(o2, n * E);
     if (head_norms) FLOATS(q_in, n * Q), FLOATS(k_in, n * KV), FLOATS(rq, n * c->n_head), FLOATS(rk, n * c->n_kv_head);
-    FLOATS(lse, n * c->n_head), FLOATS(r1, n), FLOATS(r2, n), FLOATS(rp1, n), FLOATS(rp2, n), FLOATS(t, n * t_wide);
+    FLOATS(lse, n * c->n_head), FLOATS(r1, n), FLOATS(r2, n), FLOATS(rp1, n), FLOATS(rp2, n), FLOATS(t, n * t_wide), FLOATS(pre, n * z_wide);
     t->block_bytes = t->mem_bytes - begin;
     t->kept = c->n_expert == 0 && t->block_bytes <= (size_t)GLIM_KEEP_BYTES / c->n_layer;
     if (t->kept) t->mem_bytes += (c->n_layer - 1) * t->block_bytes;
@@ -58,11 +65,17 @@ void glim_tape_layout(glim_tape *t, const glim_net *net, void *mem) {
         t->chosen = carve(t, S, 4), t->slot = carve(t, S, 4), t->slot_row = carve(t, S, 4);
         t->first = carve(t, c->n_expert + 1, 4);
         FLOATS(weight, S), FLOATS(dweight, S);
+        t->seq_balance = carve(t, n, sizeof(double));
         FLOATS(ex, S * E), FLOATS(eo, S * E), FLOATS(deo, S * E), FLOATS(dex, S * E);
         FLOATS(eg, S * X), FLOATS(eu, S * X), FLOATS(em, S * X), FLOATS(deg, S * X), FLOATS(deu, S * X);
     }
     FLOATS(te, S * te_wide), FLOATS(dt, max2(n, te_wide ? S : 0) * rank);
     if (net->dropout > 0) FLOATS(dropped, max2(n, te_wide ? S : 0) * widest), FLOATS(ddropped, max2(n, te_wide ? S : 0) * widest);
+    if (net->n_rows_dora) {
+        FLOATS(pre_e, S * ze_wide), FLOATS(dpre, max2(n, ze_wide ? S : 0) * widest_out), FLOATS(length, net->n_rows_dora), FLOATS(stretch, net->n_rows_dora);
+        t->row_square = carve(t, net->n_rows_dora, sizeof(double));
+        t->dora = carve(t, dora, 1);
+    }
     /* Logits of 32 MB at once, 64 rows at least: a head of 150,000 words is read again for each. */
     t->n_logits = max2(((size_t)32 << 20) / (c->n_vocab * 4), 64);
     if (t->n_logits > n || (net->by_example && net->lora.rank == 0)) t->n_logits = n; /* the head's norms want a sequence whole */
@@ -80,7 +93,7 @@ void glim_tape_layout(glim_tape *t, const glim_net *net, void *mem) {
 
 void glim_tape_aim(glim_tape *t, size_t layer) {
     float **p[] = {&t->x1, &t->q, &t->k, &t->v, &t->att, &t->o, &t->h1, &t->x2, &t->gate, &t->up, &t->mid, &t->o2,
-                   &t->q_in, &t->k_in, &t->rq, &t->rk, &t->lse, &t->r1, &t->r2, &t->rp1, &t->rp2, &t->t};
+                   &t->q_in, &t->k_in, &t->rq, &t->rk, &t->lse, &t->r1, &t->r2, &t->rp1, &t->rp2, &t->t, &t->pre};
     if (!t->kept || layer == t->aimed) return;
     for (size_t i = 0; i < GLIM_COUNT(p); i++)
         if (*p[i]) *p[i] = (float *)(void *)((char *)*p[i] + ((ptrdiff_t)layer - (ptrdiff_t)t->aimed) * (ptrdiff_t)t->block_bytes);
@@ -123,6 +136,7 @@ glim_status glim_net_forward(glim_net *n, const glim_pack *b, glim_err *err) {
     glim_tape *t = n->tape;
     const size_t size = t->n * n->m->cfg.n_embd;
     t->b = b;
+    if (n->n_rows_dora && !n->bypass) glim_dora_measure(n);
     glim_pool_for(n->pool, b->n, 4, embed_rows, n);
     for (size_t i = 0; i < n->m->cfg.n_layer; i++) glim_block_forward(n, i, t->h + (i + 1) * size);
     return GLIM_OK;
@@ -249,7 +263,9 @@ static void embed_columns(void *ctx, size_t begin, size_t end, int worker) {
 
 void glim_net_backward(glim_net *n, const glim_pack *b) {
     n->tape->b = b;
+    if (n->balance > 0 && n->tape->seq_balance) memset(n->tape->seq_balance, 0, b->n_seq * sizeof(double));
     for (size_t i = n->m->cfg.n_layer; i-- > 0;) glim_block_back(n, i);
+    for (size_t s = 0; n->balance > 0 && n->tape->seq_balance && s < b->n_seq; s++) n->balance_sum += n->tape->seq_balance[s];
     if (n->g_embd && n->single) glim_dp_grad_embed(n);
     else if (n->g_embd) glim_pool_for(n->pool, n->m->cfg.n_embd, 64, embed_columns, n);
 }

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "format/sum64.h"
 #include "train/export.h"
-#include "train/packs.h"
+#include "train/objective.h"
 #include "train/state.h"
 
 typedef struct run {
@@ -23,6 +23,7 @@ typedef struct run {
     glim_net *n;
     glim_optim opt;
     glim_packer pack;
+    glim_teacher *teacher; /* of distillation */
     glim_run_state state;
     glim_dp_run *dp;      /* NULL: not private */
     float *best;          /* [n_values] with patience */
@@ -31,6 +32,7 @@ typedef struct run {
     size_t epoch;
     double *nll, *scale;  /* [n_rows] */
     size_t *step_of;      /* [batch] the step's examples */
+    double eval_accuracy; /* of the last evaluation; NAN: not of pairs */
     uint64_t passes;      /* counts passes: dropout's counter */
     FILE *metrics;
     glim_piece pieces[GLIM_STATE_PIECES];
@@ -58,6 +60,8 @@ static size_t longest(const glim_dataset *d, size_t *tokens) {
 /* What would look at examples without noise, or make one example's part depend on others, has no place in a private run. */
 static glim_status check_private(const glim_tune_params *p, glim_err *err) {
     if (p->method != GLIM_TUNE_SFT) return glim_fail(err, GLIM_E_UNSUPPORTED, "privacy with this method: want sft");
+    if (p->net.lora.dora) return glim_fail(err, GLIM_E_UNSUPPORTED, "privacy with DoRA: want LoRA, or all weights");
+    if (p->balance > 0 || p->router_step > 0) return glim_fail(err, GLIM_E_UNSUPPORTED, "privacy with a balanced load of experts: what an example adds to that is not bounded");
     if (p->patience) {
         glim_fail(err, GLIM_E_UNSUPPORTED, "early stop in a private run would choose weights by a loss that has no noise");
         glim_err_hint(err, "leave --patience out; --eval only shows that loss, and is harmless to what is exported");
@@ -66,7 +70,7 @@ static glim_status check_private(const glim_tune_params *p, glim_err *err) {
     return GLIM_OK;
 }
 
-static glim_status with_defaults(glim_tune_params *p, glim_tune_plan *plan, const glim_dataset *d, glim_err *err) {
+static glim_status with_defaults(glim_tune_params *p, glim_tune_plan *plan, const glim_model *m, const glim_dataset *d, glim_err *err) {
     const bool full = p->net.lora.rank == 0;
     size_t tokens;
     const size_t n = glim_dataset_n(d);
@@ -87,6 +91,15 @@ static glim_status with_defaults(glim_tune_params *p, glim_tune_plan *plan, cons
         return GLIM_E_ARG;
     }
     if (p->method == GLIM_TUNE_DPO && full) return glim_fail(err, GLIM_E_UNSUPPORTED, "dpo with full weights: want LoRA, whose base is the reference");
+    if ((p->method == GLIM_TUNE_DISTILL) != (p->teacher != NULL))
+        return glim_fail(err, GLIM_E_ARG, p->teacher ? "a teacher is for distill" : "distill wants a teacher");
+    if (!(p->balance >= 0) || !(p->router_step >= 0)) return glim_fail(err, GLIM_E_ARG, "weights of load balancing: got %g and %g, want 0 or more", p->balance, p->router_step);
+    if ((p->balance > 0 || p->router_step > 0) && m->cfg.n_expert == 0)
+        return glim_fail(err, GLIM_E_ARG, "this model has no experts whose load could be balanced");
+    p->net.move_router = p->router_step > 0;
+    if (p->distill_temperature <= 0) p->distill_temperature = 2;
+    if (p->distill_weight <= 0) p->distill_weight = 0.5;
+    if (p->distill_top == 0) p->distill_top = 128;
     if (p->batch == 0) p->batch = 8;
     if (p->epochs <= 0) p->epochs = 1;
     if (p->dpo_beta <= 0) p->dpo_beta = 0.1;
@@ -121,25 +134,33 @@ static glim_status with_defaults(glim_tune_params *p, glim_tune_plan *plan, cons
     return GLIM_OK;
 }
 
+static glim_teacher_params teacher_params(const glim_tune_params *p, const glim_model *m) {
+    return (glim_teacher_params){.n_rows = p->net.n_rows, .n_vocab = m->cfg.n_vocab, .top = p->distill_top == SIZE_MAX ? 0 : p->distill_top,
+                                 .temperature = p->distill_temperature, .weight = p->distill_weight};
+}
+
 static double mib(size_t n) { return (double)n / 1048576.0; }
 
 glim_status glim_tune_make_plan(glim_tune_plan *plan, const glim_model *m, const glim_dataset *d, const glim_tune_params *params, glim_err *err) {
     glim_tune_params p = *params;
     *plan = (glim_tune_plan){.weights = m->plan.packed + m->plan.mapped};
-    glim_status rc = with_defaults(&p, plan, d, err);
+    glim_status rc = with_defaults(&p, plan, m, d, err);
     if (rc == GLIM_OK) rc = glim_net_bytes(m, &p.net, &plan->trained, &plan->activations, &plan->n_values, err);
     if (rc != GLIM_OK) return rc;
     plan->optimizer = glim_optim_bytes(plan->n_values, p.optim.eight_bit);
     if (p.patience) plan->optimizer += plan->n_values * sizeof(float);
-    plan->total = plan->weights + plan->trained + plan->optimizer + plan->activations + plan->data;
+    const glim_teacher_params tp = teacher_params(&p, m);
+    if (p.teacher) plan->teacher = glim_teacher_bytes(p.teacher, &tp);
+    plan->total = plan->weights + plan->trained + plan->optimizer + plan->activations + plan->data + plan->teacher;
     /* The model is loaded already: what it holds of private memory is no longer available, nor asked for again. Mapped files,
      * another process's too (a server that runs the same model), count as available wherever they are. */
     plan->available = glim_memory_available() + (m->packed.cached ? 0 : m->plan.packed);
+    if (p.teacher && !p.teacher->packed.cached) plan->available += p.teacher->plan.packed;
     if (plan->total > plan->available) {
         glim_fail(err, GLIM_E_NOMEM,
-                  "training needs %.0f MiB (model %.0f, trained weights %.0f, optimizer %.0f, activations of %zu rows %.0f) and %.0f MiB are free",
+                  "training needs %.0f MiB (model %.0f, trained weights %.0f, optimizer %.0f, activations of %zu rows %.0f, teacher %.0f) and %.0f MiB are free",
                   mib(plan->total), mib(plan->weights), mib(plan->trained), mib(plan->optimizer), p.net.n_rows, mib(plan->activations),
-                  mib(plan->available));
+                  mib(plan->teacher), mib(plan->available));
         glim_err_hint(err, "fewer rows in a pass (--rows), a smaller rank, --optim adamw8, or a model in fewer bits");
         return GLIM_E_NOMEM;
     }
@@ -158,136 +179,16 @@ static size_t nth_example(run *r, size_t k) {
     return r->part[r->plan.n_eval + r->order[k % n]];
 }
 
-static size_t targets_of(const glim_example *x) {
-    size_t n = 0;
-    for (size_t i = 1; i < x->n; i++) n += x->loss[i] != 0;
-    return n;
-}
-
-static uint64_t next_pass(run *r) { return r->passes++; }
-
-/* ---- sft ---- */
-
-/* One pass over what is packed: adds the gradient of scale * sum of nll (scale 0: none), returns that sum of nll. */
-static glim_status sft_pass(run *r, double scale, double *sum) {
-    const glim_pack *b = &r->pack.pack;
-    glim_status rc = glim_net_forward(r->n, b, r->err);
-    if (rc != GLIM_OK) return rc;
-    for (size_t i = 0; i < b->n; i++) r->scale[i] = scale;
-    glim_net_head(r->n, b, r->nll, scale != 0 ? r->scale : NULL);
-    if (scale != 0) glim_net_backward(r->n, b);
-    for (size_t i = 0; i < b->n; i++) *sum += r->nll[i];
-    return GLIM_OK;
-}
-
-/* Loss over examples list[n], mean over their targets; with train, its gradient. */
-static glim_status sft_examples(run *r, const size_t *list, size_t n, bool train, double *loss, size_t *n_tokens, size_t *n_targets) {
-    glim_example x;
-    double sum = 0;
-    size_t targets = 0;
-    glim_status rc = GLIM_OK;
-    *n_tokens = 0;
-    for (size_t i = 0; i < n; i++) {
-        glim_dataset_example(r->d, list[i], &x);
-        targets += targets_of(&x);
-        *n_tokens += glim_packer_rows(&x);
-    }
-    const double scale = train && targets ? 1 / (double)targets : 0;
-    glim_packer_clear(&r->pack, next_pass(r));
-    for (size_t i = 0; i < n && rc == GLIM_OK; i++) {
-        glim_dataset_example(r->d, list[i], &x);
-        if (!glim_packer_add(&r->pack, &x, list[i])) {
-            rc = sft_pass(r, scale, &sum);
-            glim_packer_clear(&r->pack, next_pass(r));
-            glim_packer_add(&r->pack, &x, list[i]);
-        }
-    }
-    if (rc == GLIM_OK && r->pack.pack.n > 0) rc = sft_pass(r, scale, &sum);
-    *loss = targets ? sum / (double)targets : 0;
-    *n_targets = targets;
-    return rc;
-}
-
-/* ---- dpo ---- */
-
-static void sequence_sums(const run *r, double *sums) {
-    const glim_pack *b = &r->pack.pack;
-    for (size_t s = 0; s < b->n_seq; s++) {
-        sums[s] = 0;
-        for (size_t i = b->seq[s]; i < b->seq[s + 1]; i++) sums[s] += r->nll[i];
-    }
-}
-
-/* Pairs stand together: sequences 2 i and 2 i + 1. base and sums [n_seq]. */
-static glim_status dpo_pass(run *r, double scale, double *loss, size_t *right, double *base, double *sums) {
-    const glim_pack *b = &r->pack.pack;
-    r->n->bypass = true;
-    glim_status rc = glim_net_forward(r->n, b, r->err);
-    if (rc == GLIM_OK) glim_net_head(r->n, b, r->nll, NULL);
-    r->n->bypass = false;
-    if (rc != GLIM_OK) return rc;
-    sequence_sums(r, base);
-    rc = glim_net_forward(r->n, b, r->err);
-    if (rc != GLIM_OK) return rc;
-    glim_net_head(r->n, b, r->nll, NULL);
-    sequence_sums(r, sums);
-    for (size_t s = 0; s + 1 < b->n_seq; s += 2) {
-        /* log ratios: of the chosen one -(sums - base), of the rejected one likewise */
-        const double z = r->p.dpo_beta * ((base[s] - sums[s]) - (base[s + 1] - sums[s + 1]));
-        *loss += z > 0 ? log1p(exp(-z)) : log1p(exp(z)) - z;
-        *right += z > 0;
-        const double slope = r->p.dpo_beta * scale / (1 + exp(z)); /* by the chosen one's nll; minus, by the other's */
-        for (size_t i = b->seq[s]; i < b->seq[s + 1]; i++) r->scale[i] = slope;
-        for (size_t i = b->seq[s + 1]; i < b->seq[s + 2]; i++) r->scale[i] = -slope;
-    }
-    if (scale != 0) {
-        glim_net_head(r->n, b, r->nll, r->scale);
-        glim_net_backward(r->n, b);
-    }
-    return GLIM_OK;
-}
-
-static glim_status dpo_examples(run *r, const size_t *list, size_t n, bool train, double *loss, double *accuracy, size_t *n_tokens,
-                                size_t *n_targets) {
-    void *mem;
-    glim_status rc = glim_try_calloc(&mem, 4 * n, sizeof(double), "pairs", r->err);
-    if (rc != GLIM_OK) return rc;
-    double *base = mem, *sums = base + 2 * n;
-    const double scale = train ? 1 / (double)n : 0;
-    size_t right = 0;
-    *loss = 0;
-    *n_tokens = *n_targets = 0;
-    glim_packer_clear(&r->pack, next_pass(r));
-    for (size_t i = 0; i < n && rc == GLIM_OK; i++) {
-        glim_example x[2];
-        glim_dataset_pair(r->d, list[i], &x[0], &x[1]);
-        const size_t rows = glim_packer_rows(&x[0]) + glim_packer_rows(&x[1]);
-        *n_tokens += rows;
-        *n_targets += targets_of(&x[0]) + targets_of(&x[1]);
-        if (rows > r->pack.n_rows - r->pack.pack.n) {
-            rc = dpo_pass(r, scale, loss, &right, base, sums);
-            glim_packer_clear(&r->pack, next_pass(r));
-        }
-        for (int k = 0; k < 2; k++) glim_packer_add(&r->pack, &x[k], list[i]);
-    }
-    if (rc == GLIM_OK && r->pack.pack.n > 0) rc = dpo_pass(r, scale, loss, &right, base, sums);
-    *loss /= (double)n;
-    *accuracy = (double)right / (double)n;
-    free(mem);
-    return rc;
-}
-
 static glim_status examples(run *r, const size_t *list, size_t n, bool train, glim_tune_step *s) {
-    r->n->train = train;
-    s->accuracy = -1;
-    return r->p.method == GLIM_TUNE_DPO ? dpo_examples(r, list, n, train, &s->loss, &s->accuracy, &s->n_tokens, &s->n_targets)
-                                        : sft_examples(r, list, n, train, &s->loss, &s->n_tokens, &s->n_targets);
+    glim_objective o = {.method = r->p.method, .n = r->n, .pack = &r->pack, .nll = r->nll, .scale = r->scale, .dpo_beta = r->p.dpo_beta,
+                        .teacher = r->teacher, .balance = r->p.balance, .passes = &r->passes};
+    return glim_objective_run(&o, r->d, list, n, train, s, r->err);
 }
 
 static glim_status evaluate(run *r, double *loss) {
     glim_tune_step s;
     const uint64_t passes = r->passes; /* evaluation does not move dropout's counter */
-    *loss = NAN;
+    *loss = r->eval_accuracy = NAN;
     if (r->plan.n_eval == 0) return GLIM_OK;
     const glim_dataset *rows = r->d;
     if (r->p.eval) r->d = r->p.eval;
@@ -295,6 +196,7 @@ static glim_status evaluate(run *r, double *loss) {
     r->d = rows;
     r->passes = passes;
     *loss = s.loss;
+    if (s.accuracy >= 0) r->eval_accuracy = s.accuracy;
     return rc;
 }
 
@@ -313,6 +215,10 @@ static uint64_t fingerprint(const run *r) {
     if (r->p.eval) glim_buf_printf(&b, " %s", glim_dataset_hash(r->p.eval));
     const glim_dp_plan *dp = &r->plan.dp;
     if (p->dp.epsilon != 0) glim_buf_printf(&b, "|%.17g %.17g %.17g %.17g %.17g", dp->epsilon, dp->delta, dp->clip, dp->sigma, dp->q);
+    glim_buf_printf(&b, "|%d %.17g %.17g", p->net.lora.dora, p->balance, p->router_step);
+    if (p->teacher) /* the same teacher: its last norm tells */
+        glim_buf_printf(&b, "|%.17g %.17g %zu %llx", p->distill_temperature, p->distill_weight, p->distill_top,
+                        (unsigned long long)glim_sum64(1, p->teacher->out_norm, p->teacher->cfg.n_embd * sizeof(float)));
     const uint64_t sum = glim_sum64(1, glim_buf_cstr(&b), b.len);
     glim_buf_free(&b);
     return sum;
@@ -364,12 +270,15 @@ static glim_status write_metrics(run *r, const glim_tune_step *s) {
     put_number(&b, "rate", s->rate);
     put_number(&b, "norm", s->norm);
     if (s->accuracy >= 0) put_number(&b, "accuracy", s->accuracy);
+    if (s->balance > 0) put_number(&b, "balance", s->balance);
+    if (s->imbalance > 0) put_number(&b, "imbalance", s->imbalance);
     if (!isnan(s->eval_loss)) put_number(&b, "eval_loss", s->eval_loss);
     if (r->dp) {
         put_number(&b, "epsilon", s->epsilon);
         put_number(&b, "cut_share", s->cut_share);
         glim_buf_printf(&b, ", \"examples\": %zu", s->n_examples);
     }
+    if (!isnan(s->eval_accuracy)) put_number(&b, "eval_accuracy", s->eval_accuracy);
     glim_buf_printf(&b, ", \"tokens\": %zu, \"targets\": %zu", s->n_tokens, s->n_targets);
     put_number(&b, "seconds", s->seconds);
     put_number(&b, "tokens_per_s", s->tokens_per_s);
@@ -444,7 +353,9 @@ static glim_status one_step(run *r, glim_tune_step *s) {
     s->rate = glim_optim_rate(&r->opt.p, step);
     s->norm = glim_optim_norm(&r->opt, r->n);
     if (!isfinite(s->loss) || !isfinite(s->norm)) return no_number(r, s);
+    s->imbalance = glim_net_imbalance(r->n);
     glim_optim_step(&r->opt, r->n, s->norm);
+    if (r->p.router_step > 0) glim_net_move_router(r->n, r->p.router_step);
     return GLIM_OK;
 }
 
@@ -456,7 +367,7 @@ static glim_status steps(run *r, glim_tune_result *out) {
     bool go_on = true;
     while (rc == GLIM_OK && go_on && st->step < r->plan.n_steps && !out->stopped_early) {
         const double t0 = glim_now_s();
-        glim_tune_step s = {.n_steps = r->plan.n_steps, .eval_loss = NAN, .epsilon = NAN};
+        glim_tune_step s = {.n_steps = r->plan.n_steps, .eval_loss = NAN, .eval_accuracy = NAN, .epsilon = NAN};
         rc = one_step(r, &s);
         if (rc != GLIM_OK) break;
         st->step++;
@@ -465,6 +376,7 @@ static glim_status steps(run *r, glim_tune_result *out) {
         st->n_tokens += s.n_tokens;
         if (r->plan.n_eval && (st->step % r->p.eval_every == 0 || st->step == r->plan.n_steps)) {
             rc = evaluate(r, &s.eval_loss);
+            s.eval_accuracy = r->eval_accuracy;
             if (rc != GLIM_OK) break;
             if (!(s.eval_loss >= st->best_eval)) {
                 st->best_eval = s.eval_loss, st->bad_evals = 0;
@@ -505,6 +417,8 @@ static glim_status prepare(run *r) {
     if (rc == GLIM_OK) rc = glim_net_new(&r->n, r->m, &r->p.net, r->err);
     if (rc == GLIM_OK) rc = glim_optim_init(&r->opt, &r->p.optim, r->n->n_values, r->err);
     if (rc == GLIM_OK) rc = glim_packer_init(&r->pack, r->p.net.n_rows, r->err);
+    const glim_teacher_params tp = teacher_params(&r->p, r->m);
+    if (rc == GLIM_OK && r->p.teacher) rc = glim_teacher_new(&r->teacher, r->p.teacher, &tp, r->err);
     if (rc == GLIM_OK) rc = glim_mkdirs(r->p.out, r->err);
     if (rc != GLIM_OK) return rc;
     if (!r->p.patience) {
@@ -518,6 +432,8 @@ static glim_status prepare(run *r) {
     r->epoch = SIZE_MAX;
     r->pieces[r->n_pieces++] = (glim_piece){r->n->w, r->n->n_values * sizeof(float)};
     r->n_pieces += glim_optim_pieces(&r->opt, r->pieces + 1);
+    if (r->n->router_bias)
+        r->pieces[r->n_pieces++] = (glim_piece){r->n->router_bias, r->m->cfg.n_layer * r->m->cfg.n_expert * sizeof(float)};
     if (r->best) r->pieces[r->n_pieces++] = (glim_piece){r->best, r->n->n_values * sizeof(float)};
     return GLIM_OK;
 }
@@ -555,15 +471,16 @@ static glim_status start(run *r, glim_tune_result *out) {
 
 glim_status glim_tune_run(glim_model *m, const glim_dataset *d, const glim_tune_params *p, glim_tune_result *out, glim_err *err) {
     run r = {.m = m, .d = d, .p = *p, .err = err};
-    *out = (glim_tune_result){.eval_after = NAN, .eval_before = NAN, .best_eval = NAN, .epsilon = NAN};
+    *out = (glim_tune_result){.eval_after = NAN, .eval_before = NAN, .best_eval = NAN, .eval_accuracy = NAN, .epsilon = NAN};
     glim_status rc = glim_tune_make_plan(&r.plan, m, d, p, err);
-    if (rc == GLIM_OK) rc = with_defaults(&r.p, &r.plan, d, err);
+    if (rc == GLIM_OK) rc = with_defaults(&r.p, &r.plan, m, d, err);
     if (rc == GLIM_OK) rc = prepare(&r);
     if (rc == GLIM_OK) rc = start(&r, out);
     if (rc == GLIM_OK) rc = steps(&r, out);
     if (rc == GLIM_OK) {
         if (r.best && !isnan(r.state.best_eval)) memcpy(r.n->w, r.best, r.n->n_values * sizeof(float));
         rc = evaluate(&r, &out->eval_after);
+        out->eval_accuracy = r.eval_accuracy;
     }
     if (rc == GLIM_OK && r.dp) {
         out->epsilon = glim_dp_run_spent(r.dp, r.state.step);
@@ -580,6 +497,7 @@ glim_status glim_tune_run(glim_model *m, const glim_dataset *d, const glim_tune_
     if (r.metrics) fclose(r.metrics);
     glim_dp_run_free(r.dp);
     glim_packer_deinit(&r.pack);
+    glim_teacher_free(r.teacher);
     glim_optim_deinit(&r.opt);
     glim_net_free(r.n);
     free(r.part), free(r.order), free(r.nll), free(r.scale), free(r.step_of), free(r.best);

@@ -20,14 +20,18 @@
 
 typedef enum glim_tune_method {
     GLIM_TUNE_SFT = 0, /* -log p of the targets */
-    GLIM_TUNE_DPO      /* pairs, against the base model (arXiv:2305.18290); LoRA only */
+    GLIM_TUNE_DPO,     /* pairs, against the base model (arXiv:2305.18290); LoRA only */
+    GLIM_TUNE_DISTILL  /* the targets and a teacher's probabilities of them (loss_distill.h) */
 } glim_tune_method;
 
 typedef struct glim_tune_step {
     size_t step, n_steps;  /* step: 1 for the first */
     double loss, rate, norm;
     double eval_loss;      /* NAN where none was taken */
-    double accuracy;       /* of the step's targets, or pairs: how many were the likeliest; -1: not counted */
+    double eval_accuracy;  /* of the pairs for evaluation, how many are right; NAN as eval_loss, and without pairs */
+    double accuracy;       /* of the step's pairs, how many were right; -1: not counted */
+    double balance;        /* mean load-balancing loss of the step's sequences; 0: not asked for */
+    double imbalance;      /* glim_net_imbalance of the step; 0: no experts */
     size_t n_tokens, n_targets; /* of this step */
     double epsilon;        /* private runs: spent so far, at most; NAN otherwise */
     double cut_share;      /* of this step's examples, how many gradients were cut to the clip norm */
@@ -44,6 +48,11 @@ typedef struct glim_tune_params {
     size_t batch;          /* examples, or pairs, of a step; 0: 8 */
     double warmup_share;   /* of all steps, if optim.warmup is 0 */
     double dpo_beta;       /* 0: 0.1 */
+    const glim_model *teacher; /* of distillation; checked by the caller with glim_teacher_check */
+    double distill_temperature, distill_weight; /* 0: 2 and 0.5 */
+    size_t distill_top;    /* 0: 128; SIZE_MAX: the whole vocabulary */
+    double balance;        /* weight of the experts' load-balancing loss; 0: none */
+    double router_step;    /* by which biases of routers move each step, full weights; 0: they stay */
     double eval_share;     /* of the examples, drawn by the seed, kept for evaluation */
     const glim_dataset *eval; /* evaluated on instead; NULL: none. Of the same kind, rows or pairs */
     size_t eval_every;     /* steps; 0: at the end of each epoch */
@@ -64,6 +73,7 @@ typedef struct glim_tune_params {
 typedef struct glim_tune_plan {
     size_t weights;   /* the loaded model's */
     size_t trained, optimizer, activations, data;
+    size_t teacher;   /* of distillation, its weights included */
     size_t total, available;
     size_t n_values;  /* trained */
     size_t n_steps, n_train, n_eval, n_rows;
@@ -74,6 +84,7 @@ typedef struct glim_tune_plan {
 typedef struct glim_tune_result {
     size_t steps, resumed_at; /* resumed_at: steps that an earlier run had done */
     double first_loss, last_loss, eval_before, eval_after, best_eval; /* NAN where there is none */
+    double eval_accuracy; /* of pairs, at the end; NAN */
     bool stopped_early;
     double seconds;
     size_t n_tokens;

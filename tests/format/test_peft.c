@@ -71,7 +71,8 @@ TEST(what_would_change_the_result_and_is_not_supported_is_refused_by_name) {
     static const struct {
         const char *more, *word;
         glim_status want;
-    } cases[] = {{",\"use_dora\":true", "use_dora", GLIM_E_UNSUPPORTED},
+    } cases[] = {{",\"use_dora\":true", "no lora_magnitude_vector", GLIM_E_NOT_FOUND},
+                 {",\"lora_bias\":true", "lora_bias", GLIM_E_UNSUPPORTED},
                  {",\"modules_to_save\":[\"lm_head\"]", "modules_to_save", GLIM_E_UNSUPPORTED},
                  {",\"fan_in_fan_out\":true", "fan_in_fan_out", GLIM_E_UNSUPPORTED},
                  {",\"target_parameters\":[\"x\"]", "target_parameters", GLIM_E_UNSUPPORTED},
@@ -116,7 +117,8 @@ TEST(tensors_that_are_no_pair_are_refused_by_name) {
                  {{{Q_A, "F32", 4, 8}, {Q_B, "F32", 10, 5}, {0}}, "one rank", GLIM_E_SHAPE},
                  {{{Q_A, "I32", 4, 8}, {Q_B, "F32", 10, 4}, {0}}, "want f32", GLIM_E_UNSUPPORTED},
                  {{{Q_A, "F32", 4, 8}, {Q_B, "F32", 10, 4}, {"base_model.model.lm_head.weight", "F32", 2, 2}, {0}}, "lm_head", GLIM_E_UNSUPPORTED},
-                 {{{Q_A, "F32", 4, 8}, {Q_B, "F32", 10, 4}, {"base_model.model.x.lora_magnitude_vector.weight", "F32", 2, 2}, {0}}, "magnitude", GLIM_E_UNSUPPORTED},
+                 {{{Q_A, "F32", 4, 8}, {Q_B, "F32", 10, 4}, {"base_model.model.model.layers.0.self_attn.q_proj.lora_magnitude_vector.weight", "F32", 10, 1}, {0}}, "has no \"use_dora\"", GLIM_E_UNSUPPORTED},
+                 {{{Q_A, "F32", 4, 8}, {Q_B, "F32", 10, 4}, {"base_model.model.x.lora_magnitude_vector", "F32", 10, 1}, {0}}, "module \"x\" has no lora_A", GLIM_E_NOT_FOUND},
                  {{{"base_model.model.model.embed_tokens.lora_embedding_A", "F32", 4, 8}, {0}}, "embed_tokens", GLIM_E_UNSUPPORTED},
                  {{{0}}, "0 tensors", GLIM_E_FORMAT}};
     for (size_t i = 0; i < GLIM_COUNT(cases); i++) {

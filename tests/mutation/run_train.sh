@@ -24,13 +24,15 @@ cflags+=(-std=gnu11 -O1 -w -ffp-contract=off -fno-math-errno -D_GNU_SOURCE -DGLI
 libs=()
 for layer in engine model text format tensor net base; do libs+=("$build/libglim_$layer.a"); done
 # What a gradient needs of the layer: neither data sets nor runs.
-parts=(attn block dp_grad experts lin net ops packs pass)
+parts=(attn block dora dp_grad experts lin net ops packs pass)
+losses=(export loss_distill loss_dpo optim)
 
 compile() { "$cc" "${cflags[@]}" -c "$1" -o "$2" 2> "$tmp/err" || { head -n 5 "$tmp/err"; return 1; }; }
+test=backward only=gradients_of_every
 gradients() { # OBJECT...: 0 passes, 1 is noticed, 2 cannot be built
-    "$cc" "$tmp/test.o" "$tmp/test_main.o" "$@" "${libs[@]}" "${ldlibs[@]}" -lm -lpthread -o "$tmp/run" 2> "$tmp/err" ||
+    "$cc" "$tmp/test_$test.o" "$tmp/test_main.o" "$@" "${libs[@]}" "${ldlibs[@]}" -lm -lpthread -o "$tmp/run" 2> "$tmp/err" ||
         { head -n 5 "$tmp/err"; return 2; }
-    timeout 60 "$tmp/run" gradients_of_every > "$tmp/out" 2>&1
+    timeout 60 "$tmp/run" "$only" > "$tmp/out" 2>&1
     local rc=$?
     grep -q '^0 passed, 0 failed' "$tmp/out" && return 2
     [ $rc -eq 0 ] && return 0 || return 1
@@ -39,7 +41,7 @@ passed=0 failed=0
 bad() { failed=$((failed + 1)); echo "  FAILED: $*"; }
 
 for p in "${parts[@]}"; do compile "$tmp/train/$p.c" "$tmp/obj/$p.o" || exit 1; done
-compile "$src/tests/train/test_backward.c" "$tmp/test.o" && compile "$src/tests/test_main.c" "$tmp/test_main.o" || exit 1
+compile "$src/tests/train/test_backward.c" "$tmp/test_backward.o" && compile "$src/tests/test_main.c" "$tmp/test_main.o" || exit 1
 echo "  the unchanged layer passes"
 gradients "$tmp"/obj/*.o && passed=$((passed + 1)) || { tail -n 5 "$tmp/out"; bad "the unchanged layer does not pass"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 
@@ -81,6 +83,29 @@ mutate sandwich_norm_is_passed_by block block.c 'norm_back(n, t->d_o, t->dh, t->
 mutate bias_has_no_gradient lin lin.c 'if (l->gbias) glim' 'if (0) glim'
 mutate tied_head_gives_the_embedding_nothing net net.c 'n->head.w = own, n->head.gw = g;' 'n->head.w = own;'
 mutate residual_is_cut block block.c 'norm_back(n, t->dh, t->dx, t->h1, &l->ffn_norm, t->r2, true);' 'norm_back(n, t->dh, t->dx, t->h1, &l->ffn_norm, t->r2, false);'
+
+
+# The methods beside plain LoRA: their gradients and losses (test_methods.c).
+test=methods only=pytorchs_gradients
+for p in "${losses[@]}"; do compile "$tmp/train/$p.c" "$tmp/obj/$p.o" || exit 1; done
+compile "$src/tests/train/test_methods.c" "$tmp/test_methods.o" || exit 1
+echo "  the unchanged methods pass"
+gradients "$tmp"/obj/*.o && passed=$((passed + 1)) || { tail -n 5 "$tmp/out"; bad "the unchanged methods do not pass"; }
+mutate dora_does_not_stretch_what_comes_back dora dora.c 'dz[i] = j->f[i] * dy[i];' 'dz[i] = dy[i];'
+mutate dora_forgets_the_length_in_its_gradient dora dora.c 'dy[i] * z[i] / j->length[i]' 'dy[i] * z[i]'
+mutate dora_stretches_the_bias_too dora dora.c 'j->f[i] * x[i] + (j->bias ? j->bias[i] : 0)' 'j->f[i] * (x[i] + (j->bias ? j->bias[i] : 0))'
+mutate dora_measures_the_base_alone dora dora.c 'p->rank, (double)p->scale' 'p->rank, 0'
+mutate dpo_rewards_the_rejected_answer loss_dpo loss_dpo.c 'd->scale[i] = slope;' 'd->scale[i] = -slope;'
+mutate dpo_has_no_reference loss_dpo loss_dpo.c 'n->bypass = true;' ';'
+mutate dpo_slope_is_not_the_loss_s loss_dpo loss_dpo.c 'scale / (1 + exp(z))' 'scale / (1 + exp(-z))'
+mutate distillation_without_its_temperature loss_distill loss_distill.c '/ t->p.temperature);' '/ 1);'
+mutate distillation_has_no_square_of_t ops ops_body.h 'weight * temperature * soft' 'weight * soft'
+mutate distillation_forgets_the_other_tokens ops ops_body.h 'double soft = q - q * share;' 'double soft = q;'
+mutate teacher_looks_one_row_too_far loss_distill loss_distill.c '.pos = b->pos[first + i]' '.pos = b->pos[first + i] + 1'
+only=load_balancing
+mutate balance_counts_all_experts_alike experts experts.c 'f[t->chosen[i]] += 1;' 'f[i % n] += 1;'
+mutate balance_takes_no_mean_over_rows experts experts.c 'j->n->balance / (double)(r1 - r0)' 'j->n->balance'
+mutate balance_forgets_the_sum_of_scores ops ops_body.h 'g / sum * ((double)f[i] - dot)' 'g * ((double)f[i] - dot)'
 
 # ---- private training: the whole layer, with one object in place of the archive's
 layer=("$build/libglim_train.a" "${libs[@]:0:${#libs[@]}-2}" "$build/libglim_store.a" "$build/libglim_audit.a" "$build/libglim_net.a" "$build/libglim_base.a")

@@ -65,7 +65,7 @@ TEST(a_hundred_steps_track_pytorchs_loss) {
         snprintf(path, sizeof path, "tests/fixtures/train/lora-%s.json", names[f]);
         CHECK_OK(glim_json_read(&o, glim_test_source(path), 4 << 20, &err), err);
         snprintf(path, sizeof path, "tests/fixtures/%s", json_string_value(json_object_get(o, "fixture")));
-        rig_open(&r, path, NULL, 1 + GLIM_F32, 2);
+        rig_open(&r, path, NULL, 1 + GLIM_F32, 1); /* these are many small products: threads would wait for each other */
         lora_params(&np, o);
         CHECK_OK(glim_net_new(&n, r.m, &np, &r.err), r.err);
         snprintf(path, sizeof path, "tests/fixtures/train/lora-%s.safetensors", names[f]);
@@ -99,8 +99,8 @@ TEST(a_hundred_steps_track_pytorchs_loss) {
 }
 
 /* Random tokens; steps of training from the same seed. */
-static uint64_t train(const char *path, const char *const *targets, size_t n_targets, double dropout, bool eight_bit, int threads,
-                      int steps, double *first, double *last, bool check) {
+static uint64_t train(const char *path, const char *const *targets, size_t n_targets, bool dora, double dropout, bool eight_bit,
+                      int threads, int steps, double *first, double *last, bool check) {
     rig r;
     glim_net *n;
     glim_packer p;
@@ -111,7 +111,7 @@ static uint64_t train(const char *path, const char *const *targets, size_t n_tar
     memset(loss, 1, sizeof loss);
     loss[0] = 0;
     rig_open(&r, path, NULL, 0, threads);
-    glim_net_params np = {.n_rows = 57, .seed = 5, .lora = {.rank = 4, .dropout = dropout, .n_targets = n_targets}};
+    glim_net_params np = {.n_rows = 57, .seed = 5, .lora = {.rank = 4, .dropout = dropout, .n_targets = n_targets, .dora = dora}};
     for (size_t i = 0; i < n_targets; i++) np.lora.targets[i] = targets[i];
     CHECK_OK(glim_net_new(&n, r.m, &np, &r.err), r.err);
     n->train = true;
@@ -144,27 +144,31 @@ TEST(every_family_learns_and_exports_what_it_learnt) {
     } cases[] = {{"tests/fixtures/glm4", {"all-linear"}, 1}, {"tests/fixtures/glm4moe-air", {"all-linear", "experts.1.down_proj", "experts.2.gate_proj", "experts.2.up_proj"}, 4},
                  {"tests/fixtures/qwen3", {NULL}, 0}, {"tests/fixtures/chatglm", {NULL}, 0}, {"tests/fixtures/llama", {"all-linear"}, 1},
                  {"tests/fixtures/gguf/llama.gguf", {"q_proj", "k_proj", "down_proj"}, 3}, {"tests/fixtures/gguf/chatglm.gguf", {"all-linear"}, 1}};
-    for (size_t i = 0; i < GLIM_COUNT(cases); i++) {
+    for (size_t i = 0; i < 2 * GLIM_COUNT(cases); i++) {
+        const size_t k = i / 2;
         double first, last;
-        train(cases[i].path, cases[i].targets, cases[i].n, 0, false, 2, 8, &first, &last, true);
-        CHECK_MSG(last < 0.85 * first, "%s: loss goes from %g to %g", cases[i].path, first, last);
+        train(cases[k].path, cases[k].targets, cases[k].n, i % 2, 0, false, 1, 8, &first, &last, true);
+        CHECK_MSG(last < 0.85 * first, "%s%s: loss goes from %g to %g", cases[k].path, i % 2 ? ", dora" : "", first, last);
     }
 }
 
 TEST(training_is_the_same_bits_for_any_number_of_threads_with_dropout_and_bytes) {
     static const char *const targets[] = {"all-linear"};
     double first, last, other;
-    const uint64_t a = train("tests/fixtures/glm4", targets, 1, 0.1, true, 1, 6, &first, &last, false);
-    const uint64_t b = train("tests/fixtures/glm4", targets, 1, 0.1, true, 3, 6, &first, &other, false);
-    CHECK(a == b && last == other);
-    const uint64_t c = train("tests/fixtures/glm4", targets, 1, 0.0, true, 3, 6, &first, &other, false);
-    CHECK_MSG(c != a, "dropout changes nothing");
-    train("tests/fixtures/glm4", targets, 1, 0, true, 2, 40, &first, &last, false);
+    for (int dora = 0; dora < 2; dora++) {
+        const uint64_t a = train("tests/fixtures/glm4", targets, 1, dora, 0.1, true, 1, 6, &first, &last, false);
+        const uint64_t b = train("tests/fixtures/glm4", targets, 1, dora, 0.1, true, 3, 6, &first, &other, false);
+        CHECK(a == b && last == other);
+        const uint64_t c = train("tests/fixtures/glm4", targets, 1, dora, 0.0, true, 3, 6, &first, &other, false);
+        CHECK_MSG(c != a, "dropout changes nothing");
+    }
+    train("tests/fixtures/glm4", targets, 1, false, 0, true, 1, 40, &first, &last, false);
     CHECK_MSG(last < 0.3 * first, "with a state of bytes loss goes from %g to %g", first, last);
 }
 
-/* Dropout's mask is one function of the place: the gradient of a dropped forward is that forward's slope. */
-TEST(dropout_in_backward_is_the_mask_of_forward) {
+/* Dropout's mask is one function of the place: the gradient of a dropped forward is that forward's slope. The lengths of
+ * DoRA count as constants: their part is looked at while they stand still, and that of the magnitudes by itself. */
+static void check_dropout(bool dora, bool magnitudes) {
     rig r;
     glim_net *n;
     glim_packer p;
@@ -173,30 +177,41 @@ TEST(dropout_in_backward_is_the_mask_of_forward) {
     glim_rng rng = {.seed = 3};
     memset(loss, 1, sizeof loss);
     for (int i = 0; i < 12; i++) ids[i] = (int32_t)glim_rng_below(&rng, 300);
-    rig_open(&r, "tests/fixtures/glm4", NULL, 1 + GLIM_F32, 2);
-    glim_net_params np = {.n_rows = 12, .seed = 8, .lora = {.rank = 4, .alpha = 16, .dropout = 0.4, .targets = {"qkv_proj", "q_proj", "gate_up_proj"}, .n_targets = 3}};
+    rig_open(&r, "tests/fixtures/glm4", NULL, 1 + GLIM_F32, 1);
+    glim_net_params np = {.n_rows = 12, .seed = 8, .lora = {.rank = 4, .alpha = 16, .dropout = 0.4, .dora = dora, .targets = {"qkv_proj", "q_proj", "gate_up_proj"}, .n_targets = 3}};
     CHECK_OK(glim_net_new(&n, r.m, &np, &r.err), r.err);
     CHECK_OK(glim_packer_init(&p, 12, &r.err), r.err);
     glim_packer_clear(&p, 77);
     CHECK(glim_packer_add(&p, &(glim_example){ids, loss, 12}, 0));
     n->train = true;
-    for (size_t i = 0; i < n->n_values; i++) n->w[i] = 0.2f * (float)glim_rng_normal(&rng);
+    for (size_t i = 0; i < n->n_params; i++)
+        for (size_t k = n->params[i].at; k < n->params[i].at + n->params[i].n; k++)
+            n->w[k] = n->params[i].n_dims == 1 ? n->w[k] * (float)(1 + 0.2 * glim_rng_normal(&rng)) : 0.2f * (float)glim_rng_normal(&rng);
     glim_net_zero(n);
     step_loss(n, &p, &r.err);
+    for (size_t i = 0; dora && i < n->n_params; i++)
+        if ((n->params[i].n_dims == 1) != magnitudes) memset(n->g + n->params[i].at, 0, n->params[i].n * sizeof(float));
+    if (dora && !magnitudes) n->n_rows_dora = 0; /* forward measures no more */
     /* along the gradient itself the slope is its squared length */
     float *g = malloc(n->n_values * sizeof *g), *w = malloc(n->n_values * sizeof *w);
     memcpy(g, n->g, n->n_values * sizeof *g), memcpy(w, n->w, n->n_values * sizeof *w);
     double square = 0, at[2];
     for (size_t i = 0; i < n->n_values; i++) square += (double)g[i] * (double)g[i];
+    CHECK(square > 1e-3);
     for (int k = 0; k < 2; k++) {
         const double h = (k ? 1 : -1) * 2e-3 / sqrt(square);
         for (size_t i = 0; i < n->n_values; i++) n->w[i] = (float)(w[i] + h * g[i]);
         at[k] = step_loss(n, &p, &r.err);
     }
     const double slope = (at[1] - at[0]) / (4e-3 / sqrt(square));
-    CHECK_MSG(fabs(slope - square) <= 0.02 * square, "slope %g, want %g", slope, square);
+    CHECK_MSG(fabs(slope - square) <= 0.02 * square, "slope %g, want %g%s%s", slope, square, dora ? ", dora" : "", magnitudes ? ", magnitudes" : "");
     free(g), free(w);
     glim_packer_deinit(&p);
     glim_net_free(n);
     rig_close(&r);
+}
+TEST(dropout_in_backward_is_the_mask_of_forward) {
+    check_dropout(false, false);
+    check_dropout(true, false);
+    check_dropout(true, true);
 }

@@ -342,6 +342,7 @@ TEST(dpo_learns_which_answer_is_preferred) {
     CHECK_OK(glim_tune_run(r.m, d, &p, &res, &err), err);
     CHECK_MSG(fabs(res.first_loss - log(2)) < 1e-6 && fabs(res.eval_before - log(2)) < 1e-6, "the first loss is %g", res.first_loss);
     CHECK_MSG(res.eval_after < 0.3, "evaluation is %g", res.eval_after);
+    CHECK(res.eval_accuracy == 1);
     p.resume = true, p.net.lora.rank = 0;
     CHECK(glim_tune_run(r.m, d, &p, &res, &err) == GLIM_E_UNSUPPORTED);
     glim_data_report_free(&report);

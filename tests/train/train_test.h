@@ -114,4 +114,34 @@ static inline void golden_close(golden *g) {
     glim_map_close(&g->bin);
 }
 
+static inline const glim_param *find_param(const glim_net *n, const char *name) {
+    for (size_t i = 0; i < n->n_params; i++)
+        if (strcmp(n->params[i].name, name) == 0) return &n->params[i];
+    return NULL;
+}
+
+/* Every tensor of the golden file: its gradient within 1e-4 of the largest of PyTorch's. Returns how many there are. */
+static inline size_t check_grads(const glim_net *n, const golden *g, const char *what) {
+    const char *name;
+    json_t *t;
+    size_t n_seen = 0;
+    json_object_foreach(json_object_get(g->json, "tensors"), name, t) {
+        const glim_param *p = find_param(n, name);
+        CHECK_MSG(p != NULL, "%s: nothing is trained under the name %s", what, name);
+        const double top = json_number_value(json_object_get(t, "max"));
+        const uint8_t *want = g->bin.data + json_integer_value(json_object_get(t, "offset"));
+        double worst = 0;
+        size_t at = 0;
+        for (size_t i = 0; i < p->n; i++) {
+            int16_t q;
+            memcpy(&q, want + 2 * i, 2);
+            const double e = fabs((double)n->g[p->at + i] - top * q / 32767);
+            if (!(e <= worst)) worst = e, at = i;
+        }
+        CHECK_MSG(worst <= 1e-4 * top, "%s: %s[%zu] is off by %.3g of the largest", what, name, at, worst / top);
+        n_seen++;
+    }
+    return n_seen;
+}
+
 #endif
