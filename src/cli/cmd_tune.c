@@ -30,8 +30,7 @@ typedef struct shown {
 
 static bool show_step(void *ctx, const glim_tune_step *s) {
     const shown *v = ctx;
-    char note[128], eval[32] = "", spent[48] = "";
-    if (v->job) glim_cli_job_step(s);
+    char note[192], eval[32] = "", spent[48] = "";
     char right[32] = "";
     if (v->job) glim_cli_job_step(s);
     if (s->accuracy >= 0) snprintf(right, sizeof right, ", right %.0f %%", 100 * s->accuracy);
