@@ -90,7 +90,24 @@ void copy_doc(gen *g, glim_buf *doc) {
     enum { MOST = 6 };
     char key[MOST][TEXT], value[MOST][TEXT];
     const size_t n = 2 + below(g, MOST - 1);
-    const int way = (int)below(g, 3);
+    const int way = (int)below(g, 5);
+    if (way > 2) { /* a line, and the same again: where to look is told by what stands before */
+        glim_buf line = {0};
+        for (size_t i = 0, k = 3 + below(g, 8); i < k; i++) {
+            if (chance(g, 30)) id_of(g, key[0]);
+            else if (chance(g, 40)) code_of(g, key[0]);
+            else if (chance(g, 60)) word_of(g, key[0]);
+            else name_of(g, (style)below(g, 6), key[0]);
+            if (i) glim_buf_putc(&line, ' ');
+            put_slot(&line, key[0]);
+        }
+        for (size_t i = 0, k = 2 + below(g, 2); i < k; i++) {
+            glim_buf_append(doc, line.s, line.len);
+            glim_buf_putc(doc, '\n');
+        }
+        glim_buf_free(&line);
+        return;
+    }
     for (size_t i = 0; i < n; i++) {
         if (way == 1) id_of(g, key[i]);
         else name_of(g, (style)below(g, 6), key[i]);

@@ -13,6 +13,7 @@
 #include "format/sum64.h"
 #include "text/tok.h"
 #include "train/export.h"
+#include "train/start_internal.h"
 
 enum { NAME_CAP = 128, PER_LAYER = 13, CONFIG_MAX = 1 << 20 };
 
@@ -20,6 +21,9 @@ typedef struct tensor {
     char name[NAME_CAP];
     double std, mean;
     uint64_t seed;
+    const glim_lookup *lookup; /* NULL: nothing but random values */
+    size_t layer;
+    const char *part;          /* the name behind the layer */
 } tensor;
 
 typedef struct list {
@@ -27,7 +31,12 @@ typedef struct list {
     tensor *t;
     size_t n;
     uint64_t seed;
+    const glim_lookup *lookup;
 } list;
+
+static void draw(const tensor *t, glim_rng *rng, float *v, size_t n) {
+    for (size_t i = 0; i < n; i++) v[i] = (float)(t->std > 0 ? t->mean + t->std * glim_rng_normal(rng) : t->mean);
+}
 
 static glim_status fill(void *ctx, const glim_tensor_out *o, glim_sink *sink, glim_err *err) {
     const tensor *t = ctx;
@@ -36,9 +45,19 @@ static glim_status fill(void *ctx, const glim_tensor_out *o, glim_sink *sink, gl
     glim_status rc = GLIM_OK;
     for (int d = 0; d < o->n_dims; d++) n *= o->dims[d];
     glim_rng rng = {.seed = t->seed};
+    if (t->lookup) {
+        void *all;
+        rc = glim_try_calloc(&all, n, sizeof(float), "a tensor", err);
+        if (rc != GLIM_OK) return rc;
+        draw(t, &rng, all, n);
+        glim_lookup_fill(t->lookup, t->layer, t->part, all, n);
+        rc = glim_sink_write(sink, all, n * sizeof(float), err);
+        free(all);
+        return rc;
+    }
     for (size_t i = 0; i < n && rc == GLIM_OK; i += GLIM_COUNT(slab)) {
         const size_t k = n - i < GLIM_COUNT(slab) ? n - i : GLIM_COUNT(slab);
-        for (size_t j = 0; j < k; j++) slab[j] = (float)(t->std > 0 ? t->mean + t->std * glim_rng_normal(&rng) : t->mean);
+        draw(t, &rng, slab, k);
         rc = glim_sink_write(sink, slab, k * sizeof *slab, err);
     }
     return rc;
@@ -82,6 +101,8 @@ static void put_all(list *l, const glim_config *c, bool bias, double std) {
             if (!part[k].here) continue;
             snprintf(name, sizeof name, "model.layers.%zu.%s", i, part[k].name);
             put(l, name, part[k].n_out, part[k].n_in, part[k].mean, part[k].std);
+            tensor *t = &l->t[l->n - 1];
+            t->lookup = i < 2 ? l->lookup : NULL, t->layer = i, t->part = part[k].name;
         }
     }
     put(l, "model.norm.weight", E, 0, 1, 0);
@@ -117,13 +138,13 @@ static glim_status check(const glim_config *c, double std, const char *path, gli
     return GLIM_OK;
 }
 
-static glim_status write_weights(const char *folder, const glim_config *c, bool bias, double std, uint64_t seed, glim_err *err) {
+static glim_status write_weights(const char *folder, const glim_config *c, bool bias, double std, uint64_t seed, const glim_lookup *lookup, glim_err *err) {
     const size_t cap = 3 + c->n_layer * PER_LAYER;
     void *out = NULL, *t = NULL;
     glim_status rc = glim_try_calloc(&out, cap, sizeof(glim_tensor_out), "a list of tensors", err);
     if (rc == GLIM_OK) rc = glim_try_calloc(&t, cap, sizeof(tensor), "a list of tensors", err);
     if (rc == GLIM_OK) {
-        list l = {.out = out, .t = t, .seed = seed};
+        list l = {.out = out, .t = t, .seed = seed, .lookup = lookup};
         put_all(&l, c, bias, std);
         json_t *meta = json_pack("{s:s}", "format", "pt");
         rc = glim_st_write_folder(folder, l.out, l.n, meta, (uint64_t)4 << 30, err);
@@ -150,6 +171,8 @@ glim_status glim_start_model(const char *folder, const char *config, const char 
     json_t *root = NULL;
     glim_tok *tok = NULL;
     glim_config c;
+    glim_lookup *lookup = NULL;
+    const char *kind = NULL;
     bool bias = false;
     double std = 0.02;
     glim_status rc = glim_tok_open(&tok, tokenizer, err);
@@ -161,11 +184,19 @@ glim_status glim_start_model(const char *folder, const char *config, const char 
     if (rc == GLIM_OK && json_is_number(json_object_get(root, "initializer_range")))
         std = json_number_value(json_object_get(root, "initializer_range"));
     if (rc == GLIM_OK) rc = check(&c, std, config, err);
+    if (rc == GLIM_OK) rc = glim_json_get_str(root, "glim_start", NULL, &kind, err);
+    if (rc == GLIM_OK && kind && strcmp(kind, "lookup") != 0) rc = glim_fail(err, GLIM_E_ARG, "\"glim_start\" is \"%s\", want \"lookup\" or nothing", kind);
+    else if (rc == GLIM_OK && kind && !glim_lookup_possible(&c, bias)) {
+        rc = glim_fail(err, GLIM_E_ARG, "\"glim_start\": \"lookup\" does not fit this configuration");
+        glim_err_hint(err, "it wants attention_bias, tie_word_embeddings, 3 layers, 2 key heads with 2 query heads each, and 16 dimensions of a head that are not rotated");
+    }
+    if (rc == GLIM_OK && kind) rc = glim_lookup_new(&lookup, &c, seed, err);
     if (rc == GLIM_OK) rc = glim_mkdirs(folder, err);
     if (rc == GLIM_OK) rc = glim_copy_beside(tokenizer, folder, err);
     if (rc == GLIM_OK) rc = write_config(folder, root, err);
-    if (rc == GLIM_OK) rc = write_weights(folder, &c, bias, std, seed, err); /* last: with it the folder is a model */
+    if (rc == GLIM_OK) rc = write_weights(folder, &c, bias, std, seed, lookup, err); /* last: with it the folder is a model */
     if (rc != GLIM_OK) glim_err_context(err, "a new model of \"%s\"", config);
+    glim_lookup_free(lookup);
     json_decref(root);
     glim_tok_free(tok);
     return rc;

@@ -11,7 +11,8 @@
  *
  * Matrices and the embedding are normal with initializer_range (0.02 if absent); norms are 1, but those behind attention
  * and MLP (Glm4) are initializer_range: so what a block adds begins as small as the embedding that it adds to, and the
- * residual is not drowned before the first step. A value depends on (seed, tensor's name, place) alone.
+ * residual is not drowned before the first step. With "glim_start": "lookup" in the configuration the first two layers
+ * begin as start_lookup.c says: the model finds and repeats what stood before from its first step on. A value depends on (seed, tensor's name, place) alone.
  * Errors: GLIM_E_UNSUPPORTED (another family, experts), GLIM_E_ARG (a vocabulary smaller than the tokenizer's), and
  * those of reading and writing. */
 glim_status glim_start_model(const char *folder, const char *config, const char *tokenizer, uint64_t seed, glim_err *err);
