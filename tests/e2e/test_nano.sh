@@ -28,6 +28,18 @@ for t in answer refuse nothing intent form tool table; do
     for l in zh en; do grep -q "^| $t-$l | 3 |" "$work/nano/card.md" && ok || bad "the card lacks $t-$l"; done
 done
 run 0 $GLIM run "$work/nano/glim-nano.gguf" -p "你好" -n 4 --temp 0
+# A model whose first layers look things up (config.json) learns to say a line again where a plain one has not begun to: same
+# steps, same text.
+awk 'BEGIN { x = 7; for (i = 0; i < 500; i++) { line = ""; for (k = 0; k < 10; k++) { x = (x * 1103515245 + 12345) % 2147483648; line = line sprintf("%c%c", 97 + int(x / 65536) % 26, 97 + int(x / 1024) % 26) " " }
+     printf "{\"text\": \"%s\\n%s\\n%s\\n\"}\n", line, line, line } }' > "$work/lines.jsonl"
+run 0 $GLIM tokenizer train "$work/lines.jsonl" -o "$work/tok" --vocab 320
+cp "$work/nano/config.json" "$work/lookup.json"
+grep -v glim_start "$work/lookup.json" > "$work/plain.json"
+for kind in plain lookup; do
+    run 0 $GLIM tune --method pretrain --new "$work/$kind.json" --tokenizer "$work/tok" "$work/lines.jsonl" -o "$work/$kind" --max-tokens 96 --batch 4 --steps 60 --lr 0.003 --seed 1 --json
+    eval "$kind=$(grep -o '"last_loss": [0-9.]*' "$work/out" | cut -d' ' -f2)"
+done
+awk -v p="$plain" -v l="$lookup" 'BEGIN { exit !(l < p - 0.4) }' && ok || bad "loss after 60 steps: $lookup with a start that looks up, $plain without; want 0.4 less"
 # Nothing is done twice.
 before=$(stat -c %Y.%i "$work/nano/glim-nano.gguf" "$work/nano/base/model.safetensors")
 run 0 bash "$GLIM_SOURCE_DIR/recipes/nano/run" "$work/nano" test
