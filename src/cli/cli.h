@@ -143,6 +143,7 @@ int glim_cmd_tune(int argc, char **argv);
 int glim_cmd_pretrain(int argc, char **argv); /* glim tune --method pretrain */
 int glim_cmd_serve(int argc, char **argv);
 int glim_cmd_models(int argc, char **argv);
+int glim_cmd_desk(int argc, char **argv);
 int glim_cmd_intent(int argc, char **argv);
 int glim_cmd_key(int argc, char **argv);
 int glim_cmd_usage(int argc, char **argv);

@@ -25,6 +25,7 @@ static const struct verb {
     {"logits", "raw logits for given ids", glim_cmd_logits},
     {"perplexity", "how well a model predicts a text", glim_cmd_perplexity},
     {"bench", "how fast a model runs here, beside what the machine can do", glim_cmd_bench},
+    {"desk", "answer customers from a product library: init, ask, eval", glim_cmd_desk},
     {"intent", "learn intents from examples, test them, ask", glim_cmd_intent},
     {"key", "API keys: make, list, show, revoke", glim_cmd_key},
     {"usage", "what was used, invoices, prices", glim_cmd_usage},

@@ -157,6 +157,12 @@ glim_status glim_index_finish(glim_index *ix, glim_err *err) {
     return GLIM_OK;
 }
 
+float glim_index_idf(const glim_index *ix, const char *s, size_t n, bool pair) {
+    uint32_t term = ix->finished ? glim_featmap_find(&ix->terms, glim_index_key(s, n, pair ? KIND_PAIR : KIND_TERM)) : UINT32_MAX;
+    double df = term == UINT32_MAX ? 0 : (double)(ix->from[term + 1] - ix->from[term]);
+    return (float)log(1 + (ix->n_rows - df + 0.5) / (df + 0.5));
+}
+
 glim_index_work *glim_index_work_new(const glim_index *ix, glim_err *err) {
     glim_index_work *w = glim_xcalloc(1, sizeof *w);
     void *p = NULL;

@@ -46,6 +46,9 @@ glim_status glim_index_finish(glim_index *ix, glim_err *err);
 size_t glim_index_n_rows(const glim_index *ix);
 size_t glim_index_n_terms(const glim_index *ix);
 
+/* How much finding a term says: its inverse document frequency; `pair`: s is two CJK characters. Terms that no row has say most. */
+float glim_index_idf(const glim_index *ix, const char *s, size_t n, bool pair);
+
 glim_index_work *glim_index_work_new(const glim_index *ix, glim_err *err);
 void glim_index_work_free(glim_index_work *w);
 /* Best first, equal scores by row. *n_hits is at most limit; hits has room for limit.

@@ -1,0 +1,484 @@
+/* shop_ask.c - a question's way to an answer.
+ *
+ *   1  a correction of its like          what a clerk typed
+ *   2  the intent                        greetings, people, notes (returns, shipping), out of scope: desk.json says which
+ *   3  rows that the question names      their cells, by the columns it names
+ *   4  conditions, order, counts         the table
+ *   5  rows found by words               if enough of the question stands in them
+ *   6  "not in the library"              and the question goes to the hand-over list
+ *
+ * What speaks of a product goes past an intent that is not about products: "L9 保修多久" asks the row, not the note. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/shop_internal.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/utf8.h"
+#include "know/filter_words.h"
+
+enum { MAX_QUESTION = 4096, LIST = 5, FOUND = 400 };
+static const float sure = 0.5f, covers = 0.6f, says = 2.0f; /* weights are sums of idf: 2 is a word in an eighth of the rows */
+
+const char *glim_shop_part_name(glim_shop_part p) {
+    static const char *const names[] = {"none", "correction", "linear model", "filter", "retrieval", "language model"};
+    return names[p];
+}
+
+const char *glim_shop_status_name(glim_shop_status s) {
+    static const char *const names[] = {"answered", "not_in_library", "out_of_scope", "handed_over"};
+    return names[s];
+}
+
+void glim_shop_answer_deinit(glim_shop_answer *a) {
+    glim_buf_free(&a->text);
+    glim_buf_free(&a->filter);
+    glim_buf_free(&a->rows_json);
+    *a = (glim_shop_answer){0};
+}
+
+static void cite_row(glim_shop *s, glim_shop_answer *a, bool note, uint32_t row) {
+    if (a->n_rows == GLIM_SHOP_ROWS) return;
+    glim_shop_row *r = &a->row[a->n_rows++];
+    char id[GLIM_LIB_ID_MAX + 1];
+    glim_lib_row_id(note ? s->notes : s->lib, row, id);
+    *r = (glim_shop_row){.note = note, .row = row};
+    memcpy(r->id, id, sizeof id);
+}
+
+/* The rows as a page shows them. */
+static void show_rows(glim_shop *s, glim_shop_answer *a) {
+    glim_buf *b = &a->rows_json;
+    glim_buf cell = {0};
+    glim_buf_putc(b, '[');
+    for (size_t i = 0; i < a->n_rows; i++) {
+        const glim_lib *l = a->row[i].note ? s->notes : s->lib;
+        glim_buf_puts(b, i ? ", {\"id\": " : "{\"id\": ");
+        glim_json_put_str(b, a->row[i].id, strlen(a->row[i].id));
+        glim_buf_printf(b, ", \"library\": \"%s\", \"line\": %u, \"name\": ", a->row[i].note ? "notes" : "products", l->line[a->row[i].row]);
+        const char *name = glim_lib_row_name(l, a->row[i].row, a->zh);
+        glim_json_put_str(b, name, strlen(name));
+        glim_buf_puts(b, ", \"cells\": {");
+        bool any = false;
+        for (size_t c = 0; c < l->n_col; c++) {
+            if (!*glim_lib_cell(l, a->row[i].row, c) || !glim_lib_col_speaks(l, c, a->zh)) continue;
+            glim_buf_clear(&cell);
+            glim_lib_show(&cell, l, a->row[i].row, c, a->zh);
+            if (any) glim_buf_puts(b, ", ");
+            any = true;
+            glim_json_put_str(b, l->col[c].column, strlen(l->col[c].column));
+            glim_buf_puts(b, ": ");
+            glim_json_put_str(b, glim_buf_cstr(&cell), cell.len);
+        }
+        glim_buf_puts(b, "}}");
+    }
+    glim_buf_putc(b, ']');
+    glim_buf_free(&cell);
+}
+
+/* desk.json: "intents": {"return_goods": {"do": "note"}, "greeting": {"do": "reply", "zh": .., "en": ..}, ...} */
+static const char *what_to_do(const glim_shop *s, const char *label, const json_t **how) {
+    *how = json_object_get(json_object_get(s->conf, "intents"), label);
+    const char *w = json_string_value(json_object_get(*how, "do"));
+    return w ? w : "library";
+}
+
+static const char *reply_of(const json_t *how, bool zh, const char *dflt) {
+    const char *t = json_string_value(json_object_get(how, zh ? "zh" : "en"));
+    return t ? t : dflt;
+}
+
+/* The note of the intent that shares most with the question. */
+static glim_status best_note(glim_shop *s, const char *label, const char *q, size_t n, uint32_t *row, bool *found, glim_err *err) {
+    glim_index_hit hits[32];
+    size_t n_hits = 0;
+    *found = false;
+    glim_status rc = glim_find_search(s->find_notes, q, n, &(glim_index_params){.limit = 32}, hits, &n_hits, err);
+    for (size_t i = 0; rc == GLIM_OK && i < n_hits && !*found; i++)
+        if (!label || strcmp(glim_lib_cell(s->notes, hits[i].row, (size_t)s->col_note_intent), label) == 0) *row = hits[i].row, *found = true;
+    for (uint32_t r = 0; rc == GLIM_OK && label && r < s->notes->n_rows && !*found; r++)
+        if (strcmp(glim_lib_cell(s->notes, r, (size_t)s->col_note_intent), label) == 0) *row = r, *found = true;
+    return rc;
+}
+
+static bool blank(const char *p) {
+    for (; *p; p++)
+        if ((unsigned char)*p >= 0x80 ? (strncmp(p, "，", 3) != 0 && strncmp(p, "。", 3) != 0 && strncmp(p, "？", 3) != 0 && strncmp(p, "、", 3) != 0) : (*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9'))
+            return false;
+        else if ((unsigned char)*p >= 0x80) p += 2;
+    return true;
+}
+
+/* A text tidied up for people: single spaces, none at the ends. */
+static void tidy(glim_buf *b) {
+    size_t to = 0;
+    for (size_t i = 0; i < b->len; i++) {
+        char c = b->s[i];
+        if (strchr("?!,.;:\"", c) && c) c = ' ';
+        if (c == ' ' && (to == 0 || b->s[to - 1] == ' ')) continue;
+        b->s[to++] = c;
+    }
+    while (to && b->s[to - 1] == ' ') to--;
+    b->len = to;
+    if (b->s) b->s[to] = 0;
+}
+
+/* The sentence of the row's prose that holds most of the text. */
+static glim_status prose(glim_shop *s, uint32_t row, const char *text, bool zh, glim_buf *out, glim_err *err) {
+    glim_terms want = {0}, have = {0};
+    glim_status rc = glim_terms_cut(&want, text, strlen(text), err);
+    size_t best = 0;
+    for (size_t c = 0; rc == GLIM_OK && c < s->lib->n_col; c++) {
+        if (s->lib->col[c].type != GLIM_LIB_TEXT || !glim_lib_col_speaks(s->lib, c, zh)) continue;
+        for (const char *p = glim_lib_cell(s->lib, row, c); *p;) {
+            size_t n = 0;
+            while (p[n] && !(strncmp(p + n, "。", 3) == 0 || strncmp(p + n, "；", 3) == 0 || ((p[n] == '.' || p[n] == ';') && (p[n + 1] == ' ' || !p[n + 1])))) n++;
+            rc = glim_terms_cut(&have, p, n, err);
+            size_t both = 0;
+            for (size_t i = 0; rc == GLIM_OK && i < want.n; i++)
+                for (size_t k = 0; k < have.n; k++)
+                    if (want.v[i].n == have.v[k].n && memcmp(want.text.s + want.v[i].at, have.text.s + have.v[k].at, want.v[i].n) == 0) {
+                        both++;
+                        break;
+                    }
+            if (both > best) {
+                best = both;
+                glim_buf_clear(out);
+                glim_buf_append(out, p, n);
+            }
+            p += n;
+            while (*p && (strncmp(p, "。", 3) == 0 || strncmp(p, "；", 3) == 0)) p += 3;
+            while (*p == '.' || *p == ';' || *p == ' ') p++;
+        }
+    }
+    glim_terms_free(&want);
+    glim_terms_free(&have);
+    return rc;
+}
+
+static bool has_cjk(const char *p, size_t n) {
+    uint32_t cp;
+    for (size_t i = 0; i < n;) {
+        int k = glim_utf8_next(p + i, n - i, &cp);
+        if (k > 0 && glim_term_is_cjk(cp)) return true;
+        i += k > 0 ? (size_t)k : 1;
+    }
+    return false;
+}
+
+typedef struct keeping {
+    const glim_shop *s;
+    const glim_filter *f;
+} keeping;
+
+static bool keep(void *ctx, uint32_t row) {
+    const keeping *k = ctx;
+    return glim_filter_keep(k->s->lib, k->f, row);
+}
+
+static bool narrows(const glim_lib *l, const glim_filter *f) {
+    for (size_t i = 0; i < f->n_cond; i++)
+        if (f->cond[i].op != GLIM_COND_IS || (l->col[f->cond[i].col].concept != GLIM_CONCEPT_KIND && l->col[f->cond[i].col].concept != GLIM_CONCEPT_BRAND)) return true;
+    return f->sort >= 0 || f->count || f->mean;
+}
+
+/* Products: steps 3 to 5. *done false: the library does not hold it. */
+static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_named *named, size_t n_named, uint32_t view, uint32_t also,
+                                const char *words, const char *rest, bool *done, glim_err *err) {
+    glim_filter *f = &s->filter;
+    uint32_t row[GLIM_SHOP_ROWS];
+    size_t n = 0;
+    glim_status rc = GLIM_OK;
+    *done = false;
+    a->n_all = 0;
+    /* two against each other */
+    uint32_t first = n_named ? named[0].row : view, second = also;
+    bool two = also != UINT32_MAX;
+    if (!two && first != UINT32_MAX && (f->compare || f->sort >= 0 || (n_named && f->n_ask))) {
+        rc = glim_find_second(s->find, words, strlen(words), first, &second, &two, err);
+        if (rc != GLIM_OK) return rc;
+        if (n_named && !two && f->self && view != UINT32_MAX && view != first) second = view, two = true;
+    }
+    if (two && (f->compare || f->sort >= 0)) {
+        row[0] = first, row[1] = second;
+        *done = glim_say(&a->text, s, f, GLIM_SAY_COMPARE, row, 2, 2, NULL, NULL);
+        if (*done) {
+            a->part = GLIM_PART_FILTER;
+            a->n_all = 2;
+            cite_row(s, a, false, first);
+            cite_row(s, a, false, second);
+        }
+        return GLIM_OK;
+    }
+    bool listing = f->sort >= 0 || f->count || f->mean;
+    bool in_view = view != UINT32_MAX && !listing && n_named == 0 && !(f->list && !f->self && narrows(s->lib, f));
+    if ((n_named && n_named <= 4 && !(listing && narrows(s->lib, f) && !f->self)) || in_view) {
+        glim_buf quote = {0};
+        bool any = false;
+        for (size_t i = 0; i < (in_view ? 1 : n_named); i++) row[n++] = in_view ? view : named[i].row;
+        /* What the question says beside the product: is it a column, or does the row's prose say it? */
+        float left, share;
+        rc = glim_find_covered(s->find, words, strlen(words), row[0], &left, &share, err);
+        bool more = left >= says, known = share >= covers;
+        if (rc == GLIM_OK && f->n_ask == 0 && more && known) rc = prose(s, row[0], words, f->zh, &quote, err);
+        bool said_by_cells = f->n_ask > 0;
+        for (size_t k = 0; k < f->n_cond; k++) said_by_cells |= !(s->lib->col[f->cond[k].col].concept == GLIM_CONCEPT_KIND || s->lib->col[f->cond[k].col].concept == GLIM_CONCEPT_BRAND);
+        if (rc == GLIM_OK && !(more && !known && !said_by_cells)) any = glim_say(&a->text, s, f, GLIM_SAY_ROWS, row, n, n, glim_buf_cstr(&quote), NULL);
+        if (any) {
+            a->part = said_by_cells ? GLIM_PART_FILTER : GLIM_PART_RETRIEVAL;
+            a->n_all = n;
+            for (size_t i = 0; i < n; i++) cite_row(s, a, false, row[i]);
+        }
+        *done = any;
+        glim_buf_free(&quote);
+        return rc;
+    }
+    /* a table's answer */
+    glim_buf missing = {0};
+    uint32_t *among = NULL;
+    size_t n_among = 0;
+    bool conds = f->n_cond || listing;
+    if (!blank(rest)) {
+        glim_index_hit hits[FOUND];
+        size_t n_hits = 0, kept = 0;
+        keeping k = {s, f};
+        rc = glim_find_search(s->find, rest, strlen(rest), &(glim_index_params){.limit = FOUND, .keep = keep, .ctx = &k}, hits, &n_hits, err);
+        float top = 0, left = 0, share = 0;
+        if (rc == GLIM_OK && n_hits) {
+            void *mem;
+            rc = glim_try_calloc(&mem, n_hits, sizeof *among, "rows found", err);
+            among = rc == GLIM_OK ? mem : NULL;
+        }
+        for (size_t i = 0; rc == GLIM_OK && i < n_hits; i++) {
+            if (i && hits[i].score < 0.5f * hits[0].score) break;
+            rc = glim_find_covered(s->find, rest, strlen(rest), hits[i].row, &left, &share, err);
+            float all = share;
+            if (i == 0) top = all;
+            if (all >= covers && all >= top - 0.05f) among[kept++] = hits[i].row;
+        }
+        n_among = kept;
+        if (rc == GLIM_OK && kept == 0) { /* nobody has these words */
+            free(among);
+            among = NULL;
+            float weight = 0;
+            if (s->lib->n_rows) rc = glim_find_covered(s->find, rest, strlen(rest), 0, &weight, &share, err);
+            if (weight >= says) {
+                glim_buf_puts(&missing, rest);
+                tidy(&missing);
+                if (!narrows(s->lib, f)) { /* and there is nothing else to go by */
+                    glim_buf_free(&missing);
+                    return rc;
+                }
+            }
+        }
+    } else if (!conds) {
+        return rc;
+    }
+    size_t n_all = 0;
+    if (rc == GLIM_OK) rc = glim_filter_rows(s->lib, f, among, n_among, row, LIST, &n, &n_all, err);
+    if (rc == GLIM_OK && f->mean) {
+        int col = -1;
+        for (size_t k = 0; k < f->n_ask && col < 0; k++)
+            if (s->lib->col[f->ask[k]].number) col = f->ask[k];
+        double sum = 0;
+        size_t m = 0;
+        for (uint32_t r = 0; col >= 0 && r < s->lib->n_rows; r++)
+            if (glim_filter_keep(s->lib, f, r) && !isnan(s->lib->col[col].number[r])) sum += s->lib->col[col].number[r], m++;
+        if (m) {
+            const glim_lib_col *c = &s->lib->col[col];
+            const char *unit = f->zh ? c->unit_zh : c->unit_en;
+            glim_buf_printf(&a->text, f->zh ? "%zu款的平均%s是%.2f%s。" : "Over %zu, the average %s is %.2f %s.", m, glim_lib_col_name(c, f->zh), sum / (double)m, unit ? unit : "");
+            a->n_all = m;
+            *done = true;
+        }
+    } else if (rc == GLIM_OK) {
+        *done = glim_say(&a->text, s, f, f->count ? GLIM_SAY_COUNT : GLIM_SAY_LIST, row, n, n_all, NULL, glim_buf_cstr(&missing));
+        a->n_all = n_all;
+    }
+    if (*done) {
+        a->part = conds ? GLIM_PART_FILTER : GLIM_PART_RETRIEVAL;
+        for (size_t i = 0; i < n; i++) cite_row(s, a, false, row[i]);
+        if (conds) glim_filter_show(&a->filter, s->lib, f);
+    }
+    free(among);
+    glim_buf_free(&missing);
+    return rc;
+}
+
+static glim_status decide(glim_shop *s, const glim_shop_question *q, glim_shop_answer *a, const char **reason, glim_err *err) {
+    glim_filter *f = &s->filter;
+    glim_intent_guess g;
+    uint32_t view = UINT32_MAX;
+    glim_buf spelt = {0}, words = {0}, rest = {0};
+    glim_named named[8];
+    size_t n_named = 0;
+    bool done = false, exact = false;
+    *reason = NULL;
+    glim_status rc = glim_shop_sync(s, err);
+    if (rc == GLIM_OK && q->row) {
+        view = glim_lib_find_id(s->lib, q->row, strlen(q->row));
+        if (view == UINT32_MAX) rc = glim_fail(err, GLIM_E_NOT_FOUND, "there is no row \"%.40s\" in the library", q->row);
+    }
+    glim_named also[8];
+    size_t n_also = 0;
+    if (rc == GLIM_OK) rc = glim_terms_fold(&spelt, q->text, q->n, err);
+    if (rc == GLIM_OK) rc = glim_find_exact(s->find, &spelt, named, 8, &n_named, err);
+    if (rc == GLIM_OK && n_named) rc = glim_find_exact(s->find, &spelt, also, 8, &n_also, err);
+    if (rc == GLIM_OK) rc = glim_filter_parse(f, s->lib, glim_buf_cstr(&spelt), spelt.len, err);
+    if (rc == GLIM_OK && f->n_ask && n_named == 0 && view == UINT32_MAX && blank(glim_buf_cstr(&f->rest)) && !f->n_cond) { /* "有硬盘吗": no column is asked without a product */
+        f->n_ask = 0;
+        glim_buf_append(&f->words, spelt.s, spelt.len);
+        glim_buf_append(&f->rest, spelt.s, spelt.len);
+    }
+    if (rc != GLIM_OK) goto done;
+    f->zh = a->zh = has_cjk(q->text, q->n);
+    const glim_shop_fix *fix = glim_shop_find_fix(s, q->text, q->n, q->row, err);
+    if (fix) {
+        a->part = GLIM_PART_CORRECTION;
+        glim_buf_puts(&a->text, fix->answer);
+        uint32_t r = fix->row ? glim_lib_find_id(s->lib, fix->row, strlen(fix->row)) : UINT32_MAX;
+        if (r != UINT32_MAX) {
+            cite_row(s, a, false, r);
+            glim_buf_printf(&a->text, f->zh ? "[%s]" : " [%s]", fix->row);
+            a->n_all = 1;
+        }
+        rc = glim_buf_status(&a->text, "an answer", err);
+        goto done;
+    }
+    rc = glim_intent_ask(s->intents, s->work, q->text, q->n, &g, NULL, err);
+    if (rc != GLIM_OK) goto done;
+    const json_t *how;
+    const char *todo = g.oos ? "oos" : what_to_do(s, g.label, &how);
+    if (g.oos) how = json_object_get(json_object_get(s->conf, "intents"), GLIM_INTENT_OOS);
+    snprintf(a->intent, sizeof a->intent, "%s", g.label);
+    a->p = g.p;
+    /* Words as the library spells them, for finding. */
+    rc = glim_find_respell(s->find, &words, glim_buf_cstr(&f->words), f->words.len, err);
+    if (rc == GLIM_OK) rc = glim_find_respell(s->find, &rest, glim_buf_cstr(&f->rest), f->rest.len, err);
+    exact = n_named > 0;
+    if (rc == GLIM_OK && !exact && !blank(glim_buf_cstr(&rest))) {
+        rc = glim_find_named(s->find, glim_buf_cstr(&words), words.len, named, 8, &n_named, err);
+        if (rc == GLIM_OK && n_named) { /* what is left beside values of enums must be part of the name */
+            float left, share;
+            rc = glim_find_covered(s->find, glim_buf_cstr(&rest), rest.len, named[0].row, &left, &share, err);
+            double all = 0;
+            glim_terms_free(&s->cut);
+            rc = rc == GLIM_OK ? glim_terms_cut(&s->cut, glim_buf_cstr(&rest), rest.len, err) : rc;
+            for (size_t i = 0; rc == GLIM_OK && i < s->cut.n; i++) all += s->cut.v[i].joined ? 0 : 1;
+            if (all == 0) n_named = 0;
+        }
+    }
+    bool product = n_named || (view != UINT32_MAX && (f->self || f->n_ask)) || narrows(s->lib, f) || (f->n_cond && (f->list || f->n_ask));
+    bool cells = f->n_ask && (n_named || view != UINT32_MAX);
+    bool note = strcmp(todo, "note") == 0 && g.p >= sure && !cells && !(f->sort >= 0) && !(f->n_cond && f->list);
+    bool other = (strcmp(todo, "reply") == 0 || strcmp(todo, "handover") == 0 || strcmp(todo, "tool") == 0) && g.p >= sure && !product;
+    if (rc == GLIM_OK && note) {
+        uint32_t r = 0;
+        bool found;
+        rc = best_note(s, g.label, q->text, q->n, &r, &found, err);
+        if (rc == GLIM_OK && found) {
+            glim_say_note(&a->text, s, r, f->zh);
+            cite_row(s, a, true, r);
+            a->part = GLIM_PART_LINEAR;
+            a->n_all = 1;
+            done = true;
+        }
+    } else if (rc == GLIM_OK && other) {
+        a->part = GLIM_PART_LINEAR;
+        bool person = strcmp(todo, "reply") != 0;
+        glim_buf_puts(&a->text, reply_of(how, f->zh, person ? (f->zh ? "我帮您转给同事，请稍候。" : "I pass this on to a colleague, one moment please.") : f->zh ? "您好，请说。" : "Hello, how can I help?"));
+        if (person) a->status = GLIM_SHOP_HANDED_OVER, *reason = g.label;
+        done = true;
+    } else if (rc == GLIM_OK && strcmp(todo, "oos") == 0 && !product && !f->list) {
+        a->part = GLIM_PART_LINEAR;
+        a->status = GLIM_SHOP_OUT_OF_SCOPE;
+        glim_buf_puts(&a->text, reply_of(how, f->zh, f->zh ? "这个问题不在我的服务范围内，我只能回答本店的商品和服务。" : "That is outside what I can help with; I answer questions about this shop's products and services."));
+        done = true;
+    }
+    uint32_t second = n_also ? also[0].row : UINT32_MAX;
+    if (rc == GLIM_OK && !done) rc = from_library(s, a, named, n_named, view, second, glim_buf_cstr(&words), glim_buf_cstr(&rest), &done, err);
+    if (rc == GLIM_OK && !done) { /* a note that says it, whatever the intent */
+        glim_index_hit hit[1];
+        size_t n_hits = 0;
+        float left = 0, share = 0;
+        rc = glim_find_search(s->find_notes, glim_buf_cstr(&f->words), f->words.len, &(glim_index_params){.limit = 1, .exact = true}, hit, &n_hits, err);
+        if (rc == GLIM_OK && n_hits) rc = glim_find_covered(s->find_notes, glim_buf_cstr(&f->words), f->words.len, hit[0].row, &left, &share, err);
+        if (rc == GLIM_OK && n_hits && !product && share >= 0.75f) {
+            glim_say_note(&a->text, s, hit[0].row, f->zh);
+            cite_row(s, a, true, hit[0].row);
+            a->part = GLIM_PART_RETRIEVAL;
+            a->n_all = 1;
+            done = true;
+        }
+    }
+    if (rc == GLIM_OK && !done) {
+        a->status = GLIM_SHOP_NOT_IN_LIBRARY;
+        glim_buf_puts(&a->text, glim_say_refusal(f->zh));
+        *reason = "not in the library";
+    }
+done:
+    glim_buf_free(&spelt);
+    glim_buf_free(&words);
+    glim_buf_free(&rest);
+    return rc == GLIM_OK ? glim_buf_status(&a->text, "an answer", err) : rc;
+}
+
+glim_status glim_shop_ask(glim_shop *s, const glim_shop_question *q, glim_shop_answer *a, glim_err *err) {
+    *a = (glim_shop_answer){0};
+    if (q->n > MAX_QUESTION) return glim_fail(err, GLIM_E_LIMIT, "the question has %zu bytes, want at most %d", q->n, MAX_QUESTION);
+    if (!glim_utf8_valid(q->text, q->n) || memchr(q->text, 0, q->n)) return glim_fail(err, GLIM_E_FORMAT, "the question is no UTF-8 text");
+    double t0 = glim_now_s();
+    const char *reason;
+    glim_buf system = {0}, user = {0}, said = {0};
+    pthread_mutex_lock(&s->mu);
+    glim_status rc = decide(s, q, a, &reason, err);
+    if (rc == GLIM_OK) show_rows(s, a);
+    bool phrase = rc == GLIM_OK && q->model && a->status == GLIM_SHOP_ANSWERED && a->n_rows && a->n_rows <= 4 && a->part != GLIM_PART_CORRECTION && !s->filter.count && !s->filter.mean;
+    if (phrase) {
+        glim_shop_system(&system, s, a->zh);
+        glim_shop_user(&user, s, a, &s->filter, q->text, q->n);
+    }
+    if (rc == GLIM_OK && reason && !q->dry) rc = glim_shop_hand_over(s, q, reason, &a->handover, err);
+    pthread_mutex_unlock(&s->mu);
+    a->ms = (glim_now_s() - t0) * 1e3;
+    if (rc == GLIM_OK && phrase) { /* outside of the lock: this takes as long as a model takes */
+        double t1 = glim_now_s();
+        glim_err ignored = {0};
+        bool refusal = false, fine = q->model->say(q->model->ctx, glim_buf_cstr(&system), glim_buf_cstr(&user), &said, &ignored) == GLIM_OK;
+        fine = fine && glim_shop_grounded(glim_buf_cstr(&said), said.len, glim_buf_cstr(&user), q->text, a, &refusal);
+        a->model_ms = (glim_now_s() - t1) * 1e3;
+        if (fine && !refusal) {
+            glim_buf_free(&a->text);
+            a->text = said;
+            said = (glim_buf){0};
+            a->phrased = true;
+        } else {
+            a->unchecked_dropped = true;
+        }
+    }
+    glim_buf_free(&system);
+    glim_buf_free(&user);
+    glim_buf_free(&said);
+    if (rc == GLIM_OK) rc = glim_buf_status(&a->rows_json, "the rows of an answer", err);
+    if (rc != GLIM_OK) glim_shop_answer_deinit(a);
+    return rc;
+}
+
+void glim_shop_answer_json(glim_buf *out, const char *question, size_t n, const glim_shop_answer *a) {
+    glim_buf_puts(out, "{\"question\": ");
+    glim_json_put_str(out, question, n);
+    glim_buf_puts(out, ", \"answer\": ");
+    glim_json_put_str(out, glim_buf_cstr(&a->text), a->text.len);
+    glim_buf_printf(out, ", \"status\": \"%s\", \"part\": \"%s\"", glim_shop_status_name(a->status), glim_shop_part_name(a->part));
+    glim_buf_printf(out, ", \"phrased_by\": %s, \"model_answer_dropped\": %s", a->phrased ? "\"language model\"" : "null", a->unchecked_dropped ? "true" : "false");
+    glim_buf_puts(out, ", \"intent\": ");
+    glim_json_put_str(out, a->intent, strlen(a->intent));
+    glim_buf_printf(out, ", \"p\": %.4f, \"filter\": ", (double)a->p);
+    if (a->filter.len) glim_json_put_str(out, a->filter.s, a->filter.len);
+    else glim_buf_puts(out, "null");
+    glim_buf_printf(out, ", \"n_fit\": %zu, \"rows\": %s, \"handover\": ", a->n_all, a->rows_json.len ? a->rows_json.s : "[]");
+    if (a->handover) glim_buf_printf(out, "%llu", (unsigned long long)a->handover);
+    else glim_buf_puts(out, "null");
+    glim_buf_printf(out, ", \"ms\": %.3f, \"model_ms\": %.3f}", a->ms, a->model_ms);
+}

@@ -1,0 +1,294 @@
+/* shop_journal.c - corrections and the hand-over list: two files of JSON lines, appended to with one write a line.
+ *
+ *   corrections.jsonl  {"time", "kind": "answer", "question", "answer", "row"?, "handover"?}
+ *                      {"time", "kind": "cell", "row", "column", "value"}
+ *   handover.jsonl     {"id", "time", "question", "reason", "row"?}
+ *
+ * Whoever asks looks first whether the files grew, so what one process writes the other knows at its next question. A line
+ * that was cut off by a crash has no line break and is not read; the next writer ends it with one. Lines that are broken or no
+ * longer fit the library are left out: a clerk's typing mistake must not close the desk. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/shop_internal.h"
+#include "base/alloc.h"
+#include "base/file.h"
+#include "know/index_internal.h"
+
+enum { MAX_JOURNAL = 256 << 20, MAX_WORDS = 128 };
+
+/* ---- words of a question, to find its like ---- */
+
+static glim_status keys_of(glim_shop *s, const char *q, size_t n, uint64_t **out, size_t *n_out, glim_err *err) {
+    void *p;
+    *n_out = 0;
+    glim_status rc = glim_try_calloc(&p, MAX_WORDS, sizeof **out, "words of a question", err);
+    if (rc != GLIM_OK) return rc;
+    *out = p;
+    rc = glim_terms_cut(&s->cut, q, n, err);
+    for (size_t i = 0; rc == GLIM_OK && i < s->cut.n && *n_out < MAX_WORDS; i++) {
+        if (s->cut.v[i].joined) continue;
+        uint64_t k = glim_index_key(s->cut.text.s + s->cut.v[i].at, s->cut.v[i].n, s->cut.v[i].cjk ? 3 : 1);
+        bool known = false;
+        for (size_t j = 0; j < *n_out && !known; j++) known = (*out)[j] == k;
+        if (!known) (*out)[(*n_out)++] = k;
+    }
+    return rc;
+}
+
+/* Alike: four of five words in common, and every Latin word and number of one stands in the other. */
+static bool alike(const uint64_t *a, size_t n, const uint64_t *b, size_t m) {
+    size_t both = 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < m; j++) both += a[i] == b[j];
+    return n && m && both * 5 >= (n + m - both) * 4;
+}
+
+static bool same_row(const char *a, const char *b) { return (!a && !b) || (a && b && strcasecmp(a, b) == 0); }
+
+const glim_shop_fix *glim_shop_find_fix(glim_shop *s, const char *question, size_t n, const char *row, glim_err *err) {
+    uint64_t *key = NULL;
+    size_t n_key;
+    const glim_shop_fix *found = NULL;
+    if (!s->fix || keys_of(s, question, n, &key, &n_key, err) != GLIM_OK) {
+        free(key);
+        return NULL;
+    }
+    for (const glim_shop_fix *f = s->fix; f && !found; f = f->next)
+        if ((!f->row || same_row(f->row, row)) && alike(f->key, f->n, key, n_key)) {
+            /* a figure or a model number makes another question */
+            glim_buf a = {0}, b = {0};
+            bool same = glim_terms_fold(&a, f->question, strlen(f->question), err) == GLIM_OK && glim_terms_fold(&b, question, n, err) == GLIM_OK;
+            const char *x = glim_buf_cstr(&a), *y = glim_buf_cstr(&b);
+            for (;;) {
+                while (*x && !(*x >= '0' && *x <= '9')) x++;
+                while (*y && !(*y >= '0' && *y <= '9')) y++;
+                if (*x != *y) same = false;
+                if (!*x || !*y) break;
+                x++, y++;
+            }
+            if (same) found = f;
+            glim_buf_free(&a);
+            glim_buf_free(&b);
+        }
+    free(key);
+    return found;
+}
+
+void glim_shop_forget(glim_shop *s) {
+    while (s->fix) {
+        glim_shop_fix *next = s->fix->next;
+        free(s->fix->question);
+        free(s->fix->answer);
+        free(s->fix->row);
+        free(s->fix->key);
+        free(s->fix);
+        s->fix = next;
+    }
+    s->corrections_read = 0;
+}
+
+/* ---- reading ---- */
+
+static const char *str(const json_t *o, const char *key) { return json_string_value(json_object_get(o, key)); }
+
+static glim_status take_correction(glim_shop *s, const json_t *o, glim_err *err) {
+    const char *kind = str(o, "kind"), *row = str(o, "row");
+    if (kind && strcmp(kind, "cell") == 0 && row && str(o, "column") && str(o, "value")) {
+        uint32_t r = glim_lib_find_id(s->lib, row, strlen(row));
+        int c = glim_lib_find_col(s->lib, str(o, "column"));
+        glim_err ignored = {0};
+        if (r != UINT32_MAX && c >= 0) (void)glim_lib_set(s->lib, r, (size_t)c, str(o, "value"), &ignored);
+    } else if (kind && strcmp(kind, "answer") == 0 && str(o, "question") && str(o, "answer")) {
+        glim_shop_fix *f = glim_xcalloc(1, sizeof *f);
+        f->question = glim_xstrdup(str(o, "question"));
+        f->answer = glim_xstrdup(str(o, "answer"));
+        f->row = row ? glim_xstrdup(row) : NULL;
+        f->next = s->fix;
+        s->fix = f;
+        return keys_of(s, f->question, strlen(f->question), &f->key, &f->n, err);
+    }
+    return GLIM_OK;
+}
+
+/* Whole lines behind *read. */
+static glim_status read_lines(glim_shop *s, const char *name, long long *read_, glim_status (*take)(glim_shop *s, const json_t *o, glim_err *err), glim_err *err) {
+    char *path = glim_shop_path(s, name);
+    struct stat st;
+    glim_buf b = {0};
+    glim_status rc = GLIM_OK;
+    if (stat(path, &st) != 0 || st.st_size == *read_) goto done;
+    if (st.st_size < *read_) *read_ = 0; /* another file stands in its place */
+    rc = glim_file_read(&b, path, MAX_JOURNAL, err);
+    for (size_t at = (size_t)*read_; rc == GLIM_OK && at < b.len;) {
+        const char *e = memchr(b.s + at, '\n', b.len - at);
+        if (!e) break;
+        json_t *o = NULL;
+        glim_err broken = {0};
+        if (glim_json_parse(&o, b.s + at, (size_t)(e - b.s) - at, 8, &broken) == GLIM_OK && json_is_object(o)) rc = take(s, o, err);
+        json_decref(o);
+        at = (size_t)(e - b.s) + 1;
+        *read_ = (long long)at;
+    }
+done:
+    glim_buf_free(&b);
+    free(path);
+    return rc;
+}
+
+static glim_status take_handover(glim_shop *s, const json_t *o, glim_err *err) {
+    (void)err;
+    json_int_t id = json_integer_value(json_object_get(o, "id"));
+    if (id > 0 && (uint64_t)id > s->n_handover) s->n_handover = (uint64_t)id;
+    return GLIM_OK;
+}
+
+glim_status glim_shop_sync(glim_shop *s, glim_err *err) {
+    glim_status rc = read_lines(s, "corrections.jsonl", &s->corrections_read, take_correction, err);
+    return rc == GLIM_OK ? read_lines(s, "handover.jsonl", &s->handover_read, take_handover, err) : rc;
+}
+
+/* ---- writing ---- */
+
+static json_t *now(void) {
+    char t[32];
+    time_t sec = time(NULL);
+    struct tm tm;
+    gmtime_r(&sec, &tm);
+    strftime(t, sizeof t, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    return json_string(t);
+}
+
+/* One line in one write, under a lock, behind a whole line. */
+static glim_status append(const glim_shop *s, const char *name, const json_t *o, glim_err *err) {
+    glim_buf b = {0};
+    char *path = glim_shop_path(s, name), last = '\n';
+    int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    glim_status rc = fd < 0 ? glim_fail(err, GLIM_E_IO, "could not open \"%s\": %s", path, strerror(errno)) : GLIM_OK;
+    struct stat st;
+    if (rc == GLIM_OK && (flock(fd, LOCK_EX) != 0 || fstat(fd, &st) != 0)) rc = glim_fail(err, GLIM_E_IO, "could not lock \"%s\": %s", path, strerror(errno));
+    if (rc == GLIM_OK && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) != 1) rc = glim_fail(err, GLIM_E_IO, "could not read \"%s\": %s", path, strerror(errno));
+    if (rc == GLIM_OK) {
+        if (last != '\n') glim_buf_putc(&b, '\n');
+        glim_json_dump_py(&b, o, -1, false);
+        glim_buf_putc(&b, '\n');
+        rc = glim_buf_status(&b, "a line of the journal", err);
+    }
+    if (rc == GLIM_OK) {
+        ssize_t k = write(fd, b.s, b.len);
+        if (k != (ssize_t)b.len || fdatasync(fd) != 0) {
+            int e = k < 0 ? errno : ENOSPC;
+            if (k > 0 && ftruncate(fd, st.st_size) != 0) e = errno;
+            rc = glim_fail(err, GLIM_E_IO, "could not write \"%s\": %s", path, strerror(e));
+        }
+    }
+    if (fd >= 0) close(fd);
+    glim_buf_free(&b);
+    free(path);
+    return rc;
+}
+
+glim_status glim_shop_hand_over(glim_shop *s, const glim_shop_question *q, const char *reason, uint64_t *no, glim_err *err) {
+    glim_status rc = glim_shop_sync(s, err);
+    if (rc != GLIM_OK) return rc;
+    json_t *o = json_pack("{s:I,s:o,s:s%,s:s}", "id", (json_int_t)(s->n_handover + 1), "time", now(), "question", q->text, q->n, "reason", reason);
+    if (!o) return glim_fail(err, GLIM_E_FORMAT, "the question is no UTF-8 text");
+    if (q->row) json_object_set_new(o, "row", json_string(q->row));
+    rc = append(s, "handover.jsonl", o, err);
+    json_decref(o);
+    if (rc == GLIM_OK) rc = glim_shop_sync(s, err);
+    *no = s->n_handover;
+    return rc;
+}
+
+static bool blank(const char *t) { return !t || strspn(t, " \t\r\n") == strlen(t); }
+
+glim_status glim_shop_correct_answer(glim_shop *s, const char *question, const char *answer, const char *row, uint64_t handover, glim_err *err) {
+    if (blank(question) || blank(answer)) return glim_fail(err, GLIM_E_ARG, "a correction wants a question and an answer");
+    if (strlen(question) > 4096 || strlen(answer) > 16384) return glim_fail(err, GLIM_E_LIMIT, "question and answer have %zu and %zu bytes, want at most 4096 and 16384", strlen(question), strlen(answer));
+    pthread_mutex_lock(&s->mu);
+    glim_status rc = GLIM_OK;
+    if (row && glim_lib_find_id(s->lib, row, strlen(row)) == UINT32_MAX) rc = glim_fail(err, GLIM_E_NOT_FOUND, "there is no row \"%.40s\"", row);
+    json_t *o = json_pack("{s:o,s:s,s:s,s:s}", "time", now(), "kind", "answer", "question", question, "answer", answer);
+    if (rc == GLIM_OK && !o) rc = glim_fail(err, GLIM_E_FORMAT, "question or answer is no UTF-8 text");
+    if (rc == GLIM_OK && row) json_object_set_new(o, "row", json_string(row));
+    if (rc == GLIM_OK && handover) json_object_set_new(o, "handover", json_integer((json_int_t)handover));
+    if (rc == GLIM_OK) rc = append(s, "corrections.jsonl", o, err);
+    if (rc == GLIM_OK) rc = glim_shop_sync(s, err);
+    json_decref(o);
+    pthread_mutex_unlock(&s->mu);
+    return rc;
+}
+
+glim_status glim_shop_correct_cell(glim_shop *s, const char *row, const char *column, const char *value, glim_err *err) {
+    pthread_mutex_lock(&s->mu);
+    uint32_t r = row ? glim_lib_find_id(s->lib, row, strlen(row)) : UINT32_MAX;
+    int c = column ? glim_lib_find_col(s->lib, column) : -1;
+    glim_status rc = GLIM_OK;
+    if (r == UINT32_MAX) rc = glim_fail(err, GLIM_E_NOT_FOUND, "there is no row \"%.40s\"", row ? row : "");
+    else if (c < 0) rc = glim_fail(err, GLIM_E_NOT_FOUND, "there is no column \"%.60s\"", column ? column : "");
+    else if (!value) rc = glim_fail(err, GLIM_E_ARG, "a correction of a cell wants a value");
+    /* Set first: a value that does not fit never reaches the file. The sync behind the write sets it once more. */
+    char *old = rc == GLIM_OK ? glim_xstrdup(glim_lib_cell(s->lib, r, (size_t)c)) : NULL;
+    if (rc == GLIM_OK) rc = glim_lib_set(s->lib, r, (size_t)c, value, err);
+    json_t *o = rc == GLIM_OK ? json_pack("{s:o,s:s,s:s,s:s,s:s}", "time", now(), "kind", "cell", "row", row, "column", s->lib->col[c].column, "value", value) : NULL;
+    if (rc == GLIM_OK && !o) rc = glim_fail(err, GLIM_E_FORMAT, "the value is no UTF-8 text");
+    if (rc == GLIM_OK) {
+        rc = append(s, "corrections.jsonl", o, err);
+        glim_err ignored = {0};
+        if (rc != GLIM_OK) (void)glim_lib_set(s->lib, r, (size_t)c, old, &ignored);
+    }
+    if (rc == GLIM_OK) rc = glim_shop_sync(s, err);
+    json_decref(o);
+    free(old);
+    pthread_mutex_unlock(&s->mu);
+    return rc;
+}
+
+static glim_status json_lines(const glim_shop *s, const char *name, json_t **out, glim_err *err) {
+    char *path = glim_shop_path(s, name);
+    glim_buf b = {0};
+    *out = json_array();
+    glim_status rc = *out ? GLIM_OK : glim_fail(err, GLIM_E_NOMEM, "could not allocate a list");
+    if (rc == GLIM_OK && glim_path_exists(path)) rc = glim_file_read(&b, path, MAX_JOURNAL, err);
+    for (size_t at = 0; rc == GLIM_OK && at < b.len;) {
+        const char *e = memchr(b.s + at, '\n', b.len - at);
+        if (!e) break;
+        json_t *o = NULL;
+        glim_err broken = {0};
+        if (glim_json_parse(&o, b.s + at, (size_t)(e - b.s) - at, 8, &broken) == GLIM_OK && json_is_object(o)) json_array_append(*out, o);
+        json_decref(o);
+        at = (size_t)(e - b.s) + 1;
+    }
+    glim_buf_free(&b);
+    free(path);
+    return rc;
+}
+
+glim_status glim_shop_handovers(glim_shop *s, json_t **out, glim_err *err) {
+    json_t *done = NULL, *all = NULL, *o;
+    size_t i, k;
+    *out = NULL;
+    pthread_mutex_lock(&s->mu);
+    glim_status rc = json_lines(s, "corrections.jsonl", &done, err);
+    if (rc == GLIM_OK) rc = json_lines(s, "handover.jsonl", &all, err);
+    pthread_mutex_unlock(&s->mu);
+    if (rc == GLIM_OK) {
+        *out = json_array();
+        json_array_foreach(all, i, o) {
+            json_t *d;
+            bool settled = false;
+            json_array_foreach(done, k, d) settled |= json_equal(json_object_get(d, "handover"), json_object_get(o, "id"));
+            if (!settled) json_array_append(*out, o);
+        }
+    }
+    json_decref(done);
+    json_decref(all);
+    return rc;
+}

@@ -1,0 +1,293 @@
+/* shop_say.c - rows to sentences, without a language model. Every sentence that states something of a row ends in its id. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/shop_internal.h"
+#include "base/utf8.h"
+#include "know/filter_words.h"
+
+const char *glim_say_refusal(bool zh) { return zh ? "资料库里没有这个信息。" : "This is not in the library."; }
+
+static void cite(glim_buf *out, const glim_lib *l, uint32_t row, bool zh) {
+    char id[GLIM_LIB_ID_MAX + 1];
+    glim_lib_row_id(l, row, id);
+    glim_buf_printf(out, zh ? "[%s]" : " [%s]", id);
+}
+
+static void space(glim_buf *out, bool zh) {
+    if (!zh && out->len && out->s[out->len - 1] != ' ' && out->s[out->len - 1] != '\n') glim_buf_putc(out, ' ');
+}
+
+/* "库存36件", "in stock (36)". */
+static void say_stock(glim_buf *out, const glim_lib *l, uint32_t row, size_t col, bool zh) {
+    double v = l->col[col].number[row];
+    const char *unit = zh && l->col[col].unit_zh ? l->col[col].unit_zh : "";
+    if (!(v > 0)) glim_buf_puts(out, zh ? "目前没有货" : "not in stock at the moment");
+    else if (strspn(glim_lib_cell(l, row, col), "0123456789") == strlen(glim_lib_cell(l, row, col)))
+        glim_buf_printf(out, zh ? "有货，还有%.0f%s" : "in stock (%.0f left)", v, unit);
+    else glim_buf_puts(out, zh ? "有货" : "in stock");
+}
+
+/* One column of one row as a whole sentence without its full stop. */
+static void say_cell(glim_buf *out, const glim_lib *l, uint32_t row, size_t c, bool zh) {
+    const glim_lib_col *col = &l->col[c];
+    const char *name = glim_lib_row_name(l, row, zh), *what = glim_lib_col_name(col, zh);
+    bool had = col->type == GLIM_LIB_BOOL || col->concept == GLIM_CONCEPT_WARM_CHARGE || col->concept == GLIM_CONCEPT_WATER;
+    if (col->type == GLIM_LIB_STOCK) {
+        glim_buf_printf(out, zh ? "%s" : "%s is ", name);
+        say_stock(out, l, row, c, zh);
+    } else if (had && !glim_lib_has(l, row, c)) {
+        glim_buf_printf(out, zh ? "不支持：%s没有%s" : "No: %s has no %s", name, what);
+    } else if (had) {
+        glim_buf_printf(out, zh ? "支持：%s的%s" : "Yes: %s, %s", name, what);
+        if (col->type != GLIM_LIB_BOOL) {
+            glim_buf_puts(out, zh ? "为" : ": ");
+            glim_lib_show(out, l, row, c, zh);
+        } else {
+            glim_buf_puts(out, zh ? "有" : "");
+        }
+    } else {
+        glim_buf_printf(out, zh ? "%s的%s是" : "%s: the %s is ", name, what);
+        glim_lib_show(out, l, row, c, zh);
+    }
+}
+
+/* Does the row satisfy one condition? As a sentence. */
+static void say_cond(glim_buf *out, const glim_lib *l, uint32_t row, const glim_filter *f, const glim_cond *c) {
+    const glim_lib_col *col = &l->col[c->col];
+    bool zh = f->zh, holds = glim_cond_holds(l, c, row);
+    const char *name = glim_lib_row_name(l, row, zh);
+    if (col->type == GLIM_LIB_STOCK) {
+        glim_buf_printf(out, zh ? "%s" : "%s is ", name);
+        say_stock(out, l, row, (size_t)c->col, zh);
+        return;
+    }
+    if (c->op == GLIM_COND_IS || c->op == GLIM_COND_IS_NOT) {
+        const glim_lib_value *v = &col->value[c->value];
+        bool is = holds == (c->op == GLIM_COND_IS);
+        glim_buf_printf(out, zh ? (is ? "有%s：" : "没有%s：") : is ? "Yes, %s: " : "No, not %s: ", !zh && v->en ? v->en : v->text);
+    } else {
+        glim_buf_puts(out, zh ? (holds ? "是的，" : "不是，") : holds ? "Yes, " : "No, ");
+    }
+    glim_buf_printf(out, zh ? "%s的%s是" : "%s, %s ", name, glim_lib_col_name(col, zh));
+    glim_lib_show(out, l, row, (size_t)c->col, zh);
+}
+
+static bool empty(const glim_lib *l, uint32_t row, int col) { return !*glim_lib_cell(l, row, (size_t)col); }
+
+static void say_summary(glim_buf *out, const glim_lib *l, uint32_t row, bool zh) {
+    static const glim_lib_type order[] = {GLIM_LIB_PRICE, GLIM_LIB_STOCK, GLIM_LIB_ENUM, GLIM_LIB_NUMBER};
+    size_t n = 0;
+    glim_buf_printf(out, zh ? "%s：" : "%s: ", glim_lib_row_name(l, row, zh));
+    for (size_t k = 0; k < GLIM_COUNT(order); k++)
+        for (size_t c = 0; c < l->n_col && n < 5; c++) {
+            if (l->col[c].type != order[k] || empty(l, row, (int)c) || !glim_lib_col_speaks(l, c, zh)) continue;
+            if (l->col[c].concept == GLIM_CONCEPT_KIND || l->col[c].concept == GLIM_CONCEPT_BRAND) continue;
+            if (n++) glim_buf_puts(out, zh ? "，" : ", ");
+            if (order[k] == GLIM_LIB_STOCK) say_stock(out, l, row, c, zh);
+            else {
+                glim_buf_printf(out, zh ? "%s" : "%s ", glim_lib_col_name(&l->col[c], zh));
+                glim_lib_show(out, l, row, c, zh);
+            }
+        }
+    for (size_t c = 0; c < l->n_col; c++)
+        if (l->col[c].type == GLIM_LIB_TEXT && l->col[c].concept == GLIM_CONCEPT_DESCRIPTION && glim_lib_col_speaks(l, c, zh) && !empty(l, row, (int)c)) {
+            glim_buf_puts(out, zh ? "。" : ". ");
+            glim_lib_show(out, l, row, c, zh);
+            return;
+        }
+}
+
+/* Ends the sentence unless its text already does. */
+static void stop(glim_buf *out, bool zh) {
+    size_t n = out->len;
+    while (n && out->s[n - 1] == ' ') out->len = --n;
+    if (out->s) out->s[n] = 0;
+    bool ended = n && (strchr(".!?", out->s[n - 1]) || (n >= 3 && (memcmp(out->s + n - 3, "。", 3) == 0 || memcmp(out->s + n - 3, "！", 3) == 0)));
+    if (!ended) glim_buf_puts(out, zh ? "。" : ".");
+}
+
+static bool say_rows(glim_buf *out, const glim_lib *l, const glim_filter *f, const uint32_t *row, size_t n, const char *rest) {
+    bool said = false;
+    for (size_t i = 0; i < n; i++) {
+        size_t n_said = 0;
+        for (size_t k = 0; k < f->n_ask; k++) {
+            if (empty(l, row[i], f->ask[k])) continue;
+            space(out, f->zh);
+            say_cell(out, l, row[i], (size_t)f->ask[k], f->zh);
+            stop(out, f->zh);
+            cite(out, l, row[i], f->zh);
+            n_said++;
+        }
+        for (size_t k = 0; k < f->n_cond; k++) {
+            const glim_cond *c = &f->cond[k];
+            bool asked = empty(l, row[i], c->col) || c->op == GLIM_COND_HAS || c->op == GLIM_COND_HAS_NOT;
+            for (size_t a = 0; a < f->n_ask; a++) asked |= f->ask[a] == c->col;
+            const glim_lib_col *col = &l->col[c->col];
+            bool what = col->concept == GLIM_CONCEPT_KIND || col->concept == GLIM_CONCEPT_BRAND; /* part of how the product is called */
+            if (asked || what) continue;
+            space(out, f->zh);
+            say_cond(out, l, row[i], f, c);
+            stop(out, f->zh);
+            cite(out, l, row[i], f->zh);
+            n_said++;
+        }
+        if (n_said == 0 && f->n_ask) continue; /* the cell is empty: not known */
+        if (n_said == 0 && rest && *rest) {    /* a sentence of the row's own prose */
+            space(out, f->zh);
+            glim_buf_printf(out, f->zh ? "%s：%s" : "%s: %s", glim_lib_row_name(l, row[i], f->zh), rest);
+            stop(out, f->zh);
+            cite(out, l, row[i], f->zh);
+        } else if (n_said == 0) {
+            space(out, f->zh);
+            say_summary(out, l, row[i], f->zh);
+            stop(out, f->zh);
+            cite(out, l, row[i], f->zh);
+        }
+        said = true;
+    }
+    return said;
+}
+
+/* "澜星 L9 手机，2999元" */
+static void say_item(glim_buf *out, const glim_lib *l, const glim_filter *f, uint32_t row) {
+    glim_buf_puts(out, glim_lib_row_name(l, row, f->zh));
+    bool done[GLIM_LIB_MAX_COLS] = {0};
+    int cols[2 + GLIM_FILTER_ASKS + GLIM_FILTER_CONDS];
+    size_t n = 0;
+    if (f->sort >= 0) cols[n++] = f->sort;
+    for (size_t c = 0; c < l->n_col && n < 2; c++)
+        if (l->col[c].type == GLIM_LIB_PRICE) {
+            cols[n++] = (int)c;
+            break;
+        }
+    for (size_t k = 0; k < f->n_ask; k++) cols[n++] = f->ask[k];
+    for (size_t k = 0; k < f->n_cond; k++)
+        if (f->cond[k].op >= GLIM_COND_LT && l->col[f->cond[k].col].type != GLIM_LIB_STOCK) cols[n++] = f->cond[k].col;
+    for (size_t k = 0; k < n; k++) {
+        if (done[cols[k]] || empty(l, row, cols[k])) continue;
+        done[cols[k]] = true;
+        const glim_lib_col *c = &l->col[cols[k]];
+        glim_buf_puts(out, f->zh ? "，" : ", ");
+        if (c->type == GLIM_LIB_STOCK) {
+            say_stock(out, l, row, (size_t)cols[k], f->zh);
+            continue;
+        }
+        if (c->type != GLIM_LIB_PRICE) glim_buf_printf(out, f->zh ? "%s" : "%s ", glim_lib_col_name(c, f->zh));
+        glim_lib_show(out, l, row, (size_t)cols[k], f->zh);
+    }
+    cite(out, l, row, f->zh);
+}
+
+static bool say_list(glim_buf *out, const glim_lib *l, const glim_filter *f, const uint32_t *row, size_t n, size_t n_all) {
+    if (f->sort >= 0 && n) { /* the first one is the answer */
+        const glim_lib_col *c = &l->col[f->sort];
+        const char *what = glim_lib_col_name(c, f->zh);
+        glim_buf_printf(out, f->zh ? "按%s%s，第一是" : "By %s, %s first: ", what, f->zh ? (f->most ? "从高到低" : "从低到高") : f->most ? "highest" : "lowest");
+        say_item(out, l, f, row[0]);
+        if (n > 1) glim_buf_puts(out, f->zh ? "；其次是" : "; then ");
+        for (size_t i = 1; i < n; i++) {
+            if (i > 1) glim_buf_puts(out, f->zh ? "；" : "; ");
+            say_item(out, l, f, row[i]);
+        }
+        glim_buf_puts(out, f->zh ? "。" : ".");
+        return true;
+    }
+    if (n_all > n) glim_buf_printf(out, f->zh ? "共有%zu款符合，前%zu款是：" : "%zu fit; the first %zu: ", n_all, n);
+    else glim_buf_printf(out, f->zh ? "有%zu款符合：" : n_all == 1 ? "%zu fits: " : "%zu fit: ", n_all);
+    for (size_t i = 0; i < n; i++) {
+        if (i) glim_buf_puts(out, f->zh ? "；" : "; ");
+        say_item(out, l, f, row[i]);
+    }
+    glim_buf_puts(out, f->zh ? "。" : ".");
+    return true;
+}
+
+static bool say_compare(glim_buf *out, const glim_lib *l, const glim_filter *f, const uint32_t *row) {
+    int cols[12];
+    size_t n = 0;
+    if (f->sort >= 0) cols[n++] = f->sort;
+    for (size_t k = 0; k < f->n_ask && n < 8; k++) cols[n++] = f->ask[k];
+    for (size_t c = 0; c < l->n_col && n < 6 && f->sort < 0 && f->n_ask == 0; c++)
+        if ((l->col[c].type == GLIM_LIB_PRICE || l->col[c].type == GLIM_LIB_NUMBER || l->col[c].concept == GLIM_CONCEPT_WARM_CHARGE || l->col[c].type == GLIM_LIB_BOOL) &&
+            !empty(l, row[0], (int)c) && !empty(l, row[1], (int)c) && strcmp(glim_lib_cell(l, row[0], c), glim_lib_cell(l, row[1], c)) != 0)
+            cols[n++] = (int)c;
+    if (n == 0) return false;
+    for (size_t k = 0; k < n; k++) {
+        const glim_lib_col *c = &l->col[cols[k]];
+        if (empty(l, row[0], cols[k]) || empty(l, row[1], cols[k])) {
+            if (k == 0) return false;
+            continue;
+        }
+        space(out, f->zh);
+        if (f->sort == cols[k] && c->number) {
+            double a = c->number[row[0]], b = c->number[row[1]];
+            int win = a == b ? -1 : (a > b) == f->most ? 0 : 1;
+            if (win < 0) glim_buf_puts(out, f->zh ? "两款一样，" : "Both are equal: ");
+            else glim_buf_printf(out, f->zh ? "是%s，" : "It is %s: ", glim_lib_row_name(l, row[win], f->zh));
+        }
+        glim_buf_printf(out, f->zh ? "%s：" : "%s: ", glim_lib_col_name(c, f->zh));
+        for (int i = 0; i < 2; i++) {
+            if (i) glim_buf_puts(out, f->zh ? "，" : ", ");
+            glim_buf_printf(out, f->zh ? "%s" : "%s ", glim_lib_row_name(l, row[i], f->zh));
+            glim_lib_show(out, l, row[i], (size_t)cols[k], f->zh);
+        }
+        glim_buf_puts(out, f->zh ? "。" : ".");
+    }
+    cite(out, l, row[0], f->zh);
+    char id[GLIM_LIB_ID_MAX + 1];
+    glim_lib_row_id(l, row[1], id);
+    glim_buf_printf(out, "[%s]", id);
+    return true;
+}
+
+bool glim_say(glim_buf *out, const glim_shop *s, const glim_filter *f, glim_say_kind kind, const uint32_t *row, size_t n, size_t n_all,
+              const char *rest, const char *missing) {
+    const glim_lib *l = s->lib;
+    size_t at = out->len;
+    bool said = false;
+    if (missing && *missing) {
+        glim_buf_printf(out, f->zh ? "资料库里没有“%s”的信息。" : "The library says nothing of \"%s\". ", missing);
+        if (n) glim_buf_puts(out, f->zh ? "其余条件：" : "For the rest: ");
+    }
+    switch (kind) {
+    case GLIM_SAY_ROWS: said = say_rows(out, l, f, row, n, rest); break;
+    case GLIM_SAY_LIST:
+        if (n_all == 0) {
+            glim_buf_puts(out, f->zh ? "资料库里没有符合这些条件的商品：" : "Nothing in the library fits: ");
+            glim_filter_show(out, l, f);
+            glim_buf_puts(out, f->zh ? "。" : ".");
+            said = true;
+        } else {
+            said = say_list(out, l, f, row, n, n_all);
+        }
+        break;
+    case GLIM_SAY_COUNT:
+        glim_buf_printf(out, f->zh ? "共有%zu款" : "There are %zu", n_all);
+        if (f->n_cond) {
+            glim_buf_puts(out, f->zh ? "（" : " (");
+            glim_filter_show(out, l, f);
+            glim_buf_puts(out, f->zh ? "）" : ")");
+        }
+        glim_buf_puts(out, f->zh ? "。" : ".");
+        for (size_t i = 0; i < n && i < 5; i++) cite(out, l, row[i], f->zh);
+        said = true;
+        break;
+    case GLIM_SAY_MEAN: break; /* shop_ask.c adds up all rows and says it */
+    case GLIM_SAY_COMPARE: said = say_compare(out, l, f, row); break;
+    }
+    if (!said) {
+        out->len = at;
+        if (out->s) out->s[at] = 0;
+    }
+    return said;
+}
+
+void glim_say_note(glim_buf *out, const glim_shop *s, uint32_t row, bool zh) {
+    const char *text = glim_lib_cell(s->notes, row, (size_t)(zh ? s->col_note_answer : s->col_note_answer_en));
+    if (!*text) text = glim_lib_cell(s->notes, row, (size_t)(zh ? s->col_note_answer_en : s->col_note_answer));
+    glim_buf_puts(out, text);
+    stop(out, zh);
+    cite(out, s->notes, row, zh);
+}

@@ -1,0 +1,148 @@
+/* cmd_desk.c - the service desk: init, ask, eval, schema. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/shop.h"
+#include "base/alloc.h"
+#include "base/json.h"
+#include "cli/cli.h"
+#include "know/library.h"
+
+static int init(int argc, char **argv) {
+    const char *library = NULL;
+    const glim_flag own[] = {{"--library", NULL, GLIM_FLAG_STR, &library, "FILE", "your own products (CSV or XLSX) instead of the sample", 0, 0}, {0}};
+    const glim_page u = {"glim desk init TEMPLATE FOLDER", "Makes a service desk's folder out of a template: electronics, restaurant or hotel.", {own}};
+    glim_str_list pos = {0};
+    int code = glim_args(argc, argv, &u, &pos, 2, 2);
+    if (code >= 0) return code;
+    glim_err err = {0};
+    glim_shop *s = NULL;
+    json_t *about = NULL;
+    glim_status rc = glim_shop_init(pos.v[0], pos.v[1], library, &err);
+    if (rc == GLIM_OK) rc = glim_shop_open(&s, pos.v[1], &err);
+    if (rc == GLIM_OK) rc = glim_shop_about(s, &about, &err);
+    if (rc == GLIM_OK) {
+        json_t *col;
+        size_t i;
+        printf("%s: %lld products, %lld notes\n", pos.v[1], (long long)json_integer_value(json_object_get(about, "rows")),
+               (long long)json_integer_value(json_object_get(about, "notes")));
+        json_array_foreach(json_object_get(json_object_get(about, "schema"), "columns"), i, col)
+            printf("  %-10s %s\n", json_string_value(json_object_get(col, "type")), json_string_value(json_object_get(col, "column")));
+        printf("correct the columns in %s/schema.json, then: glim desk ask %s QUESTION\n", pos.v[1], pos.v[1]);
+    }
+    json_decref(about);
+    glim_shop_close(s);
+    return rc == GLIM_OK ? 0 : glim_cli_error(&err);
+}
+
+static int ask(int argc, char **argv) {
+    const char *row = NULL;
+    bool json = false;
+    const glim_flag own[] = {{"--row", NULL, GLIM_FLAG_STR, &row, "ID", "the product the customer looks at", 0, 0},
+                             {"--json", NULL, GLIM_FLAG_BOOL, &json, NULL, "one JSON object on stdout, with the rows", 0, 0},
+                             {0}};
+    const glim_page u = {"glim desk ask FOLDER QUESTION", "Answers one question from a desk's library, with the ids of the rows behind the answer.", {own}};
+    glim_str_list pos = {0};
+    int code = glim_args(argc, argv, &u, &pos, 2, 2);
+    if (code >= 0) return code;
+    glim_err err = {0};
+    glim_shop *s = NULL;
+    glim_shop_answer a = {0};
+    glim_shop_question q = {.text = pos.v[1], .n = strlen(pos.v[1]), .row = row};
+    glim_status rc = glim_shop_open(&s, pos.v[0], &err);
+    if (rc == GLIM_OK) rc = glim_shop_ask(s, &q, &a, &err);
+    if (rc == GLIM_OK && json) {
+        glim_buf b = {0};
+        glim_shop_answer_json(&b, q.text, q.n, &a);
+        puts(glim_buf_cstr(&b));
+        glim_buf_free(&b);
+    } else if (rc == GLIM_OK) {
+        puts(glim_buf_cstr(&a.text));
+        fprintf(stderr, "%s by %s", glim_shop_status_name(a.status), glim_shop_part_name(a.part));
+        if (a.intent[0]) fprintf(stderr, ", intent %s %.2f", a.intent, (double)a.p);
+        if (a.filter.len) fprintf(stderr, ", %s", a.filter.s);
+        if (a.handover) fprintf(stderr, ", handed over as %llu", (unsigned long long)a.handover);
+        fprintf(stderr, ", %.1f ms\n", a.ms);
+    }
+    glim_shop_answer_deinit(&a);
+    glim_shop_close(s);
+    return rc == GLIM_OK ? 0 : glim_cli_error(&err);
+}
+
+static int eval(int argc, char **argv) {
+    bool json = false;
+    const glim_flag own[] = {{"--json", NULL, GLIM_FLAG_BOOL, &json, NULL, "one JSON object on stdout, with the wrong answers", 0, 0}, {0}};
+    const glim_page u = {"glim desk eval FOLDER", "Asks the template's evaluation set and compares with its pass mark; exit code 1 where it is missed.", {own}};
+    glim_str_list pos = {0};
+    int code = glim_args(argc, argv, &u, &pos, 1, 1);
+    if (code >= 0) return code;
+    glim_err err = {0};
+    glim_shop *s = NULL;
+    glim_buf b = {0};
+    bool passed = false;
+    glim_status rc = glim_shop_open(&s, pos.v[0], &err);
+    if (rc == GLIM_OK) rc = glim_shop_eval(s, NULL, &b, &passed, &err);
+    if (rc == GLIM_OK && json) puts(glim_buf_cstr(&b));
+    else if (rc == GLIM_OK) {
+        json_t *o = NULL, *w;
+        size_t i;
+        rc = glim_json_parse(&o, b.s, b.len, 16, &err);
+        if (rc == GLIM_OK) {
+            printf("%s: %.1f %% of %lld answers right (wanted %.1f), recall@5 %.1f %% of %lld (wanted %.1f), %.2f ms a question\n", passed ? "passed" : "failed",
+                   100 * json_number_value(json_object_get(o, "answers")), (long long)json_integer_value(json_object_get(o, "questions")),
+                   100 * json_number_value(json_object_get(o, "want_answers")), 100 * json_number_value(json_object_get(o, "recall_at_5")),
+                   (long long)json_integer_value(json_object_get(o, "find_questions")), 100 * json_number_value(json_object_get(o, "want_recall_at_5")),
+                   json_number_value(json_object_get(o, "ms_mean")));
+            json_array_foreach(json_object_get(o, "wrong"), i, w) {
+                const char *answer = json_string_value(json_object_get(w, "answer"));
+                printf("  wrong: %s%s%s\n", json_string_value(json_object_get(w, "q")), answer ? " -> " : "", answer ? answer : "");
+            }
+        }
+        json_decref(o);
+    }
+    glim_buf_free(&b);
+    glim_shop_close(s);
+    if (rc != GLIM_OK) return glim_cli_error(&err);
+    return passed ? 0 : GLIM_EXIT_FAIL;
+}
+
+static int schema(int argc, char **argv) {
+    const glim_flag own[] = {{0}};
+    const glim_page u = {"glim desk schema FILE", "The types that the columns of a CSV or XLSX file seem to have, as a schema.json to correct.", {own}};
+    glim_str_list pos = {0};
+    int code = glim_args(argc, argv, &u, &pos, 1, 1);
+    if (code >= 0) return code;
+    glim_err err = {0};
+    json_t *o = NULL;
+    glim_lib *l = NULL;
+    glim_status rc = glim_lib_guess(&o, pos.v[0], &err);
+    if (rc == GLIM_OK) rc = glim_lib_open(&l, pos.v[0], o, &err); /* it holds for every row */
+    if (rc == GLIM_OK) {
+        glim_buf b = {0};
+        glim_json_dump_py(&b, o, 1, false);
+        puts(glim_buf_cstr(&b));
+        glim_buf_free(&b);
+    }
+    json_decref(o);
+    glim_lib_free(l);
+    return rc == GLIM_OK ? 0 : glim_cli_error(&err);
+}
+
+int glim_cmd_desk(int argc, char **argv) {
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } verbs[] = {{"init", init}, {"ask", ask}, {"eval", eval}, {"schema", schema}};
+    for (size_t i = 0; argc > 1 && i < GLIM_COUNT(verbs); i++)
+        if (strcmp(argv[1], verbs[i].name) == 0) return verbs[i].run(argc - 1, argv + 1);
+    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        puts("usage: glim desk init TEMPLATE FOLDER [--library FILE]\n       glim desk ask FOLDER QUESTION [--row ID] [--json]\n"
+             "       glim desk eval FOLDER [--json]\n       glim desk schema FILE");
+        return 0;
+    }
+    glim_err err;
+    glim_fail(&err, GLIM_E_ARG, "desk: %s%s%s", argc > 1 ? "there is no verb \"" : "a verb is missing", argc > 1 ? argv[1] : "", argc > 1 ? "\"" : "");
+    glim_err_hint(&err, "init, ask, eval and schema are known");
+    return glim_cli_error(&err);
+}

@@ -1,0 +1,51 @@
+/* filter.h - what a question asks of the table: conditions, order, counts, the attributes it names. Chinese and English.
+ *
+ * "2000元以下的红色手机" is price <= 2000, colour = 红色, category = 手机; "cheapest" orders by price; "有货" wants stock. Every
+ * such part is answered from typed cells, never from prose. What the question says beyond them is left in `rest`. */
+#ifndef GLIM_KNOW_FILTER_H
+#define GLIM_KNOW_FILTER_H
+
+#include "know/library.h"
+
+typedef enum glim_cond_op { GLIM_COND_IS, GLIM_COND_IS_NOT, GLIM_COND_LT, GLIM_COND_LE, GLIM_COND_GT, GLIM_COND_GE, GLIM_COND_HAS, GLIM_COND_HAS_NOT } glim_cond_op;
+
+typedef struct glim_cond {
+    int col;
+    glim_cond_op op;
+    double a;       /* of the four comparisons */
+    uint16_t value; /* of an enum */
+} glim_cond;
+
+enum { GLIM_FILTER_CONDS = 16, GLIM_FILTER_ASKS = 8 };
+
+typedef struct glim_filter {
+    bool zh;
+    glim_cond cond[GLIM_FILTER_CONDS]; /* all must hold; IS of one column: one of them */
+    size_t n_cond;
+    int sort;                          /* a column, or -1 */
+    bool most;                         /* largest first */
+    bool count, mean;                  /* how many; the average of what is asked */
+    bool list, self, compare;          /* several are wanted; "this one"; two against each other */
+    int ask[GLIM_FILTER_ASKS];         /* columns named otherwise than in a condition */
+    size_t n_ask;
+    glim_buf words;                    /* the question less attributes, conditions on numbers and words that say nothing */
+    glim_buf rest;                     /* the same less the values of enums */
+} glim_filter;
+
+/* f starts as {0} or as parsed before; storage is kept. Errors: GLIM_E_LIMIT (a question over 4096 bytes), GLIM_E_NOMEM. */
+glim_status glim_filter_parse(glim_filter *f, const glim_lib *l, const char *question, size_t n, glim_err *err);
+void glim_filter_deinit(glim_filter *f);
+
+bool glim_filter_keep(const glim_lib *l, const glim_filter *f, uint32_t row);
+/* One condition; IS of one value. */
+bool glim_cond_holds(const glim_lib *l, const glim_cond *c, uint32_t row);
+/* Is there a value, and is it another than "no"? */
+bool glim_lib_has(const glim_lib *l, uint32_t row, size_t col);
+/* The rows that are kept, in the order that is asked for (rows without a value last, equal ones as they stand). At most
+ * `limit` go to out; *n_all counts them all. */
+glim_status glim_filter_rows(const glim_lib *l, const glim_filter *f, const uint32_t *among, size_t n_among, uint32_t *out, size_t limit, size_t *n_out,
+                             size_t *n_all, glim_err *err);
+/* "price <= 2000 CNY, colour: red; cheapest first": for people. */
+void glim_filter_show(glim_buf *out, const glim_lib *l, const glim_filter *f);
+
+#endif

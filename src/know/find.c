@@ -1,0 +1,342 @@
+/* find.c - see find.h. */
+#include "know/find.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "know/index_internal.h"
+
+enum { MAX_KEYS = 512, CANDIDATES = 40, MAX_ROW_BYTES = 65536 };
+
+/* The terms of a text by which it is compared: words, pairs of CJK characters, single ones that stand alone. */
+typedef struct keys {
+    uint64_t key[MAX_KEYS];
+    float idf[MAX_KEYS];
+    bool pair[MAX_KEYS];
+    size_t n;
+} keys;
+
+struct glim_find {
+    const glim_lib *l;
+    glim_index *ix;
+    glim_index_work *w;
+    glim_terms cut;
+    glim_buf row;
+    keys text, name, rest;
+};
+
+glim_status glim_find_new(glim_find **out, const glim_lib *l, glim_err *err) {
+    *out = NULL;
+    glim_find *f = glim_xcalloc(1, sizeof *f);
+    f->l = l;
+    f->ix = glim_index_new();
+    glim_status rc = GLIM_OK;
+    glim_index_field *field = glim_xcalloc(l->n_col, sizeof *field);
+    glim_buf words = {0};
+    for (uint32_t r = 0; rc == GLIM_OK && r < l->n_rows; r++) {
+        size_t n = 0;
+        glim_buf_clear(&words);
+        for (size_t c = 0; c < l->n_col; c++) {
+            const glim_lib_col *col = &l->col[c];
+            const char *s = glim_lib_cell(l, r, c);
+            if (col->type == GLIM_LIB_HIDDEN || !*s) continue;
+            unsigned weight = col->type == GLIM_LIB_NAME || col->type == GLIM_LIB_ID ? 4 : col->type == GLIM_LIB_ENUM ? 2 : 1;
+            if (col->type == GLIM_LIB_BOOL || col->type == GLIM_LIB_STOCK || col->type == GLIM_LIB_DATE) continue;
+            field[n++] = (glim_index_field){.text = s, .n = strlen(s), .weight = weight};
+            for (uint32_t i = col->type == GLIM_LIB_ENUM ? col->value_at[r] : 0; col->type == GLIM_LIB_ENUM && i < col->value_at[r + 1]; i++)
+                for (size_t a = 1; a < col->value[col->value_no[i]].n_alias; a++) glim_buf_printf(&words, "%s ; ", col->value[col->value_no[i]].alias[a]);
+        }
+        rc = glim_buf_status(&words, "words of a row", err);
+        if (words.len && n < l->n_col) field[n++] = (glim_index_field){.text = words.s, .n = words.len, .weight = 1};
+        if (rc == GLIM_OK) rc = glim_index_add(f->ix, field, n, err);
+    }
+    free(field);
+    glim_buf_free(&words);
+    if (rc == GLIM_OK) rc = glim_index_finish(f->ix, err);
+    if (rc == GLIM_OK && !(f->w = glim_index_work_new(f->ix, err))) rc = GLIM_E_NOMEM;
+    if (rc == GLIM_OK) *out = f;
+    else glim_find_free(f);
+    return rc;
+}
+
+void glim_find_free(glim_find *f) {
+    if (!f) return;
+    glim_index_work_free(f->w);
+    glim_index_free(f->ix);
+    glim_terms_free(&f->cut);
+    glim_buf_free(&f->row);
+    free(f);
+}
+
+glim_status glim_find_search(glim_find *f, const char *text, size_t n, const glim_index_params *p, glim_index_hit *hits, size_t *n_hits, glim_err *err) {
+    return glim_index_search(f->ix, f->w, text, n, p, hits, n_hits, err);
+}
+
+static bool has_key(const keys *k, uint64_t key) {
+    for (size_t i = 0; i < k->n; i++)
+        if (k->key[i] == key) return true;
+    return false;
+}
+
+static void put_key(keys *k, uint64_t key, float idf, bool pair) {
+    if (k->n == MAX_KEYS || has_key(k, key)) return;
+    k->key[k->n] = key;
+    k->pair[k->n] = pair;
+    k->idf[k->n++] = idf;
+}
+
+static glim_status make_keys(glim_find *f, keys *k, const char *text, size_t n, glim_err *err) {
+    k->n = 0;
+    glim_status rc = glim_terms_cut(&f->cut, text, n, err);
+    const glim_term *v = f->cut.v;
+    for (size_t i = 0; rc == GLIM_OK && i < f->cut.n; i++) {
+        const char *s = f->cut.text.s + v[i].at;
+        bool behind = v[i].cjk && i + 1 < f->cut.n && v[i + 1].cjk && !v[i + 1].apart;
+        bool before = v[i].cjk && i > 0 && v[i - 1].cjk && !v[i].apart;
+        if (behind) put_key(k, glim_index_key(s, v[i].n + v[i + 1].n, 2), glim_index_idf(f->ix, s, v[i].n + v[i + 1].n, true), true);
+        else if (!before && !v[i].joined) put_key(k, glim_index_key(s, v[i].n, 1), glim_index_idf(f->ix, s, v[i].n, false), false);
+    }
+    return rc;
+}
+
+/* A pair that no row has, beside one of b's: it only spans the seam between a name and the next word, "包一" in "小笼包一笼". */
+static bool seam(const keys *a, size_t i, const keys *b, float most) {
+    if (!a->pair[i] || a->idf[i] < most) return false;
+    return (i > 0 && has_key(b, a->key[i - 1])) || (i + 1 < a->n && has_key(b, a->key[i + 1]));
+}
+
+/* The share of a's weight that stands in b. */
+static float share(const glim_find *f, const keys *a, const keys *b) {
+    double all = 0, in = 0;
+    float most = glim_index_idf(f->ix, "", 0, true) - 1e-4f; /* a term that no row has */
+    for (size_t i = 0; i < a->n; i++) {
+        bool has = has_key(b, a->key[i]);
+        if (!has && seam(a, i, b, most)) continue;
+        all += a->idf[i];
+        if (has) in += a->idf[i];
+    }
+    return all > 0 ? (float)(in / all) : 0;
+}
+
+/* Shares of one row's best name; its own id as a word names it wholly. */
+static glim_status rate(glim_find *f, uint32_t row, glim_named *out, glim_err *err) {
+    *out = (glim_named){.row = row};
+    glim_status rc = GLIM_OK;
+    for (size_t c = 0; rc == GLIM_OK && c < f->l->n_col; c++) {
+        if (f->l->col[c].type != GLIM_LIB_NAME && f->l->col[c].type != GLIM_LIB_ID) continue;
+        const char *s = glim_lib_cell(f->l, row, c);
+        if (!*s) continue;
+        rc = make_keys(f, &f->name, s, strlen(s), err);
+        float n = share(f, &f->name, &f->text), t = share(f, &f->text, &f->name);
+        if (n + t > out->name + out->text) out->name = n, out->text = t;
+    }
+    return rc;
+}
+
+static int by_worth(const void *a, const void *b) {
+    const glim_named *x = a, *y = b;
+    float p = x->name + x->text, q = y->name + y->text;
+    if (p != q) return p > q ? -1 : 1;
+    return (x->row > y->row) - (x->row < y->row);
+}
+
+static glim_status candidates(glim_find *f, const char *text, size_t n_text, glim_named *v, size_t *n, glim_err *err) {
+    glim_index_hit hits[CANDIDATES];
+    size_t n_hits = 0;
+    *n = 0;
+    glim_index_params p = {.limit = CANDIDATES};
+    glim_status rc = glim_index_search(f->ix, f->w, text, n_text, &p, hits, &n_hits, err);
+    if (rc == GLIM_OK) rc = make_keys(f, &f->text, text, n_text, err);
+    for (size_t i = 0; rc == GLIM_OK && i < n_hits; i++) rc = rate(f, hits[i].row, &v[(*n)++], err);
+    if (rc == GLIM_OK) qsort(v, *n, sizeof *v, by_worth);
+    return rc;
+}
+
+glim_status glim_find_named(glim_find *f, const char *text, size_t n_text, glim_named *out, size_t cap, size_t *n, glim_err *err) {
+    glim_named v[CANDIDATES];
+    size_t n_v;
+    *n = 0;
+    glim_status rc = candidates(f, text, n_text, v, &n_v, err);
+    if (rc != GLIM_OK || n_v == 0) return rc;
+    bool all = v[0].text > 0.95f && v[0].name > 0.2f; /* "接机" of "接机服务" */
+    if (!all && (v[0].name < 0.4f || v[0].name + v[0].text < 0.95f)) return rc;
+    for (size_t i = 0; i < n_v && *n < cap; i++)
+        if (v[i].name + v[i].text > v[0].name + v[0].text - 0.03f) out[(*n)++] = v[i];
+    return rc;
+}
+
+/* Takes the row's names out of f->rest. */
+static glim_status without_names(glim_find *f, uint32_t row, glim_err *err) {
+    glim_status rc = GLIM_OK;
+    for (size_t c = 0; rc == GLIM_OK && c < f->l->n_col; c++) {
+        if (f->l->col[c].type != GLIM_LIB_NAME && f->l->col[c].type != GLIM_LIB_ID) continue;
+        const char *s = glim_lib_cell(f->l, row, c);
+        rc = make_keys(f, &f->name, s, strlen(s), err);
+        size_t k = 0;
+        float most = glim_index_idf(f->ix, "", 0, true) - 1e-4f;
+        bool drop[MAX_KEYS];
+        for (size_t i = 0; i < f->rest.n; i++) drop[i] = has_key(&f->name, f->rest.key[i]) || seam(&f->rest, i, &f->name, most);
+        for (size_t i = 0; i < f->rest.n; i++)
+            if (!drop[i]) f->rest.key[k] = f->rest.key[i], f->rest.idf[k] = f->rest.idf[i], f->rest.pair[k++] = f->rest.pair[i];
+        f->rest.n = k;
+    }
+    return rc;
+}
+
+glim_status glim_find_second(glim_find *f, const char *text, size_t n_text, uint32_t first, uint32_t *second, bool *found, glim_err *err) {
+    glim_named v[CANDIDATES];
+    size_t n_v;
+    float best = 0;
+    *found = false;
+    glim_status rc = candidates(f, text, n_text, v, &n_v, err);
+    f->rest.n = 0; /* what of the text the first one's names leave */
+    for (size_t i = 0; i < f->text.n; i++) put_key(&f->rest, f->text.key[i], f->text.idf[i], f->text.pair[i]);
+    if (rc == GLIM_OK) rc = without_names(f, first, err);
+    for (size_t i = 0; rc == GLIM_OK && i < n_v; i++) {
+        if (v[i].row == first || v[i].name < 0.5f) continue;
+        for (size_t c = 0; rc == GLIM_OK && c < f->l->n_col; c++) {
+            if (f->l->col[c].type != GLIM_LIB_NAME && f->l->col[c].type != GLIM_LIB_ID) continue;
+            const char *s = glim_lib_cell(f->l, v[i].row, c);
+            if (!*s) continue;
+            rc = make_keys(f, &f->name, s, strlen(s), err);
+            float own = share(f, &f->name, &f->rest), all = own + share(f, &f->rest, &f->name) / 2 + v[i].name / 4;
+            if (own >= 0.2f && all > best) best = all, *second = v[i].row, *found = true;
+        }
+    }
+    best = 0.6f; /* "L9 or L9 Pro": the one's name is a part of the other's */
+    for (size_t i = 0; rc == GLIM_OK && !*found && i < n_v; i++)
+        if (v[i].row != first && v[i].name > best) best = v[i].name, *second = v[i].row;
+    *found |= best > 0.6f;
+    return rc;
+}
+
+glim_status glim_find_covered(glim_find *f, const char *text, size_t n_text, uint32_t row, float *left, float *out, glim_err *err) {
+    glim_buf_clear(&f->row);
+    *left = *out = 0;
+    for (size_t c = 0; c < f->l->n_col; c++) {
+        const glim_lib_col *col = &f->l->col[c];
+        if (col->type == GLIM_LIB_HIDDEN || f->row.len > MAX_ROW_BYTES) continue;
+        glim_buf_printf(&f->row, "%s ; ", glim_lib_cell(f->l, row, c));
+        for (uint32_t i = col->type == GLIM_LIB_ENUM ? col->value_at[row] : 0; col->type == GLIM_LIB_ENUM && i < col->value_at[row + 1]; i++)
+            for (size_t a = 1; a < col->value[col->value_no[i]].n_alias; a++) glim_buf_printf(&f->row, "%s ; ", col->value[col->value_no[i]].alias[a]);
+    }
+    glim_status rc = glim_buf_status(&f->row, "a row's text", err);
+    if (rc == GLIM_OK) rc = make_keys(f, &f->text, text, n_text, err);
+    f->rest.n = 0;
+    for (size_t i = 0; i < f->text.n; i++) put_key(&f->rest, f->text.key[i], f->text.idf[i], f->text.pair[i]);
+    if (rc == GLIM_OK) rc = without_names(f, row, err);
+    if (rc == GLIM_OK) rc = make_keys(f, &f->name, f->row.s, f->row.len, err);
+    for (size_t i = 0; i < f->rest.n; i++) *left += f->rest.idf[i];
+    *out = rc == GLIM_OK && f->rest.n ? share(f, &f->rest, &f->name) : 1;
+    return rc;
+}
+
+static bool known(const glim_find *f, const char *s, size_t n) {
+    uint32_t t = glim_featmap_find(&f->ix->terms, glim_index_key(s, n, 1));
+    return t != UINT32_MAX && f->ix->from[t + 1] > f->ix->from[t];
+}
+
+enum { PARTS = 4 };
+
+/* Cuts a word into 2 to `most` words that rows have, each of at least `low` bytes; their ends, last one first, into at. */
+static size_t parts(const glim_find *f, const char *s, size_t n, size_t low, size_t most, size_t *at) {
+    size_t ends[PARTS], n_ends = 0, from = 0;
+    /* The longest known beginning, again and again. */
+    while (from < n && n_ends < most) {
+        size_t k = n - from - (from == 0);
+        while (k >= low && !known(f, s + from, k)) k--;
+        if (k < low || k == 0) return 0;
+        ends[n_ends++] = from += k;
+    }
+    if (from < n || n_ends < 2) return 0;
+    for (size_t i = 0; i < n_ends; i++) at[i] = ends[n_ends - 1 - i];
+    return n_ends;
+}
+
+glim_status glim_find_respell(glim_find *f, glim_buf *out, const char *text, size_t n, glim_err *err) {
+    glim_buf s = {0};
+    glim_status rc = glim_terms_fold(&s, text, n, err);
+    const char *p = glim_buf_cstr(&s);
+    for (size_t i = 0; rc == GLIM_OK && i < s.len;) {
+        size_t e = i;
+        bool digit = false;
+        while (e < s.len && ((p[e] >= 'a' && p[e] <= 'z') || (p[e] >= '0' && p[e] <= '9'))) digit |= p[e] >= '0' && p[e] <= '9', e++;
+        if (e == i) {
+            glim_buf_putc(out, p[i++]);
+            continue;
+        }
+        size_t len = e - i, cut = 0;
+        const char *as = p + i;
+        size_t at[PARTS];
+        if (len >= 3 && !known(f, p + i, len)) {
+            cut = parts(f, p + i, len, digit || len < 8 ? (digit ? 1 : 3) : 2, PARTS, at);
+            if (!cut && !digit) {
+                glim_like like[GLIM_LIKE_MAX];
+                size_t m = glim_index_like(f->ix, f->w, p + i, len, like);
+                for (size_t j = 0; j < m && as == p + i; j++) {
+                    bool near_ = (len >= 4 && like[j].weight > 0.7f) || len >= 7;
+                    for (size_t w = 0; near_ && w < f->ix->n_words; w++) {
+                        const char *word = f->ix->words.s + f->ix->word_at[w];
+                        if (f->ix->word_term[w] != like[j].term) continue;
+                        if (word[0] == p[i] && strlen(word) + 2 >= len && strlen(word) <= len + 2) as = word;
+                        break;
+                    }
+                }
+            }
+        }
+        if (cut) {
+            for (size_t k = cut, from = 0; k-- > 0; from = at[k]) { /* the last part's end was noted first */
+                glim_buf_append(out, p + i + from, at[k] - from);
+                if (k) glim_buf_putc(out, ' ');
+            }
+        } else if (as != p + i) {
+            glim_buf_puts(out, as);
+        } else {
+            glim_buf_append(out, p + i, len);
+        }
+        i = e;
+    }
+    glim_buf_free(&s);
+    return rc == GLIM_OK ? glim_buf_status(out, "a question", err) : rc;
+}
+
+/* Does the folded name stand in the text, between word boundaries where it is Latin? */
+static const char *stands_in(const char *text, const char *name, size_t n) {
+    for (const char *p = text; (p = strstr(p, name)); p++) {
+        bool a = p > text && (unsigned char)p[-1] < 0x80 && (unsigned char)name[0] < 0x80 && p[-1] != ' ' && (p[-1] >= '0' && p[-1] != '?');
+        bool b = (unsigned char)name[n - 1] < 0x80 && ((p[n] >= '0' && p[n] <= '9') || (p[n] >= 'a' && p[n] <= 'z'));
+        if (!a && !b) return p;
+    }
+    return NULL;
+}
+
+glim_status glim_find_exact(glim_find *f, glim_buf *text, glim_named *out, size_t cap, size_t *n, glim_err *err) {
+    glim_index_hit hits[CANDIDATES];
+    glim_buf name = {0};
+    size_t n_hits = 0, longest = 0;
+    const char *at = NULL;
+    *n = 0;
+    glim_status rc = glim_index_search(f->ix, f->w, glim_buf_cstr(text), text->len, &(glim_index_params){.limit = CANDIDATES, .exact = true}, hits, &n_hits, err);
+    for (size_t i = 0; rc == GLIM_OK && i < n_hits; i++)
+        for (size_t c = 0; rc == GLIM_OK && c < f->l->n_col; c++) {
+            if (f->l->col[c].type != GLIM_LIB_NAME && f->l->col[c].type != GLIM_LIB_ID) continue;
+            const char *s = glim_lib_cell(f->l, hits[i].row, c);
+            glim_buf_clear(&name);
+            rc = glim_terms_fold(&name, s, strlen(s), err);
+            if (rc != GLIM_OK || name.len < 3 || name.len < longest) continue;
+            bool cjk = (unsigned char)name.s[0] >= 0x80;
+            if (cjk && name.len < 6) continue; /* one character says too little */
+            const char *p = stands_in(glim_buf_cstr(text), name.s, name.len);
+            if (!p || (*n && name.len == longest && p != at)) continue;
+            if (name.len > longest) *n = 0;
+            longest = name.len;
+            at = p;
+            bool again = false;
+            for (size_t k = 0; k < *n; k++) again |= out[k].row == hits[i].row;
+            if (!again && *n < cap) out[(*n)++] = (glim_named){.row = hits[i].row, .name = 1, .text = 1};
+        }
+    if (rc == GLIM_OK && at) memset(text->s + (at - text->s), ' ', longest);
+    glim_buf_free(&name);
+    return rc;
+}

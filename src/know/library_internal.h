@@ -1,0 +1,27 @@
+/* library_internal.h - what the files of the library share: library.c holds the rows, library_schema.c reads a schema,
+ * library_guess.c makes one from the rows. */
+#ifndef GLIM_KNOW_LIBRARY_INTERNAL_H
+#define GLIM_KNOW_LIBRARY_INTERNAL_H
+
+#include "data/table.h"
+#include "know/library.h"
+
+struct glim_lib_patch {
+    uint32_t row;
+    size_t col;
+    char *text;
+    struct glim_lib_patch *next;
+};
+
+/* Columns from the table's first row and the schema; each column of the schema has to stand in the table. */
+glim_status glim_lib_read_schema(glim_lib *l, const glim_table_row *head, const json_t *schema, glim_err *err);
+void glim_lib_col_deinit(glim_lib_col *c);
+/* A folded word for a column or a value; empty ones and repetitions are left out. */
+glim_status glim_lib_alias(char ***list, size_t *n, const char *word, glim_err *err);
+glim_status glim_lib_guess_table(json_t **out, glim_table *t, glim_err *err);
+/* The number of an enum's value, added if it is new. Errors: GLIM_E_LIMIT. */
+glim_status glim_lib_value_no(glim_lib_col *c, const char *text, size_t n, uint16_t *no, glim_err *err);
+/* The next part of an enum's cell: *n 0 at the end. */
+const char *glim_lib_part(const glim_lib_col *c, const char **rest, size_t *n);
+
+#endif

@@ -1,0 +1,221 @@
+/* library_schema.c - a schema to columns, with the words by which a question may mean them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/utf8.h"
+#include "know/filter_words.h"
+#include "know/library_internal.h"
+#include "know/terms.h"
+
+enum { MAX_VALUES = 65535, MAX_WORDS = 64 };
+
+void glim_lib_col_deinit(glim_lib_col *c) {
+    for (size_t i = 0; i < c->n_alias; i++) free(c->alias[i]);
+    for (size_t v = 0; v < c->n_value; v++) {
+        for (size_t i = 0; i < c->value[v].n_alias; i++) free(c->value[v].alias[i]);
+        free(c->value[v].alias);
+        free(c->value[v].text);
+        free(c->value[v].en);
+    }
+    free(c->alias);
+    free(c->value);
+    free(c->column);
+    free(c->zh);
+    free(c->en);
+    free(c->unit_zh);
+    free(c->unit_en);
+    free(c->number);
+    free(c->value_at);
+    free(c->value_no);
+}
+
+static glim_status folded(char **out, const char *word, glim_err *err) {
+    glim_buf b = {0};
+    glim_status rc = glim_terms_fold(&b, word, strlen(word), err);
+    if (rc == GLIM_OK) *out = glim_xstrdup(glim_buf_cstr(&b));
+    glim_buf_free(&b);
+    return rc;
+}
+
+glim_status glim_lib_alias(char ***list, size_t *n, const char *word, glim_err *err) {
+    char *f = NULL;
+    if (!word || !*word || strlen(word) > 256) return GLIM_OK;
+    glim_status rc = folded(&f, word, err);
+    if (rc != GLIM_OK) return rc;
+    bool known = !*f || *n >= MAX_WORDS;
+    for (size_t i = 0; i < *n && !known; i++) known = strcmp((*list)[i], f) == 0;
+    if (known) {
+        free(f);
+        return GLIM_OK;
+    }
+    *list = glim_xrealloc(*list, (*n + 1) * sizeof **list);
+    (*list)[(*n)++] = f;
+    return GLIM_OK;
+}
+
+glim_status glim_lib_value_no(glim_lib_col *c, const char *text, size_t n, uint16_t *no, glim_err *err) {
+    for (size_t v = c->n_value; v-- > 0;)
+        if (strncmp(c->value[v].text, text, n) == 0 && c->value[v].text[n] == 0) return *no = (uint16_t)v, GLIM_OK;
+    if (c->n_value == MAX_VALUES) return glim_fail(err, GLIM_E_LIMIT, "column \"%s\" has more than %d values, too many for an enum", c->column, MAX_VALUES);
+    if ((c->n_value & (c->n_value - 1)) == 0) { /* room for the next power of two */
+        void *p = c->value;
+        glim_status rc = glim_try_realloc(&p, c->n_value ? 2 * c->n_value : 1, sizeof *c->value, "values of a column", err);
+        if (rc != GLIM_OK) return rc;
+        c->value = p;
+    }
+    glim_lib_value *v = &c->value[c->n_value];
+    *v = (glim_lib_value){.text = glim_xmalloc(n + 1)};
+    memcpy(v->text, text, n);
+    v->text[n] = 0;
+    *no = (uint16_t)c->n_value++;
+    return glim_lib_alias(&v->alias, &v->n_alias, v->text, err);
+}
+
+static bool has_cjk(const char *s) {
+    uint32_t cp;
+    for (size_t n = strlen(s); n;) {
+        int k = glim_utf8_next(s, n, &cp);
+        if (k <= 0) return false;
+        if (glim_term_is_cjk(cp)) return true;
+        s += k;
+        n -= (size_t)k;
+    }
+    return false;
+}
+
+/* "battery_mah" and "BatteryMah" are read as words. */
+static char *words_of(const char *column) {
+    char *s = glim_xstrdup(column);
+    for (char *p = s; *p; p++)
+        if (*p == '_') *p = ' ';
+    return s;
+}
+
+static char *dup_or(const char *s, const char *other) { return glim_xstrdup(s && *s ? s : other); }
+
+static glim_status read_values(glim_lib_col *c, const json_t *values, glim_err *err) {
+    const char *key;
+    json_t *list;
+    json_object_foreach((json_t *)values, key, list) {
+        uint16_t no;
+        size_t i;
+        json_t *w;
+        if (!json_is_array(list)) return glim_fail(err, GLIM_E_FORMAT, "column \"%s\": value \"%s\" has a %s, want an array of words", c->column, key, glim_json_type_name(list));
+        glim_status rc = glim_lib_value_no(c, key, strlen(key), &no, err);
+        json_array_foreach(list, i, w) {
+            if (rc == GLIM_OK && !json_is_string(w)) rc = glim_fail(err, GLIM_E_FORMAT, "column \"%s\": a word of value \"%s\" is no text", c->column, key);
+            if (rc == GLIM_OK && i == 0) {
+                free(c->value[no].en);
+                c->value[no].en = glim_xstrdup(json_string_value(w));
+            }
+            if (rc == GLIM_OK) rc = glim_lib_alias(&c->value[no].alias, &c->value[no].n_alias, json_string_value(w), err);
+        }
+        if (rc != GLIM_OK) return rc;
+    }
+    return GLIM_OK;
+}
+
+static glim_status read_col(glim_lib_col *c, const json_t *o, glim_err *err) {
+    const char *type, *lang, *zh, *en, *unit_zh, *unit_en;
+    glim_status rc = glim_json_get_str(o, "type", "text", &type, err);
+    if (rc == GLIM_OK) rc = glim_json_get_str(o, "lang", "", &lang, err);
+    if (rc == GLIM_OK) rc = glim_json_get_str(o, "zh", NULL, &zh, err);
+    if (rc == GLIM_OK) rc = glim_json_get_str(o, "en", NULL, &en, err);
+    if (rc == GLIM_OK) rc = glim_json_get_str(o, "unit_zh", NULL, &unit_zh, err);
+    if (rc == GLIM_OK) rc = glim_json_get_str(o, "unit_en", unit_zh, &unit_en, err);
+    if (rc == GLIM_OK) rc = glim_json_get_bool(o, "many", false, &c->many, err);
+    if (rc != GLIM_OK) goto done;
+    while (c->type < GLIM_N_LIB_TYPE && strcmp(glim_lib_type_name(c->type), type) != 0) c->type++;
+    if (c->type == GLIM_N_LIB_TYPE) {
+        rc = glim_fail(err, GLIM_E_FORMAT, "there is no type \"%s\"", type);
+        glim_err_hint(err, "the types are hidden, id, name, text, number, price, stock, bool, enum and date");
+        goto done;
+    }
+    if (*lang && strcmp(lang, "zh") != 0 && strcmp(lang, "en") != 0) {
+        rc = glim_fail(err, GLIM_E_FORMAT, "\"lang\" is \"%s\", want \"zh\" or \"en\"", lang);
+        goto done;
+    }
+    c->lang = strcmp(lang, "zh") == 0 ? GLIM_LANG_ZH : strcmp(lang, "en") == 0 ? GLIM_LANG_EN : GLIM_LANG_ANY;
+    char *words = words_of(c->column), *fold = NULL;
+    rc = folded(&fold, words, err);
+    c->concept = rc == GLIM_OK ? glim_concept_of(fold) : -1;
+    free(fold);
+    for (int k = 0; rc == GLIM_OK && k < 2 && c->concept < 0; k++) {
+        const char *name = k ? en : zh;
+        if (!name) continue;
+        rc = folded(&fold, name, err);
+        if (rc == GLIM_OK) c->concept = glim_concept_of(fold), free(fold);
+    }
+    if (rc == GLIM_OK && c->concept < 0 && c->type == GLIM_LIB_PRICE) c->concept = GLIM_CONCEPT_PRICE;
+    if (rc == GLIM_OK && c->type == GLIM_LIB_STOCK) c->concept = GLIM_CONCEPT_STOCK;
+    const glim_concept_words *k = c->concept >= 0 ? &glim_concepts[c->concept] : NULL;
+    bool name = c->type == GLIM_LIB_NAME;
+    c->zh = dup_or(zh, name ? "名称" : has_cjk(words) || !k ? words : k->zh);
+    c->en = dup_or(en, name ? "name" : !has_cjk(words) || !k ? words : k->en);
+    if (unit_zh && *unit_zh) c->unit_zh = glim_xstrdup(unit_zh);
+    if (unit_en && *unit_en) c->unit_en = glim_xstrdup(unit_en);
+    if (c->type != GLIM_LIB_HIDDEN && !name && c->type != GLIM_LIB_ID) {
+        if (rc == GLIM_OK) rc = glim_lib_alias(&c->alias, &c->n_alias, c->zh, err);
+        if (rc == GLIM_OK) rc = glim_lib_alias(&c->alias, &c->n_alias, c->en, err);
+        if (rc == GLIM_OK) rc = glim_lib_alias(&c->alias, &c->n_alias, words, err);
+        for (const char *const *w = k ? k->word : NULL; rc == GLIM_OK && w && *w; w++) rc = glim_lib_alias(&c->alias, &c->n_alias, *w, err);
+    }
+    free(words);
+    const json_t *also = json_object_get(o, "also"), *values = json_object_get(o, "values"), *w;
+    size_t i;
+    if (rc == GLIM_OK && also && !json_is_array(also)) rc = glim_fail(err, GLIM_E_FORMAT, "\"also\" is a %s, want an array of words", glim_json_type_name(also));
+    json_array_foreach(also, i, w)
+        if (rc == GLIM_OK) rc = json_is_string(w) ? glim_lib_alias(&c->alias, &c->n_alias, json_string_value(w), err) : glim_fail(err, GLIM_E_FORMAT, "a word of \"also\" is no text");
+    if (rc == GLIM_OK && values && (!json_is_object(values) || c->type != GLIM_LIB_ENUM))
+        rc = glim_fail(err, GLIM_E_FORMAT, "\"values\" is an object of an enum column, got a %s in a column of the type \"%s\"", glim_json_type_name(values), type);
+    if (rc == GLIM_OK && values) rc = read_values(c, values, err);
+done:
+    if (rc != GLIM_OK) glim_err_context(err, "schema, column \"%s\"", c->column);
+    return rc;
+}
+
+glim_status glim_lib_read_schema(glim_lib *l, const glim_table_row *head, const json_t *schema, glim_err *err) {
+    if (head->n == 0 || head->n > GLIM_LIB_MAX_COLS) return glim_fail(err, head->n ? GLIM_E_LIMIT : GLIM_E_FORMAT, "the table has %zu columns, want 1 to %d", head->n, GLIM_LIB_MAX_COLS);
+    const json_t *list = json_object_get(schema, "columns"), *o;
+    if (!json_is_array(list)) return glim_fail(err, GLIM_E_FORMAT, "the schema has no array \"columns\"");
+    l->col = glim_xcalloc(head->n, sizeof *l->col);
+    l->n_col = head->n;
+    l->col_id = -1;
+    for (size_t c = 0; c < l->n_col; c++) {
+        char name[32];
+        snprintf(name, sizeof name, "column %zu", c + 1);
+        l->col[c].column = glim_xstrdup(head->cell[c].n ? head->cell[c].text : name);
+        for (size_t d = 0; d < c; d++)
+            if (strcmp(l->col[d].column, l->col[c].column) == 0)
+                return glim_fail(err, GLIM_E_FORMAT, "row %zu: columns %zu and %zu are both named \"%s\"", head->line, d + 1, c + 1, l->col[c].column);
+    }
+    size_t i;
+    json_array_foreach(list, i, o) {
+        const char *name;
+        glim_status rc = json_is_object(o) ? glim_json_get_str(o, "column", NULL, &name, err) : glim_fail(err, GLIM_E_FORMAT, "the schema's column %zu is no object", i + 1);
+        if (rc == GLIM_OK && !name) rc = glim_fail(err, GLIM_E_FORMAT, "the schema's column %zu has no \"column\"", i + 1);
+        if (rc != GLIM_OK) return rc;
+        size_t c = 0;
+        while (c < l->n_col && strcmp(l->col[c].column, name) != 0) c++;
+        if (c == l->n_col) {
+            rc = glim_fail(err, GLIM_E_FORMAT, "the schema has a column \"%s\", the table does not", name);
+            glim_err_hint(err, "take it out of the schema, or name the table's column so");
+            return rc;
+        }
+        if (l->col[c].zh) return glim_fail(err, GLIM_E_FORMAT, "the schema has the column \"%s\" twice", name);
+        rc = read_col(&l->col[c], o, err);
+        if (rc != GLIM_OK) return rc;
+        if (l->col[c].type == GLIM_LIB_ID) {
+            if (l->col_id >= 0) return glim_fail(err, GLIM_E_FORMAT, "the schema has two columns of the type \"id\": \"%s\" and \"%s\"", l->col[l->col_id].column, name);
+            l->col_id = (int)c;
+        }
+    }
+    for (size_t c = 0; c < l->n_col; c++)
+        if (!l->col[c].zh) { /* the schema does not speak of it */
+            l->col[c].zh = glim_xstrdup(l->col[c].column);
+            l->col[c].en = glim_xstrdup(l->col[c].column);
+            l->col[c].concept = -1;
+        }
+    return GLIM_OK;
+}

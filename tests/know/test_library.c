@@ -1,0 +1,194 @@
+/* The product library: schemas guessed and read, cells that do not fit, conditions of questions in two languages, names. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "know/filter.h"
+#include "know/find.h"
+#include "know/library.h"
+#include "test.h"
+
+static const char shop[] =
+    "sku,名称,英文名,品类,价格,颜色,库存,电池,无线充电\n"
+    "A1,星辰 X1 手机,Star X1 phone,手机,1999元,黑色、白色,5,5000mAh,15W Qi\n"
+    "A2,星辰 X1 Pro 手机,Star X1 Pro phone,手机,2999元,黑色、红色,0,5200mAh,不支持\n"
+    "A3,月影 T 平板,Moon T tablet,平板,1499元,白色,12,7000mAh,不支持\n"
+    "A4,月影 K 键盘,Moon K keyboard,键盘,199元,红色,3,,\n"
+    "A5,月影 K2 键盘,Moon K2 keyboard,键盘,299元,白色,9,,\n"
+    "A6,星辰 B 耳机,Star B headphones,耳机,399元,黑色,7,500mAh,5W Qi\n";
+static const char schema[] =
+    "{\"columns\": [{\"column\": \"sku\", \"type\": \"id\"}, {\"column\": \"名称\", \"type\": \"name\", \"lang\": \"zh\"},"
+    "{\"column\": \"英文名\", \"type\": \"name\", \"lang\": \"en\"},"
+    "{\"column\": \"品类\", \"type\": \"enum\", \"values\": {\"手机\": [\"phone\"], \"平板\": [\"tablet\"], \"键盘\": [\"keyboard\"], \"耳机\": [\"headphones\"]}},"
+    "{\"column\": \"价格\", \"type\": \"price\", \"unit_zh\": \"元\", \"unit_en\": \"CNY\"},"
+    "{\"column\": \"颜色\", \"type\": \"enum\", \"many\": true, \"values\": {\"黑色\": [\"black\"], \"白色\": [\"white\"], \"红色\": [\"red\"]}},"
+    "{\"column\": \"库存\", \"type\": \"stock\"}, {\"column\": \"电池\", \"type\": \"number\", \"unit_zh\": \"mAh\"}, {\"column\": \"无线充电\", \"type\": \"text\"}]}";
+
+static glim_lib *open_shop(const char *csv, const char *with) {
+    glim_err err = {0};
+    json_t *s = NULL;
+    glim_lib *l;
+    if (with) CHECK_OK(glim_json_parse(&s, with, strlen(with), 0, &err), err);
+    CHECK_OK(glim_lib_parse(&l, "shop.csv", csv, strlen(csv), s, &err), err);
+    json_decref(s);
+    return l;
+}
+
+/* "A1 A2": the ids of the rows that a question's conditions keep, in its order. */
+static const char *rows_of(const glim_lib *l, const char *q) {
+    static char out[256];
+    glim_filter f = {0};
+    glim_err err = {0};
+    uint32_t row[16];
+    size_t n, all;
+    CHECK_OK(glim_filter_parse(&f, l, q, strlen(q), &err), err);
+    CHECK_OK(glim_filter_rows(l, &f, NULL, 0, row, 16, &n, &all, &err), err);
+    out[0] = 0;
+    for (size_t i = 0; i < n; i++) {
+        char id[GLIM_LIB_ID_MAX + 1];
+        glim_lib_row_id(l, row[i], id);
+        if (i) strcat(out, " ");
+        strcat(out, id);
+    }
+    glim_filter_deinit(&f);
+    return out;
+}
+
+TEST(conditions_of_chinese_questions_are_answered_by_the_cells) {
+    glim_lib *l = open_shop(shop, schema);
+    CHECK_STR(rows_of(l, "2000元以下的手机"), "A1");
+    CHECK_STR(rows_of(l, "两千块以内有什么手机"), "A1");
+    CHECK_STR(rows_of(l, "不到三百的键盘"), "A4 A5");
+    CHECK_STR(rows_of(l, "有哪些低于300元的键盘"), "A4 A5");
+    CHECK_STR(rows_of(l, "1000到2000元的"), "A1 A3");
+    CHECK_STR(rows_of(l, "红色的有货吗"), "A4");
+    CHECK_STR(rows_of(l, "白色或者红色的键盘"), "A4 A5");
+    CHECK_STR(rows_of(l, "不要黑色的手机"), "");
+    CHECK_STR(rows_of(l, "最便宜的键盘"), "A4 A5");
+    CHECK_STR(rows_of(l, "最贵的手机"), "A2 A1");
+    CHECK_STR(rows_of(l, "电池大于5000的手机"), "A2");
+    CHECK_STR(rows_of(l, "电池至少5000mAh"), "A1 A2 A3");
+    CHECK_STR(rows_of(l, "支持无线充电的有哪些"), "A1 A6");
+    CHECK_STR(rows_of(l, "不支持无线充电的手机"), "A2");
+    CHECK_STR(rows_of(l, "缺货的手机"), "A2");
+    CHECK_STR(rows_of(l, "一万二以下的平板"), "A3");
+    glim_lib_free(l);
+}
+
+TEST(conditions_of_english_questions_are_answered_by_the_cells) {
+    glim_lib *l = open_shop(shop, schema);
+    CHECK_STR(rows_of(l, "phones under 2000 yuan"), "A1");
+    CHECK_STR(rows_of(l, "a keyboard for at most 199 CNY"), "A4");
+    CHECK_STR(rows_of(l, "anything between 1,000 and 2k yuan?"), "A1 A3");
+    CHECK_STR(rows_of(l, "the cheapest keyboard"), "A4 A5");
+    CHECK_STR(rows_of(l, "which red ones are in stock?"), "A4");
+    CHECK_STR(rows_of(l, "phone with the biggest battery"), "A2 A1");
+    CHECK_STR(rows_of(l, "phones without wireless charging"), "A2");
+    CHECK_STR(rows_of(l, "tablets over $1400"), "A3");
+    CHECK_STR(rows_of(l, "not white keyboards"), "A4");
+    glim_lib_free(l);
+}
+
+TEST(a_number_inside_a_name_is_no_condition) {
+    glim_lib *l = open_shop(shop, schema);
+    glim_filter f = {0};
+    glim_err err = {0};
+    const char *q[] = {"星辰X1多少钱", "is the 5g version of the K2 sold", "3s 手机"};
+    size_t conds[] = {0, 0, 1}; /* the category */
+    for (size_t i = 0; i < 3; i++) {
+        CHECK_OK(glim_filter_parse(&f, l, q[i], strlen(q[i]), &err), err);
+        CHECK_MSG(f.n_cond == conds[i], "\"%s\": got %zu conditions, want %zu", q[i], f.n_cond, conds[i]);
+    }
+    glim_filter_deinit(&f);
+    glim_lib_free(l);
+}
+
+TEST(a_schema_is_guessed_and_holds_for_every_row) {
+    glim_err err = {0};
+    json_t *s;
+    CHECK_OK(glim_lib_guess_bytes(&s, "shop.csv", shop, strlen(shop), &err), err);
+    const char *want[] = {"id", "name", "name", "enum", "price", "enum", "stock", "number", "text"};
+    for (size_t i = 0; i < 9; i++) {
+        const json_t *c = json_array_get(json_object_get(s, "columns"), i);
+        CHECK_MSG(strcmp(json_string_value(json_object_get(c, "type")), want[i]) == 0, "\"%s\": got the type %s, want %s",
+                  json_string_value(json_object_get(c, "column")), json_string_value(json_object_get(c, "type")), want[i]);
+    }
+    glim_lib *l;
+    CHECK_OK(glim_lib_parse(&l, "shop.csv", shop, strlen(shop), s, &err), err);
+    CHECK_STR(rows_of(l, "最便宜的键盘"), "A4 A5");
+    glim_lib_free(l);
+    json_decref(s);
+}
+
+TEST(a_cell_that_does_not_fit_is_named_and_nothing_is_imported) {
+    static const struct {
+        const char *csv, *says;
+    } bad[] = {
+        {"sku,价格\nA1,12元\nA2,很贵\n", "B3"},
+        {"sku,价格\nA1,12元\nA1,13元\n", "A3"},
+        {"sku,价格\nA1,12元\nA 2,13元\n", "A3"},
+        {"sku,价格\nA1,12元\nA2,13元,红色\n", "line 3"},
+        {"sku,价格\n", "no rows"},
+        {"sku,sku\nA1,2\n", "both named"},
+        {"", "empty"},
+    };
+    static const char two[] = "{\"columns\": [{\"column\": \"sku\", \"type\": \"id\"}, {\"column\": \"价格\", \"type\": \"price\"}]}";
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        glim_err err = {0};
+        json_t *s;
+        glim_lib *l = NULL;
+        CHECK_OK(glim_json_parse(&s, two, strlen(two), 0, &err), err);
+        CHECK(glim_lib_parse(&l, "bad.csv", bad[i].csv, strlen(bad[i].csv), s, &err) != GLIM_OK && l == NULL);
+        CHECK_MSG(strstr(err.msg, bad[i].says) && strstr(err.msg, "bad.csv"), "case %zu: got \"%s\", want \"%s\"", i, err.msg, bad[i].says);
+        json_decref(s);
+    }
+}
+
+TEST(a_row_is_written_as_the_language_model_reads_it) {
+    glim_lib *l = open_shop(shop, schema);
+    glim_buf b = {0};
+    int first[1] = {glim_lib_find_col(l, "无线充电")};
+    glim_lib_row_line(&b, l, 0, true, first, 1);
+    CHECK_STR(b.s, "[A1] 名称: 星辰 X1 手机 | 无线充电: 15W Qi | 品类: 手机 | 价格: 1999元 | 颜色: 黑色、白色 | 库存: 5 | 电池: 5000 mAh");
+    glim_buf_clear(&b);
+    glim_lib_row_line(&b, l, 3, false, NULL, 0);
+    CHECK_STR(b.s, "[A4] name: Moon K keyboard | category: keyboard | price: 199 CNY | colour: red | stock: 3");
+    glim_buf_free(&b);
+    glim_lib_free(l);
+}
+
+TEST(a_corrected_cell_answers_from_then_on) {
+    glim_lib *l = open_shop(shop, schema);
+    glim_err err = {0};
+    CHECK_OK(glim_lib_set(l, 3, (size_t)glim_lib_find_col(l, "价格"), "499元", &err), err);
+    CHECK_OK(glim_lib_set(l, 3, (size_t)glim_lib_find_col(l, "颜色"), "黑色、白色、红色", &err), err);
+    CHECK_STR(rows_of(l, "最便宜的键盘"), "A5 A4");
+    CHECK_STR(rows_of(l, "黑色的键盘"), "A4");
+    CHECK_STR(rows_of(l, "黑色的耳机"), "A6"); /* the rows behind moved along */
+    CHECK(glim_lib_set(l, 3, (size_t)glim_lib_find_col(l, "价格"), "便宜", &err) == GLIM_E_FORMAT);
+    CHECK(glim_lib_set(l, 3, 0, "Z9", &err) == GLIM_E_ARG);
+    CHECK_STR(glim_lib_cell(l, 3, (size_t)glim_lib_find_col(l, "价格")), "499元");
+    glim_lib_free(l);
+}
+
+TEST(names_are_found_whole_in_part_misspelt_and_mixed) {
+    glim_lib *l = open_shop(shop, schema);
+    glim_find *f;
+    glim_err err = {0};
+    CHECK_OK(glim_find_new(&f, l, &err), err);
+    static const struct {
+        const char *text;
+        uint32_t row;
+    } named[] = {{"星辰x1", 0}, {"x1 pro", 1}, {"star x1 pro", 1}, {"a3", 2}, {"moon k2", 4}, {"k2 键盘", 4}, {"平板 moon t", 2}};
+    for (size_t i = 0; i < sizeof named / sizeof *named; i++) {
+        glim_named v[4];
+        size_t n = 0;
+        CHECK_OK(glim_find_named(f, named[i].text, strlen(named[i].text), v, 4, &n, &err), err);
+        CHECK_MSG(n == 1 && v[0].row == named[i].row, "\"%s\": got %zu rows, the first %u, want %u", named[i].text, n, n ? v[0].row : 0, named[i].row);
+    }
+    glim_buf b = {0};
+    CHECK_OK(glim_find_respell(f, &b, "Moon KEYBORD starx1 x9", 22, &err), err);
+    CHECK_STR(b.s, "moon keyboard star x1 x9"); /* a model number is never changed */
+    glim_buf_free(&b);
+    glim_find_free(f);
+    glim_lib_free(l);
+}
