@@ -138,7 +138,7 @@ int glim_cmd_desk(int argc, char **argv) {
         if (strcmp(argv[1], verbs[i].name) == 0) return verbs[i].run(argc - 1, argv + 1);
     if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
         puts("usage: glim desk init TEMPLATE FOLDER [--library FILE]\n       glim desk ask FOLDER QUESTION [--row ID] [--json]\n"
-             "       glim desk eval FOLDER [--json]\n       glim desk schema FILE");
+             "       glim desk eval FOLDER [--json]\n       glim desk schema FILE\n       glim serve --desk FOLDER       answers over HTTP, with a page");
         return 0;
     }
     glim_err err;

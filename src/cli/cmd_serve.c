@@ -17,7 +17,7 @@
 
 typedef struct serve_flags {
     glim_model_flags model;
-    const char *host, *name, *snapshots, *data, *auth, *config, *path, *cert, *key;
+    const char *host, *name, *snapshots, *data, *auth, *config, *path, *cert, *key, *desk;
     int64_t port, parallel, queue, drain, patience, tune_nice, tune_threads, per_client;
     double kv_gib;
     bool any_model, mirror, no_prefix, no_guess, no_tune;
@@ -205,6 +205,7 @@ int glim_cmd_serve(int argc, char **argv) {
         GLIM_DATA_FLAG(&f.data),
         {"--config", NULL, GLIM_FLAG_STR, &f.config, "FILE", "settings as NAME = VALUE lines (default: glim/glim.conf in $XDG_CONFIG_HOME, or in /etc)", 0, 0},
         {"--model", NULL, GLIM_FLAG_STR, &f.path, "MODEL", "the model, where it is not the first word: for the settings' file", 0, 0},
+        {"--desk", NULL, GLIM_FLAG_STR, &f.desk, "FOLDER", "a service desk (glim desk init) at /v1/desk and on the page", 0, 0},
         {"--tls-cert", NULL, GLIM_FLAG_STR, &f.cert, "FILE", "serve HTTPS with this chain of PEM certificates; SIGHUP reads it again", 0, 0},
         {"--tls-key", NULL, GLIM_FLAG_STR, &f.key, "FILE", "the certificate's key, PEM", 0, 0},
         {"--auth", NULL, GLIM_FLAG_STR, &f.auth, "WORD", "auto, keys or none; auto asks for keys once there is one, and always beyond loopback", 0, 0},
@@ -253,6 +254,7 @@ int glim_cmd_serve(int argc, char **argv) {
     if (rc == GLIM_OK) rc = parse_adapters(adapters, &f.adapters, &err);
     if (rc == GLIM_OK && (f.kv_gib < 0 || f.kv_gib > 1 << 20)) rc = glim_fail(&err, GLIM_E_ARG, "--kv-memory: got %g, want GiB", f.kv_gib);
     if (rc == GLIM_OK) rc = open_store(&store, f.data, &err); /* first: a folder in use is told before a model is read */
+    if (rc == GLIM_OK && f.desk) rc = glim_shop_open(&p.shop, f.desk, &err);
     if (rc == GLIM_OK) rc = check_tls(&f, &err);
     /* From here on clients hear that the model is being loaded; with TLS they wait. */
     if (rc == GLIM_OK) rc = glim_listener_open(&l, f.host, (int)f.port, !f.cert, &err);
@@ -263,6 +265,7 @@ int glim_cmd_serve(int argc, char **argv) {
     glim_listener_close(l);
     glim_engine_free(e);
     glim_store_close(store);
+    glim_shop_close(p.shop);
     for (size_t i = 0; i < f.adapters.n; i++) free((char *)(uintptr_t)adapters[i].name);
     free(name);
     return rc == GLIM_OK ? GLIM_EXIT_OK : glim_cli_error(&err);

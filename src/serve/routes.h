@@ -80,6 +80,15 @@ enum MHD_Result glim_route_model(glim_call *c);
 bool glim_route_tokenize(glim_call *c);
 bool glim_route_detokenize(glim_call *c);
 
+/* route_desk.c */
+enum { GLIM_DESK_FILE_BYTES = 64 << 20 }; /* most bytes of a product library */
+bool glim_route_desk_about(glim_call *c);
+bool glim_route_desk_ask(glim_call *c);
+bool glim_route_desk_correct(glim_call *c);
+bool glim_route_desk_handovers(glim_call *c);
+bool glim_route_desk_library(glim_call *c);
+bool glim_route_desk_schema(glim_call *c);
+
 /* route_assets.c */
 enum MHD_Result glim_route_asset(glim_call *c);
 

@@ -13,7 +13,7 @@ grep -q '^GLIM_SANITIZE:STRING=.' "$GLIM_BUILD_DIR/CMakeCache.txt" 2> /dev/null 
 server=
 trap '[ -n "$server" ] && kill -9 "$server" 2> /dev/null; wait 2> /dev/null; rm -rf "$work"' EXIT
 page() { # WHAT...: adds the counts of its last line to ours
-    python3 "$checks" "$@" > "$work/out" 2> "$work/err"
+    python3 "${script:-$checks}" "$@" > "$work/out" 2> "$work/err"
     local code=$? p f
     grep FAILED "$work/out"
     if read -r p f < <(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$work/out") && { [ "$code" -eq 0 ] || [ "$f" -gt 0 ]; }; then
@@ -25,7 +25,8 @@ page() { # WHAT...: adds the counts of its last line to ours
 }
 
 page mock
-"$GLIM" serve "$fixtures/glm4" --port 0 --threads 1 > "$work/serve.out" 2> "$work/serve.err" &
+"$GLIM" desk init electronics "$work/desk" > /dev/null
+"$GLIM" serve "$fixtures/glm4" --port 0 --threads 1 --desk "$work/desk" > "$work/serve.out" 2> "$work/serve.err" &
 server=$!
 for _ in $(seq 600); do
     port=$(sed -n 's|^serving .*:\([0-9]*\)/v1$|\1|p' "$work/serve.out")
@@ -33,5 +34,5 @@ for _ in $(seq 600); do
     kill -0 "$server" 2> /dev/null || break
     sleep 0.05
 done
-if [ -n "$port" ]; then page "http://127.0.0.1:$port/" glm4; else cat "$work/serve.err"; bad "the server did not start"; fi
+if [ -n "$port" ]; then page "http://127.0.0.1:$port/" glm4; script=$GLIM_SOURCE_DIR/tests/web/desk_checks.py page "http://127.0.0.1:$port/"; else cat "$work/serve.err"; bad "the server did not start"; fi
 finish

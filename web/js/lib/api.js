@@ -47,13 +47,15 @@ async function failure(reply) {
   return new ApiError(kindOf(reply.status, said.code), message, { status: reply.status, code: said.code, waitSeconds: waitOf(reply.headers) });
 }
 
-async function request(path, { body, signal: abort } = {}) {
+// body: JSON, or a file as it is.
+async function request(path, { body, file, signal: abort } = {}) {
   const headers = {};
   if (body) headers['Content-Type'] = 'application/json';
+  if (file) headers['Content-Type'] = 'application/octet-stream';
   if (apiKey.value) headers.Authorization = 'Bearer ' + apiKey.value;
   let reply;
   try {
-    reply = await fetch(path, { method: body ? 'POST' : 'GET', headers, body: body && JSON.stringify(body), signal: abort, cache: 'no-store' });
+    reply = await fetch(path, { method: body || file ? 'POST' : 'GET', headers, body: file || (body && JSON.stringify(body)), signal: abort, cache: 'no-store' });
   } catch (e) {
     if (e.name === 'AbortError') throw new ApiError('stopped', '');
     throw new ApiError('offline', '');
@@ -62,8 +64,8 @@ async function request(path, { body, signal: abort } = {}) {
   return reply;
 }
 
-export async function getJson(path) {
-  const reply = await request(path);
+export async function getJson(path, what) {
+  const reply = await request(path, what);
   try {
     return await reply.json();
   } catch {

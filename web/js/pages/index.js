@@ -2,6 +2,7 @@
 // strings. `place` is where its name stands: "main" among the pages, "foot" below them.
 export const pages = [
   { id: 'chat', title: 'nav.chat', place: 'main', load: () => import('./chat/page.js') },
+  { id: 'desk', title: 'nav.desk', place: 'main', load: () => import('./desk/page.js') },
   { id: 'settings', title: 'nav.settings', place: 'foot', load: () => import('./settings/page.js') },
 ];
 
