@@ -83,7 +83,12 @@ static void reserved(void *ctx, glim_hold *hold, glim_verdict v, const glim_err 
         glim_api_fail(&c->error, 429, "queue_full", NULL, "%s", err->msg);
         c->error.retry_ms = 1000;
     } else if (v != GLIM_VERDICT_GRANTED) {
-        glim_api_fail(&c->error, 503, "ledger", NULL, "nothing can be accounted for now: %s", err->msg);
+        glim_api_from(&c->error, err, NULL); /* a full disk is said as such */
+        if (!c->error.code || strcmp(c->error.code, "disk_full") != 0) {
+            /* What else went wrong names the server's own files: that is for its log. */
+            glim_log(GLIM_ERROR, "serve", "request %s is refused, nothing can be accounted for: %s", c->id, err->msg);
+            glim_api_fail(&c->error, 503, "ledger", NULL, "nothing can be accounted for now; the server's log says why");
+        }
         c->error.retry_ms = 5000;
     }
     c->ready = v == GLIM_VERDICT_GRANTED;
