@@ -41,11 +41,15 @@ for i in "${!layers[@]}"; do
     else
         flags=("-I$build/include-$layer" "-I$src/include") # the layer has no file yet
     fi
+    # All that may be seen at once; one by one only to say which of them failed.
+    mapfile -t allowed < <(cd "$src/src" && for l in "${layers[@]:0:i+1}"; do [ -d "$l" ] && find "$l" -name '*.h'; done | sort)
+    together=0
+    [ ${#allowed[@]} -gt 0 ] && compiles "${allowed[@]}" && together=1
     for j in "${!layers[@]}"; do
         mapfile -t headers < <(cd "$src/src" && find "${layers[j]}" -name '*.h' | sort)
         [ ${#headers[@]} -gt 0 ] || continue
         if [ "$j" -le "$i" ]; then
-            if compiles "${headers[@]}"; then ok; else bad "$layer/ cannot include ${layers[j]}/: $(head -n 1 "$tmp/err")"; fi
+            if [ $together = 1 ] || compiles "${headers[@]}"; then ok; else bad "$layer/ cannot include ${layers[j]}/: $(head -n 1 "$tmp/err")"; fi
         elif compiles "${headers[0]}"; then # one header stands for all: what is hidden is the folder
             bad "$layer/ can include \"${headers[0]}\", which lies below it"
         elif grep -q "${headers[0]}.*\(No such file\|file not found\)" "$tmp/err"; then
