@@ -2,6 +2,8 @@
  *
  *   seconds = a + b * (rows that write) + c * (rows of prompts that are read)
  *
+ * c is another beside writers: a few rows cost more each than the hundreds of a prompt that is read alone.
+ *
  * Two questions are answered with it: how many prompt rows a step may read so that those who write hardly
  * notice, and whether checking one more guess is worth its row. Answers change how work is cut, never what
  * it gives. */
@@ -12,7 +14,7 @@
 
 typedef struct glim_pace {
     double n, sx, sy, sxx, sxy; /* decayed sums over writing-only steps */
-    double c;                   /* seconds of one prompt row; 0: not seen yet */
+    double c[2];                /* seconds of one prompt row, read alone and beside writers; 0: not seen yet */
 } glim_pace;
 
 /* A step with so many rows took this long. */
