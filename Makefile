@@ -40,15 +40,10 @@ fuzz: ## every parser under libFuzzer, FUZZ_SECONDS=60 each
 	@tools/setup.sh clang
 	@.ci/fuzz
 
-demo: setup ## a short conversation on the smallest fixture model
+demo: setup ## a short conversation on the smallest fixture model, and the service desk of a sample shop
 	@$(CONFIGURE)
 	@cmake --build --preset release --target glim -- --quiet
-	@echo 'A GLM-4 of 133 KiB with random weights ships with the code: it shows that everything runs,'
-	@echo 'but nobody ever trained it, so its answers are gibberish. With real weights: build/glim chat FOLDER'
-	@echo
-	printf 'Good morning!\nWhat is a small light good for?\n' | build/glim chat $(FIXTURE) --echo --seed 1 -n 24
-	@echo
-	build/glim info $(FIXTURE)
+	@tools/demo.sh
 
 realmodel: release ## SmolLM2-135M beside llama.cpp (needs Python and a network)
 	@tools/realmodel/run.sh
