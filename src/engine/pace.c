@@ -1,9 +1,9 @@
 /* pace.c - see pace.h. */
 #include "engine/pace.h"
 
-/* Beside writers a slice may take most of the time of their own step: the worst gap is about twice the usual one. Alone it
+/* Beside writers a slice may take as long as their own step: the worst gap is about twice the usual one. Alone it
  * may take half a second, so that a cancel or a newcomer does not wait longer. */
-static const double SLICE_SHARE = 0.8, SLICE_ALONE_S = 0.5, DECAY = 0.98;
+static const double SLICE_SHARE = 1.0, SLICE_ALONE_S = 0.5, DECAY = 0.98, READ_DECAY = 0.9;
 /* Before steps of different width were seen: reading the weights is most of a step, a row some of it. */
 static const double ROW_SHARE = 0.15;
 enum { SLICE_MIN = 16, SLICE_ALONE_MIN = 64 };
@@ -35,8 +35,10 @@ void glim_pace_saw(glim_pace *p, size_t n_write, size_t n_read, double seconds) 
         return;
     }
     double rest = seconds - (n_write ? glim_pace_step(p, n_write) : 0);
-    double c = (rest > 0 ? rest : 0) / (double)n_read, *mean = &p->c[n_write > 0];
-    *mean = *mean > 0 ? *mean + 0.3 * (c - *mean) : c;
+    const int beside = n_write > 0;
+    /* Sums, not a mean of ratios: a prompt's last four rows say little about what a row costs. */
+    p->read_s[beside] = p->read_s[beside] * READ_DECAY + (rest > 0 ? rest : 0);
+    p->read_rows[beside] = p->read_rows[beside] * READ_DECAY + (double)n_read;
 }
 
 double glim_pace_step(const glim_pace *p, size_t n_write) {
@@ -48,7 +50,8 @@ double glim_pace_step(const glim_pace *p, size_t n_write) {
 size_t glim_pace_slice(const glim_pace *p, size_t n_write, size_t max_rows) {
     size_t min = n_write ? SLICE_MIN : SLICE_ALONE_MIN;
     double may = n_write ? SLICE_SHARE * glim_pace_step(p, n_write) : SLICE_ALONE_S;
-    double c = p->c[n_write > 0];
+    const int beside = n_write > 0;
+    double c = p->read_rows[beside] > 0 ? p->read_s[beside] / p->read_rows[beside] : 0;
     /* Not known yet: alone a guess; beside writers, who would feel a wrong one, the least. */
     double rows = c > 0 && may > 0 ? may / c : n_write ? 0 : 4.0 * (double)min;
     if (rows < (double)min) rows = (double)min;

@@ -14,7 +14,7 @@
 
 typedef struct glim_pace {
     double n, sx, sy, sxx, sxy; /* decayed sums over writing-only steps */
-    double c[2];                /* seconds of one prompt row, read alone and beside writers; 0: not seen yet */
+    double read_s[2], read_rows[2]; /* decayed sums over steps that read: alone and beside writers */
 } glim_pace;
 
 /* A step with so many rows took this long. */
