@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,16 +54,14 @@ static glim_status check_tls(const serve_flags *f, glim_err *err) {
     return glim_fail(err, GLIM_E_ARG, "--tls-cert and --tls-key go together, got only --tls-%s", f->cert ? "cert" : "key");
 }
 
-static volatile sig_atomic_t g_reload;
+static _Atomic int g_reload;
 static void on_hangup(int sig) {
     (void)sig;
     g_reload = 1;
 }
 static bool reload(void *ctx) {
     (void)ctx;
-    bool was = g_reload != 0;
-    g_reload = 0;
-    return was;
+    return atomic_exchange(&g_reload, 0) != 0;
 }
 
 /* How much memory goes where, said before a byte of weights is read. Without --kv-memory the KV pages are those of

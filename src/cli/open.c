@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,9 @@
 #include "cli/cli.h"
 #include "cli/progress.h"
 
-static volatile sig_atomic_t g_interrupted, g_terminated;
+/* Lock-free, so a handler may set it; taken by one exchange: read and cleared apart, a signal between the two was lost. */
+static _Atomic int g_interrupted;
+static volatile sig_atomic_t g_terminated;
 
 static void on_signal(int sig) {
     if (sig == SIGTERM) g_terminated = 1;
@@ -30,9 +33,7 @@ bool glim_cli_interrupt_pending(void) { return g_interrupted != 0; }
 bool glim_cli_terminated(void) { return g_terminated != 0; }
 
 bool glim_cli_interrupted(void) {
-    bool was = g_interrupted != 0;
-    g_interrupted = 0;
-    return was;
+    return atomic_exchange(&g_interrupted, 0) != 0;
 }
 
 glim_status glim_cli_model_params(glim_model_params *p, const glim_model_flags *f, glim_err *err) {
