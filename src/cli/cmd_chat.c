@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/utf8.h"
 #include "cli/answer.h"
+#include "cli/inner.h"
 #include "cli/progress.h"
 
 typedef struct chat {
@@ -418,11 +419,12 @@ int glim_cmd_chat(int argc, char **argv) {
         {0}};
     const glim_flag sample[] = {GLIM_SAMPLE_FLAGS(&c.sample), {0}};
     const glim_flag model[] = {GLIM_MODEL_FLAGS(&mf), {0}};
-    const glim_page u = {"glim chat MODEL",
-                          "Talks to a model: a Hugging Face folder or a GGUF file. /help inside lists commands.",
+    const glim_page u = {"glim chat [MODEL]",
+                          "Talks to a model: a Hugging Face folder or a GGUF file; without one, to the small one inside the program.\n"
+                          "/help inside lists commands.",
                           {own, sample, model}};
     glim_str_list pos = {0};
-    int code = glim_args(argc, argv, &u, &pos, 1, 1);
+    int code = glim_args(argc, argv, &u, &pos, 0, 1);
     if (code >= 0) return code;
     setlocale(LC_CTYPE, "C.UTF-8"); /* the line editor counts characters; our numbers keep the C locale */
     glim_err err = {0};
@@ -434,7 +436,9 @@ int glim_cmd_chat(int argc, char **argv) {
     c.tty = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
     glim_cli_catch_interrupt();
     c.messages = json_array();
-    glim_status rc = glim_cli_open(&c.e, pos.v[0], &mf, 0, true, &err);
+    const char *path;
+    glim_status rc = glim_inner_or(&path, pos.n ? pos.v[0] : NULL, "chat", &err);
+    if (rc == GLIM_OK) rc = glim_cli_open(&c.e, path, &mf, 0, true, &err);
     if (rc == GLIM_OK) rc = glim_session_open(&c.session, c.e, &err);
     if (rc == GLIM_OK && tools_file) rc = glim_cli_tools(&c.tools, tools_file, &err);
     if (rc == GLIM_OK && load_file) rc = load(&c, load_file, &err);
@@ -443,7 +447,7 @@ int glim_cmd_chat(int argc, char **argv) {
     }
     if (rc == GLIM_OK) {
         if (c.tty && !c.quiet)
-            fprintf(stderr, "%s, template %s, context %zu tokens. /help lists commands, Ctrl-D leaves.\n", pos.v[0],
+            fprintf(stderr, "%s, template %s, context %zu tokens. /help lists commands, Ctrl-D leaves.\n", path,
                     glim_chat_name(c.e->chat), c.e->model->plan.n_ctx);
         loop(&c);
     }

@@ -7,6 +7,7 @@
 
 #include "base/utf8.h"
 #include "cli/answer.h"
+#include "cli/inner.h"
 #include "model/adapter.h"
 
 typedef struct run_flags {
@@ -153,16 +154,17 @@ int glim_cmd_run(int argc, char **argv) {
         {0}};
     const glim_flag sample[] = {GLIM_SAMPLE_FLAGS(&f.sample), {0}};
     const glim_flag model[] = {GLIM_MODEL_FLAGS(&f.model), {0}};
-    const glim_page u = {"glim run MODEL -p TEXT", "Answers one prompt and prints the answer as it comes.",
+    const glim_page u = {"glim run [MODEL] -p TEXT", "Answers one prompt and prints the answer as it comes; without MODEL the small one inside the program does.",
                           {own, sample, model}};
     glim_str_list pos = {0};
-    int code = glim_args(argc, argv, &u, &pos, 1, 1);
+    int code = glim_args(argc, argv, &u, &pos, 0, 1);
     if (code >= 0) return code;
     glim_err err = {0};
     glim_buf text = {0};
     glim_engine *e = NULL;
     glim_adapter *adapter = NULL;
     glim_adapter_scratch *scratch = NULL;
+    const char *path = NULL;
     glim_status rc = GLIM_OK;
     if (f.thinking && strcmp(f.thinking, "on") != 0 && strcmp(f.thinking, "off") != 0)
         rc = glim_fail(&err, GLIM_E_ARG, "--thinking: got \"%s\", want on or off", f.thinking);
@@ -174,7 +176,8 @@ int glim_cmd_run(int argc, char **argv) {
     }
     glim_cli_catch_interrupt();
     if (rc == GLIM_OK && f.tools_file) rc = glim_cli_tools(&f.tools, f.tools_file, &err);
-    if (rc == GLIM_OK) rc = glim_cli_open(&e, pos.v[0], &f.model, 0, !f.raw, &err);
+    if (rc == GLIM_OK) rc = glim_inner_or(&path, pos.n ? pos.v[0] : NULL, "run", &err);
+    if (rc == GLIM_OK) rc = glim_cli_open(&e, path, &f.model, 0, !f.raw, &err);
     if (rc == GLIM_OK && f.adapter) {
         rc = glim_adapter_load(&adapter, e->model, f.adapter, &err);
         if (rc == GLIM_OK) rc = glim_adapter_scratch_new(&scratch, e->model, &err);

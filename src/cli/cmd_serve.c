@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "cli/folder.h"
+#include "cli/inner.h"
 #include "cli/notify.h"
 #include "serve/server.h"
 
@@ -27,6 +28,7 @@ typedef struct serve_flags {
 
 /* "glm-4-9b-chat" for ".../glm-4-9b-chat/" and "x" for "dir/x.gguf". Heap. */
 static char *model_name(const char *path) {
+    if (strcmp(path, GLIM_INNER_NAME) == 0) return glim_xstrdup(strchr(path, ':') + 1);
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/') n--;
     size_t at = n;
@@ -163,7 +165,8 @@ static glim_status parse_adapters(glim_server_adapter *out, glim_str_list *words
  * process, which is still this program then. */
 static void set_tuner(glim_server_tuner *t, const serve_flags *f, const char *path, char *place) {
     if (f->no_tune) return;
-    if (!realpath(path, place)) {
+    if (strcmp(path, GLIM_INNER_NAME) == 0) strcpy(place, path); /* the same in every process of this program */
+    else if (!realpath(path, place)) {
         glim_log(GLIM_ERROR, "serve", "fine-tuning jobs are not run: could not tell where \"%s\" lies", path);
         return;
     }
@@ -223,17 +226,13 @@ int glim_cmd_serve(int argc, char **argv) {
         {"--no-guess", NULL, GLIM_FLAG_BOOL, &f.no_guess, NULL, "no speculative decoding", 0, 0},
         {0}};
     const glim_flag model[] = {GLIM_MODEL_FLAGS(&f.model), {0}};
-    const glim_page u = {"glim serve [MODEL]", "Serves a model over HTTP with OpenAI's API, until SIGTERM or Ctrl-C.", {own, model}};
+    const glim_page u = {"glim serve [MODEL]", "Serves a model over HTTP with OpenAI's API, until SIGTERM or Ctrl-C; without MODEL the small one inside the program.", {own, model}};
     glim_str_list pos = {0};
     int code = glim_args(argc, argv, &u, &pos, 0, 1);
     if (code >= 0) return code;
     glim_err err = {0};
-    const char *path = pos.n ? pos.v[0] : f.path;
-    if (!path) {
-        glim_fail(&err, GLIM_E_ARG, "serve: there is no model to serve");
-        glim_err_hint(&err, "glim serve MODEL, or \"model = ...\" in glim.conf");
-        return glim_cli_error(&err);
-    }
+    const char *path;
+    if (glim_inner_or(&path, pos.n ? pos.v[0] : f.path, "serve", &err) != GLIM_OK) return glim_cli_error(&err);
     glim_engine *e = NULL;
     glim_store *store = NULL;
     glim_listener *l = NULL;

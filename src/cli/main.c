@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/inner.h"
 
 static const struct verb {
     const char *name, *what;
@@ -38,7 +39,8 @@ static const struct verb {
 static void help(FILE *f) {
     fprintf(f, "glim %s: your own AI, in one program\n\n", GLIM_VERSION);
     for (size_t i = 0; i < GLIM_COUNT(verbs); i++) fprintf(f, "  glim %-11s %s\n", verbs[i].name, verbs[i].what);
-    fprintf(f, "\n`glim VERB --help` shows a verb's flags. MODEL is a Hugging Face folder or a GGUF file.\n");
+    fprintf(f, "\n`glim VERB --help` shows a verb's flags. MODEL is a Hugging Face folder or a GGUF file;\n"
+               "chat, run and serve without one take the small model inside the program.\n");
 }
 
 int main(int argc, char **argv) {
@@ -47,6 +49,7 @@ int main(int argc, char **argv) {
         return GLIM_EXIT_USAGE;
     }
     const char *verb = argv[1];
+    glim_inner_register();
     if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 || strcmp(verb, "help") == 0) {
         help(stdout);
         return 0;

@@ -62,11 +62,26 @@ static glim_status reserve_files(glim_ckpt *c, size_t n, glim_err *err) {
     return GLIM_OK;
 }
 
+static struct {
+    const char *name; /* NULL: none */
+    const void *bytes;
+    size_t n;
+} g_builtin;
+
+void glim_ckpt_builtin(const char *name, const void *bytes, size_t n_bytes) {
+    g_builtin.name = name;
+    g_builtin.bytes = bytes;
+    g_builtin.n = n_bytes;
+}
+
+static bool is_builtin(const char *path) { return g_builtin.name && strcmp(path, g_builtin.name) == 0; }
+
 /* Opens one more file; takes `path` (heap) whatever happens. */
 static glim_status add_file(glim_ckpt *c, char *path, glim_err *err) {
     GLIM_ASSERT(c->n_files < c->cap_files);
     ckpt_file *f = &c->files[c->n_files++];
     f->path = path;
+    if (is_builtin(path)) return glim_gguf_open_mem(&f->gguf, g_builtin.bytes, g_builtin.n, path, err);
     return c->kind == GLIM_CKPT_GGUF ? glim_gguf_open(&f->gguf, path, err) : glim_st_open(&f->st, path, err);
 }
 
@@ -430,7 +445,8 @@ glim_status glim_ckpt_open(glim_ckpt **out, const char *path, glim_err *err) {
     glim_ckpt *c = glim_xcalloc(1, sizeof *c);
     c->path = glim_xstrdup(path);
     glim_status rc;
-    if (glim_path_is_dir(path)) rc = open_folder(c, path, err);
+    if (is_builtin(path)) rc = open_gguf(c, path, err);
+    else if (glim_path_is_dir(path)) rc = open_folder(c, path, err);
     else if (ends_with(path, ".gguf") || has_gguf_magic(path)) rc = open_gguf(c, path, err);
     else {
         rc = open_one_st(c, path, err);

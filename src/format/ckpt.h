@@ -1,7 +1,8 @@
 /* ckpt.h - a checkpoint: named tensors in mapped files, wherever they came from.
  *
  * A Hugging Face folder (model.safetensors, or model.safetensors.index.json and its shards), one
- * .safetensors file, or GGUF v3 (one file, or the first of a split set: the others are found by name).
+ * .safetensors file, or GGUF v3 (one file, or the first of a split set: the others are found by name; or one that
+ * is part of the program).
  * Opening checks every length: header sizes, offsets, overlaps, alignment, shapes times type against
  * bytes. Nothing is copied: tensor data points into the mapping. */
 #ifndef GLIM_FORMAT_CKPT_H
@@ -34,6 +35,10 @@ typedef struct glim_ckpt glim_ckpt;
  * names file and tensor, got and wanted. Threads: read by any once open. */
 glim_status glim_ckpt_open(glim_ckpt **out, const char *path, glim_err *err);
 void glim_ckpt_close(glim_ckpt *c); /* takes NULL */
+
+/* A GGUF file that is part of the program: from now on `name` as a path opens these bytes, which the caller keeps for ever.
+ * Called once, before there are threads. The name should be none that a file has: files are not looked for. */
+void glim_ckpt_builtin(const char *name, const void *bytes, size_t n_bytes);
 
 glim_ckpt_kind glim_ckpt_kind_of(const glim_ckpt *c);
 const char *glim_ckpt_path(const glim_ckpt *c); /* as given */

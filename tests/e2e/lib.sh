@@ -5,6 +5,7 @@ passed=0 failed=0
 work=$(mktemp -d "${TMPDIR:-/tmp}/glim-e2e-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 export XDG_CACHE_HOME=$work/cache XDG_DATA_HOME=$work/data GLIM_PROGRESS=0 GLIM_CONFIG=
+export GLIM_INNER_MODEL= # unless a test names one: there may be one in the program, or none
 export -n GLIM_DATA # of the tests; to glim it is --data
 fixtures=$GLIM_SOURCE_DIR/tests/fixtures
 
