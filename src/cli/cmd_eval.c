@@ -13,6 +13,7 @@
 #include "cli/cli.h"
 #include "cli/folder.h"
 #include "cli/progress.h"
+#include "train/data_answer.h"
 #include "train/data_eval.h"
 
 enum { MAX_LABELS = 1024, AUTO_LABELS = 256 };
@@ -20,13 +21,14 @@ enum { MAX_LABELS = 1024, AUTO_LABELS = 256 };
 typedef struct eval_flags {
     const char *adapter, *format, *prompt, *answer, *system, *labels_from, *loss;
     int64_t max_tokens, rows;
-    bool raw, skip_bad, classify, no_classify, only_adapter, json;
+    bool raw, skip_bad, classify, no_classify, constrain, only_adapter, json;
 } eval_flags;
 
 typedef struct side {
-    bool there, labelled;
+    bool there, labelled, answered;
     glim_eval_scores s;
     glim_eval_labels l;
+    glim_eval_answers c; /* under constraint */
     double seconds;
 } side;
 
@@ -77,13 +79,15 @@ static glim_status find_labels(glim_labels *l, bool *use, const glim_dataset *d,
 
 /* ---- measuring ---- */
 
-static glim_status measure(side *out, glim_engine *e, const glim_dataset *d, const glim_labels *l, const glim_adapter *a, const char *what,
-                           glim_err *err) {
+static glim_status measure(side *out, glim_engine *e, const glim_dataset *d, const glim_labels *l, const glim_answers *answers, const glim_adapter *a,
+                           const char *what, glim_err *err) {
     double t0 = glim_now_s();
     glim_progress *bar = glim_progress_begin(what, glim_dataset_n(d), GLIM_PROGRESS_COUNT);
     glim_eval_params p = {.adapter = a, .progress = on_examples, .progress_ctx = bar};
     glim_status rc = glim_eval_score(&out->s, e, d, &p, err);
     if (rc == GLIM_OK && l) rc = glim_eval_classify(&out->l, e, d, l, &p, err);
+    if (rc == GLIM_OK && answers) rc = glim_eval_answer(&out->c, e, d, answers, &p, err);
+    out->answered = rc == GLIM_OK && answers;
     glim_progress_end(bar);
     out->there = rc == GLIM_OK;
     out->labelled = out->there && l;
@@ -159,6 +163,19 @@ static void put_text(glim_buf *b, const side *s, const glim_labels *l, const gli
     put_row(b, "tokens right", s, (double[]){share(s[0].s.n_right, s[0].s.n_targets), share(s[1].s.n_right, s[1].s.n_targets)}, true);
     put_row(b, "exact match", s, (double[]){share(s[0].s.n_exact, s[0].s.n_examples), share(s[1].s.n_exact, s[1].s.n_examples)}, true);
     const side *last = s[1].there ? &s[1] : &s[0];
+    if (last->answered) {
+        const glim_eval_answers *c = &last->c;
+        put_row(b, "valid, constrained", s, (double[]){share(s[0].c.n_valid, s[0].c.n), share(s[1].c.n_valid, s[1].c.n)}, true);
+        put_row(b, "right, constrained", s, (double[]){share(s[0].c.n_right, s[0].c.n), share(s[1].c.n_right, s[1].c.n)}, true);
+        glim_buf_printf(b, "  %zu of %zu right (%zu labels, %zu forms, %zu tool calls)\n", c->n_right, c->n, c->n_label, c->n_form, c->n_tool);
+        for (size_t i = 0; i < c->n_wrong; i++) {
+            glim_buf_printf(b, "  line %zu: ", c->wrong[i].line);
+            glim_cli_printable(b, c->wrong[i].got, strlen(c->wrong[i].got));
+            glim_buf_puts(b, "\n    wanted: ");
+            glim_cli_printable(b, c->wrong[i].want, strlen(c->wrong[i].want));
+            glim_buf_putc(b, '\n');
+        }
+    }
     if (last->labelled) {
         char name[64];
         snprintf(name, sizeof name, "accuracy of %zu labels", l->n);
@@ -200,6 +217,25 @@ static void put_side(glim_buf *b, const char *key, const side *s) {
         }
         glim_buf_putc(b, ']');
     }
+    if (s->answered) {
+        double lo, hi;
+        interval(s->c.n_right, s->c.n, &lo, &hi);
+        glim_buf_printf(b, ", \"constrained\": {\"n\": %zu, \"labels\": %zu, \"forms\": %zu, \"tool_calls\": %zu, \"tokens\": %zu", s->c.n, s->c.n_label, s->c.n_form,
+                        s->c.n_tool, s->c.n_tokens);
+        put_num(b, "valid", share(s->c.n_valid, s->c.n));
+        put_num(b, "right", share(s->c.n_right, s->c.n));
+        put_num(b, "right_low", lo);
+        put_num(b, "right_high", hi);
+        glim_buf_puts(b, ", \"wrong\": [");
+        for (size_t i = 0; i < s->c.n_wrong; i++) {
+            glim_buf_printf(b, "%s{\"line\": %zu, \"want\": ", i ? ", " : "", s->c.wrong[i].line);
+            glim_json_put_str(b, s->c.wrong[i].want, strlen(s->c.wrong[i].want));
+            glim_buf_puts(b, ", \"got\": ");
+            glim_json_put_str(b, s->c.wrong[i].got, strlen(s->c.wrong[i].got));
+            glim_buf_putc(b, '}');
+        }
+        glim_buf_puts(b, "]}");
+    }
     put_num(b, "seconds", s->seconds);
     glim_buf_putc(b, '}');
 }
@@ -231,17 +267,28 @@ static glim_status eval(const eval_flags *f, glim_model_flags *mf, const char *m
     glim_dataset *d = NULL;
     glim_data_report rep = {0};
     glim_labels labels = {0};
+    glim_answers *answers = NULL;
     glim_data_params p;
     side s[2] = {0};
     bool classify = false;
     mf->n_logits = 64;
     glim_status rc = glim_cli_open(&e, model, mf, 0, false, err);
     if (rc == GLIM_OK) rc = read_params(&p, f, e, err);
+    if (f->constrain) {
+        answers = glim_answers_new();
+        p.conv = glim_answers_take;
+        p.conv_ctx = answers;
+    }
     if (rc == GLIM_OK) rc = glim_dataset_open(&d, data, &p, &rep, err);
+    p.conv = NULL;
+    if (rc == GLIM_OK && answers && glim_answers_n(answers) == 0) {
+        rc = glim_fail(err, GLIM_E_ARG, "--constrain: no row of \"%s\" says which answers there may be", data);
+        glim_err_hint(err, "that is a row with tools and a call, a form's schema, or labels in its system message (docs/desk.md)");
+    }
     if (rc == GLIM_OK) rc = find_labels(&labels, &classify, d, f, &p, err);
     if (rc == GLIM_OK && f->adapter) rc = glim_adapter_load(&a, e->model, f->adapter, err);
-    if (rc == GLIM_OK && !(a && f->only_adapter)) rc = measure(&s[0], e, d, classify ? &labels : NULL, NULL, "model", err);
-    if (rc == GLIM_OK && a) rc = measure(&s[1], e, d, classify ? &labels : NULL, a, "with adapter", err);
+    if (rc == GLIM_OK && !(a && f->only_adapter)) rc = measure(&s[0], e, d, classify ? &labels : NULL, answers, NULL, "model", err);
+    if (rc == GLIM_OK && a) rc = measure(&s[1], e, d, classify ? &labels : NULL, answers, a, "with adapter", err);
     if (rc == GLIM_OK) {
         glim_buf b = {0};
         if (f->json) put_json(&b, s, &labels, &rep, data);
@@ -250,6 +297,7 @@ static glim_status eval(const eval_flags *f, glim_model_flags *mf, const char *m
     }
     for (int i = 0; i < 2; i++) glim_eval_labels_free(&s[i].l);
     glim_labels_free(&labels);
+    glim_answers_free(answers);
     glim_data_report_free(&rep);
     glim_dataset_free(d);
     glim_adapter_free(a);
@@ -274,6 +322,7 @@ int glim_cmd_eval(int argc, char **argv) {
         {"--classify", NULL, GLIM_FLAG_BOOL, &f.classify, NULL, "answers are labels: accuracy among them (default: if few answers come often)", 0, 0},
         {"--no-classify", NULL, GLIM_FLAG_BOOL, &f.no_classify, NULL, "answers are no labels", 0, 0},
         {"--labels-from", NULL, GLIM_FLAG_STR, &f.labels_from, "DATA", "the answers of another file are labels too", 0, 0},
+        {"--constrain", NULL, GLIM_FLAG_BOOL, &f.constrain, NULL, "rows with tools, a form's schema or labels: also the model's own answer, decoded under that constraint", 0, 0},
         {"--skip-bad", NULL, GLIM_FLAG_BOOL, &f.skip_bad, NULL, "leave bad rows out instead of refusing the file", 0, 0},
         {"--json", NULL, GLIM_FLAG_BOOL, &f.json, NULL, "one JSON object on stdout", 0, 0},
         {0}};

@@ -70,6 +70,10 @@ typedef struct glim_gen_params {
     bool (*on_text)(void *ctx, const char *text, size_t n);
     /* Progress of reading the prompt. false ends. May be NULL. */
     bool (*on_prefill)(void *ctx, size_t done, size_t total);
+    /* Constrained decoding: bits of the ids that may come next (bit id % 32 of word id / 32), borrowed until the next call; and
+     * the one that came, false ends the answer. Both or neither. */
+    glim_status (*mask)(void *ctx, const uint32_t **allowed, glim_err *err);
+    bool (*chosen)(void *ctx, int32_t id);
     void *ctx;
 } glim_gen_params;
 

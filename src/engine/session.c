@@ -90,7 +90,9 @@ static glim_status decode(glim_session *s, const glim_gen_params *p, glim_row *r
     int32_t handover = glim_tok_find(e->tok, "<|observation|>"), turn = glim_tok_find(e->tok, "<|assistant|>");
     out->finish = GLIM_FINISH_LENGTH;
     while (rc == GLIM_OK && (p->max_tokens == 0 || out->ids.n < p->max_tokens)) {
-        int32_t id = glim_sample(s->sampler, &p->sample, logits, s->seq.n_pos);
+        glim_sample_params sample = p->sample;
+        if (p->mask && (rc = p->mask(p->ctx, &sample.allowed, err)) != GLIM_OK) break;
+        int32_t id = glim_sample(s->sampler, &sample, logits, s->seq.n_pos);
         if (id < 0) {
             rc = glim_fail(err, GLIM_E_FORMAT, "no token can be chosen: every id is banned or its logit is not a "
                            "number");
@@ -99,6 +101,7 @@ static glim_status decode(glim_session *s, const glim_gen_params *p, glim_row *r
         rc = glim_ids_push(&out->ids, id, err);
         if (rc != GLIM_OK) break;
         glim_sampler_saw(s->sampler, id, true);
+        if (p->mask && !p->chosen(p->ctx, id)) w.cancelled = true;
         if (!p->ignore_stop_ids && is_stop(e, id)) {
             out->finish = id == handover ? GLIM_FINISH_TOOL_CALLS : GLIM_FINISH_STOP;
             out->stop_id = id;

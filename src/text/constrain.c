@@ -40,7 +40,7 @@ static bool too_large(const json_t *v) {
 glim_status glim_constraint_compile(glim_constraint **out, glim_constraint_vocab *v, const glim_constraint_spec *spec,
                                     glim_err *err) {
     *out = NULL;
-    if (too_large(spec->schema) || too_large(spec->tools))
+    if (too_large(spec->schema) || too_large(spec->tools) || too_large(spec->choices))
         return glim_fail(err, GLIM_E_LIMIT, "schema is larger than %d bytes", GLIM_CON_MAX_SCHEMA);
     glim_constraint *c = glim_xcalloc(1, sizeof *c);
     glim_grammar *g = &c->grammar;
@@ -306,7 +306,7 @@ void glim_constraint_cache_free(glim_constraint_cache *k) {
 /* Everything that a grammar depends on, as text. NULL: no memory. */
 static char *key_of(const glim_constraint_spec *s) {
     glim_buf b = {0};
-    const json_t *parts[] = {s->schema, s->tools, s->tool_choice};
+    const json_t *parts[] = {s->schema, s->tools, s->tool_choice, s->choices};
     glim_buf_printf(&b, "%d %d %d %d %d %zu", s->json_object, s->lenient, s->single_call, (int)s->kind, (int)s->think, s->machine_bytes);
     for (size_t i = 0; i < GLIM_COUNT(parts); i++) {
         char *text = parts[i] ? json_dumps(parts[i], JSON_COMPACT | JSON_ENCODE_ANY) : NULL; /* order of keys matters */
@@ -350,7 +350,7 @@ static entry *use(glim_constraint_cache *k, const char *key) {
 glim_status glim_constraint_cache_get(glim_constraint_cache *k, glim_constraint **out, const glim_constraint_spec *spec,
                                       glim_err *err) {
     *out = NULL;
-    if (too_large(spec->schema) || too_large(spec->tools))
+    if (too_large(spec->schema) || too_large(spec->tools) || too_large(spec->choices))
         return glim_fail(err, GLIM_E_LIMIT, "schema is larger than %d bytes", GLIM_CON_MAX_SCHEMA);
     char *key = key_of(spec);
     if (!key) return glim_con_nomem(err);

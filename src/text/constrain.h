@@ -65,6 +65,7 @@ typedef enum glim_constraint_think {
 typedef struct glim_constraint_spec {
     const json_t *schema;      /* of response_format json_schema; NULL: none */
     bool json_object;          /* response_format json_object */
+    const json_t *choices;     /* the reply is one of these strings (a list), bare; nothing else is asked for then. NULL: none */
     bool lenient;              /* strict is not true: keywords that are not known, or not supported, do not count */
     const json_t *tools;       /* as in the request, OpenAI's shape; NULL: none */
     const json_t *tool_choice; /* "none", "auto", "required", {"type": "function", ...}, allowed_tools; NULL: auto */

@@ -8,7 +8,9 @@
  * reply.h as it was meant, so free text never spells a tag, and under "auto" in GLM-4's form a first line that is a
  * tool's name is a call.
  *
- * Choices: "required" and named tools force calls. Under "auto" calls are forced into their form if a tool is strict or the
+ * One of a few texts (choices) is the other thing a reply may be.
+ *
+ * Choices of tools: "required" and named tools force calls. Under "auto" calls are forced into their form if a tool is strict or the
  * content has a schema; otherwise nothing is. */
 #include <stdlib.h>
 #include <string.h>
@@ -265,13 +267,46 @@ static uint32_t thinking(plan *p, uint32_t next) {
     return glim_node_split(g, next, glim_node_split(g, first, lit(p, "\n", first)));
 }
 
+/* ---- one of a few texts ---- */
+
+/* The line break with which the assistants of some templates begin may stand before it. */
+static glim_status choice(plan *p, uint32_t *out) {
+    const json_t *list = p->spec->choices, *v;
+    size_t i, n = json_array_size(list);
+    if (!json_is_array(list) || n == 0) return glim_fail(p->err, GLIM_E_FORMAT, "choices: got %s, want a list of texts", n || !json_is_array(list) ? glim_json_type_name(list) : "none");
+    const char **words = calloc(n, sizeof *words);
+    size_t *lens = calloc(n, sizeof *lens);
+    glim_status rc = words && lens ? GLIM_OK : glim_con_nomem(p->err);
+    json_array_foreach((json_t *)list, i, v) {
+        if (rc != GLIM_OK) break;
+        if (!json_is_string(v) || json_string_length(v) == 0) rc = glim_fail(p->err, GLIM_E_FORMAT, "choices[%zu]: got %s, want a text that is not empty", i, json_is_string(v) ? "an empty one" : glim_json_type_name(v));
+        else words[i] = json_string_value(v), lens[i] = json_string_length(v);
+    }
+    glim_dfa *d = NULL;
+    if (rc == GLIM_OK) rc = glim_dfa_words(&d, words, lens, n, &p->g->budget, p->err);
+    if (rc == GLIM_OK) {
+        uint32_t one = glim_node_dfa(p->g, glim_grammar_own(p->g, d), p->end);
+        *out = glim_node_split(p->g, one, lit(p, "\n", one));
+    }
+    free(words);
+    free(lens);
+    return rc;
+}
+
 /* ---- the whole ---- */
 
 glim_status glim_grammar_spec(glim_grammar *g, const glim_constraint_spec *spec, uint32_t *root, glim_err *err) {
     plan *p = glim_xcalloc(1, sizeof *p);
     *p = (plan){.g = g, .spec = spec, .err = err};
     uint32_t content = GLIM_NO_NODE, out = GLIM_NO_NODE;
-    glim_status rc = read_tools(p);
+    glim_status rc = GLIM_OK;
+    if (spec->choices) {
+        p->end = glim_node_simple(g, GLIM_NODE_ACCEPT);
+        rc = choice(p, &out);
+        *root = rc == GLIM_OK ? thinking(p, out) : GLIM_NO_NODE;
+        goto out;
+    }
+    rc = read_tools(p);
     if (rc == GLIM_OK) rc = read_choice(p);
     *root = GLIM_NO_NODE;
     if (rc != GLIM_OK) goto out;

@@ -281,6 +281,7 @@ glim_status glim_data_add_conv(glim_data_reader *r, const glim_data_conv *c, gli
         }
         if (rc != GLIM_OK && c->chosen) glim_err_context(err, k ? "rejected" : "chosen");
     }
+    if (rc == GLIM_OK && !c->chosen && r->p->conv && r->d->n_ex == ex0 + 1) rc = r->p->conv(r->p->conv_ctx, ex0, c->messages, c->tools, err);
     /* A pair comes whole or not at all. */
     if (c->chosen && r->d->n_ex != ex0 + 2) {
         r->d->n_ex = ex0;

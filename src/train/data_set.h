@@ -24,6 +24,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/json.h"
 #include "format/config.h"
 #include "text/chat.h"
 #include "text/tok.h"
@@ -81,6 +82,10 @@ typedef struct glim_data_params {
     size_t max_rows;            /* only the first so many; 0: all */
     bool (*progress)(void *ctx, size_t done, size_t total); /* bytes; false stops. May be NULL */
     void *progress_ctx;
+    /* Each conversation that became an example, as messages and tools (or NULL) of OpenAI's shape, borrowed; not for pairs,
+     * texts and tables. May be NULL. */
+    glim_status (*conv)(void *ctx, size_t example, const json_t *messages, const json_t *tools, glim_err *err);
+    void *conv_ctx;
 } glim_data_params;
 
 typedef struct glim_bad_row {

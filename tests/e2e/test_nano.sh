@@ -27,6 +27,10 @@ grep -q "$(sha256sum < "$work/nano/glim-nano.gguf" | cut -d' ' -f1)" "$work/nano
 for t in answer refuse nothing intent form tool table; do
     for l in zh en; do grep -q "^| $t-$l | 3 |" "$work/nano/card.md" && ok || bad "the card lacks $t-$l"; done
 done
+grep -q "^| intent-zh | 3 |.*| 100.0 % | [0-9.]* % |" "$work/nano/card.md" && ok || bad "the card has no valid labels: $(grep intent-zh "$work/nano/card.md")"
+grep -q "^| form-en | 3 | [0-9.]* % | [0-9.]* % | [0-9.]* % |" "$work/nano/card.md" && ok || bad "the card has no valid forms: $(grep form-en "$work/nano/card.md")"
+run 2 $GLIM eval "$work/nano/glim-nano.gguf" "$work/nano/data/eval/table-zh.jsonl" --constrain
+one_error 'no row of .* says which answers there may be'
 run 0 $GLIM run "$work/nano/glim-nano.gguf" -p "你好" -n 4 --temp 0
 # A model whose first layers look things up (config.json) learns to say a line again where a plain one has not begun to: same
 # steps, same text.

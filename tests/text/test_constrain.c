@@ -307,6 +307,48 @@ TEST(single_schemas_take_what_they_should) {
     free_vocab(&v);
 }
 
+TEST(a_reply_of_choices_is_one_of_them_bare) {
+    vocab v = small_vocab();
+    json_t *list = parse("[\"ask_price\", \"ask\", \"退货\", \"none\"]"), *other = parse("[\"ask\"]"), *bad[] = {parse("[]"), parse("[\"a\", 1]"), parse("[\"\"]"), parse("{}")};
+    static const struct {
+        const char *text;
+        size_t taken;
+        bool whole;
+    } rows[] = {{"ask", 3, true}, {"ask_price", 9, true}, {"\nnone", 5, true}, {"退货", 6, true}, {"ask_", 4, false}, {"asks", 3, true}, {"\"ask\"", 0, false}, {" ask", 0, false}, {"\n\nask", 1, false}};
+    glim_constraint *c, *d;
+    glim_err err;
+    CHECK_OK(glim_constraint_compile(&c, v.v, &(glim_constraint_spec){.choices = list}, &err), err);
+    for (size_t i = 0; i < GLIM_COUNT(rows); i++) {
+        glim_constraint_state *s = begin(c);
+        size_t n = feed(&v, s, rows[i].text);
+        CHECK_MSG(n == rows[i].taken && glim_constraint_complete(s) == rows[i].whole, "\"%s\": %zu bytes taken", rows[i].text, n);
+        glim_constraint_state_free(s);
+    }
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        glim_buf text = {0};
+        CHECK(write_answer(&v, c, seed, 4, 100, &text));
+        const char *t = glim_buf_cstr(&text);
+        t += *t == '\n';
+        CHECK_MSG(!strcmp(t, "ask_price") || !strcmp(t, "ask") || !strcmp(t, "退货") || !strcmp(t, "none"), "wrote \"%s\"", t);
+        glim_buf_free(&text);
+    }
+    glim_constraint_free(c);
+    glim_constraint_cache *k = glim_constraint_cache_new(v.v, 1 << 20);
+    CHECK_OK(glim_constraint_cache_get(k, &c, &(glim_constraint_spec){.choices = list}, &err), err);
+    CHECK_OK(glim_constraint_cache_get(k, &d, &(glim_constraint_spec){.choices = other}, &err), err);
+    CHECK(c != d);
+    glim_constraint_free(c);
+    glim_constraint_free(d);
+    glim_constraint_cache_free(k);
+    for (size_t i = 0; i < GLIM_COUNT(bad); i++) {
+        CHECK(glim_constraint_compile(&c, v.v, &(glim_constraint_spec){.choices = bad[i]}, &err) == GLIM_E_FORMAT && strstr(err.msg, "choices"));
+        json_decref(bad[i]);
+    }
+    json_decref(list);
+    json_decref(other);
+    free_vocab(&v);
+}
+
 TEST(containers_nest_to_the_limit_and_can_always_be_closed) {
     vocab v = small_vocab();
     json_t *schema = parse("{\"type\":\"array\",\"items\":{\"$ref\":\"#\"}}"), *list = parse("{\"type\":\"object\",\"properties\":{\"next\":"

@@ -1,0 +1,123 @@
+/* A model's own answers under constraint: always valid, right when they are what the row wants, whatever its spelling. */
+#include "train/data_answer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "test.h"
+
+static const char *const INTENTS = "{\"role\": \"system\", \"content\": \"Task: choose an intent\\n- ask_price: asks for a price\\n- return_goods\\nIf none fits, write none\"}";
+static const char *const ZH = "{\"role\": \"system\", \"content\": \"任务：选择意图\\n- ask_price: 询问价格\\n- open_hours: 营业时间\\n都不合适时写 none\"}";
+static const char *const FORM = "{\"role\": \"system\", \"content\": \"Task: fill the form\\n{\\\"type\\\":\\\"object\\\",\\\"properties\\\":{\\\"colour\\\":{\\\"type\\\":\\\"string\\\",\\\"enum\\\":"
+                                "[\\\"black\\\",\\\"white\\\"]},\\\"gift\\\":{\\\"type\\\":\\\"boolean\\\"}},\\\"required\\\":[\\\"colour\\\",\\\"gift\\\"]}\"}";
+static const char *const TOOLS = "[{\"type\": \"function\", \"function\": {\"name\": \"book\", \"parameters\": {\"type\": \"object\", \"properties\": {\"room\": {\"type\": \"string\", \"enum\": "
+                                 "[\"twin\", \"suite\"]}, \"late\": {\"type\": \"boolean\"}}, \"required\": [\"room\", \"late\"]}}}, {\"type\": \"function\", \"function\": {\"name\": \"cancel\", "
+                                 "\"parameters\": {\"type\": \"object\", \"properties\": {\"sure\": {\"type\": \"boolean\"}}, \"required\": [\"sure\"]}}}]";
+
+static void put_row(glim_buf *b, const char *system, const char *user, const char *answer) {
+    glim_buf_printf(b, "{\"messages\": [%s, {\"role\": \"user\", \"content\": \"%s\"}, {\"role\": \"assistant\", \"content\": ", system, user);
+    glim_json_put_str(b, answer, strlen(answer));
+    glim_buf_puts(b, "}]}\n");
+}
+
+static void put_call(glim_buf *b, const char *user, const char *name, const char *args) {
+    glim_buf_printf(b, "{\"messages\": [{\"role\": \"user\", \"content\": \"%s\"}, {\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [{\"type\": \"function\", \"function\": {\"name\": \"%s\", \"arguments\": ",
+                    user, name);
+    glim_json_put_str(b, args, strlen(args));
+    glim_buf_printf(b, "}}]}], \"tools\": %s}\n", TOOLS);
+}
+
+static glim_engine *engine(const char *fixture) {
+    glim_engine *e;
+    glim_err err = {0};
+    CHECK_OK(glim_engine_open(&e, glim_test_source(fixture), &(glim_engine_params){.n_threads = 1, .model = {.n_ctx = 1024}}, &err), err);
+    return e;
+}
+
+static glim_status measure(glim_eval_answers *out, size_t *n_ruled, glim_engine *e, const glim_buf *rows, const glim_adapter *adapter, glim_err *err) {
+    glim_answers *a = glim_answers_new();
+    glim_dataset *d = NULL;
+    glim_data_params p = {.tok = e->tok, .config = &e->model->cfg, .chat = GLIM_CHAT_GLM4_0414, .conv = glim_answers_take, .conv_ctx = a};
+    glim_status rc = glim_dataset_parse(&d, "rows.jsonl", rows->s, rows->len, &p, NULL, err);
+    *n_ruled = glim_answers_n(a);
+    if (rc == GLIM_OK) rc = glim_eval_answer(out, e, d, a, &(glim_eval_params){.adapter = adapter}, err);
+    glim_dataset_free(d);
+    glim_answers_free(a);
+    return rc;
+}
+
+/* What the model says, as a row's wanted answer: `name {..}` for calls. respell: keys the other way round, spaces. */
+static void put_said(glim_buf *b, size_t k, const char *user, const char *said, bool respell) {
+    char text[400], name[40];
+    bool yes = strstr(said, "true") != NULL;
+    if (k < 2) put_row(b, k ? ZH : INTENTS, user, said);
+    else if (k == 2) {
+        snprintf(text, sizeof text, "{ \"gift\" : %s, \"colour\" : \"%s\" }", yes ? "true" : "false", strstr(said, "black") ? "black" : "white");
+        put_row(b, FORM, user, respell ? text : said);
+    } else {
+        const char *json = strchr(said, '{');
+        CHECK(json && json > said);
+        snprintf(name, sizeof name, "%.*s", (int)(json - said - 1), said);
+        snprintf(text, sizeof text, "{\"late\":%s,\"room\":\"%s\"}", yes ? "true" : "false", strstr(said, "twin") ? "twin" : "suite");
+        put_call(b, user, name, respell && strcmp(name, "book") == 0 ? text : json);
+    }
+}
+
+TEST(an_answer_under_constraint_is_valid_and_right_when_the_row_wants_it) {
+    static const char *const users[] = {"how much is it", "多少钱", "a black one please", "a suite, not late"};
+    glim_engine *e = engine("tests/fixtures/glm4");
+    glim_adapter *adapter = NULL;
+    glim_err err = {0};
+    CHECK_OK(glim_adapter_load(&adapter, e->model, glim_test_source("tests/fixtures/adapters/glm4-all"), &err), err);
+    for (int with = 0; with < 2; with++) {
+        glim_buf rows = {0}, again = {0};
+        glim_eval_answers a, b;
+        size_t n;
+        /* No answer is what these rows want: the first tells what the model says. */
+        put_row(&rows, INTENTS, users[0], "none");
+        put_row(&rows, ZH, users[1], "none");
+        put_row(&rows, FORM, users[2], "{\"colour\":\"red\",\"gift\":true}");
+        put_call(&rows, users[3], "book", "{\"room\": \"tent\", \"late\": true}");
+        put_row(&rows, "{\"role\": \"system\", \"content\": \"Be brief.\"}", "hi", "hello");
+        CHECK_OK(measure(&a, &n, e, &rows, with ? adapter : NULL, &err), err);
+        CHECK(n == 4 && a.n == 4 && a.n_label == 2 && a.n_form == 1 && a.n_tool == 1 && a.n_valid == 4);
+        CHECK(a.n_right + a.n_wrong == 4 && a.n_wrong >= 2);
+        const char *said[4] = {"none", "none", NULL, NULL};
+        for (size_t i = 0; i < a.n_wrong; i++) said[a.wrong[i].line - 1] = a.wrong[i].got;
+        CHECK(said[2] && said[3]);
+        for (int respell = 0; said[2] && said[3] && respell < 2; respell++) {
+            glim_buf_clear(&again);
+            for (size_t k = 0; k < 4; k++) put_said(&again, k, users[k], said[k], respell);
+            CHECK_OK(measure(&b, &n, e, &again, with ? adapter : NULL, &err), err);
+            CHECK_MSG(b.n == 4 && b.n_right == 4 && b.n_wrong == 0, "%zu of %zu right; line %zu wants %s, said %s", b.n_right, b.n, b.wrong[0].line, b.wrong[0].want, b.wrong[0].got);
+        }
+        glim_buf_free(&rows);
+        glim_buf_free(&again);
+    }
+    glim_adapter_free(adapter);
+    glim_engine_free(e);
+}
+
+TEST(rows_whose_wanted_answer_is_not_allowed_are_bad_rows) {
+    static const struct {
+        const char *system, *answer, *says;
+    } bad[] = {{"Task: choose an intent\\n- a\\n- b", "none", "none of the labels"}, /* it is not offered */
+               {"Task: choose an intent\\n- a\\n- b\\nIf none fits, write none", "c", "none of the labels"},
+               {"Task: choose an intent\\nno labels", "a", "no labels"},
+               {"Task: fill the form\\n{\\\"type\\\":", "{}", "JSON"},
+               {"Task: fill the form\\n{\\\"type\\\":\\\"object\\\"}", "yes", "no JSON object"}};
+    glim_engine *e = engine("tests/fixtures/glm4");
+    for (size_t i = 0; i < GLIM_COUNT(bad); i++) {
+        glim_buf rows = {0}, system = {0};
+        glim_eval_answers a;
+        glim_err err = {0};
+        size_t n;
+        glim_buf_printf(&system, "{\"role\": \"system\", \"content\": \"%s\"}", bad[i].system);
+        put_row(&rows, system.s, "hi", bad[i].answer);
+        CHECK(measure(&a, &n, e, &rows, NULL, &err) == GLIM_E_FORMAT);
+        CHECK_MSG(strstr(err.msg, "line 1") && strstr(err.msg, bad[i].says), "%s", err.msg);
+        glim_buf_free(&rows);
+        glim_buf_free(&system);
+    }
+    glim_engine_free(e);
+}
