@@ -68,7 +68,46 @@ static size_t alternatives(const char *list, bool eval, size_t k, const char **b
     }
 }
 
+/* An alternative with one choice of each group <a/b/c>, into out [TEXT]. */
+static void expand(gen *g, const char *s, size_t len, char *out) {
+    size_t n = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (s[i] != '<') {
+            if (n + 1 < TEXT) out[n++] = s[i];
+            continue;
+        }
+        size_t end = i + 1, ways = 1;
+        for (; end < len && s[end] != '>'; end++) ways += s[end] == '/';
+        for (size_t k = below(g, ways), j = i + 1; j < end; j++) {
+            if (s[j] == '/') {
+                if (k-- == 0) break;
+            } else if (k == 0 && n + 1 < TEXT) out[n++] = s[j];
+        }
+        i = end;
+    }
+    out[n] = 0;
+}
+
+/* Of a list with groups: a phrase is held out by its hash. Training never draws such a one, evaluation nothing else. */
+static const char *pick_phrase(gen *g, const char *list, char *out) {
+    bool apart = false;
+    for (int tries = 0; tries < 400; tries++) {
+        const char *begin = "";
+        size_t len = 0;
+        const size_t n = alternatives(list, true, SIZE_MAX, &begin, &len);
+        alternatives(list, true, below(g, n), &begin, &len);
+        expand(g, begin, len, out);
+        apart = (hash_of(out) >> 40) % 6 == 0;
+        if (apart == g->eval && !(g->eval && set_has(g->known, hash_of(out)))) break;
+    }
+    g->novel |= apart;
+    if (apart && !g->eval) out[0] = 0; /* cannot be said: gen.c asks again */
+    if (!g->eval || apart) set_add(g->templates, hash_of(out));
+    return out;
+}
+
 const char *pick(gen *g, const char *list, char *out) {
+    if (*list == '#') return pick_phrase(g, list + 1, out);
     const char *begin = "";
     size_t len = 0;
     const size_t n = alternatives(list, g->eval, SIZE_MAX, &begin, &len);
@@ -116,9 +155,9 @@ void put_plain(glim_buf *out, const char *text, bool lines) {
 
 void conv_clear(conv *c) {
     glim_buf_clear(&c->system), glim_buf_clear(&c->user), glim_buf_clear(&c->answer);
-    glim_buf_clear(&c->wrong), glim_buf_clear(&c->tools), glim_buf_clear(&c->call);
+    glim_buf_clear(&c->wrong), glim_buf_clear(&c->tools), glim_buf_clear(&c->call), glim_buf_clear(&c->more);
 }
 void conv_free(conv *c) {
     glim_buf_free(&c->system), glim_buf_free(&c->user), glim_buf_free(&c->answer);
-    glim_buf_free(&c->wrong), glim_buf_free(&c->tools), glim_buf_free(&c->call);
+    glim_buf_free(&c->wrong), glim_buf_free(&c->tools), glim_buf_free(&c->call), glim_buf_free(&c->more);
 }

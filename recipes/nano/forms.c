@@ -202,6 +202,26 @@ static void put_filled(glim_buf *b, const filled *x, size_t n, bool spaced) {
     glim_buf_putc(b, '}');
 }
 
+static void draw_anew(gen *g, filled *x, size_t n, bool form) {
+    for (size_t j = 0; j < n; j++) { /* the same form, filled anew */
+        draw(g, &x[j]);
+        x[j].stated = j == 0 || chance(g, 80) || (x[j].required && (x[j].f->kind == F_ENUM || !form));
+        if (!x[j].stated && x[j].required) snprintf(x[j].json, sizeof x[j].json, "%s", strcmp(type_of(x[j].f), "string") == 0 ? "\"\"" : "0");
+    }
+}
+
+/* Further sentences for the same form, or the same tool. */
+static void more_of(gen *g, const shape *s, filled *x, size_t n, conv *c, const char *call) {
+    for (size_t k = more_turns(g); k > 0; k--) {
+        glim_buf said = {0}, form = {0};
+        draw_anew(g, x, n, call == NULL);
+        speak(g, s, x, n, &said);
+        put_filled(&form, x, n, call != NULL);
+        add_turn(c, &said, &form, call);
+        glim_buf_free(&said), glim_buf_free(&form);
+    }
+}
+
 void form_conv(gen *g, conv *c) {
     const shape *s = &SHAPES[below(g, N_SHAPES)];
     filled x[MOST];
@@ -210,6 +230,7 @@ void form_conv(gen *g, conv *c) {
     put_schema(g, &c->system, x, n, false);
     speak(g, s, x, n, &c->user);
     put_filled(&c->answer, x, n, false);
+    more_of(g, s, x, n, c, NULL);
 }
 
 void form_doc(gen *g, glim_buf *doc) {
@@ -220,11 +241,7 @@ void form_doc(gen *g, glim_buf *doc) {
     put_schema(g, doc, x, n, false);
     glim_buf_putc(doc, '\n');
     for (size_t i = 0, k = 2 + below(g, 4); i < k; i++) {
-        for (size_t j = 0; j < n; j++) { /* the same form, filled anew */
-            draw(g, &x[j]);
-            x[j].stated = j == 0 || chance(g, 80) || (x[j].required && x[j].f->kind == F_ENUM);
-            if (!x[j].stated && x[j].required) snprintf(x[j].json, sizeof x[j].json, "%s", strcmp(type_of(x[j].f), "string") == 0 ? "\"\"" : "0");
-        }
+        draw_anew(g, x, n, true);
         glim_buf_putc(doc, '\n');
         speak(g, s, x, n, doc);
         glim_buf_putc(doc, '\n');
@@ -262,6 +279,7 @@ void tool_conv(gen *g, conv *c) {
         glim_buf_puts(&c->call, name);
         speak(g, s, x, n, &c->user);
         put_filled(&c->answer, x, n, true);
+        more_of(g, s, x, n, c, name);
     }
     glim_buf_putc(&c->tools, ']');
 }

@@ -34,9 +34,28 @@ static void put_message(glim_buf *b, const char *role, const glim_buf *text, boo
     glim_buf_free(&plain);
 }
 
+static void put_call(glim_buf *b, const glim_buf *arguments, const char *name, size_t n_name) {
+    glim_buf plain = {0};
+    put_plain(&plain, glim_buf_cstr(arguments), false);
+    glim_buf_puts(b, ", {\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [{\"type\": \"function\", \"function\": {\"name\": ");
+    glim_json_put_str(b, name, n_name);
+    glim_buf_puts(b, ", \"arguments\": ");
+    glim_json_put_str(b, plain.s, plain.len);
+    glim_buf_puts(b, "}}]}");
+    glim_buf_free(&plain);
+}
+
+size_t more_turns(gen *g) { return g->eval || chance(g, 40) ? 0 : 1 + below(g, 5); }
+
+void add_turn(conv *c, const glim_buf *question, const glim_buf *answer, const char *call) {
+    put_message(&c->more, "user", question, false);
+    if (call) put_call(&c->more, answer, call, strlen(call));
+    else put_message(&c->more, "assistant", answer, false);
+}
+
 /* A conversation as a row; pair: with chosen and rejected. */
 static void write_conv(FILE *f, const conv *c, bool pair) {
-    glim_buf b = {0}, plain = {0};
+    glim_buf b = {0};
     glim_buf_puts(&b, pair ? "{\"conversations\": [" : "{\"messages\": [");
     if (c->system.len) put_message(&b, "system", &c->system, true);
     put_message(&b, "user", &c->user, !c->system.len);
@@ -45,21 +64,16 @@ static void write_conv(FILE *f, const conv *c, bool pair) {
         put_message(&b, "assistant", &c->answer, true);
         glim_buf_puts(&b, ", \"rejected\": ");
         put_message(&b, "assistant", &c->wrong, true);
-    } else if (c->call.len) {
-        put_plain(&plain, glim_buf_cstr(&c->answer), false);
-        glim_buf_puts(&b, ", {\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [{\"type\": \"function\", \"function\": {\"name\": ");
-        glim_json_put_str(&b, c->call.s, c->call.len);
-        glim_buf_puts(&b, ", \"arguments\": ");
-        glim_json_put_str(&b, plain.s, plain.len);
-        glim_buf_printf(&b, "}}]}], \"tools\": %s", c->tools.s);
     } else {
-        put_message(&b, "assistant", &c->answer, false);
+        if (c->call.len) put_call(&b, &c->answer, c->call.s, c->call.len);
+        else put_message(&b, "assistant", &c->answer, false);
+        glim_buf_append(&b, c->more.s, c->more.len);
         glim_buf_putc(&b, ']');
+        if (c->call.len) glim_buf_printf(&b, ", \"tools\": %s", c->tools.s);
     }
     glim_buf_puts(&b, "}\n");
     fwrite(b.s, 1, b.len, f);
     glim_buf_free(&b);
-    glim_buf_free(&plain);
 }
 
 /* Makes a conversation; returns the hash of what is asked, 0 for a greeting: those are few and the same. */
@@ -122,7 +136,7 @@ static void put_tokens(gen *g, glim_buf *out, const char *text) {
 
 static task some_task(gen *g) {
     const size_t way = below(g, 100);
-    return way < 38 ? T_ANSWER : way < 54 ? T_REFUSE : way < 71 ? T_INTENT : way < 82 ? T_FORM : way < 92 ? T_TOOL : way < 98 ? T_TABLE : T_CHAT;
+    return way < 36 ? T_ANSWER : way < 50 ? T_REFUSE : way < 70 ? T_INTENT : way < 82 ? T_FORM : way < 92 ? T_TOOL : way < 98 ? T_TABLE : T_CHAT;
 }
 
 int main(int argc, char **argv) {
@@ -182,7 +196,7 @@ int main(int argc, char **argv) {
     }
     fclose(pairs);
 
-    g = (gen){.rng = {.seed = seed ^ 0x6576616c}, .eval = true, .names = &names[1], .templates = &templates[1], .sayings = &sayings[1]};
+    g = (gen){.rng = {.seed = seed ^ 0x6576616c}, .eval = true, .names = &names[1], .templates = &templates[1], .sayings = &sayings[1], .known = &templates[0]};
     for (int t = 0; t < T_CHAT; t++)
         for (int zh = 0; zh < 2; zh++) {
             snprintf(sub, sizeof sub, "eval/%s-%s.jsonl", TASKS[t], zh ? "zh" : "en");

@@ -2,7 +2,9 @@
  *
  * Everything here is written for this recipe. A text is a template whose slots are filled with made-up names and numbers.
  * Whatever a template's alternative begins with `*`, and every name whose hash says so, is held out: training never sees
- * it, evaluation always does (gen.c proves it).
+ * it, evaluation always does (gen.c proves it). A list that begins with `#` has groups, <a/b/c>, of which each phrase takes
+ * one: there a phrase in six is held out, by its hash, so that evaluation asks in words that training knows and in an order,
+ * or together with others, that it has not seen. What a word means cannot be guessed by a model that knows no other text.
  *
  * Slots      a filled slot stands between OPEN and SHUT until it is written: the tokenizer's corpus breaks lines there,
  *            so that no token joins a word with the name beside it.
@@ -34,6 +36,7 @@ typedef struct gen {
     bool zh, eval;
     bool novel;      /* a held-out template was used since it was cleared */
     set *names, *templates, *sayings; /* of training, or of evaluation */
+    const set *known; /* evaluation: the phrases of training; some stand in two lists */
 } gen;
 
 uint64_t hash_of(const char *s);
@@ -72,7 +75,13 @@ typedef struct conv {
     glim_buf system, user, answer;
     glim_buf wrong;       /* for pairs: an answer that is not right; empty: none */
     glim_buf tools, call; /* tools: a JSON array; call: the name, arguments are the answer */
+    glim_buf more;        /* further questions and answers, as JSON messages each behind a comma */
 } conv;
+/* How many further questions a conversation has: none in evaluation. On one set of rows, one list or one form several are
+ * learnt for little more than the price of one. */
+size_t more_turns(gen *g);
+/* Adds a question and its answer; call: the name of a tool that is called, or NULL. */
+void add_turn(conv *c, const glim_buf *question, const glim_buf *answer, const char *call);
 void conv_clear(conv *c);
 void conv_free(conv *c);
 

@@ -74,6 +74,15 @@ void table_conv(gen *g, conv *c) {
     glim_buf_puts(&c->system, g->zh ? "任务：概述" : "Task: summarize");
     put_table(&c->user, &t);
     put_sentences(g, &c->answer, &t);
+    for (size_t k = more_turns(g); k > 0; k--) {
+        table m = {0};
+        glim_buf q = {0}, a = {0};
+        make_table(g, &m);
+        put_table(&q, &m);
+        put_sentences(g, &a, &m);
+        add_turn(c, &q, &a, NULL);
+        glim_buf_free(&q), glim_buf_free(&a);
+    }
 }
 
 void table_doc(gen *g, glim_buf *doc) {
