@@ -11,8 +11,9 @@
 #include "base/log.h"
 #include "format/sum64.h"
 #include "train/data_corpus.h"
-#include "train/export.h"
 #include "train/curve.h"
+#include "train/export.h"
+#include "train/folder.h"
 #include "train/packs.h"
 #include "train/state.h"
 
@@ -29,6 +30,7 @@ typedef struct run {
     uint8_t *loss;        /* [window] 0, 1, 1, ... */
     double *nll, *scale;  /* [n_rows] */
     FILE *metrics;
+    int folder;           /* held */
     glim_piece pieces[GLIM_STATE_PIECES];
     size_t n_pieces;
     glim_err *err;
@@ -184,7 +186,7 @@ static glim_status steps(run *r, glim_tune_result *out) {
     bool go_on = true, fresh = true; /* fresh: the checkpoint is of this step */
     while (rc == GLIM_OK && go_on && st->step < n_steps) {
         const double t0 = glim_now_s();
-        glim_tune_step s = {.n_steps = n_steps, .eval_loss = NAN, .accuracy = -1};
+        glim_tune_step s = {.n_steps = n_steps, .eval_loss = NAN, .eval_accuracy = NAN, .epsilon = NAN, .accuracy = -1};
         rc = one_step(r, &s);
         if (rc != GLIM_OK) break;
         st->step++;
@@ -229,7 +231,7 @@ static glim_status prepare(run *r, const glim_tok *tok, const char *const *paths
     if (rc == GLIM_OK) rc = glim_net_new(&r->n, r->m, &np, r->err);
     if (rc == GLIM_OK) rc = glim_optim_init(&r->opt, &r->p.optim, r->n->n_values, r->err);
     if (rc == GLIM_OK) rc = glim_packer_init(&r->pack, r->p.n_rows, r->err);
-    if (rc == GLIM_OK) rc = glim_mkdirs(r->p.out, r->err);
+    if (rc == GLIM_OK) rc = glim_run_folder_take(&r->folder, r->p.out, r->p.resume, r->err);
     if (rc != GLIM_OK) return rc;
     memset(r->loss + 1, 1, r->p.window - 1);
     r->pieces[r->n_pieces++] = (glim_piece){r->n->w, r->n->n_values * sizeof(float)};
@@ -261,12 +263,12 @@ static glim_status start(run *r, glim_tune_result *out) {
     } else if (r->err) {
         *r->err = why;
     }
-    return rc == GLIM_OK ? glim_curve_open(&r->metrics, r->p.out, r->state.step, r->err) : rc;
+    return rc == GLIM_OK ? glim_curve_open(&r->metrics, r->p.out, r->state.step, false, r->err) : rc;
 }
 
 glim_status glim_pretrain_run(glim_model *m, const glim_tok *tok, const char *const *paths, size_t n_paths, const glim_pretrain_params *p,
                               glim_tune_result *out, glim_err *err) {
-    run r = {.m = m, .p = *p, .err = err};
+    run r = {.m = m, .p = *p, .folder = -1, .err = err};
     glim_tune_plan plan;
     *out = (glim_tune_result){.eval_after = NAN, .eval_before = NAN, .best_eval = NAN};
     glim_status rc = glim_pretrain_plan(&plan, m, p, err);
@@ -278,7 +280,9 @@ glim_status glim_pretrain_run(glim_model *m, const glim_tok *tok, const char *co
     out->first_loss = r.state.first_loss, out->last_loss = r.state.last_loss;
     out->seconds = r.state.seconds, out->n_tokens = r.state.n_tokens;
     if (r.n) out->sum = glim_net_sum(r.n);
+    if (rc == GLIM_E_IO && r.folder >= 0 && err && !err->hint[0]) glim_err_hint(err, "with room and a disk that writes, --resume goes on from the last checkpoint");
     if (r.metrics) fclose(r.metrics);
+    glim_run_folder_release(r.folder);
     glim_packer_deinit(&r.pack);
     glim_optim_deinit(&r.opt);
     glim_net_free(r.n);

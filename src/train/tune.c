@@ -11,7 +11,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "format/sum64.h"
+#include "train/curve.h"
 #include "train/export.h"
+#include "train/folder.h"
 #include "train/objective.h"
 #include "train/state.h"
 
@@ -35,6 +37,7 @@ typedef struct run {
     double eval_accuracy; /* of the last evaluation; NAN: not of pairs */
     uint64_t passes;      /* counts passes: dropout's counter */
     FILE *metrics;
+    int folder;           /* held */
     glim_piece pieces[GLIM_STATE_PIECES];
     size_t n_pieces;
     glim_err *err;
@@ -224,69 +227,12 @@ static uint64_t fingerprint(const run *r) {
     return sum;
 }
 
-static void only_mine(const run *r, const char *name) {
-    char *path = glim_path_join(r->p.out, name);
-    if (r->dp) chmod(path, 0600);
-    free(path);
-}
-
+/* A private run's checkpoint holds losses of its examples without noise. */
 static glim_status save(run *r, glim_err *err) {
     const glim_status rc = glim_state_write(r->p.out, &r->state, r->pieces, r->n_pieces, err);
-    only_mine(r, "state.glim");
-    return rc;
-}
-
-/* Keeps the lines of steps that the checkpoint has, and opens the file for more. */
-static glim_status open_metrics(run *r) {
-    char *path = glim_path_join(r->p.out, "metrics.jsonl");
-    glim_buf b = {0};
-    glim_status rc = GLIM_OK;
-    size_t keep = 0;
-    if (r->state.step > 0 && glim_path_exists(path)) {
-        rc = glim_file_read(&b, path, (size_t)1 << 30, r->err);
-        for (size_t line = 0; rc == GLIM_OK && keep < b.len && line < r->state.step; line++) {
-            const char *end = memchr(b.s + keep, '\n', b.len - keep);
-            if (!end) break;
-            keep = (size_t)(end - b.s) + 1;
-        }
-    }
-    if (rc == GLIM_OK) rc = glim_file_write_atomic(path, glim_buf_cstr(&b), keep, r->err);
-    if (rc == GLIM_OK && !(r->metrics = fopen(path, "ae"))) rc = glim_fail(r->err, GLIM_E_IO, "could not open \"%s\"", path);
-    only_mine(r, "metrics.jsonl");
-    glim_buf_free(&b);
+    char *path = r->dp ? glim_path_join(r->p.out, "state.glim") : NULL;
+    if (path) chmod(path, 0600);
     free(path);
-    return rc;
-}
-
-static void put_number(glim_buf *b, const char *name, double v) {
-    glim_buf_printf(b, ", \"%s\": ", name);
-    glim_json_put_real(b, v);
-}
-
-static glim_status write_metrics(run *r, const glim_tune_step *s) {
-    glim_buf b = {0};
-    glim_buf_printf(&b, "{\"step\": %zu", s->step);
-    put_number(&b, "loss", s->loss);
-    put_number(&b, "rate", s->rate);
-    put_number(&b, "norm", s->norm);
-    if (s->accuracy >= 0) put_number(&b, "accuracy", s->accuracy);
-    if (s->balance > 0) put_number(&b, "balance", s->balance);
-    if (s->imbalance > 0) put_number(&b, "imbalance", s->imbalance);
-    if (!isnan(s->eval_loss)) put_number(&b, "eval_loss", s->eval_loss);
-    if (r->dp) {
-        put_number(&b, "epsilon", s->epsilon);
-        put_number(&b, "cut_share", s->cut_share);
-        glim_buf_printf(&b, ", \"examples\": %zu", s->n_examples);
-    }
-    if (!isnan(s->eval_accuracy)) put_number(&b, "eval_accuracy", s->eval_accuracy);
-    glim_buf_printf(&b, ", \"tokens\": %zu, \"targets\": %zu", s->n_tokens, s->n_targets);
-    put_number(&b, "seconds", s->seconds);
-    put_number(&b, "tokens_per_s", s->tokens_per_s);
-    glim_buf_puts(&b, "}\n");
-    glim_status rc = glim_buf_status(&b, "a line of metrics", r->err);
-    if (rc == GLIM_OK && (fwrite(b.s, 1, b.len, r->metrics) != b.len || fflush(r->metrics) != 0))
-        rc = glim_fail(r->err, GLIM_E_IO, "could not write \"%s/metrics.jsonl\"", r->p.out);
-    glim_buf_free(&b);
     return rc;
 }
 
@@ -308,12 +254,31 @@ static glim_status export_now(run *r) {
 static glim_status no_number(run *r, const glim_tune_step *s) {
     glim_buf b = {0};
     const size_t n = r->p.batch < 8 ? r->p.batch : 8;
-    for (size_t i = 0; i < n; i++) glim_buf_printf(&b, "%s%zu", i ? ", " : "", glim_dataset_line(r->d, r->step_of[i]));
-    glim_fail(r->err, GLIM_E_STATE, "step %zu: the loss is %g and the gradient's norm is %g (rows on lines %s%s)", s->step, s->loss, s->norm,
-              glim_buf_cstr(&b), n < r->p.batch ? ", ..." : "");
+    const bool lines = glim_dataset_line(r->d, r->step_of[0]) > 0;
+    for (size_t i = 0; i < n; i++) glim_buf_printf(&b, "%s%zu", i ? ", " : "", lines ? glim_dataset_line(r->d, r->step_of[i]) : r->step_of[i]);
+    glim_fail(r->err, GLIM_E_STATE, "step %zu: the loss is %g and the gradient's norm is %g (%s %s%s)", s->step, s->loss, s->norm,
+              lines ? "rows on lines" : "examples", glim_buf_cstr(&b), n < r->p.batch ? ", ..." : "");
     glim_err_hint(r->err, "the checkpoint before it stays in \"%s\"; a lower --lr or a tighter --clip is the usual remedy", r->p.out);
     glim_buf_free(&b);
     return GLIM_E_STATE;
+}
+
+/* What a step left may be no number though its own loss was one. */
+static glim_status no_evaluation(run *r, const glim_tune_step *s) {
+    glim_fail(r->err, GLIM_E_STATE, "step %zu: the loss is %g before it, and %g on the rows for evaluation behind it", s->step, s->loss, s->eval_loss);
+    glim_err_hint(r->err, "the checkpoint before it stays in \"%s\"; a lower --lr or a tighter --clip is the usual remedy", r->p.out);
+    return GLIM_E_STATE;
+}
+
+/* The last step's values are looked at by no other step. */
+static glim_status all_numbers(run *r) {
+    for (size_t i = 0; i < r->n->n_values; i++)
+        if (!isfinite(r->n->w[i])) {
+            glim_fail(r->err, GLIM_E_STATE, "step %llu: a trained value is %g behind it", (unsigned long long)r->state.step, (double)r->n->w[i]);
+            glim_err_hint(r->err, "nothing was exported; a lower --lr or a tighter --clip is the usual remedy");
+            return GLIM_E_STATE;
+        }
+    return GLIM_OK;
 }
 
 /* A private step: net->g is the noised mean; a step that drew no example has no loss and adds noise all the same. */
@@ -377,6 +342,7 @@ static glim_status steps(run *r, glim_tune_result *out) {
         if (r->plan.n_eval && (st->step % r->p.eval_every == 0 || st->step == r->plan.n_steps)) {
             rc = evaluate(r, &s.eval_loss);
             s.eval_accuracy = r->eval_accuracy;
+            if (rc == GLIM_OK && !isfinite(s.eval_loss)) rc = no_evaluation(r, &s);
             if (rc != GLIM_OK) break;
             if (!(s.eval_loss >= st->best_eval)) {
                 st->best_eval = s.eval_loss, st->bad_evals = 0;
@@ -388,7 +354,7 @@ static glim_status steps(run *r, glim_tune_result *out) {
         s.tokens_per_s = (double)s.n_tokens / (s.seconds > 0 ? s.seconds : 1e-9);
         s.eta_s = run_s / (double)(st->step - resumed) * (double)(r->plan.n_steps - st->step);
         st->seconds = before + run_s;
-        rc = write_metrics(r, &s);
+        rc = glim_curve_write(r->metrics, r->p.out, &s, r->err);
         if (rc == GLIM_OK && r->plan.export_every && st->step % r->plan.export_every == 0 && st->step < r->plan.n_steps) rc = export_now(r);
         if (rc == GLIM_OK && (st->step % r->p.save_every == 0 || st->step == r->plan.n_steps || out->stopped_early)) rc = save(r, r->err);
         if (rc == GLIM_OK && r->p.on_step) go_on = r->p.on_step(r->p.ctx, &s);
@@ -419,7 +385,7 @@ static glim_status prepare(run *r) {
     if (rc == GLIM_OK) rc = glim_packer_init(&r->pack, r->p.net.n_rows, r->err);
     const glim_teacher_params tp = teacher_params(&r->p, r->m);
     if (rc == GLIM_OK && r->p.teacher) rc = glim_teacher_new(&r->teacher, r->p.teacher, &tp, r->err);
-    if (rc == GLIM_OK) rc = glim_mkdirs(r->p.out, r->err);
+    if (rc == GLIM_OK) rc = glim_run_folder_take(&r->folder, r->p.out, r->p.resume, r->err);
     if (rc != GLIM_OK) return rc;
     if (!r->p.patience) {
         free(r->best);
@@ -464,13 +430,13 @@ static glim_status start(run *r, glim_tune_result *out) {
         rc = glim_dp_run_open(&r->dp, &(glim_dp_open){.params = &r->p.dp, .plan = &r->plan.dp, .net = r->n, .folder = r->p.out,
                                                       .data_hash = glim_dataset_hash(r->d), .settings = print, .done = r->state.step,
                                                       .resume = r->p.resume}, r->err);
-    if (rc == GLIM_OK) rc = open_metrics(r);
+    if (rc == GLIM_OK) rc = glim_curve_open(&r->metrics, r->p.out, r->state.step, r->dp != NULL, r->err);
     if (rc == GLIM_OK && r->state.step == 0) rc = evaluate(r, &r->state.eval_before);
     return rc;
 }
 
 glim_status glim_tune_run(glim_model *m, const glim_dataset *d, const glim_tune_params *p, glim_tune_result *out, glim_err *err) {
-    run r = {.m = m, .d = d, .p = *p, .err = err};
+    run r = {.m = m, .d = d, .p = *p, .folder = -1, .err = err};
     *out = (glim_tune_result){.eval_after = NAN, .eval_before = NAN, .best_eval = NAN, .eval_accuracy = NAN, .epsilon = NAN};
     glim_status rc = glim_tune_make_plan(&r.plan, m, d, p, err);
     if (rc == GLIM_OK) rc = with_defaults(&r.p, &r.plan, m, d, err);
@@ -479,7 +445,8 @@ glim_status glim_tune_run(glim_model *m, const glim_dataset *d, const glim_tune_
     if (rc == GLIM_OK) rc = steps(&r, out);
     if (rc == GLIM_OK) {
         if (r.best && !isnan(r.state.best_eval)) memcpy(r.n->w, r.best, r.n->n_values * sizeof(float));
-        rc = evaluate(&r, &out->eval_after);
+        rc = all_numbers(&r);
+        if (rc == GLIM_OK) rc = evaluate(&r, &out->eval_after);
         out->eval_accuracy = r.eval_accuracy;
     }
     if (rc == GLIM_OK && r.dp) {
@@ -494,7 +461,9 @@ glim_status glim_tune_run(glim_model *m, const glim_dataset *d, const glim_tune_
     out->eval_before = r.state.eval_before, out->best_eval = r.state.best_eval;
     out->seconds = r.state.seconds, out->n_tokens = r.state.n_tokens;
     if (r.n) out->sum = glim_net_sum(r.n);
+    if (rc == GLIM_E_IO && r.folder >= 0 && err && !err->hint[0]) glim_err_hint(err, "with room and a disk that writes, --resume goes on from the last checkpoint");
     if (r.metrics) fclose(r.metrics);
+    glim_run_folder_release(r.folder);
     glim_dp_run_free(r.dp);
     glim_packer_deinit(&r.pack);
     glim_teacher_free(r.teacher);

@@ -28,9 +28,10 @@ parts=(attn block dora dp_grad experts lin net ops packs pass)
 losses=(export loss_distill loss_dpo optim)
 
 compile() { "$cc" "${cflags[@]}" -c "$1" -o "$2" 2> "$tmp/err" || { head -n 5 "$tmp/err"; return 1; }; }
-test=backward only=gradients_of_every
-gradients() { # OBJECT...: 0 passes, 1 is noticed, 2 cannot be built
-    "$cc" "$tmp/test_$test.o" "$tmp/test_main.o" "$@" "${libs[@]}" "${ldlibs[@]}" -lm -lpthread -o "$tmp/run" 2> "$tmp/err" ||
+# What is tried now: program, the tests in it, what is linked behind its own objects.
+test=backward only=gradients_of_every archives=("${libs[@]}")
+try() { # OBJECT...: 0 passes, 1 is noticed, 2 cannot be built
+    "$cc" "$tmp/test_$test.o" "$tmp/test_main.o" "$@" -Wl,--start-group "${archives[@]}" -Wl,--end-group "${ldlibs[@]}" -lm -lpthread -o "$tmp/run" 2> "$tmp/err" ||
         { head -n 5 "$tmp/err"; return 2; }
     timeout 60 "$tmp/run" "$only" > "$tmp/out" 2>&1
     local rc=$?
@@ -43,7 +44,7 @@ bad() { failed=$((failed + 1)); echo "  FAILED: $*"; }
 for p in "${parts[@]}"; do compile "$tmp/train/$p.c" "$tmp/obj/$p.o" || exit 1; done
 compile "$src/tests/train/test_backward.c" "$tmp/test_backward.o" && compile "$src/tests/test_main.c" "$tmp/test_main.o" || exit 1
 echo "  the unchanged layer passes"
-gradients "$tmp"/obj/*.o && passed=$((passed + 1)) || { tail -n 5 "$tmp/out"; bad "the unchanged layer does not pass"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+try "$tmp"/obj/*.o && passed=$((passed + 1)) || { tail -n 5 "$tmp/out"; bad "the unchanged layer does not pass"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 
 mutate() { # NAME PART FILE OLD NEW
     local name=$1 part=$2 file=$3 old=$4 new=$5 text rest objects=() o
@@ -54,8 +55,8 @@ mutate() { # NAME PART FILE OLD NEW
     printf '%s\n' "${text%%"$old"*}$new$rest" > "$tmp/train/$file"
     compile "$tmp/train/$part.c" "$tmp/mutated.o" || { bad "$name: does not compile"; cp "$src/src/train/$file" "$tmp/train/$file"; return; }
     cp "$src/src/train/$file" "$tmp/train/$file"
-    for o in "$tmp"/obj/*.o; do [ "$o" = "$tmp/obj/$part.o" ] || objects+=("$o"); done
-    gradients "$tmp/mutated.o" "${objects[@]}"
+    for o in "$tmp"/obj/*.o; do [ ! -f "$o" ] || [ "$o" = "$tmp/obj/$part.o" ] || objects+=("$o"); done
+    try "$tmp/mutated.o" "${objects[@]}"
     case $? in
     0) bad "$name: nothing noticed it" ;;
     1) passed=$((passed + 1)) ;;
@@ -90,7 +91,7 @@ test=methods only=pytorchs_gradients
 for p in "${losses[@]}"; do compile "$tmp/train/$p.c" "$tmp/obj/$p.o" || exit 1; done
 compile "$src/tests/train/test_methods.c" "$tmp/test_methods.o" || exit 1
 echo "  the unchanged methods pass"
-gradients "$tmp"/obj/*.o && passed=$((passed + 1)) || { tail -n 5 "$tmp/out"; bad "the unchanged methods do not pass"; }
+try "$tmp"/obj/*.o && passed=$((passed + 1)) || { tail -n 5 "$tmp/out"; bad "the unchanged methods do not pass"; }
 mutate dora_does_not_stretch_what_comes_back dora dora.c 'dz[i] = j->f[i] * dy[i];' 'dz[i] = dy[i];'
 mutate dora_forgets_the_length_in_its_gradient dora dora.c 'dy[i] * z[i] / j->length[i]' 'dy[i] * z[i]'
 mutate dora_stretches_the_bias_too dora dora.c 'j->f[i] * x[i] + (j->bias ? j->bias[i] : 0)' 'j->f[i] * (x[i] + (j->bias ? j->bias[i] : 0))'
@@ -108,34 +109,13 @@ mutate balance_takes_no_mean_over_rows experts experts.c 'j->n->balance / (doubl
 mutate balance_forgets_the_sum_of_scores ops ops_body.h 'g / sum * ((double)f[i] - dot)' 'g * ((double)f[i] - dot)'
 
 # ---- private training: the whole layer, with one object in place of the archive's
-layer=("$build/libglim_train.a" "${libs[@]:0:${#libs[@]}-2}" "$build/libglim_store.a" "$build/libglim_audit.a" "$build/libglim_net.a" "$build/libglim_base.a")
-for l in "${layer[@]}"; do [ -f "$l" ] || { bad "$l is not built"; break; }; done
-compile "$src/tests/train/test_dp_run.c" "$tmp/dp.o" || bad "test_dp_run.c does not compile"
-private() { # TEST OBJECT...: as gradients
-    local only=$1
-    shift
-    "$cc" "$tmp/dp.o" "$tmp/test_main.o" "$@" -Wl,--start-group "${layer[@]}" -Wl,--end-group "${ldlibs[@]}" -lm -lpthread -o "$tmp/run" 2> "$tmp/err" ||
-        { head -n 5 "$tmp/err"; return 2; }
-    timeout 60 "$tmp/run" "$only" > "$tmp/out" 2>&1
-    local rc=$?
-    grep -q '^0 passed, 0 failed' "$tmp/out" && return 2
-    [ $rc -eq 0 ] && return 0 || return 1
-}
+test=dp_run archives=("$build/libglim_train.a" "${libs[@]}" "$build/libglim_store.a" "$build/libglim_audit.a")
+for l in "${archives[@]}"; do [ -f "$l" ] || { bad "$l is not built"; break; }; done
+compile "$src/tests/train/test_dp_run.c" "$tmp/test_dp_run.o" || bad "test_dp_run.c does not compile"
+rm -f "$tmp"/obj/*.o
 mutate_private() { # NAME TEST PART OLD NEW
-    local name=$1 only=$2 part=$3 old=$4 new=$5 text rest
-    echo "  $name"
-    text=$(< "$src/src/train/$part.c")
-    rest=${text#*"$old"}
-    if [ "$rest" = "$text" ]; then bad "$name: its text is no longer in src/train/$part.c: $old"; return; fi
-    printf '%s\n' "${text%%"$old"*}$new$rest" > "$tmp/train/$part.c"
-    compile "$tmp/train/$part.c" "$tmp/mutated.o" || { bad "$name: does not compile"; cp "$src/src/train/$part.c" "$tmp/train/$part.c"; return; }
-    cp "$src/src/train/$part.c" "$tmp/train/$part.c"
-    private "$only" "$tmp/mutated.o"
-    case $? in
-    0) bad "$name: nothing noticed it" ;;
-    1) passed=$((passed + 1)) ;;
-    *) bad "$name: could not be linked or run" ;;
-    esac
+    only=$2
+    mutate "$1" "$3" "$3.c" "$4" "$5"
 }
 mutate_private noise_without_its_factor a_private_step_of_an dp_noise 'rint(z[i] * l->sd)' 'rint(z[i] / l->g)'
 mutate_private audit_with_the_noise_off canaries_of dp_noise 'rint(z[i] * l->sd)' '0'

@@ -2,7 +2,6 @@
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "format/st.h"
 #include "train/dp_audit.h"
@@ -10,7 +9,7 @@
 #include "train/dp_state.h"
 #include "train/export.h"
 #include "train/tune.h"
-#include "train_test.h"
+#include "run_test.h"
 
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
 enum { KILLS_EVERY = 12 };
@@ -19,38 +18,9 @@ enum { KILLS_EVERY = 12 };
 enum { KILLS_EVERY = 4 };
 #define SANITIZED 0
 #endif
-enum { EXAMPLES = 24, LEN = 14 };
+enum { EXAMPLES = 24 };
+static glim_dataset *make_data(void) { return rows_with_a_pattern(EXAMPLES, 14, 6, 1); }
 static const uint8_t key[GLIM_DP_KEY_BYTES] = "\x93key\x17of a test, nowhere else\xc2\x01";
-
-static glim_dataset *make_data(void) {
-    static int32_t ids[EXAMPLES][LEN];
-    static uint8_t loss[LEN];
-    glim_example x[EXAMPLES];
-    glim_dataset *d;
-    glim_err err;
-    glim_rng rng = {.seed = 1};
-    for (int i = 0; i < LEN; i++) loss[i] = i >= 6;
-    for (size_t i = 0; i < EXAMPLES; i++) {
-        for (int k = 0; k < LEN; k++) ids[i][k] = k < 6 ? (int32_t)glim_rng_below(&rng, 300) : 20 + (k * 7) % 11;
-        x[i] = (glim_example){ids[i], loss, LEN - i % 3};
-    }
-    CHECK_OK(glim_dataset_from_examples(&d, x, EXAMPLES, &err), err);
-    return d;
-}
-
-static char *new_dir(void) {
-    static char path[16][64];
-    static int next;
-    char *p = path[next++ % 16];
-    snprintf(p, sizeof path[0], "/tmp/glim-dprun-XXXXXX");
-    CHECK(mkdtemp(p) != NULL);
-    return p;
-}
-static void remove_all(const char *path) {
-    char cmd[128];
-    snprintf(cmd, sizeof cmd, "rm -rf %s", path);
-    CHECK(system(cmd) == 0);
-}
 
 static glim_tune_params usual(const char *out) {
     return (glim_tune_params){.out = out, .batch = 8, .epochs = 5, .eval_share = 0.2, .eval_every = 5, .save_every = 2, .seed = 3,
@@ -81,22 +51,6 @@ static glim_dp_spent spent_in(const char *ledger) {
     CHECK_OK(glim_dp_ledger_spent(s, "rows", &sp, &err), err);
     glim_store_close(s);
     return sp;
-}
-
-static bool is_there(const char *folder, const char *name) {
-    char *path = glim_path_join(folder, name);
-    const bool yes = glim_path_exists(path);
-    free(path);
-    return yes;
-}
-static char *read_all(const char *folder, const char *name, size_t *n) {
-    glim_buf b = {0};
-    glim_err err;
-    char *path = glim_path_join(folder, name);
-    CHECK_OK(glim_file_read(&b, path, 1 << 24, &err), err);
-    free(path);
-    *n = b.len;
-    return b.s;
 }
 
 /* ---- a step ---- */

@@ -1,43 +1,11 @@
 /* Whole runs by method: DoRA, a teacher, balanced experts. Each learns, stops, goes on in the same bits, and writes what it learnt. */
-#include <unistd.h>
-
 #include "model/adapter.h"
 #include "text/tok.h"
 #include "train/loss_distill.h"
 #include "train/tune.h"
-#include "train_test.h"
+#include "run_test.h"
 
-enum { EXAMPLES = 16, LEN = 12 };
-
-static glim_dataset *make_data(void) {
-    static int32_t ids[EXAMPLES][LEN];
-    static uint8_t loss[LEN];
-    glim_example x[EXAMPLES];
-    glim_dataset *d;
-    glim_err err;
-    glim_rng rng = {.seed = 5};
-    for (int k = 0; k < LEN; k++) loss[k] = k >= 5;
-    for (size_t i = 0; i < EXAMPLES; i++) {
-        for (int k = 0; k < LEN; k++) ids[i][k] = k < 5 ? (int32_t)glim_rng_below(&rng, 300) : 20 + (k * 7) % 11;
-        x[i] = (glim_example){ids[i], loss, LEN - i % 3};
-    }
-    CHECK_OK(glim_dataset_from_examples(&d, x, EXAMPLES, &err), err);
-    return d;
-}
-
-static char *new_dir(void) {
-    static char path[8][64];
-    static int next;
-    char *p = path[next++ % 8];
-    snprintf(p, sizeof path[0], "/tmp/glim-objective-XXXXXX");
-    CHECK(mkdtemp(p) != NULL);
-    return p;
-}
-static void remove_all(const char *path) {
-    char cmd[128];
-    snprintf(cmd, sizeof cmd, "rm -rf %s", path);
-    CHECK(system(cmd) == 0);
-}
+static glim_dataset *make_data(void) { return rows_with_a_pattern(16, 12, 5, 5); }
 
 static bool stop_at_3(void *ctx, const glim_tune_step *s) {
     (void)ctx;

@@ -3,47 +3,16 @@
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "format/st.h"
 #include "model/adapter.h"
+#include "train/curve.h"
+#include "train/folder.h"
 #include "train/state.h"
-#include "train/tune.h"
-#include "train_test.h"
+#include "run_test.h"
 
-enum { EXAMPLES = 24, LEN = 14 };
-
-/* Sequences whose second half repeats a pattern: something to learn. */
-static glim_dataset *make_data(uint64_t seed) {
-    static int32_t ids[2 * EXAMPLES][LEN];
-    static uint8_t loss[LEN];
-    glim_example x[EXAMPLES];
-    glim_dataset *d;
-    glim_err err;
-    glim_rng rng = {.seed = seed};
-
-    for (int i = 0; i < LEN; i++) loss[i] = i >= 6;
-    for (size_t i = 0; i < EXAMPLES; i++) {
-        for (int k = 0; k < LEN; k++) ids[i][k] = k < 6 ? (int32_t)glim_rng_below(&rng, 300) : 20 + (k * 7) % 11;
-        x[i] = (glim_example){ids[i], loss, LEN - i % 3};
-    }
-    CHECK_OK(glim_dataset_from_examples(&d, x, EXAMPLES, &err), err);
-    return d;
-}
-
-static char *new_dir(void) {
-    static char path[16][64];
-    static int next;
-    char *p = path[next++ % 16];
-    snprintf(p, sizeof path[0], "/tmp/glim-tune-XXXXXX");
-    CHECK(mkdtemp(p) != NULL);
-    return p;
-}
-static void remove_all(const char *path) {
-    char cmd[128];
-    snprintf(cmd, sizeof cmd, "rm -rf %s", path);
-    CHECK(system(cmd) == 0);
-}
+enum { EXAMPLES = 24 };
+static glim_dataset *make_data(uint64_t seed) { return rows_with_a_pattern(EXAMPLES, 14, 6, seed); }
 
 static glim_tune_params usual(const char *out) {
     return (glim_tune_params){.out = out, .batch = 4, .epochs = 3, .eval_share = 0.2, .eval_every = 5, .save_every = 2, .seed = 3,
@@ -69,16 +38,6 @@ static glim_status run_in(const char *path, const glim_tune_params *p, int threa
     glim_dataset_free(d);
     rig_close(&r);
     return rc;
-}
-
-static char *read_all(const char *folder, const char *name, size_t *n) {
-    glim_buf b = {0};
-    glim_err err;
-    char *path = glim_path_join(folder, name);
-    CHECK_OK(glim_file_read(&b, path, 1 << 24, &err), err);
-    free(path);
-    *n = b.len;
-    return b.s;
 }
 
 /* Losses of all steps, as they are written. */
@@ -211,6 +170,44 @@ TEST(a_torn_checkpoint_gives_way_to_the_one_before) {
     remove_all(out);
 }
 
+TEST(a_folder_is_one_runs_and_loses_what_was_half_written) {
+    const char *out = new_dir(), *names[] = {"state.glim.tmp.7", "step-2/adapter_model.safetensors.tmp.81", "state.glim", "notes.tmp", ".tmp.7", "a.tmp.7b"};
+    char path[128];
+    int fd, other;
+    glim_err err = {0};
+    snprintf(path, sizeof path, "%s/step-2", out);
+    CHECK_OK(glim_mkdirs(path, &err), err);
+    for (size_t i = 0; i < GLIM_COUNT(names); i++) {
+        snprintf(path, sizeof path, "%s/%s", out, names[i]);
+        CHECK_OK(glim_file_write_atomic(path, "x", 1, &err), err);
+    }
+    CHECK_OK(glim_run_folder_take(&fd, out, false, &err), err);
+    CHECK(glim_run_folder_take(&other, out, true, &err) == GLIM_E_STATE && other == -1 && strstr(err.msg, "another process trains in"));
+    CHECK(is_there(out, names[0])); /* not a run's folder yet, or another run's */
+    glim_run_folder_release(fd);
+    CHECK_OK(glim_run_folder_take(&fd, out, true, &err), err);
+    for (size_t i = 0; i < GLIM_COUNT(names); i++) CHECK_MSG(is_there(out, names[i]) == (i >= 2), "%s", names[i]);
+    glim_run_folder_release(fd);
+    remove_all(out);
+}
+
+TEST(values_that_are_no_numbers_are_not_exported) {
+    const char *out = new_dir();
+    glim_tune_params p = usual(out);
+    glim_tune_result res;
+    glim_err err = {0};
+    p.optim.lr = 1e39, p.optim.clip = 0, p.max_steps = 1, p.eval_share = 0; /* the only step's own loss is fine */
+    CHECK(run_in("tests/fixtures/glm4", &p, 2, &res, &err) == GLIM_E_STATE);
+    CHECK_MSG(strstr(err.msg, "step 1: a trained value is"), "%s", err.msg);
+    CHECK(!is_there(out, "adapter_model.safetensors"));
+    remove_all(out);
+    p.eval_share = 0.2, p.eval_every = 1, p.max_steps = 2, p.optim.lr = 1e30, p.optim.schedule = GLIM_SCHEDULE_CONSTANT, p.out = out = new_dir();
+    CHECK(run_in("tests/fixtures/glm4", &p, 2, &res, &err) == GLIM_E_STATE);
+    CHECK_MSG(strstr(err.msg, "step 1: ") && strstr(err.msg, "for evaluation behind it"), "%s", err.msg);
+    CHECK(!is_there(out, "adapter_model.safetensors") && !is_there(out, "state.glim"));
+    remove_all(out);
+}
+
 TEST(a_loss_that_is_no_number_stops_the_run_and_names_the_step) {
     const char *out = new_dir();
     glim_tune_params p = usual(out);
@@ -218,7 +215,7 @@ TEST(a_loss_that_is_no_number_stops_the_run_and_names_the_step) {
     glim_err err = {0};
     p.optim.lr = 1e30, p.optim.clip = 0;
     CHECK(run_in("tests/fixtures/glm4", &p, 2, &res, &err) == GLIM_E_STATE);
-    CHECK_MSG(strstr(err.msg, "step ") && strstr(err.msg, "loss"), "%s", err.msg);
+    CHECK_MSG(strstr(err.msg, "step 2: the loss is ") && strstr(err.msg, "(examples "), "%s", err.msg);
     remove_all(out);
 }
 
