@@ -123,7 +123,7 @@ static glim_status open_ledger(glim_store **s, glim_dp_params *p, const tune_fla
     }
     set_name(set, f->data);
     *p = (glim_dp_params){.epsilon = f->dp_epsilon, .delta = f->dp_delta, .clip = f->dp_clip, .sigma = f->dp_noise,
-                          .set = f->dp_set ? f->dp_set : set, .actor = glim_cli_actor()};
+                          .set = f->dp_set ? f->dp_set : set, .actor = f->job ? "glim" : glim_cli_actor()};
     if (f->plan || f->inspect) return GLIM_OK; /* nothing is asked of the data's privacy */
     const glim_status rc = glim_cli_folder(s, f->dp_ledger, true, err);
     p->ledger = *s;
@@ -246,6 +246,7 @@ static glim_status tune(const tune_flags *f, const glim_model_flags *mf, const c
             else if (rc == GLIM_OK) print_result(&result, f);
         }
     }
+    if (rc == GLIM_E_LIMIT && f->dp_epsilon != 0 && !about) about = "glim.dp_epsilon";
     if (rc != GLIM_OK && v.job) glim_cli_job_error(err, about);
     glim_dataset_free(d);
     glim_dataset_free(held);

@@ -69,6 +69,7 @@ void glim_cli_job_step(const glim_tune_step *s) {
     put_real(&b, "rate", s->rate);
     if (s->accuracy >= 0) put_real(&b, "accuracy", s->accuracy);
     if (!isnan(s->eval_loss)) put_real(&b, "eval_loss", s->eval_loss);
+    if (!isnan(s->epsilon)) put_real(&b, "epsilon", s->epsilon);
     put_real(&b, "eta_s", s->eta_s);
     say(&b);
 }
@@ -86,6 +87,7 @@ void glim_cli_job_error(const glim_err *err, const char *param) {
     const char *code = err->code == GLIM_E_NOMEM       ? "not_enough_memory"
                        : err->code == GLIM_E_CANCELLED ? "stopped"
                        : err->code == GLIM_E_IO        ? "storage_failed"
+                       : param && strncmp(param, "glim.", 5) == 0 ? "privacy_budget_exceeded"
                        : param                         ? "invalid_file"
                                                        : "training_failed";
     glim_buf b = {0};

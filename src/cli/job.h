@@ -4,7 +4,7 @@
  *   {"event": "plan", "steps": ..., "bytes": ..., "available": ..., ...}                  it fits, and begins
  *   {"event": "step", "step": ..., "steps": ..., "loss": ..., ...}                        after each
  *   {"event": "end", "steps": ..., "sum": ..., ...}
- *   {"event": "error", "code": ..., "message": ..., "hint": ..., "param": ...}            param: which file it is about, or null */
+ *   {"event": "error", "code": ..., "message": ..., "hint": ..., "param": ...}            param: which file it is about, "glim.dp_epsilon" or null */
 #ifndef GLIM_CLI_JOB_H
 #define GLIM_CLI_JOB_H
 

@@ -186,6 +186,8 @@ static void take_step(running *r, size_t step, const json_t *line) {
     set(r, "trained_tokens", json_integer(tokens));
     set(r, "train_loss", json_incref(json_object_get(line, "loss")));
     if (json_is_number(eval)) set(r, "valid_loss", json_incref((json_t *)eval));
+    const json_t *epsilon = json_object_get(line, "epsilon"); /* of private jobs */
+    if (json_is_number(epsilon)) set(r, "epsilon", json_incref((json_t *)epsilon));
     if (step == 1 || step == r->n_steps || step % stride == 0 || json_is_number(eval)) {
         json_t *data = json_pack("{s:I, s:I}", "step", (json_int_t)step, "total_steps", (json_int_t)r->n_steps);
         char more[48] = "";
@@ -193,6 +195,7 @@ static void take_step(running *r, size_t step, const json_t *line) {
         put_number(data, "train_mean_token_accuracy", json_object_get(line, "accuracy"));
         put_number(data, "valid_loss", eval);
         put_number(data, "learning_rate", json_object_get(line, "rate"));
+        put_number(data, "epsilon", epsilon);
         if (json_is_number(eval)) snprintf(more, sizeof more, ", validation loss=%.4f", json_number_value(eval));
         tell(r, "info", data, "Step %zu/%zu: training loss=%.4f%s", step, r->n_steps, json_number_value(json_object_get(line, "loss")), more);
     }

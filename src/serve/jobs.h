@@ -55,6 +55,7 @@ typedef struct glim_job_args {
 } glim_job_args;
 void glim_job_args_make(glim_job_args *a, const glim_server *s, const json_t *spec);
 void glim_job_args_free(glim_job_args *a);
+int64_t glim_job_epochs(const json_t *spec); /* also where "auto" is asked for */
 /* "training.jsonl": the link's name for a file that was uploaded as `name`. out [32]. */
 const char *glim_job_link_name(char *out, const char *stem, const char *name);
 /* "ft:BASE:TENANT:SUFFIX:ID", with ":ckpt-step-N" for step > 0. out [GLIM_TUNED_NAME + 1]. */

@@ -52,6 +52,27 @@ void glim_job_model_name(char *out, size_t cap, const glim_job *j, const json_t 
     snprintf(out, cap, "ft:%.64s:%s:%s:%.8s%s", model ? model : "", j->tenant, suffix ? suffix : "", dash ? dash + 1 : j->id, end);
 }
 
+int64_t glim_job_epochs(const json_t *spec) {
+    const json_t *v = json_object_get(json_object_get(json_object_get(spec, "method"), "hyperparameters"), "n_epochs");
+    return json_is_integer(v) ? json_integer_value(v) : EPOCHS;
+}
+
+/* The child runs in DIR/jobs/<id>: the ledger is two folders up. */
+static void add_privacy(glim_job_args *a, const json_t *own, const char *set) {
+    static const struct {
+        const char *key, *flag;
+    } reals[] = {{"dp_epsilon", "--dp-epsilon"}, {"dp_delta", "--dp-delta"}, {"dp_clip", "--dp-clip"}, {"dp_noise", "--dp-noise"}};
+    if (!json_is_number(json_object_get(own, "dp_epsilon"))) return;
+    for (size_t i = 0; i < GLIM_COUNT(reals); i++) {
+        const json_t *v = json_object_get(own, reals[i].key);
+        if (json_is_number(v)) add_real(a, reals[i].flag, json_number_value(v));
+    }
+    add(a, "--dp-set");
+    add(a, "%s", set ? set : "");
+    add(a, "--dp-ledger");
+    add(a, "../..");
+}
+
 void glim_job_args_make(glim_job_args *a, const glim_server *s, const json_t *spec) {
     const glim_server_tuner *t = &s->p.tuner;
     const json_t *method = json_object_get(spec, "method"), *hyper = json_object_get(method, "hyperparameters"), *own = json_object_get(spec, "glim");
@@ -87,8 +108,7 @@ void glim_job_args_make(glim_job_args *a, const glim_server *s, const json_t *sp
     }
     add(a, "--method");
     add(a, dpo ? "dpo" : "sft");
-    v = json_object_get(hyper, "n_epochs");
-    const int64_t epochs = json_is_integer(v) ? json_integer_value(v) : EPOCHS;
+    const int64_t epochs = glim_job_epochs(spec);
     add_int(a, "--epochs", epochs);
     if (epochs > 1) add_int(a, "--exports", epochs);
     v = json_object_get(hyper, "batch_size");
@@ -105,6 +125,7 @@ void glim_job_args_make(glim_job_args *a, const glim_server *s, const json_t *sp
     v = json_object_get(own, "max_tokens");
     add_int(a, "--max-tokens", json_is_integer(v) ? json_integer_value(v) : (int64_t)json_integer_value(json_object_get(spec, "max_tokens")));
     add_int(a, "--seed", json_integer_value(json_object_get(spec, "seed")));
+    add_privacy(a, own, json_string_value(json_object_get(spec, "privacy_set")));
 }
 
 void glim_job_args_free(glim_job_args *a) {

@@ -8,8 +8,10 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "serve/jobs.h"
 #include "serve/shelf.h"
+#include "train/dp_run.h"
 
 char *glim_jobs_dir(const glim_server *s, const char *job) {
     char *jobs = glim_path_join(glim_store_dir(s->store), "jobs"), *dir = glim_path_join(jobs, job);
@@ -42,6 +44,11 @@ static bool has_models(const glim_server *s, const char *job) {
 
 void glim_jobs_clear(const glim_server *s, const char *job, bool keep) {
     char *dir = glim_jobs_dir(s, job), *run = glim_path_join(dir, "run");
+    glim_err err = {0};
+    /* A private run that did not come to its end has privacy reserved and a key. What cannot be given back now is given back by
+     * the next server: its folder stays until then. */
+    const bool over = glim_dp_run_abandon(s->store, run, "glim", &err) == GLIM_OK;
+    if (!over) glim_log(GLIM_ERROR, "jobs", "the private run of %s could not be ended: %s", job, err.msg);
     if (keep || has_models(s, job)) {
         DIR *d = opendir(dir);
         for (struct dirent *e; d && (e = readdir(d));)
@@ -49,7 +56,7 @@ void glim_jobs_clear(const glim_server *s, const char *job, bool keep) {
         if (d) closedir(d);
         remove_in(run, "state.glim");
         remove_in(run, "state.old");
-    } else {
+    } else if (over) {
         glim_jobs_remove(dir);
     }
     free(dir);

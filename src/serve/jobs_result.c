@@ -17,18 +17,20 @@ static void put(glim_buf *b, const json_t *v) {
     else if (json_is_number(v)) glim_json_put_real(b, json_real_value(v));
 }
 
-static glim_status metrics_csv(glim_buf *out, const char *path, glim_err *err) {
-    static const char *const keys[] = {"step", "loss", "accuracy", "eval_loss", NULL, "rate", "tokens"};
+static glim_status metrics_csv(glim_buf *out, const char *path, bool private, glim_err *err) {
+    static const char *const keys[] = {"step", "loss", "accuracy", "eval_loss", NULL, "rate", "tokens", "epsilon"};
+    const size_t n_keys = GLIM_COUNT(keys) - !private;
     FILE *f = fopen(path, "re");
     char *line = NULL;
     size_t cap = 0;
     ssize_t n;
     if (!f) return glim_fail(err, GLIM_E_IO, "could not open \"%s\"", path);
-    glim_buf_puts(out, "step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy,learning_rate,tokens\n");
+    glim_buf_puts(out, "step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy,learning_rate,tokens");
+    glim_buf_puts(out, private ? ",epsilon\n" : "\n");
     while ((n = getline(&line, &cap, f)) > 0) {
         json_t *v = NULL;
         if (glim_json_parse(&v, line, (size_t)n, 0, NULL) != GLIM_OK) continue;
-        for (size_t i = 0; i < GLIM_COUNT(keys); i++) {
+        for (size_t i = 0; i < n_keys; i++) {
             if (i) glim_buf_puts(out, ",");
             if (keys[i]) put(out, json_object_get(v, keys[i]));
         }
@@ -87,7 +89,10 @@ glim_status glim_job_keep_files(glim_server *s, const glim_job *j, json_t *resul
     char *dir = glim_jobs_dir(s, j->id), *run = glim_path_join(dir, "run"), *metrics = glim_path_join(run, "metrics.jsonl");
     glim_buf csv = {0};
     glim_file f[3];
-    glim_status rc = metrics_csv(&csv, metrics, err);
+    json_t *spec = NULL;
+    glim_status rc = glim_json_parse(&spec, j->spec, strlen(j->spec), 0, err);
+    if (rc == GLIM_OK) rc = metrics_csv(&csv, metrics, json_is_string(json_object_get(spec, "privacy_set")), err);
+    json_decref(spec);
     if (rc == GLIM_OK) rc = keep_bytes(s, j, "step_metrics.csv", &csv, &f[0], err);
     if (rc == GLIM_OK) rc = keep_file(s, j, run, "adapter_model.safetensors", &f[1], err);
     if (rc == GLIM_OK) rc = keep_file(s, j, run, "adapter_config.json", &f[2], err);

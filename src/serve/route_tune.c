@@ -16,6 +16,7 @@
 #include "serve/tune_ask.h"
 #include "store/blobs.h"
 #include "store/jobs.h"
+#include "train/dp_ledger.h"
 #include "train/tune.h"
 
 enum { MAX_TOKENS = 2048, RANK = 16 }; /* where nothing else is asked for: glim tune's own */
@@ -59,6 +60,15 @@ static json_t *error_of(const glim_job *j) {
     return e;
 }
 
+/* What was asked for, and of a private job what it has spent. */
+static json_t *own_json(const json_t *own, const json_t *spec, const json_t *progress) {
+    json_t *o = json_copy((json_t *)own), *set = json_object_get(spec, "privacy_set");
+    if (!o || !set) return o;
+    json_object_set(o, "privacy_set", set);
+    json_object_set_new(o, "epsilon_spent", field_or_null(progress, "epsilon"));
+    return o;
+}
+
 static json_t *job_json(const glim_job *j) {
     json_t *spec = parsed(j->spec), *progress = parsed(j->progress), *result = parsed(j->result);
     json_t *method = json_object_get(spec, "method"), *hyper = json_object_get(method, "hyperparameters"), *files = json_object_get(result, "result_files");
@@ -74,7 +84,7 @@ static json_t *job_json(const glim_job *j) {
                           error_of(j), "method", shown, "metadata", field_or_null(spec, "metadata"), "estimated_finish",
                           j->state == GLIM_JOB_RUNNING ? field_or_null(progress, "estimated_finish") : json_null(), "suffix", field_or_null(spec, "suffix"), "integrations");
     json_t *own = json_object_get(spec, "glim");
-    if (o && own) json_object_set(o, "glim", own);
+    if (o && own) json_object_set_new(o, "glim", own_json(own, spec, progress));
     json_decref(spec);
     json_decref(progress);
     json_decref(result);
@@ -115,18 +125,37 @@ static bool read_head(glim_call *c, const glim_file *f, glim_buf *b, bool *cut) 
     return true;
 }
 
-/* Would it fit beside what the server holds now? The process that trains asks again when its turn comes; here only what no
- * waiting could help is refused: while another job trains, memory is short for a reason that passes. */
-static bool check_memory(glim_call *c, const json_t *spec, const glim_dataset *d, bool dpo) {
+/* A refusal that would come in the run's first second anyway; the run itself asks again, and reserves. */
+static bool check_privacy(glim_call *c, const json_t *spec, const glim_tune_params *p, const glim_dp_plan *plan) {
+    glim_err err = {0};
+    const glim_dp_request ask = {.set = json_string_value(json_object_get(spec, "privacy_set")), .run = "job", .q = plan->q, .sigma = plan->sigma,
+                                 .steps = plan->steps, .eps = p->dp.epsilon, .delta = p->dp.delta, .actor = actor(c)};
+    if (p->dp.epsilon == 0 || glim_dp_ledger_fits(c->s->store, &ask, &err) == GLIM_OK) return true;
+    if (err.code == GLIM_E_LIMIT) return glim_api_fail(&c->error, 400, "privacy_budget_exceeded", "glim.dp_epsilon", "%s", err.msg);
+    return glim_api_from(&c->error, &err, NULL);
+}
+
+static double number_of(const json_t *o, const char *key) { return json_number_value(json_object_get(o, key)); }
+
+/* Would it fit beside what the server holds now, and into the budget of its rows' privacy? The process that trains asks again when
+ * its turn comes; here only what no waiting could help is refused: while another job trains, memory is short for a reason that passes. */
+static bool check_plan(glim_call *c, const json_t *spec, const glim_dataset *d, bool dpo, bool whole) {
     const json_t *own = json_object_get(spec, "glim"), *rank = json_object_get(own, "lora_rank");
-    glim_tune_params p = {.method = dpo ? GLIM_TUNE_DPO : GLIM_TUNE_SFT, .net = {.type = GLIM_GEMM_BF16, .kernels = glim_kernels_get()}};
+    const json_t *hyper = json_object_get(json_object_get(spec, "method"), "hyperparameters");
+    glim_tune_params p = {.method = dpo ? GLIM_TUNE_DPO : GLIM_TUNE_SFT, .epochs = (double)glim_job_epochs(spec), .batch = (size_t)number_of(hyper, "batch_size"),
+                          .net = {.type = GLIM_GEMM_BF16, .kernels = glim_kernels_get()}};
     glim_tune_plan plan;
     glim_err err = {0};
     p.net.lora.rank = json_is_integer(rank) ? (size_t)json_integer_value(rank) : RANK;
-    if (glim_jobs_busy(c->s) || glim_tune_make_plan(&plan, c->b->e->model, d, &p, &err) == GLIM_OK) return true;
-    if (err.code == GLIM_E_NOMEM)
-        return glim_api_fail(&c->error, 400, "not_enough_memory", NULL, "this job does not fit beside the server: %s; fewer \"glim.max_tokens\" or a smaller \"glim.lora_rank\" need less", err.msg);
-    return glim_api_from(&c->error, &err, NULL);
+    if (whole) /* of a part of the rows neither rate nor steps are known */
+        p.dp = (glim_dp_params){.epsilon = number_of(own, "dp_epsilon"), .delta = number_of(own, "dp_delta"), .clip = number_of(own, "dp_clip"),
+                                .sigma = number_of(own, "dp_noise")};
+    const glim_status rc = glim_tune_make_plan(&plan, c->b->e->model, d, &p, &err);
+    if (rc == GLIM_OK) return check_privacy(c, spec, &p, &plan.dp);
+    if (rc != GLIM_E_NOMEM)
+        return p.dp.epsilon != 0 ? glim_api_fail(&c->error, 400, "invalid_value", "glim.dp_epsilon", "%s", err.msg) : glim_api_from(&c->error, &err, NULL);
+    if (glim_jobs_busy(c->s)) return true;
+    return glim_api_fail(&c->error, 400, "not_enough_memory", NULL, "this job does not fit beside the server: %s; fewer \"glim.max_tokens\" or a smaller \"glim.lora_rank\" need less", err.msg);
 }
 
 static size_t max_tokens(const glim_call *c, const json_t *spec) {
@@ -154,13 +183,28 @@ static bool check_rows(glim_call *c, const json_t *spec, const glim_file *f, con
         if (rc == GLIM_E_FORMAT || rc == GLIM_E_ARG || rc == GLIM_E_LIMIT)
             ok = glim_api_fail(&c->error, 422, "invalid_training_file", param, "%s", err.msg);
         else if (rc != GLIM_OK) ok = glim_api_from(&c->error, &err, param);
-        if (ok && said) ok = check_memory(c, spec, d, dpo);
+        if (ok && said) ok = check_plan(c, spec, d, dpo, !cut);
         if (ok && said) glim_dataset_summary(&report, said);
     }
     glim_dataset_free(d);
     glim_data_report_free(&report);
     glim_buf_free(&text);
     return ok;
+}
+
+/* The data set on the ledger: a tenant's own name for rows of the same people, or the content, whoever uploaded it. No name that a
+ * tenant gives has a dot in it, so nobody reaches another's set. */
+static bool name_set(glim_call *c, json_t *spec, const char *sha256) {
+    const json_t *own = json_object_get(spec, "glim");
+    const char *name = json_string_value(json_object_get(own, "dp_set"));
+    char set[3 * GLIM_STORE_ID];
+    if (!json_is_number(json_object_get(own, "dp_epsilon"))) return true;
+    if (name) snprintf(set, sizeof set, "%s.%s", glim_call_tenant(c), name);
+    else snprintf(set, sizeof set, "sha256-%.40s", sha256);
+    if (strlen(set) > GLIM_STORE_ID)
+        return glim_api_fail(&c->error, 400, "invalid_value", "glim.dp_set", "\"glim.dp_set\": with the tenant's name it has %zu characters, want at most %d", strlen(set), GLIM_STORE_ID);
+    json_object_set_new(spec, "privacy_set", json_string(set));
+    return true;
 }
 
 static bool check_file(glim_call *c, json_t *spec, const char *param, const char *hash_key, const char *name_key, bool dpo, glim_buf *said) {
@@ -176,6 +220,7 @@ static bool check_file(glim_call *c, json_t *spec, const char *param, const char
         return glim_api_fail(&c->error, 400, "invalid_value", param, "\"%s\": \"%s\" was uploaded for \"%s\", want \"fine-tune\"", param, id, f.purpose);
     json_object_set_new(spec, hash_key, json_string(f.sha256));
     json_object_set_new(spec, name_key, json_string(f.name));
+    if (said && !name_set(c, spec, f.sha256)) return false;
     return check_rows(c, spec, &f, param, dpo, said);
 }
 

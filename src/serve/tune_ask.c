@@ -6,6 +6,8 @@
 
 #include "serve/fields.h"
 
+#define NAME "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+
 typedef struct range {
     const char *key;
     bool whole, open; /* open: lo itself is not allowed */
@@ -56,9 +58,24 @@ static bool read_method(const json_t *body, json_t *spec, glim_api_error *e) {
     return read_hyper(h, hyper, where, dpo, e);
 }
 
+static bool given(const json_t *own, const char *key) { return glim_field(own, key) != NULL; }
+
+/* Half a promise would be dropped in silence. */
+static bool whole_promise(const json_t *own, glim_api_error *e) {
+    static const char *const rest[] = {"dp_delta", "dp_clip", "dp_noise", "dp_set"};
+    const bool private = given(own, "dp_epsilon");
+    if (private && !given(own, "dp_delta"))
+        return glim_api_fail(e, 400, "missing_required_parameter", "glim.dp_delta", "\"glim.dp_epsilon\" wants \"glim.dp_delta\" beside it, less than one in the number of examples");
+    for (size_t i = 0; i < GLIM_COUNT(rest); i++)
+        if (!private && given(own, rest[i]))
+            return glim_api_fail(e, 400, "missing_required_parameter", "glim.dp_epsilon", "\"glim.%s\" goes with \"glim.dp_epsilon\"", rest[i]);
+    return true;
+}
+
 static bool read_own(const json_t *body, json_t *spec, glim_api_error *e) {
     static const range known[] = {{"lora_rank", true, false, 1, 512}, {"lora_alpha", false, true, 0, 4096}, {"learning_rate", false, true, 0, 1},
-                                  {"max_tokens", true, false, 2, 1 << 24}};
+                                  {"max_tokens", true, false, 2, 1 << 24}, {"dp_epsilon", false, true, 0, 1000}, {"dp_delta", false, false, 1e-11, 0.999999},
+                                  {"dp_clip", false, true, 0, 1e6}, {"dp_noise", false, true, 0, 1e6}};
     const json_t *own = NULL;
     const char *key;
     json_t *v;
@@ -68,8 +85,12 @@ static bool read_own(const json_t *body, json_t *spec, glim_api_error *e) {
         size_t i = 0;
         snprintf(place, sizeof place, "glim.%.50s", key);
         if (json_is_null(v)) continue;
-        if (strncmp(key, "dp_", 3) == 0) /* a promise that must not be dropped in silence */
-            return glim_api_fail(e, 400, "unsupported_value", place, "\"%s\": private training is not run by the server", place);
+        if (strcmp(key, "dp_set") == 0) {
+            const char *t = json_string_value(v);
+            if (!t || !*t || strlen(t) > 40 || strspn(t, NAME) != strlen(t))
+                return glim_api_fail(e, 400, "invalid_value", place, "\"%s\": want 1 to 40 letters, digits, \"_\" or \"-\"", place);
+            continue;
+        }
         if (strcmp(key, "base_type") == 0) {
             static const char *const types[] = {"f32", "bf16", "f16", "q8_0"};
             const char *t = json_string_value(v);
@@ -79,11 +100,11 @@ static bool read_own(const json_t *body, json_t *spec, glim_api_error *e) {
         }
         while (i < GLIM_COUNT(known) && strcmp(known[i].key, key) != 0) i++;
         if (i == GLIM_COUNT(known))
-            return glim_api_fail(e, 400, "unknown_parameter", place, "\"%s\" is not known; there are lora_rank, lora_alpha, learning_rate, max_tokens and base_type", place);
+            return glim_api_fail(e, 400, "unknown_parameter", place, "\"%s\" is not known; there are lora_rank, lora_alpha, learning_rate, max_tokens, base_type, dp_epsilon, dp_delta, dp_clip, dp_noise and dp_set", place);
         if (!in_range(&known[i], v, place, e)) return false;
     }
     json_object_set(spec, "glim", (json_t *)own);
-    return true;
+    return whole_promise(own, e);
 }
 
 json_t *glim_tune_ask(const json_t *body, glim_api_error *e) {
@@ -96,7 +117,7 @@ json_t *glim_tune_ask(const json_t *body, glim_api_error *e) {
         return NULL;
     const char *lacks = !model ? "model" : !train ? "training_file" : NULL;
     if (lacks) return glim_api_fail(e, 400, "missing_required_parameter", lacks, "\"%s\" is missing", lacks), NULL;
-    if (suffix && (!*suffix || strlen(suffix) > 64 || strspn(suffix, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") != strlen(suffix)))
+    if (suffix && (!*suffix || strlen(suffix) > 64 || strspn(suffix, NAME ".") != strlen(suffix)))
         return glim_api_fail(e, 400, "invalid_value", "suffix", "\"suffix\": want 1 to 64 letters, digits, \"_\", \".\" or \"-\""), NULL;
     json_t *spec = json_pack("{s:s, s:s, s:s?, s:s?, s:o, s:O?}", "model", model, "training_file", train, "validation_file", valid, "suffix", suffix, "seed",
                              seed < 0 ? json_null() : json_integer(seed), "metadata", meta);

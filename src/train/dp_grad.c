@@ -20,7 +20,8 @@ struct glim_dp_grad {
     glim_net *n;
     mode mode;
     double clip;
-    size_t n_seq;      /* sequences at most */
+    size_t n_seq;      /* examples at most */
+    size_t each;       /* sequences of an example */
     size_t n_items;    /* rows of the largest product: rows or slots */
     size_t widest;     /* of all inputs and vectors */
     size_t tallest;    /* outputs of one product */
@@ -28,8 +29,8 @@ struct glim_dp_grad {
     double *sum;       /* [n_values] pairs */
     double *sq;        /* [n_seq] squares of norms */
     float *factor;     /* [n_seq] */
-    uint32_t *seq_of;  /* [n_rows] */
-    uint32_t *owner;   /* [n_items] the sequence of each row of a product */
+    uint32_t *seq_of;  /* [n_rows] the example of each row */
+    uint32_t *owner;   /* [n_items] and of each row of a product */
     double *part;      /* [max(n_items, tallest)] */
     float *scaled;     /* [n_items, widest] all weights */
     double *wide;      /* [n_threads, widest] */
@@ -97,7 +98,7 @@ glim_status glim_dp_grad_new(glim_dp_grad **out, glim_net *n, double clip, glim_
         return rc;
     }
     lay_out(d, n, d->mem);
-    d->n = n, d->clip = clip;
+    d->n = n, d->clip = clip, d->each = 1;
     d->mode = n->lora.rank ? FORM : NORM;
     n->single = d;
     *out = d;
@@ -353,7 +354,7 @@ static void form_norms(void *ctx, size_t begin, size_t end, int worker) {
 static void form_sums(void *ctx, size_t begin, size_t end, int worker) {
     (void)worker;
     const glim_dp_grad *d = ctx;
-    const size_t n = d->n->n_values, last = end * PART < n ? end * PART : n, n_seq = d->n->tape->b->n_seq;
+    const size_t n = d->n->n_values, last = end * PART < n ? end * PART : n, n_seq = d->n->tape->b->n_seq / d->each;
     for (size_t s = 0; s < n_seq; s++) {
         const float *g = d->form + s * n;
         const double by = (double)d->factor[s];
@@ -369,9 +370,9 @@ static float factor_of(double norm, double clip) {
 }
 
 static glim_status take_norms(glim_dp_grad *d, const glim_pack *b, const double *nll, double *norm, size_t *bad, glim_err *err) {
-    for (size_t s = 0; s < b->n_seq; s++) {
+    for (size_t s = 0; s < b->n_seq / d->each; s++) {
         double loss = 0;
-        for (size_t i = b->seq[s]; i < b->seq[s + 1]; i++) loss += nll[i];
+        for (size_t i = b->seq[s * d->each]; i < b->seq[(s + 1) * d->each]; i++) loss += nll[i];
         norm[s] = sqrt(d->sq[s] > 0 ? d->sq[s] : d->sq[s] <= 0 ? 0 : NAN); /* rounding may leave a little less than nothing */
         if (!isfinite(loss) || !isfinite(norm[s])) {
             if (bad) *bad = s;
@@ -382,30 +383,46 @@ static glim_status take_norms(glim_dp_grad *d, const glim_pack *b, const double 
     return GLIM_OK;
 }
 
+/* Before the first backward of a pass. */
+static void open_pass(glim_dp_grad *d, const glim_pack *b, size_t each) {
+    d->each = each;
+    GLIM_ASSERT(b->n_seq % each == 0 && b->n_seq / each <= d->n_seq);
+    for (size_t s = 0; s < b->n_seq; s++) {
+        d->sq[s / each] = 0;
+        for (size_t i = b->seq[s]; i < b->seq[s + 1]; i++) d->seq_of[i] = (uint32_t)(s / each);
+    }
+    if (d->form) memset(d->form, 0, b->n_seq / each * d->n->n_values * sizeof *d->form);
+    d->mode = d->form ? FORM : NORM;
+}
+
+/* Behind it: norms, and the sum of what was formed. */
+static glim_status close_pass(glim_dp_grad *d, const glim_pack *b, const double *nll, double *norm, size_t *bad, glim_err *err) {
+    if (d->form) glim_pool_for(d->n->pool, b->n_seq / d->each, 1, form_norms, d);
+    const glim_status rc = take_norms(d, b, nll, norm, bad, err);
+    if (rc == GLIM_OK && d->form) glim_pool_for(d->n->pool, (d->n->n_values + PART - 1) / PART, 1, form_sums, d);
+    return rc;
+}
+
 glim_status glim_dp_grad_add(glim_dp_grad *d, const glim_pack *b, const double *scale, double *nll, double *norm, size_t *bad,
                              glim_err *err) {
     glim_net *n = d->n;
-    GLIM_ASSERT(b->n_seq <= d->n_seq);
     glim_status rc = glim_net_forward(n, b, err);
     if (rc != GLIM_OK) return rc;
-    for (size_t s = 0; s < b->n_seq; s++) {
-        d->sq[s] = 0;
-        for (size_t i = b->seq[s]; i < b->seq[s + 1]; i++) d->seq_of[i] = (uint32_t)s;
-    }
-    if (d->form) memset(d->form, 0, b->n_seq * n->n_values * sizeof *d->form);
-    d->mode = d->form ? FORM : NORM;
+    open_pass(d, b, 1);
     glim_net_head(n, b, nll, scale);
     glim_net_backward(n, b);
-    if (d->form) glim_pool_for(n->pool, b->n_seq, 1, form_norms, d);
-    rc = take_norms(d, b, nll, norm, bad, err);
-    if (rc != GLIM_OK) return rc;
-    if (d->form) {
-        glim_pool_for(n->pool, (n->n_values + PART - 1) / PART, 1, form_sums, d);
-        return GLIM_OK;
-    }
+    rc = close_pass(d, b, nll, norm, bad, err);
+    if (rc != GLIM_OK || d->form) return rc;
     d->mode = SUM; /* the blocks' inputs are still there; the head's gradient is computed again */
     n->tape->holds = SIZE_MAX; /* a backward may have used up what its last block held */
     glim_net_head(n, b, nll, scale);
     glim_net_backward(n, b);
     return GLIM_OK;
+}
+
+glim_status glim_dp_grad_add_pairs(glim_dp_grad *d, const glim_pack *b, glim_dpo *loss, double *norm, size_t *bad, glim_err *err) {
+    GLIM_ASSERT(d->form);
+    open_pass(d, b, 2);
+    const glim_status rc = glim_dpo_pass(loss, d->n, b, 1, err); /* one backward, behind two passes that only look */
+    return rc == GLIM_OK ? close_pass(d, b, loss->nll, norm, bad, err) : rc;
 }

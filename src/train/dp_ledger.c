@@ -170,38 +170,54 @@ static glim_status refuse(glim_store *s, const glim_dp_request *r, const glim_dp
     return GLIM_E_LIMIT;
 }
 
-glim_status glim_dp_ledger_begin(glim_store *s, const glim_dp_request *r, glim_dp_spent *spent, glim_err *err) {
-    glim_dp_phase own = {r->q, r->sigma, r->steps};
+/* What the set has spent, with this run. c->again: the run is on the books already, and counts there. */
+static glim_status weigh(glim_store *s, const glim_dp_request *r, begin_ctx *c, glim_dp_spent *with, glim_err *err) {
+    history h = {.set = r->set};
+    glim_dp_spent before = {0};
+    glim_status rc = glim_store_read(s, look_run, c, err);
+    if (rc == GLIM_OK) rc = glim_store_read(s, read_history, &h, err);
+    if (rc != GLIM_OK) return rc;
+    if (c->again) return sum_up(with, &h, err);
+    c->mark = h.mark;
+    if (h.eps == 0) h.eps = r->eps, h.delta = r->delta;
+    rc = add_phase(&h, r->q, r->sigma, r->steps, 0, err);
+    if (rc == GLIM_OK) rc = sum_up(with, &h, err);
+    if (rc != GLIM_OK || with->promised <= h.eps) return rc;
+    history old = {.set = r->set};
+    rc = glim_store_read(s, read_history, &old, err);
+    if (rc == GLIM_OK && old.n) rc = sum_up(&before, &old, err);
+    return rc == GLIM_OK ? refuse(s, r, &before, with, err) : rc;
+}
+
+static glim_status check_request(const glim_dp_request *r, glim_err *err) {
+    const glim_dp_phase own = {r->q, r->sigma, r->steps};
     glim_status rc = glim_store_check_id(r->set, "the name of a data set", err);
     if (rc == GLIM_OK) rc = glim_store_check_id(r->run, "the name of a run", err);
     if (rc == GLIM_OK) rc = glim_dp_check(&own, 1, err);
-    if (rc == GLIM_OK) rc = check_budget(r->eps, r->delta, err);
+    return rc == GLIM_OK ? check_budget(r->eps, r->delta, err) : rc;
+}
+
+glim_status glim_dp_ledger_fits(glim_store *s, const glim_dp_request *r, glim_err *err) {
+    begin_ctx c = {.r = r};
+    glim_dp_spent with;
+    const glim_status rc = check_request(r, err);
+    return rc == GLIM_OK ? weigh(s, r, &c, &with, err) : rc;
+}
+
+glim_status glim_dp_ledger_begin(glim_store *s, const glim_dp_request *r, glim_dp_spent *spent, glim_err *err) {
+    glim_status rc = check_request(r, err);
     for (int try = 0; rc == GLIM_OK && try < TRIES; try++) {
         begin_ctx c = {.r = r, .now = glim_store_now_us(s)};
-        history h = {.set = r->set};
-        glim_dp_spent before = {0}, with;
-        rc = glim_store_read(s, look_run, &c, err);
-        if (rc == GLIM_OK) rc = glim_store_read(s, read_history, &h, err);
-        if (rc != GLIM_OK) return rc;
-        if (c.again) return spent ? sum_up(spent, &h, err) : GLIM_OK;
-        c.mark = h.mark;
-        if (h.eps == 0) h.eps = r->eps, h.delta = r->delta;
-        rc = add_phase(&h, r->q, r->sigma, r->steps, 0, err);
-        if (rc == GLIM_OK) rc = sum_up(&with, &h, err);
-        if (rc != GLIM_OK) return rc;
-        if (with.promised > h.eps) {
-            history old = {.set = r->set};
-            rc = glim_store_read(s, read_history, &old, err);
-            if (rc == GLIM_OK && old.n) rc = sum_up(&before, &old, err);
-            return rc == GLIM_OK ? refuse(s, r, &before, &with, err) : rc;
+        glim_dp_spent with;
+        rc = weigh(s, r, &c, &with, err);
+        if (rc == GLIM_OK && !c.again) {
+            rc = glim_store_run(s, put_run, &c, err);
+            if (rc == GLIM_OK && c.stale) continue; /* another run came between: its steps count too */
+            with.n_runs++;
+            with.n_open++;
         }
-        rc = glim_store_run(s, put_run, &c, err);
-        if (rc != GLIM_OK) return rc;
-        if (c.stale) continue; /* another run came between: its steps count too */
-        with.n_runs++;
-        with.n_open++;
-        if (spent) *spent = with;
-        return GLIM_OK;
+        if (rc == GLIM_OK && spent) *spent = with;
+        return rc;
     }
     return rc == GLIM_OK ? glim_fail(err, GLIM_E_STATE, "the ledger of data set \"%s\" changes faster than it can be read", r->set) : rc;
 }

@@ -38,6 +38,8 @@ typedef struct glim_dp_spent {
  * with this run. Errors: GLIM_E_LIMIT says what was spent, asked for and allowed; GLIM_E_STATE (the run is over, or was
  * begun with other settings); GLIM_E_ARG, IO. */
 glim_status glim_dp_ledger_begin(glim_store *s, const glim_dp_request *r, glim_dp_spent *spent, glim_err *err);
+/* Would begin reserve it now? Reserves nothing. Errors: as glim_dp_ledger_begin. */
+glim_status glim_dp_ledger_fits(glim_store *s, const glim_dp_request *r, glim_err *err);
 /* Before step number `step` (from 0): durable when this returns. A step that was charged already costs nothing again: it takes
  * the same examples and the same noise (dp_state.h). Errors: GLIM_E_LIMIT (beyond what was reserved), GLIM_E_STATE (no open
  * run; steps must come in order), IO. */

@@ -28,6 +28,8 @@ struct glim_dp_run {
     size_t *picked;        /* [n_picked] */
     size_t n_picked;
     double *norm;          /* [n_seq] */
+    glim_dpo dpo;          /* beta 0: no pairs */
+    size_t each;           /* sequences of an example */
     uint64_t at_steps;     /* of at_eps */
     double at_eps;
     glim_buf note;
@@ -104,14 +106,14 @@ const char *glim_dp_run_note(glim_dp_run *r, uint64_t steps) {
     return glim_buf_cstr(&r->note);
 }
 
-static glim_status read_id(glim_dp_run *r, glim_err *err) {
+static glim_status read_id(char out[GLIM_STORE_ID + 1], const char *note_path, glim_err *err) {
     json_t *o;
-    glim_status rc = glim_json_read(&o, r->note_path, 1 << 16, err);
+    glim_status rc = glim_json_read(&o, note_path, 1 << 16, err);
     if (rc != GLIM_OK) return rc;
     const char *id = json_string_value(json_object_get(o, "run"));
-    if (!id) rc = glim_fail(err, GLIM_E_FORMAT, "\"%s\" names no run", r->note_path);
+    if (!id) rc = glim_fail(err, GLIM_E_FORMAT, "\"%s\" names no run", note_path);
     else rc = glim_store_check_id(id, "the name of a run", err);
-    if (rc == GLIM_OK) memcpy(r->id, id, strlen(id) + 1);
+    if (rc == GLIM_OK) memcpy(out, id, strlen(id) + 1);
     json_decref(o);
     return rc;
 }
@@ -147,7 +149,7 @@ static glim_status begin(glim_dp_run *r, const glim_dp_open *o, glim_err *err) {
         glim_err_hint(err, "--resume goes on with it; another folder with -o begins anew");
         return GLIM_E_STATE;
     }
-    if (known) rc = read_id(r, err);
+    if (known) rc = read_id(r->id, r->note_path, err);
     else if (o->done > 0) rc = glim_fail(err, GLIM_E_STATE, "\"%s\" is gone: the run cannot be found on the ledger without it", r->note_path);
     else glim_store_new_id(r->id, "tune-", 16);
     if (rc != GLIM_OK) return rc;
@@ -167,7 +169,7 @@ glim_status glim_dp_run_open(glim_dp_run **out, const glim_dp_open *o, glim_err 
     *out = NULL;
     if (!o->params->ledger || !o->params->set) return glim_fail(err, GLIM_E_ARG, "a private run needs a ledger and the name of its data set");
     glim_dp_run *r = glim_xcalloc(1, sizeof *r);
-    void *norm;
+    void *norm, *sums = NULL;
     r->p = *o->params, r->plan = *o->plan, r->net = o->net;
     if (!r->p.actor) r->p.actor = "";
     r->folder = glim_xstrdup(o->folder);
@@ -175,6 +177,9 @@ glim_status glim_dp_run_open(glim_dp_run **out, const glim_dp_open *o, glim_err 
     r->note_path = glim_path_join(o->folder, NOTE);
     glim_status rc = glim_try_calloc(&norm, glim_dp_grad_n_seq(r->net), sizeof(double), "norms of examples", err);
     r->norm = rc == GLIM_OK ? norm : NULL;
+    r->each = o->dpo_beta > 0 ? 2 : 1;
+    if (rc == GLIM_OK && r->each == 2) rc = glim_try_calloc(&sums, 4 * glim_dp_grad_n_seq(r->net), sizeof(double), "losses of pairs", err);
+    if (sums) r->dpo = (glim_dpo){.beta = o->dpo_beta, .base = sums, .sums = (double *)sums + 2 * glim_dp_grad_n_seq(r->net)};
     if (rc == GLIM_OK) rc = glim_dp_grad_new(&r->grad, r->net, r->plan.clip, err);
     if (rc == GLIM_OK) rc = begin(r, o, err);
     if (rc != GLIM_OK) {
@@ -192,7 +197,7 @@ void glim_dp_run_free(glim_dp_run *r) {
     glim_dp_grad_free(r->grad);
     glim_dp_rng_free(r->rng);
     glim_buf_free(&r->note);
-    free(r->folder), free(r->key_path), free(r->note_path), free(r->picked), free(r->norm);
+    free(r->folder), free(r->key_path), free(r->note_path), free(r->picked), free(r->norm), free(r->dpo.base);
     free(r);
 }
 
@@ -236,28 +241,53 @@ static glim_status add_noise(glim_dp_run *r, uint64_t step, double expected, gli
     return j.err.code;
 }
 
-/* Each example's loss is the mean over its own targets: what it adds does not depend on the others. */
-static glim_status add_pack(glim_dp_run *r, uint64_t step, const glim_dataset *d, glim_packer *pack, double *nll, double *scale,
-                            glim_dp_taken *out, glim_err *err) {
-    const glim_pack *b = &pack->pack;
-    size_t bad = SIZE_MAX;
-    if (b->n == 0) return GLIM_OK;
+/* Each example's loss is the mean over its own targets, a pair's its own: what it adds does not depend on the others. */
+static glim_status add_gradients(glim_dp_run *r, const glim_pack *b, double *nll, double *scale, glim_dp_taken *out, size_t *bad, glim_err *err) {
+    if (r->each == 2) {
+        r->dpo.nll = nll, r->dpo.scale = scale, r->dpo.loss = 0, r->dpo.right = 0;
+        const glim_status rc = glim_dp_grad_add_pairs(r->grad, b, &r->dpo, r->norm, bad, err);
+        out->nll += r->dpo.loss, out->n_right += r->dpo.right;
+        return rc;
+    }
     for (size_t s = 0; s < b->n_seq; s++) {
         size_t n = 0;
         for (size_t i = b->seq[s]; i < b->seq[s + 1]; i++) n += b->target[i] >= 0;
         for (size_t i = b->seq[s]; i < b->seq[s + 1]; i++) scale[i] = 1 / (double)n;
     }
-    glim_status rc = glim_dp_grad_add(r->grad, b, scale, nll, r->norm, &bad, err);
+    const glim_status rc = glim_dp_grad_add(r->grad, b, scale, nll, r->norm, bad, err);
+    for (size_t i = 0; rc == GLIM_OK && i < b->n; i++) out->nll += nll[i];
+    return rc;
+}
+
+static glim_status add_pack(glim_dp_run *r, uint64_t step, const glim_dataset *d, glim_packer *pack, double *nll, double *scale,
+                            glim_dp_taken *out, glim_err *err) {
+    const glim_pack *b = &pack->pack;
+    size_t bad = SIZE_MAX;
+    if (b->n == 0) return GLIM_OK;
+    const glim_status rc = add_gradients(r, b, nll, scale, out, &bad, err);
     if (rc != GLIM_OK && bad != SIZE_MAX) {
-        const size_t at = pack->source[bad], line = glim_dataset_line(d, at);
+        const size_t at = pack->source[bad * r->each], line = glim_dataset_line(d, at);
         glim_err_context(err, "step %llu, %s %zu", (unsigned long long)step + 1, line ? "the row on line" : "example", line ? line : at);
         glim_err_hint(err, "the checkpoint before it stays in \"%s\"; a lower --lr is the usual remedy, or a look at that row", r->folder);
     }
-    for (size_t s = 0; rc == GLIM_OK && s < b->n_seq; s++) out->n_cut += r->norm[s] > r->plan.clip;
-    for (size_t i = 0; rc == GLIM_OK && i < b->n; i++) out->nll += nll[i];
+    for (size_t s = 0; rc == GLIM_OK && s < b->n_seq / r->each; s++) out->n_cut += r->norm[s] > r->plan.clip;
     out->n_targets += pack->n_target;
     out->n_tokens += b->n;
     return rc;
+}
+
+/* False: there is no room in this pass for the example. One whose answer was cut off whole adds nothing, and is in it. */
+static bool add_example(glim_dp_run *r, glim_packer *pack, const glim_dataset *d, size_t at) {
+    glim_example x[2];
+    if (r->each == 1) {
+        glim_dataset_example(d, at, &x[0]);
+        return pack->pack.n_seq < glim_dp_grad_n_seq(r->net) && glim_packer_add(pack, &x[0], at);
+    }
+    glim_dataset_pair(d, at, &x[0], &x[1]);
+    const size_t rows[2] = {glim_packer_rows(&x[0]), glim_packer_rows(&x[1])};
+    if (rows[0] == 0 || rows[1] == 0) return true;
+    if (pack->pack.n_seq / 2 >= glim_dp_grad_n_seq(r->net) || rows[0] + rows[1] > pack->n_rows - pack->pack.n) return false;
+    return glim_packer_add(pack, &x[0], at) && glim_packer_add(pack, &x[1], at);
 }
 
 glim_status glim_dp_run_step(glim_dp_run *r, uint64_t step, const glim_dataset *d, const size_t *part, size_t n_part, glim_packer *pack,
@@ -281,12 +311,10 @@ glim_status glim_dp_run_step(glim_dp_run *r, uint64_t step, const glim_dataset *
     glim_packer_clear(pack, 0);
     for (size_t i = 0; i < out->n && rc == GLIM_OK; i++) {
         const size_t at = part[r->picked[i]];
-        glim_example x;
-        glim_dataset_example(d, at, &x);
-        if (pack->pack.n_seq < glim_dp_grad_n_seq(r->net) && glim_packer_add(pack, &x, at)) continue;
+        if (add_example(r, pack, d, at)) continue;
         rc = add_pack(r, step, d, pack, nll, scale, out, err);
         glim_packer_clear(pack, 0);
-        glim_packer_add(pack, &x, at);
+        add_example(r, pack, d, at);
     }
     if (rc == GLIM_OK) rc = add_pack(r, step, d, pack, nll, scale, out, err);
     return rc == GLIM_OK ? add_noise(r, step, r->plan.q * (double)n_part, err) : rc;
@@ -298,4 +326,17 @@ glim_status glim_dp_run_end(glim_dp_run *r, glim_err *err) {
     glim_status rc = glim_dp_state_erase(r->key_path, err);
     if (rc == GLIM_OK) rc = write_note(r, r->plan.steps, err);
     return rc == GLIM_OK ? glim_dp_ledger_end(r->p.ledger, r->id, r->p.actor, err) : rc;
+}
+
+glim_status glim_dp_run_abandon(glim_store *ledger, const char *folder, const char *actor, glim_err *err) {
+    char *note = glim_path_join(folder, NOTE), *key = glim_path_join(folder, KEY), id[GLIM_STORE_ID + 1];
+    glim_status rc = GLIM_OK;
+    if (glim_path_exists(note) && (rc = read_id(id, note, err)) == GLIM_OK) {
+        rc = glim_dp_ledger_end(ledger, id, actor, err);
+        if (rc == GLIM_E_NOT_FOUND) rc = GLIM_OK; /* killed before it was on the ledger, or refused there */
+    }
+    if (rc == GLIM_OK) rc = glim_dp_state_erase(key, err);
+    free(note);
+    free(key);
+    return rc;
 }

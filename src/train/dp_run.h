@@ -52,6 +52,7 @@ typedef struct glim_dp_open {
     uint64_t settings; /* fingerprint of what else a step depends on */
     uint64_t done;     /* steps that a checkpoint has */
     bool resume;
+    double dpo_beta;   /* the examples are pairs of answers (loss_dpo.h); 0: single sequences */
 } glim_dp_open;
 
 /* Errors: GLIM_E_LIMIT (over the data set's budget), GLIM_E_STATE (the folder holds another run; its key is gone or bound to
@@ -63,7 +64,8 @@ typedef struct glim_dp_taken {
     size_t n;          /* examples drawn */
     size_t n_cut;      /* whose gradient was cut */
     size_t n_tokens, n_targets;
-    double nll;        /* sum over targets */
+    double nll;        /* sum over targets; of pairs: of their losses */
+    size_t n_right;    /* of the pairs */
 } glim_dp_taken;
 
 /* Step number `step` from 0 over examples part[n_part] of d. pack, nll and scale [rows of a pass] are scratch.
@@ -75,6 +77,9 @@ glim_status glim_dp_run_step(glim_dp_run *r, uint64_t step, const glim_dataset *
 double glim_dp_run_spent(glim_dp_run *r, uint64_t steps);
 /* For the metadata of what is exported after so many steps: a JSON object, valid until the next call. Never the key. */
 const char *glim_dp_run_note(glim_dp_run *r, uint64_t steps);
+/* A run that will not go on (its job was cancelled, or failed): what it has not charged is free again, its key is erased. A folder
+ * without a private run is fine. Errors: GLIM_E_IO, FORMAT; the folder must then stay, or steps stay reserved. */
+glim_status glim_dp_run_abandon(glim_store *ledger, const char *folder, const char *actor, glim_err *err);
 /* All steps are taken and what they made is on the disk. Twice is fine. */
 glim_status glim_dp_run_end(glim_dp_run *r, glim_err *err);
 

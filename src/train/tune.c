@@ -62,7 +62,7 @@ static size_t longest(const glim_dataset *d, size_t *tokens) {
 
 /* What would look at examples without noise, or make one example's part depend on others, has no place in a private run. */
 static glim_status check_private(const glim_tune_params *p, glim_err *err) {
-    if (p->method != GLIM_TUNE_SFT) return glim_fail(err, GLIM_E_UNSUPPORTED, "privacy with this method: want sft");
+    if (p->method == GLIM_TUNE_DISTILL) return glim_fail(err, GLIM_E_UNSUPPORTED, "privacy with distillation: want sft or dpo");
     if (p->net.lora.dora) return glim_fail(err, GLIM_E_UNSUPPORTED, "privacy with DoRA: want LoRA, or all weights");
     if (p->balance > 0 || p->router_step > 0) return glim_fail(err, GLIM_E_UNSUPPORTED, "privacy with a balanced load of experts: what an example adds to that is not bounded");
     if (p->patience) {
@@ -290,8 +290,9 @@ static glim_status private_step(run *r, size_t step, glim_tune_step *s) {
         if (step > 0) save(r, NULL);
         return rc;
     }
-    s->accuracy = -1;
-    s->loss = t.n_targets ? t.nll / (double)t.n_targets : NAN;
+    const bool pairs = r->p.method == GLIM_TUNE_DPO;
+    s->accuracy = pairs && t.n ? (double)t.n_right / (double)t.n : -1;
+    s->loss = t.n_targets ? t.nll / (double)(pairs ? t.n : t.n_targets) : NAN;
     s->n_tokens = t.n_tokens, s->n_targets = t.n_targets, s->n_examples = t.n;
     s->cut_share = t.n ? (double)t.n_cut / (double)t.n : 0;
     s->epsilon = glim_dp_run_spent(r->dp, step + 1);
@@ -429,7 +430,7 @@ static glim_status start(run *r, glim_tune_result *out) {
     if (r->p.dp.epsilon != 0)
         rc = glim_dp_run_open(&r->dp, &(glim_dp_open){.params = &r->p.dp, .plan = &r->plan.dp, .net = r->n, .folder = r->p.out,
                                                       .data_hash = glim_dataset_hash(r->d), .settings = print, .done = r->state.step,
-                                                      .resume = r->p.resume}, r->err);
+                                                      .resume = r->p.resume, .dpo_beta = r->p.method == GLIM_TUNE_DPO ? r->p.dpo_beta : 0}, r->err);
     if (rc == GLIM_OK) rc = glim_curve_open(&r->metrics, r->p.out, r->state.step, r->dp != NULL, r->err);
     if (rc == GLIM_OK && r->state.step == 0) rc = evaluate(r, &r->state.eval_before);
     return rc;

@@ -213,9 +213,86 @@ def test_bad_rows_are_named():
         check(j["status"] == "failed" and e.get("param") == key and e.get("code") == "invalid_file" and "line 3" in e["message"], "%s", j)
         check(harness._work.name not in json.dumps(j) and j["fine_tuned_model"] is None and j["finished_at"], "no path in it: %s", j)
         check(events(s, i)[-1]["level"] == "error", "and the events say so")
-    for own in ({"dp_epsilon": 8}, {"dp_delta": 1e-5}):
-        r = s.post(JOBS, {**SHORT, "training_file": good, "glim": own})
-        check(r.status == 400 and r.error["code"] == "unsupported_value", "privacy that nobody keeps is not promised: %s", r.text)
+
+
+PRIVATE = {"dp_epsilon": 6, "dp_delta": 1e-3}
+
+
+def ledger(s):
+    """What `glim privacy` says of each data set."""
+    code, out, err = harness.glim("privacy", "--json", "--data", s.data)
+    check(code == 0, "%s", err)
+    return {x["data_set"]: x for x in json.loads(out)}
+
+
+def with_privacy(**own):
+    return {**SHORT["glim"], **PRIVATE, **own}
+
+
+def test_private_training_is_charged_shown_and_refused_over_the_budget():
+    s = shared()
+    f = send(s, chat_rows(60)).json["id"]
+    body = {**SHORT, "training_file": f, "hyperparameters": {"n_epochs": 2, "batch_size": 12}}
+    for own, code, param in (({"dp_epsilon": 8}, "missing_required_parameter", "glim.dp_delta"), ({"dp_delta": 1e-5}, "missing_required_parameter", "glim.dp_epsilon"),
+                             ({"dp_set": "x"}, "missing_required_parameter", "glim.dp_epsilon"), ({**PRIVATE, "dp_epsilon": 0}, "invalid_value", "glim.dp_epsilon"),
+                             ({**PRIVATE, "dp_delta": 1}, "invalid_value", "glim.dp_delta"), ({**PRIVATE, "dp_set": "a.b"}, "invalid_value", "glim.dp_set"),
+                             ({**PRIVATE, "dp_noise": 0.4}, "invalid_value", "glim.dp_epsilon"), ({**PRIVATE, "dp_clip": "much"}, "invalid_type", "glim.dp_clip")):
+        r = s.post(JOBS, {**body, "glim": own})
+        check(r.status == 400 and r.error["code"] == code and r.error["param"] == param, "%s: %d %s", own, r.status, r.text)
+    r = s.post(JOBS, {**body, "glim": PRIVATE, "hyperparameters": {"n_epochs": 1, "batch_size": 61}})
+    check(r.status == 400 and "cannot be drawn" in r.error["message"], "%d %s", r.status, r.text)
+    check(not ledger(s), "what is refused costs nothing")
+
+    r = s.post(JOBS, {**body, "glim": with_privacy()})
+    check(r.status == 200, "%d %s", r.status, r.text)
+    name = r.json["glim"]["privacy_set"]
+    j = wait(s, r.json["id"])
+    check(j["status"] == "succeeded" and re.fullmatch("sha256-[0-9a-f]{40}", name) and j["glim"]["dp_epsilon"] == 6, "%s", j)
+    spent = j["glim"]["epsilon_spent"]
+    one = ledger(s)[name]
+    check(5 < spent <= 6 and abs(one["charged_epsilon"] - spent) < 1e-9 and one["budget_epsilon"] == 6 and one["open_runs"] == 0 and one["steps"] == 10, "%s %s", spent, one)
+    told = [e["data"]["epsilon"] for e in events(s, j["id"]) if e["type"] == "metrics"]
+    got = files(s, j)
+    rows = got["step_metrics.csv"].decode().splitlines()
+    check(len(told) == 10 and told == sorted(told) and told[-1] == spent, "%s", told)
+    check(rows[0].endswith(",epsilon") and [float(x.split(",")[-1]) for x in rows[1:]] == told, "%s", rows[:2])
+    check(b"glim.privacy" in got["adapter_model.safetensors"] and b"epsilon_promised" in got["adapter_model.safetensors"], "the adapter says what was promised")
+    check(says(s, j["fine_tuned_model"]).status == 200, "and is served")
+
+    r = s.post(JOBS, {**body, "glim": with_privacy()})
+    check(r.status == 400 and r.error["code"] == "privacy_budget_exceeded" and r.error["param"] == "glim.dp_epsilon" and "the budget is 6" in r.error["message"], "%d %s", r.status, r.text)
+    check(wait(s, create(s, chat_rows(60), **{k: v for k, v in body.items() if k != "training_file"}))["status"] == "succeeded", "without a promise there is no budget")
+
+    # Rows of the same people under one name: what cannot be seen before the run ends the run.
+    a = create(s, pairs(40), method={"type": "dpo", "dpo": {"hyperparameters": {"n_epochs": 1, "batch_size": 10}}}, glim=with_privacy(dp_set="people"))
+    late = b"[" + b" " * (4 << 20) + b",".join(chat_rows(60).splitlines()) + b"]"
+    b = create(s, late, hyperparameters=body["hyperparameters"], glim=with_privacy(dp_set="people"))
+    a, b = wait(s, a), wait(s, b)
+    check(a["status"] == "succeeded" and a["glim"]["privacy_set"] == "local.people" and 0 < a["glim"]["epsilon_spent"] <= 6, "pairs: %s", a)
+    e = b["error"] or {}
+    check(b["status"] == "failed" and e.get("code") == "privacy_budget_exceeded" and e.get("param") == "glim.dp_epsilon", "%s", b)
+    check(ledger(s)["local.people"]["open_runs"] == 0 and ledger(s)["local.people"]["runs"] == 1, "%s", ledger(s))
+
+
+def test_a_private_job_that_ends_early_gives_back_what_it_did_not_charge():
+    s = shared()
+    # 5,000 steps; a noise that is given need not be looked for
+    i = create(s, LONG_ROWS, **{**LONG, "glim": with_privacy(dp_epsilon=20, dp_noise=1, dp_set="long"), "hyperparameters": {"n_epochs": 50, "batch_size": 4}})
+    run = os.path.join(s.data, "jobs", i, "run")
+    wait(s, i, lambda j: steps(j) > 0)
+    for p in trainers(s):
+        os.kill(p, signal.SIGTERM)
+    check(eventually(lambda: any("waits behind step" in e["message"] for e in events(s, i))), "given back")
+    before = steps(show(s, i))
+    wait(s, i, lambda j: steps(j) > before)
+    one = ledger(s)["local.long"]
+    check(one["runs"] == 1 and one["open_runs"] == 1 and one["charged_epsilon"] < one["promised_epsilon"], "it went on with its reservation: %s", one)
+    check(os.stat(os.path.join(run, "privacy.key")).st_mode & 0o777 == 0o600, "its key is nobody else's")
+    steer(s, i, "cancel")
+    check(wait(s, i)["status"] == "cancelled" and eventually(lambda: not os.path.exists(run)), "cancelled, key and all")
+    one = ledger(s)["local.long"]
+    last = [x for x in events(s, i) if x["type"] == "metrics"][-1]["data"]["step"]
+    check(one["open_runs"] == 0 and last <= one["steps"] <= last + 20 and one["promised_epsilon"] == one["charged_epsilon"] > 0, "behind step %d: %s", last, one)
 
 
 def test_cancel_ends_a_job_within_a_step_and_the_next_one_runs():

@@ -24,8 +24,8 @@ cflags+=(-std=gnu11 -O1 -w -ffp-contract=off -fno-math-errno -D_GNU_SOURCE -DGLI
 libs=()
 for layer in engine model text format tensor net base; do libs+=("$build/libglim_$layer.a"); done
 # What a gradient needs of the layer: neither data sets nor runs.
-parts=(attn block dora dp_grad experts lin net ops packs pass)
-losses=(export loss_distill loss_dpo optim)
+parts=(attn block dora dp_grad experts lin loss_dpo net ops packs pass)
+losses=(export loss_distill optim)
 
 compile() { "$cc" "${cflags[@]}" -c "$1" -o "$2" 2> "$tmp/err" || { head -n 5 "$tmp/err"; return 1; }; }
 # What is tried now: program, the tests in it, what is linked behind its own objects.
@@ -128,6 +128,7 @@ mutate_private clipping_after_the_sum a_private_step_of_an dp_grad '        glim
         for (size_t i = 0; i < n->n_values; i++) all += d->sum[i] * d->sum[i];
         all = d->clip * (double)b->n_seq / sqrt(all);
         for (size_t i = 0; i < n->n_values && all < 1; i++) d->sum[i] *= all;'
+mutate_private halves_of_a_pair_cut_apart a_private_step_of_pairs dp_grad '= (uint32_t)(s / each);' '= (uint32_t)(s / each * 0 + s % d->n_seq);'
 mutate_private ghost_norm_without_its_cross_terms a_private_step_of_all dp_grad 'sum += (s == i ? 1 : 2) * dot(j->dy' 'sum += (s == i ? 1 : 0) * dot(j->dy'
 mutate_private an_examples_loss_depends_on_its_batch a_private_step_of_an dp_run 'scale[i] = 1 / (double)n;' 'scale[i] = 1 / (double)pack->n_target;'
 mutate_private a_step_that_is_not_charged a_private_run_is dp_run 'rc = glim_dp_ledger_charge(r->p.ledger, r->id, step, err);' 'rc = GLIM_OK;'

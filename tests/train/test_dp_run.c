@@ -4,10 +4,12 @@
 #include <sys/wait.h>
 
 #include "format/st.h"
+#include "text/tok.h"
 #include "train/dp_audit.h"
 #include "train/dp_grad.h"
 #include "train/dp_state.h"
 #include "train/export.h"
+#include "train/loss_dpo.h"
 #include "train/tune.h"
 #include "run_test.h"
 
@@ -18,7 +20,8 @@ enum { KILLS_EVERY = 12 };
 enum { KILLS_EVERY = 4 };
 #define SANITIZED 0
 #endif
-enum { EXAMPLES = 24 };
+enum { EXAMPLES = 24, ROWS = 64 };
+static const double BETA = 0.2;
 static glim_dataset *make_data(void) { return rows_with_a_pattern(EXAMPLES, 14, 6, 1); }
 static const uint8_t key[GLIM_DP_KEY_BYTES] = "\x93key\x17of a test, nowhere else\xc2\x01";
 
@@ -55,27 +58,58 @@ static glim_dp_spent spent_in(const char *ledger) {
 
 /* ---- a step ---- */
 
+static glim_dataset *make_pairs(const glim_model *m) {
+    glim_dataset *d;
+    glim_data_report report;
+    glim_err err = {0};
+    glim_buf text = {0};
+    glim_tok *tok;
+    for (int i = 0; i < EXAMPLES; i++)
+        glim_buf_printf(&text, "{\"prompt\": \"about %d\", \"chosen\": \"yes %.*s\", \"rejected\": \"no %d\"}\n", i, i % 5, "pleas", i * 37);
+    CHECK_OK(glim_tok_from_ckpt(&tok, m->ckpt, &err), err);
+    const glim_data_params dp = {.tok = tok, .config = &m->cfg, .format = GLIM_DATA_PREFERENCE};
+    CHECK_OK(glim_dataset_parse(&d, "pairs.jsonl", text.s, text.len, &dp, &report, &err), err);
+    CHECK(glim_dataset_is_preference(d) && glim_dataset_n(d) == EXAMPLES);
+    glim_data_report_free(&report);
+    glim_tok_free(tok);
+    glim_buf_free(&text);
+    return d;
+}
+
+/* The gradient of one example in n->g. */
+static void gradient_of(glim_net *n, const glim_dataset *d, size_t at, glim_packer *p, double *nll, double *scale) {
+    glim_example x[2];
+    glim_err err;
+    double sums[8];
+    glim_packer_clear(p, 0);
+    glim_net_zero(n);
+    if (glim_dataset_is_preference(d)) {
+        CHECK_OK(glim_dataset_pair(d, at, &x[0], &x[1]), err);
+        CHECK(glim_packer_add(p, &x[0], at) && glim_packer_add(p, &x[1], at));
+        CHECK_OK(glim_dpo_pass(&(glim_dpo){.beta = BETA, .nll = nll, .scale = scale, .base = sums, .sums = sums + 4}, n, &p->pack, 1, &err), err);
+        return;
+    }
+    CHECK_OK(glim_dataset_example(d, at, &x[0]), err);
+    CHECK(glim_packer_add(p, &x[0], at));
+    for (size_t r = 0; r < p->pack.n; r++) scale[r] = 1 / (double)p->n_target;
+    CHECK_OK(glim_net_forward(n, &p->pack, &err), err);
+    glim_net_head(n, &p->pack, nll, scale);
+    glim_net_backward(n, &p->pack);
+}
+
 /* What a step must be, from the definition: drawn with the key, each example's gradient by itself, cut, added up in double. Returns
  * the mean norm. */
 static double clipped_sum(glim_net *n, const glim_dataset *d, const size_t *picked, size_t k, double clip, double *sum) {
     glim_packer p;
     glim_err err;
-    double nll[64], scale[64], norms = 0;
+    double nll[ROWS], scale[ROWS], norms = 0;
     struct glim_dp_grad *single = n->single;
     n->single = NULL;
     memset(sum, 0, n->n_values * sizeof *sum);
-    CHECK_OK(glim_packer_init(&p, 64, &err), err);
+    CHECK_OK(glim_packer_init(&p, ROWS, &err), err);
     for (size_t i = 0; i < k; i++) {
-        glim_example x;
         double sq = 0;
-        CHECK_OK(glim_dataset_example(d, picked[i], &x), err);
-        glim_packer_clear(&p, 0);
-        CHECK(glim_packer_add(&p, &x, picked[i]));
-        for (size_t r = 0; r < p.pack.n; r++) scale[r] = 1 / (double)p.n_target;
-        glim_net_zero(n);
-        CHECK_OK(glim_net_forward(n, &p.pack, &err), err);
-        glim_net_head(n, &p.pack, nll, scale);
-        glim_net_backward(n, &p.pack);
+        gradient_of(n, d, picked[i], &p, nll, scale);
         for (size_t v = 0; v < n->n_values; v++) sq += (double)n->g[v] * (double)n->g[v];
         norms += sqrt(sq) / (double)k;
         const double by = sqrt(sq) > clip ? clip / sqrt(sq) : 1;
@@ -86,7 +120,7 @@ static double clipped_sum(glim_net *n, const glim_dataset *d, const size_t *pick
     return norms;
 }
 
-static void check_steps(size_t rank) {
+static void check_steps(size_t rank, bool pairs) {
     rig r;
     glim_net *n;
     glim_dp_run *run;
@@ -96,23 +130,25 @@ static void check_steps(size_t rank) {
     glim_err err = {0};
     glim_store *s;
     const char *out = new_dir(), *ledger = new_dir();
-    double nll[64], scale[64];
+    double nll[ROWS], scale[ROWS];
     size_t part[EXAMPLES], picked[EXAMPLES], n_drawn = 0, n_cut = 0, counts[EXAMPLES + 1] = {0};
-    glim_dataset *d = make_data();
     for (size_t i = 0; i < EXAMPLES; i++) part[i] = EXAMPLES - 1 - i;
     CHECK_OK(glim_store_open(&s, ledger, &(glim_store_params){.role = GLIM_STORE_GUEST}, &err), err);
     rig_open(&r, "tests/fixtures/glm4", rank ? NULL : "ref", 0, 1);
-    glim_net_params np = {.n_rows = 40, .seed = 5, .by_example = true, .kernels = glim_kernels_get(), .lora = {.rank = rank}};
+    glim_dataset *d = pairs ? make_pairs(r.m) : make_data();
+    glim_net_params np = {.n_rows = ROWS, .seed = 5, .by_example = true, .kernels = glim_kernels_get(), .lora = {.rank = rank}};
     CHECK_OK(glim_net_new(&n, r.m, &np, &err), err);
+    glim_rng rng_w = {.seed = 3}; /* a fresh adapter tells no pair from another */
+    for (size_t v = 0; pairs && v < n->n_values; v++) n->w[v] = (float)(0.1 * glim_rng_normal(&rng_w));
     double *sum = calloc(n->n_values, sizeof *sum), *z = calloc(n->n_values, sizeof *z);
     float *g = calloc(n->n_values, sizeof *g);
     const double clip = clipped_sum(n, d, part, EXAMPLES, INFINITY, sum); /* some are cut, some are not */
     const glim_dp_params dp = {.epsilon = 10, .delta = 1e-3, .clip = clip, .set = "rows", .ledger = s, .key = key};
     CHECK_OK(glim_dp_make_plan(&plan, &dp, EXAMPLES, 6, 12, &err), err);
     CHECK(plan.total <= 10 && plan.total > 9.5 && plan.q == 0.25);
-    CHECK_OK(glim_dp_run_open(&run, &(glim_dp_open){&dp, &plan, n, out, glim_dataset_hash(d), 7, 0, false}, &err), err);
+    CHECK_OK(glim_dp_run_open(&run, &(glim_dp_open){&dp, &plan, n, out, glim_dataset_hash(d), 7, 0, false, pairs ? BETA : 0}, &err), err);
     CHECK_OK(glim_dp_rng_from_key(&rng, key, &err), err);
-    CHECK_OK(glim_packer_init(&p, 40, &err), err);
+    CHECK_OK(glim_packer_init(&p, ROWS, &err), err);
     for (uint64_t step = 0; step < 12; step++) {
         glim_dp_taken t;
         double sq = 0, worst = 0, real = 0;
@@ -154,8 +190,9 @@ static void check_steps(size_t rank) {
     remove_all(ledger);
 }
 
-TEST(a_private_step_of_an_adapter_is_drawn_cut_and_noised_as_defined) { check_steps(4); }
-TEST(a_private_step_of_all_weights_is_drawn_cut_and_noised_as_defined) { check_steps(0); }
+TEST(a_private_step_of_an_adapter_is_drawn_cut_and_noised_as_defined) { check_steps(4, false); }
+TEST(a_private_step_of_all_weights_is_drawn_cut_and_noised_as_defined) { check_steps(0, false); }
+TEST(a_private_step_of_pairs_is_drawn_cut_and_noised_as_defined) { check_steps(4, true); }
 
 /* ---- a run ---- */
 
@@ -238,6 +275,28 @@ TEST(a_private_run_is_charged_and_its_adapter_has_the_trained_logits) {
     remove_all(again);
     remove_all(out);
     remove_all(ledger);
+}
+
+/* Pairs are examples: what one of them changes is bounded, and they still teach. */
+TEST(a_private_run_of_pairs_learns_and_is_charged) {
+    const char *out = new_dir(), *ledger = new_dir();
+    glim_tune_params p = usual(out);
+    glim_tune_result res;
+    glim_err err = {0};
+    rig r;
+    rig_open(&r, "tests/fixtures/glm4", NULL, 0, 2);
+    glim_dataset *d = make_pairs(r.m);
+    CHECK_OK(glim_store_open(&p.dp.ledger, ledger, &(glim_store_params){.role = GLIM_STORE_GUEST}, &err), err);
+    p.method = GLIM_TUNE_DPO, p.net.n_rows = 128, p.epochs = 12, p.dp.epsilon = 60;
+    CHECK_OK(glim_tune_run(r.m, d, &p, &res, &err), err);
+    CHECK_MSG(fabs(res.eval_before - log(2)) < 1e-6 && res.eval_after < 0.6, "evaluation %g to %g", res.eval_before, res.eval_after);
+    CHECK(res.epsilon > 59 && res.epsilon <= 60);
+    glim_store_close(p.dp.ledger);
+    CHECK(spent_in(ledger).n_steps == res.steps && spent_in(ledger).n_open == 0);
+    check_files(out);
+    glim_dataset_free(d);
+    rig_close(&r);
+    remove_all(out), remove_all(ledger);
 }
 
 typedef struct stop {
@@ -328,6 +387,28 @@ TEST(a_key_that_is_gone_or_belongs_to_other_settings_ends_the_run) {
     free(state), free(path);
     remove_all(out);
     remove_all(ledger);
+}
+
+/* What a cancelled job leaves: its reservation is given back, its key is gone, and a folder of nobody is none of ours. */
+TEST(a_run_that_is_abandoned_keeps_what_it_charged_and_nothing_more) {
+    const char *out = new_dir(), *ledger = new_dir(), *empty = new_dir();
+    glim_tune_params p = usual(out);
+    glim_tune_result res;
+    glim_store *s;
+    glim_err err = {0};
+    stop at = {.at = 2};
+    p.on_step = on_step, p.ctx = &at;
+    CHECK(run_in("tests/fixtures/glm4", &p, ledger, 1, &res, &err) == GLIM_E_CANCELLED);
+    CHECK(spent_in(ledger).n_open == 1);
+    CHECK_OK(glim_store_open(&s, ledger, &(glim_store_params){.role = GLIM_STORE_GUEST}, &err), err);
+    for (int twice = 0; twice < 2; twice++) CHECK_OK(glim_dp_run_abandon(s, out, "test", &err), err);
+    CHECK_OK(glim_dp_run_abandon(s, empty, "test", &err), err);
+    glim_store_close(s);
+    const glim_dp_spent sp = spent_in(ledger);
+    CHECK(sp.n_open == 0 && sp.n_steps == 2 && sp.promised == sp.charged && sp.charged > 0 && !is_there(out, "privacy.key"));
+    p.resume = true, at.at = 0;
+    CHECK(run_in("tests/fixtures/glm4", &p, ledger, 1, &res, &err) == GLIM_E_STATE && strstr(err.msg, "is over"));
+    remove_all(out), remove_all(ledger), remove_all(empty);
 }
 
 TEST(a_budget_that_ends_midway_keeps_the_last_step) {
