@@ -70,7 +70,7 @@ static void show_plan(const glim_tune_plan *p) {
             glim_human_count(a[0], sizeof a[0], (double)p->n_values));
 }
 
-static void print_result(const glim_tune_result *r, const flags *f) {
+static void print_result(const glim_tune_result *r, const glim_tune_plan *plan, const flags *f) {
     if (!f->json) {
         printf("%s: %zu steps, loss %.4f to %.4f, %zu tokens, %.0f s, %.0f tokens/s\n", f->out, r->steps, r->first_loss, r->last_loss, r->n_tokens,
                r->seconds, r->seconds > 0 ? (double)r->n_tokens / r->seconds : 0);
@@ -79,7 +79,8 @@ static void print_result(const glim_tune_result *r, const flags *f) {
     glim_buf b = {0};
     glim_buf_puts(&b, "{\"folder\": ");
     glim_json_put_str(&b, f->out, strlen(f->out));
-    glim_buf_printf(&b, ", \"steps\": %zu, \"resumed_at\": %zu, \"tokens\": %zu, \"first_loss\": ", r->steps, r->resumed_at, r->n_tokens);
+    glim_buf_printf(&b, ", \"steps\": %zu, \"resumed_at\": %zu, \"tokens\": %zu, \"planned_bytes\": %zu, \"first_loss\": ", r->steps, r->resumed_at, r->n_tokens,
+                    plan->total);
     glim_json_put_real(&b, r->first_loss);
     glim_buf_puts(&b, ", \"last_loss\": ");
     glim_json_put_real(&b, r->last_loss);
@@ -106,7 +107,7 @@ static glim_status pretrain(const flags *f, const glim_model_flags *mf, const ch
         p.on_step = show_step, p.ctx = bar;
         rc = glim_pretrain_run(e->model, e->tok, paths, n_paths, &p, &result, err);
         glim_progress_end(bar);
-        if (rc == GLIM_OK) print_result(&result, f);
+        if (rc == GLIM_OK) print_result(&result, &plan, f);
     }
     glim_engine_free(e);
     free(from);

@@ -10,12 +10,13 @@
 #include "cli/folder.h"
 #include "cli/job.h"
 #include "cli/progress.h"
+#include "cli/told.h"
 #include "train/loss_distill.h"
 #include "train/tune.h"
 
 typedef struct tune_flags {
     const char *data, *out, *method, *schedule, *optim, *precision, *format, *prompt, *answer, *system, *loss;
-    const char *targets, *eval_file, *base, *dp_set, *dp_ledger, *teacher, *teacher_type;
+    const char *targets, *eval_file, *base, *dp_set, *dp_ledger, *store, *teacher, *teacher_type;
     int64_t distill_top, rank, steps, batch, warmup, max_tokens, rows, eval_every, patience, save_every, exports, seed, inspect, nice, job;
     double alpha, dropout, lr, epochs, warmup_share, decay, clip, eval, beta, dp_epsilon, dp_delta, dp_clip, dp_noise;
     double temperature, teacher_weight, balance, router_step;
@@ -26,6 +27,7 @@ typedef struct shown {
     glim_progress *bar;
     bool job;
     double promised; /* epsilon; 0: not private */
+    glim_told *told; /* NULL: nobody asked */
 } shown;
 
 static bool show_step(void *ctx, const glim_tune_step *s) {
@@ -38,7 +40,7 @@ static bool show_step(void *ctx, const glim_tune_step *s) {
     if (v->promised > 0) snprintf(spent, sizeof spent, ", epsilon %.3g of %.3g", s->epsilon, v->promised);
     snprintf(note, sizeof note, "loss %.4f%s%s%s, %.0f tokens/s", s->loss, eval, right, spent, s->tokens_per_s);
     glim_progress_tell(v->bar, s->step, s->n_steps, s->eta_s > 0 ? (double)(s->n_steps - s->step) / s->eta_s : -1, note);
-    return !glim_cli_interrupt_pending();
+    return glim_told_step(v->told, s->step) && !glim_cli_interrupt_pending();
 }
 static bool show_rows(void *ctx, size_t done, size_t total) {
     glim_progress_tell(ctx, done, total, -1, NULL);
@@ -138,12 +140,13 @@ static void show_privacy(const glim_tune_plan *p, const char *set) {
 }
 
 static void show_plan(const glim_tune_plan *p) {
-    char a[7][32], teacher[64] = "";
+    char a[8][32], teacher[64] = "";
     if (p->teacher) snprintf(teacher, sizeof teacher, ", teacher %s", glim_human_bytes(a[6], sizeof a[6], (double)p->teacher));
-    fprintf(stderr, "plan: %s in all (model %s, trained weights and gradients %s, optimizer %s, activations of %zu rows %s%s); %s are free\n",
+    fprintf(stderr, "plan: %s in all (model %s, trained weights and gradients %s, optimizer %s, activations of %zu rows %s%s, saving and the program %s); %s are free\n",
             glim_human_bytes(a[0], sizeof a[0], (double)p->total), glim_human_bytes(a[1], sizeof a[1], (double)p->weights),
             glim_human_bytes(a[2], sizeof a[2], (double)p->trained), glim_human_bytes(a[3], sizeof a[3], (double)p->optimizer), p->n_rows,
-            glim_human_bytes(a[4], sizeof a[4], (double)p->activations), teacher, glim_human_bytes(a[5], sizeof a[5], (double)p->available));
+            glim_human_bytes(a[4], sizeof a[4], (double)p->activations), teacher,
+            glim_human_bytes(a[7], sizeof a[7], (double)(p->save + p->program)), glim_human_bytes(a[5], sizeof a[5], (double)p->available));
     fprintf(stderr, "      %zu steps over %zu examples, %zu for evaluation; %s values are trained\n", p->n_steps, p->n_train, p->n_eval,
             glim_human_count(a[0], sizeof a[0], (double)p->n_values));
 }
@@ -237,9 +240,13 @@ static glim_status tune(const tune_flags *f, const glim_model_flags *mf, const c
         if (rc == GLIM_OK) show_plan(&plan), show_privacy(&plan, p.dp.set);
         if (rc == GLIM_OK && v.job) glim_cli_job_plan(&plan);
         if (rc == GLIM_OK && !f->plan) {
+            const glim_told_params tp = {.dir = f->store, .out = f->out, .model = model, .data = f->data, .held = f->eval_file, .seed = p.seed,
+                                         .method = p.method == GLIM_TUNE_SFT ? "supervised" : f->method, .n_steps = plan.n_steps, .resume = f->resume};
+            if (!v.job) v.told = glim_told_begin(&tp);
             v.bar = glim_progress_begin("training", plan.n_steps, GLIM_PROGRESS_COUNT);
             rc = glim_tune_run(e->model, d, &p, &result, err);
             glim_progress_end(v.bar);
+            glim_told_end(v.told, rc, err, &result);
             if (rc == GLIM_OK && v.job) rc = glim_cli_job_check(e->model, f->out, err); /* what cannot be served is no success */
             if (rc == GLIM_OK && v.job) glim_cli_job_end(&result);
             else if (rc == GLIM_OK && f->json) print_json(&result, &plan, f->out);
@@ -280,6 +287,7 @@ int glim_cmd_tune(int argc, char **argv) {
         {"--inspect", NULL, GLIM_FLAG_INT, &f.inspect, "N", "show the first N examples token by token with their mask, and stop", 1, 1 << 20},
         {"--plan", NULL, GLIM_FLAG_BOOL, &f.plan, NULL, "show what the run needs, and stop", 0, 0},
         {"--json", NULL, GLIM_FLAG_BOOL, &f.json, NULL, "one JSON object on stdout", 0, 0},
+        {"--store", NULL, GLIM_FLAG_STR, &f.store, "DIR", "data folder that is told of the run and its curve (default: $XDG_DATA_HOME/glim, if it is there)", 0, 0},
         {"--nice", NULL, GLIM_FLAG_INT, &f.nice, "N", "give way to other programs, as nice(1) does", 0, 19},
         {"--job", NULL, GLIM_FLAG_INT, &f.job, "PID", "for glim serve, whose process this is: a line of JSON on stdout for each step; ends with that process", 1, 1 << 30},
         {"--base", NULL, GLIM_FLAG_STR, &f.base, "NAME", "base_model_name_or_path of the adapter (default: MODEL)", 0, 0},

@@ -1,5 +1,6 @@
 /* jobs.c - see jobs.h: the thread that claims jobs, follows their process and brings them to rest. */
 #include "serve/jobs.h"
+#include "serve/jobs_step.h"
 
 #include <errno.h>
 #include <math.h>
@@ -22,7 +23,7 @@
 #include "store/blobs.h"
 
 enum {
-    EVENTS_TOLD = 1000, /* metrics events of one job, about: longer runs tell every nth step; the CSV has all */
+    EVENTS_KEPT = 4000, /* that could not be told yet */
     CKPTS_KEPT = 3,     /* adapters of a run's way; older ones go */
     RETRY_MS = 2000     /* while the store takes nothing (a full disk) */
 };
@@ -95,7 +96,7 @@ static void report(running *r) {
         r->changed = r->moved = false;
     } else {
         glim_log(GLIM_ERROR, "jobs", "progress of %s could not be noted: %s", r->j.id, err.msg);
-        if (rc == GLIM_E_STATE || r->n_events > 4 * EVENTS_TOLD) forget_events(r); /* it no longer runs, or too much waits */
+        if (rc == GLIM_E_STATE || r->n_events > EVENTS_KEPT) forget_events(r); /* it no longer runs, or too much waits */
     }
 }
 
@@ -177,27 +178,13 @@ static void take_checkpoint(running *r, size_t step, const json_t *line) {
 
 /* A step that was not noted before: a line of metrics.jsonl, or the event about it. */
 static void take_step(running *r, size_t step, const json_t *line) {
-    const json_t *eval = json_object_get(line, "eval_loss");
-    const json_int_t tokens = json_integer_value(json_object_get(r->progress, "trained_tokens")) + json_integer_value(json_object_get(line, "tokens"));
-    const size_t stride = r->n_steps / EVENTS_TOLD + 1;
     r->told = step;
-    r->moved = true;
-    set(r, "step", json_integer((json_int_t)step));
-    set(r, "trained_tokens", json_integer(tokens));
-    set(r, "train_loss", json_incref(json_object_get(line, "loss")));
-    if (json_is_number(eval)) set(r, "valid_loss", json_incref((json_t *)eval));
-    const json_t *epsilon = json_object_get(line, "epsilon"); /* of private jobs */
-    if (json_is_number(epsilon)) set(r, "epsilon", json_incref((json_t *)epsilon));
-    if (step == 1 || step == r->n_steps || step % stride == 0 || json_is_number(eval)) {
-        json_t *data = json_pack("{s:I, s:I}", "step", (json_int_t)step, "total_steps", (json_int_t)r->n_steps);
-        char more[48] = "";
-        put_number(data, "train_loss", json_object_get(line, "loss"));
-        put_number(data, "train_mean_token_accuracy", json_object_get(line, "accuracy"));
-        put_number(data, "valid_loss", eval);
-        put_number(data, "learning_rate", json_object_get(line, "rate"));
-        put_number(data, "epsilon", epsilon);
-        if (json_is_number(eval)) snprintf(more, sizeof more, ", validation loss=%.4f", json_number_value(eval));
-        tell(r, "info", data, "Step %zu/%zu: training loss=%.4f%s", step, r->n_steps, json_number_value(json_object_get(line, "loss")), more);
+    r->moved = r->changed = true;
+    glim_job_step_progress(r->progress, line, step);
+    if (glim_job_step_told(line, step, r->n_steps)) {
+        char text[GLIM_JOB_STEP_TEXT];
+        json_t *data = glim_job_step_event(line, step, r->n_steps, text);
+        tell(r, "info", data, "%s", text);
     }
     if (r->export_every && step % r->export_every == 0 && step < r->n_steps) take_checkpoint(r, step, line);
 }

@@ -87,6 +87,16 @@ typedef struct job_ctx {
 
 /* ---- add ---- */
 
+static glim_status insert(glim_db *db, const job_ctx *c, glim_job_state state, int64_t max_attempts, glim_err *err) {
+    const glim_job_params *p = c->p;
+    const int64_t begun = state == GLIM_JOB_RUNNING;
+    return glim_db_run(db, err,
+                       "INSERT INTO jobs(id, tenant, key, kind, state, wish, attempts, max_attempts, created, started, finished, spec, "
+                       "progress, result, error, once) VALUES(?, ?, ?, ?, ?, 0, ?, ?, ?, ?, 0, ?, '', '', '', ?)", "ssssiiiiiss", c->new_id,
+                       p->tenant, p->key ? p->key : "", p->kind, (int64_t)state, begun, max_attempts, c->now, begun ? c->now : (int64_t)0,
+                       p->spec ? p->spec : "", p->once);
+}
+
 static glim_status add(glim_db *db, void *ctx, glim_err *err) {
     job_ctx *c = ctx;
     const glim_job_params *p = c->p;
@@ -106,32 +116,61 @@ static glim_status add(glim_db *db, void *ctx, glim_err *err) {
         }
     }
     rc = glim_tenant_ensure(db, p->tenant, c->now, p->actor, err);
-    if (rc == GLIM_OK)
-        rc = glim_db_run(db, err,
-                         "INSERT INTO jobs(id, tenant, key, kind, state, wish, attempts, max_attempts, created, started, finished, spec, "
-                         "progress, result, error, once) VALUES(?, ?, ?, ?, 0, 0, 0, ?, ?, 0, 0, ?, '', '', '', ?)", "ssssiiss", c->new_id,
-                         p->tenant, p->key ? p->key : "", p->kind, p->max_attempts ? p->max_attempts : (int64_t)3, c->now,
-                         p->spec ? p->spec : "", p->once);
+    if (rc == GLIM_OK) rc = insert(db, c, GLIM_JOB_QUEUED, p->max_attempts ? p->max_attempts : (int64_t)3, err);
     if (rc == GLIM_OK) rc = glim_outbox_add(db, c->now, &(glim_event){p->actor, "job.add", c->new_id, p->tenant, ""}, err);
     if (rc == GLIM_OK) rc = one(db, NULL, c->new_id, c->out, err);
     return rc;
+}
+
+static glim_status check_params(const glim_job_params *p, glim_err *err) {
+    glim_status rc = glim_store_check_id(p->tenant, "tenant", err);
+    if (rc == GLIM_OK) rc = glim_store_check_id(p->kind, "kind of a job", err);
+    if (rc == GLIM_OK && p->once) rc = glim_store_check_text(p->once, 256, "idempotency key", err);
+    return rc == GLIM_OK ? check_json(p->spec, "spec", err) : rc;
+}
+
+static void new_id(job_ctx *c) {
+    const char *prefix = c->p->id_prefix ? c->p->id_prefix : "job-";
+    GLIM_ASSERT(strlen(prefix) + 24 <= GLIM_STORE_ID);
+    glim_store_new_id(c->new_id, prefix, 24);
 }
 
 glim_status glim_job_add(glim_store *s, const glim_job_params *p, glim_job *out, bool *existed, glim_err *err) {
     bool flag;
     *out = (glim_job){0};
     job_ctx c = {.s = s, .p = p, .out = out, .flag = existed ? existed : &flag, .now = glim_store_now_us(s)};
-    glim_status rc = glim_store_check_id(p->tenant, "tenant", err);
-    if (rc == GLIM_OK) rc = glim_store_check_id(p->kind, "kind of a job", err);
-    if (rc == GLIM_OK && p->once) rc = glim_store_check_text(p->once, 256, "idempotency key", err);
-    if (rc == GLIM_OK) rc = check_json(p->spec, "spec", err);
+    glim_status rc = check_params(p, err);
     if (rc == GLIM_OK && (p->max_attempts < 0 || p->max_attempts > 1000))
         rc = glim_fail(err, GLIM_E_ARG, "attempts of a job: got %" PRId64 ", want 1 to 1000", p->max_attempts);
     if (rc != GLIM_OK) return rc;
-    const char *prefix = p->id_prefix ? p->id_prefix : "job-";
-    GLIM_ASSERT(strlen(prefix) + 24 <= GLIM_STORE_ID);
-    glim_store_new_id(c.new_id, prefix, 24);
+    new_id(&c);
     rc = glim_store_run(s, add, &c, err);
+    if (rc != GLIM_OK) glim_job_deinit(out);
+    return rc;
+}
+
+/* Told of from outside: max_attempts is 0, which no job of the queue has. */
+static glim_status enter(glim_db *db, void *ctx, glim_err *err) {
+    job_ctx *c = ctx;
+    const glim_job_params *p = c->p;
+    int64_t known = 0;
+    glim_status rc = glim_tenant_ensure(db, p->tenant, c->now, p->actor, err);
+    if (rc == GLIM_OK && c->id)
+        rc = glim_db_int(db, &known, 0, err, "SELECT count(*) FROM jobs WHERE id = ? AND tenant = ? AND max_attempts = 0", "ss", c->id, p->tenant);
+    if (rc == GLIM_OK && known) rc = glim_db_run(db, err, "UPDATE jobs SET state = 1, wish = 0, finished = 0, error = '' WHERE id = ?", "s", c->id);
+    else if (rc == GLIM_OK) rc = insert(db, c, GLIM_JOB_RUNNING, 0, err);
+    const char *id = known ? c->id : c->new_id;
+    if (rc == GLIM_OK) rc = glim_outbox_add(db, c->now, &(glim_event){p->actor, "job.enter", id, p->tenant, ""}, err);
+    return rc == GLIM_OK ? one(db, NULL, id, c->out, err) : rc;
+}
+
+glim_status glim_job_enter(glim_store *s, const glim_job_params *p, const char *again, glim_job *out, glim_err *err) {
+    *out = (glim_job){0};
+    job_ctx c = {.s = s, .p = p, .id = again, .out = out, .now = glim_store_now_us(s)};
+    glim_status rc = check_params(p, err);
+    if (rc != GLIM_OK) return rc;
+    new_id(&c);
+    rc = glim_store_run(s, enter, &c, err);
     if (rc != GLIM_OK) glim_job_deinit(out);
     return rc;
 }
@@ -422,7 +461,7 @@ static glim_status recover(glim_db *db, void *ctx, glim_err *err) {
     for (bool more = true; more;) { /* each turn brings one of them to rest */
         glim_db_row *r;
         glim_job j;
-        glim_status rc = glim_db_query(db, &r, err, "SELECT " COLUMNS " FROM jobs WHERE state = 1 ORDER BY seq LIMIT 1", "");
+        glim_status rc = glim_db_query(db, &r, err, "SELECT " COLUMNS " FROM jobs WHERE state = 1 AND max_attempts > 0 ORDER BY seq LIMIT 1", "");
         if (rc == GLIM_OK) rc = glim_db_next(db, r, &more, err);
         if (rc != GLIM_OK || !more) return rc;
         rc = from_row(&j, r, err);

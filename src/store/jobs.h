@@ -50,6 +50,9 @@ typedef struct glim_job_params {
 
 /* *existed (may be NULL): this is the job of an earlier add with the same `once`. out is deinit'ed by the caller. */
 glim_status glim_job_add(glim_store *s, const glim_job_params *p, glim_job *out, bool *existed, glim_err *err);
+/* Work that is done outside the queue and only told of (`glim tune` by hand): it runs from now on, nobody claims it, and recovery
+ * leaves it alone. again (may be NULL): the id of one that was entered before and goes on; a new one if that is not known. */
+glim_status glim_job_enter(glim_store *s, const glim_job_params *p, const char *again, glim_job *out, glim_err *err);
 /* tenant NULL: any. Errors: GLIM_E_NOT_FOUND. */
 glim_status glim_job_get(glim_store *s, const char *tenant, const char *id, glim_job *out, glim_err *err);
 /* Newest first, behind the job `after` (NULL: from the newest), at most limit; kind NULL: any. fn false stops. */

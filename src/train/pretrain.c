@@ -80,7 +80,8 @@ glim_status glim_pretrain_plan(glim_tune_plan *plan, const glim_model *m, const 
     plan->optimizer = glim_optim_bytes(plan->n_values, p.optim.eight_bit);
     plan->data = p.batch * p.window * sizeof(int32_t) + p.n_rows * 40;
     plan->n_steps = p.n_steps, plan->n_rows = p.n_rows, plan->n_train = p.batch;
-    plan->total = plan->weights + plan->trained + plan->optimizer + plan->activations + plan->data;
+    plan->program = 16 << 20; /* as in tune.c */
+    plan->total = plan->weights + plan->trained + plan->optimizer + plan->activations + plan->data + plan->program;
     plan->available = glim_memory_available() + m->plan.packed;
     if (plan->total <= plan->available) return GLIM_OK;
     glim_fail(err, GLIM_E_NOMEM, "training needs %.0f MiB (model %.0f, trained weights %.0f, optimizer %.0f, activations of %zu rows %.0f) and %.0f MiB are free",

@@ -17,6 +17,8 @@
 #include "train/objective.h"
 #include "train/state.h"
 
+enum { PROGRAM = 16 << 20 }; /* resident pages of `glim` and its libraries in a run on a tiny model, buffers included */
+
 typedef struct run {
     glim_model *m;
     const glim_dataset *d;
@@ -142,6 +144,8 @@ static glim_teacher_params teacher_params(const glim_tune_params *p, const glim_
                                  .temperature = p->distill_temperature, .weight = p->distill_weight};
 }
 
+static bool full_weights(const glim_tune_params *p) { return p->net.lora.rank == 0; }
+
 static double mib(size_t n) { return (double)n / 1048576.0; }
 
 glim_status glim_tune_make_plan(glim_tune_plan *plan, const glim_model *m, const glim_dataset *d, const glim_tune_params *params, glim_err *err) {
@@ -154,7 +158,9 @@ glim_status glim_tune_make_plan(glim_tune_plan *plan, const glim_model *m, const
     if (p.patience) plan->optimizer += plan->n_values * sizeof(float);
     const glim_teacher_params tp = teacher_params(&p, m);
     if (p.teacher) plan->teacher = glim_teacher_bytes(p.teacher, &tp);
-    plan->total = plan->weights + plan->trained + plan->optimizer + plan->activations + plan->data + plan->teacher;
+    plan->save = full_weights(&p) ? 0 : plan->n_values * sizeof(float); /* an adapter's rows are put into the file's order in a copy */
+    plan->program = PROGRAM;
+    plan->total = plan->weights + plan->trained + plan->optimizer + plan->activations + plan->data + plan->teacher + plan->save + plan->program;
     /* The model is loaded already: what it holds of private memory is no longer available, nor asked for again. Mapped files,
      * another process's too (a server that runs the same model), count as available wherever they are. */
     plan->available = glim_memory_available() + (m->packed.cached ? 0 : m->plan.packed);

@@ -74,6 +74,8 @@ typedef struct glim_tune_plan {
     size_t weights;   /* the loaded model's */
     size_t trained, optimizer, activations, data;
     size_t teacher;   /* of distillation, its weights included */
+    size_t save;      /* what writing the result takes beside */
+    size_t program;   /* code, libraries, tokenizer: what there is without a model */
     size_t total, available;
     size_t n_values;  /* trained */
     size_t n_steps, n_train, n_eval, n_rows;

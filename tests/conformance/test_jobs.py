@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import signal
+import subprocess
 import time
 
 import harness
@@ -196,6 +197,45 @@ def test_pairs_and_a_file_for_evaluation():
     losses = [e["data"].get("valid_loss") for e in events(s, i) if e["type"] == "metrics"]
     check(len(losses) == 4 and losses[1] and losses[3] and losses[3] < losses[1], "evaluated on the other file after each epoch: %s", losses)
     check(d["status"] == "succeeded" and d["method"]["type"] == "dpo" and says(s, d["fine_tuned_model"]).status == 200, "%s", d)
+
+
+def test_a_run_by_hand_is_listed_with_its_curve_and_can_be_cancelled():
+    s, out = shared(), harness.work("hand")
+    for name, rows in (("hand.jsonl", chat_rows()), ("long.jsonl", LONG_ROWS)):
+        with open(harness.work(name), "wb") as f:
+            f.write(rows)
+    glim = lambda out, rows, *more: ["tune", os.path.join(harness.FIXTURES, MODEL), harness.work(rows), "-o", out, "--store", s.data, "--threads", "1", *more]
+    code, _, err = harness.glim(*glim(out, "hand.jsonl", "--batch", "4", "--epochs", "3"))
+    check(code == 0, "%s", err)
+    with open(out + "/job") as f:
+        i = f.read()
+    j = show(s, i)
+    check(j["status"] == "succeeded" and j["training_file"] == "hand.jsonl" and j["trained_tokens"] > 500 and j["fine_tuned_model"] is None, "%s", j)
+    check(i in [x["id"] for x in s.call("GET", JOBS).json["data"]] and harness._work.name not in json.dumps(j), "listed, without a path: %s", j)
+    with open(out + "/metrics.jsonl") as f:
+        lines = [json.loads(x) for x in f]
+    told = [e["data"] for e in events(s, i) if e["type"] == "metrics"]
+    check([(e["step"], e["train_loss"], e["learning_rate"]) for e in told] == [(x["step"], x["loss"], x["rate"]) for x in lines] and len(told) == 18, "%s", told)
+    code, _, err = harness.glim(*glim(out, "hand.jsonl"))
+    check(code == 2 and "holds the checkpoint" in err and show(s, i) == j, "a run that was refused is not told")
+
+    out, done = harness.work("hand2"), 0
+    for turn in range(2):  # stopped from afar, resumed, stopped again: one job, each step once
+        p = subprocess.Popen([harness.GLIM, *glim(out, "long.jsonl", "--batch", "1", "--epochs", "50", "--save-every", "50", "--resume")],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=harness._environment)
+        named = lambda: open(out + "/job").read() if os.path.exists(out + "/job") else None
+        check(eventually(lambda: named() and show(s, named())["status"] == "running"), "it runs under its name")
+        i = named()
+        j = wait(s, i, lambda j: j["status"] == "running" and steps(j) > done)
+        check(steer(s, i, "cancel").status == 200, "cancelled")
+        err = p.communicate(timeout=PATIENCE)[1]
+        check(p.returncode != 0 and "stopped after step" in err, "%s", err)
+        j = show(s, i)
+        check(j["status"] == "cancelled" and steps(j) > done, "%s", j)
+        done = steps(j)
+    told = [e["data"]["step"] for e in events(s, i) if e["type"] == "metrics"]
+    check(told == sorted(set(told)) and told[0] == 1, "%s", told)
+    check(s.call("DELETE", "/v1/files/nothing").status == 404 and says(s, MODEL).status == 200, "the server is well")
 
 
 def test_bad_rows_are_named():

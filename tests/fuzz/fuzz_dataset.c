@@ -3,40 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz_tok.h"
 #include "train/data_set.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* A byte-level vocabulary of 256 with GLM's and ChatML's control tokens, made once. */
-static glim_tok *tokenizer(void) {
-    static glim_tok *tok;
-    if (tok) return tok;
-    glim_buf b = {0};
-    static const char *const added[] = {"<|endoftext|>", "[gMASK]", "<sop>", "<|system|>", "<|user|>", "<|assistant|>", "<|observation|>",
-                                        "<|im_start|>", "<|im_end|>", "<think>", "</think>"};
-    glim_buf_puts(&b, "{\"added_tokens\": [");
-    for (size_t i = 0; i < GLIM_COUNT(added); i++)
-        glim_buf_printf(&b, "%s{\"id\": %zu, \"content\": \"%s\", \"special\": true, \"normalized\": false, \"lstrip\": false, \"rstrip\": false, "
-                        "\"single_word\": false}", i ? ", " : "", 256 + i, added[i]);
-    glim_buf_puts(&b, "], \"normalizer\": null, \"pre_tokenizer\": {\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": "
-                      "false, \"use_regex\": true}, \"decoder\": {\"type\": \"ByteLevel\"}, \"model\": {\"type\": \"BPE\", \"merges\": [], \"vocab\": {");
-    unsigned next = 256;
-    for (unsigned c = 0; c < 256; c++) {
-        bool self = (c >= 33 && c <= 126) || (c >= 161 && c <= 172) || c >= 174;
-        glim_buf_printf(&b, "%s\"\\u%04x\": %u", c ? ", " : "", self ? c : next++, c);
-    }
-    glim_buf_puts(&b, "}}}");
-    glim_err err;
-    if (glim_tok_parse_json(&tok, b.s, b.len, &err) != GLIM_OK) abort();
-    glim_buf_free(&b);
-    return tok;
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const char *const names[] = {"a.jsonl", "a.json", "a.csv", "a.tsv", "a.txt", "a"};
     static const glim_chat_kind kinds[] = {GLIM_CHAT_NONE, GLIM_CHAT_GLM4_9B, GLIM_CHAT_GLM45, GLIM_CHAT_CHATML, GLIM_CHAT_GLM_Z1};
     if (size < 3) return 0;
-    glim_data_params p = {.tok = tokenizer(), .format = (glim_data_format)(data[0] % GLIM_N_DATA_FORMAT),
+    glim_data_params p = {.tok = fuzz_tokenizer(), .format = (glim_data_format)(data[0] % GLIM_N_DATA_FORMAT),
                           .chat = kinds[(data[0] >> 3) % GLIM_COUNT(kinds)], .skip_bad = data[1] & 8, .loss = (glim_data_loss)(data[1] >> 6),
                           .cut = (glim_data_cut)((data[1] >> 4) & 3), .max_tokens = data[2] & 127,
                           .prompt = data[2] & 128 ? "{text} {{" : NULL, .answer = data[2] & 128 ? "{label}" : NULL};

@@ -31,6 +31,35 @@ static bool claim(glim_store *s, glim_job *j) {
     return got;
 }
 
+TEST(work_that_is_only_told_of_is_nobodys_to_claim_and_goes_on_under_its_name) {
+    const char *dir = fresh("entered");
+    glim_store *s = open_started(dir), *guest;
+    glim_err err = {0};
+    glim_job a, j;
+    glim_job_wish w;
+    const glim_job_params p = {"tune-", "acme", "key_1", "tune", "{\"a\": 1}", 0, NULL, "cli:test"};
+    CHECK_OK(glim_store_open(&guest, dir, &(glim_store_params){.role = GLIM_STORE_GUEST}, &err), err);
+    CHECK_OK(glim_job_enter(guest, &p, NULL, &a, &err), err);
+    CHECK(a.state == GLIM_JOB_RUNNING && a.started_us > 0 && strncmp(a.id, "tune-", 5) == 0);
+    CHECK(!claim(s, &j));
+    CHECK_OK(glim_job_report(guest, a.id, "{\"step\": 5}", NULL, 0, true, &w, &err), err);
+    CHECK_OK(glim_job_recover(s, &err), err); /* a server that starts beside it */
+    CHECK(state_of(s, a.id) == GLIM_JOB_RUNNING);
+    CHECK_OK(glim_job_cancel(s, "acme", a.id, "cli:test", &err), err);
+    CHECK_OK(glim_job_note(guest, a.id, NULL, &w, &err), err);
+    CHECK(w == GLIM_WISH_CANCEL);
+    CHECK_OK(glim_job_finish(guest, a.id, GLIM_JOB_CANCELLED, NULL, NULL, &err), err);
+    CHECK_OK(glim_job_enter(guest, &p, a.id, &j, &err), err);
+    CHECK(strcmp(j.id, a.id) == 0 && j.state == GLIM_JOB_RUNNING && j.wish == GLIM_WISH_GO_ON && j.finished_us == 0 && strcmp(j.progress, "{\"step\": 5}") == 0);
+    glim_job_deinit(&j);
+    glim_job queued = add(s, "tune", NULL); /* one of the queue is not taken over */
+    CHECK_OK(glim_job_enter(guest, &p, queued.id, &j, &err), err);
+    CHECK(strcmp(j.id, queued.id) != 0 && state_of(s, queued.id) == GLIM_JOB_QUEUED);
+    glim_job_deinit(&j), glim_job_deinit(&a), glim_job_deinit(&queued);
+    glim_store_close(guest);
+    glim_store_close(s);
+}
+
 TEST(jobs_run_in_order_and_end_as_told) {
     glim_store *s = open_started(fresh("jobs"));
     glim_err err = {0};
