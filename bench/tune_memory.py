@@ -4,7 +4,7 @@
     bench/tune_memory.py [--glim build/glim] [--make build/bench/make_model] [--steps 3] [--only WORD,...] [--check]
 
 Planned: `planned_bytes` of --json. Measured: the process's largest resident set (wait4), mapped files that it touched included.
-Models: SmolLM2-135M cut to 8 layers in q4_0, q8_0 and bf16 (random weights), and a Hugging Face folder of 29 M values in f32. --check ends with
+Models: SmolLM2-135M cut to 8 layers in q4_0, q8_0 and bf16 (random weights), and a Hugging Face folder of 8 M values in f32. --check ends with
 1 unless each is within ten per cent. Standard library only; 0.4 GB of disk and 1 GB of memory for minutes."""
 import argparse
 import json
@@ -49,8 +49,8 @@ def made_model(kind):
     if kind in made:
         return made[kind]
     if kind == "hf":
-        config = {"architectures": ["Glm4ForCausalLM"], "model_type": "glm4", "hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 8,
-                  "num_attention_heads": 8, "num_key_value_heads": 2, "head_dim": 64, "hidden_act": "silu", "attention_bias": True, "vocab_size": 8192,
+        config = {"architectures": ["Glm4ForCausalLM"], "model_type": "glm4", "hidden_size": 384, "intermediate_size": 1024, "num_hidden_layers": 4,
+                  "num_attention_heads": 6, "num_key_value_heads": 2, "head_dim": 64, "hidden_act": "silu", "attention_bias": True, "vocab_size": 4096,
                   "max_position_embeddings": 2048, "rms_norm_eps": 1e-5, "partial_rotary_factor": 0.5, "tie_word_embeddings": True}
         path = work.name + "/hf/start"
         with open(work.name + "/config.json", "w") as f:
