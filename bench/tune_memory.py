@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The memory that `glim tune --plan` promises beside the one that a run takes: a line for each method.
 
-    bench/tune_memory.py [--glim build/glim] [--make build/bench/make_model] [--steps 3] [--only WORD,...] [--check]
+    bench/tune_memory.py [--glim build/glim] [--make build/bench/make_model] [--steps 3] [--batch 1] [--only WORD,...] [--check]
 
 Planned: `planned_bytes` of --json. Measured: the process's largest resident set (wait4), mapped files that it touched included.
 Models: SmolLM2-135M cut to 8 layers in q4_0, q8_0 and bf16 (random weights), and a Hugging Face folder of 8 M values in f32. --check ends with
@@ -20,6 +20,7 @@ a.add_argument("--glim", default=here + "/build/glim")
 a.add_argument("--make", default=here + "/build/bench/make_model")
 a.add_argument("--steps", type=int, default=3)
 a.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+a.add_argument("--batch", default="1")
 a.add_argument("--only", default="")
 a.add_argument("--check", action="store_true")
 a = a.parse_args()
@@ -64,22 +65,22 @@ def made_model(kind):
     return path
 
 
-LORA = ["--lora-targets", "all-linear", "--batch", "4"]
+LORA = ["--lora-targets", "all-linear", "--batch", a.batch]
 CASES = [  # name, model, rows, flags
     ("lora f32", "hf", text, [*LORA, "--precision", "f32"]),
     ("lora bf16", "bf16", text, LORA),
-    ("lora, default targets", "q8_0", text, ["--batch", "4"]),
+    ("lora, default targets", "q8_0", text, ["--batch", a.batch]),
     ("qlora 4 bit", "q4_0", text, LORA),
     ("qlora 4 bit, long pass", "q4_0", text, [*LORA, "--rows", "1536"]),
     ("dora", "q4_0", text, [*LORA, "--dora"]),
-    ("full", "hf", text, ["--full", "--batch", "4"]),
-    ("full, adamw8", "hf", text, ["--full", "--batch", "4", "--optim", "adamw8"]),
+    ("full", "hf", text, ["--full", "--batch", a.batch]),
+    ("full, adamw8", "hf", text, ["--full", "--batch", a.batch, "--optim", "adamw8"]),
     ("dpo", "q4_0", pairs, [*LORA, "--method", "dpo"]),
     ("distill", "q4_0", text, [*LORA, "--method", "distill", "--teacher", "TEACHER"]),
     ("private lora", "q4_0", text, [*LORA, "--dp-epsilon", "50", "--dp-delta", "1e-3"]),
-    ("private full", "hf", text, ["--full", "--batch", "4", "--dp-epsilon", "50", "--dp-delta", "1e-3"]),
+    ("private full", "hf", text, ["--full", "--batch", a.batch, "--dp-epsilon", "50", "--dp-delta", "1e-3"]),
     ("private dpo", "q4_0", pairs, [*LORA, "--method", "dpo", "--dp-epsilon", "50", "--dp-delta", "1e-3"]),
-    ("pretrain", "hf", text, ["--method", "pretrain", "--max-tokens", "256", "--batch", "4"]),
+    ("pretrain", "hf", text, ["--method", "pretrain", "--max-tokens", "256", "--batch", a.batch]),
 ]
 
 
