@@ -123,6 +123,12 @@ static void notify(glim_sched *d, glim_stream *s) {
     }
 }
 
+/* n bytes of a part that may be missing: then it has none. Returns where the next one goes. */
+static uint8_t *lay(uint8_t *p, const void *part, size_t n) {
+    if (part) memcpy(p, part, n);
+    return p + n;
+}
+
 /* One record from its parts. */
 static void put(glim_sched *d, glim_stream *s, record h, const glim_usage *usage, const glim_best *top, const float *values,
                 const char *text, const char *message) {
@@ -142,11 +148,11 @@ static void put(glim_sched *d, glim_stream *s, record h, const glim_usage *usage
     h.bytes = (uint32_t)bytes;
     uint8_t *p = s->ring + i;
     memcpy(p, &h, sizeof h), p += sizeof h;
-    if (usage) memcpy(p, usage, n_usage), p += n_usage;
-    if (h.n_top) memcpy(p, top, h.n_top * sizeof *top), p += h.n_top * sizeof *top;
-    if (h.n_values) memcpy(p, values, h.n_values * sizeof *values), p += h.n_values * sizeof *values;
-    if (h.n_text) memcpy(p, text, h.n_text), p += h.n_text;
-    if (h.n_message) memcpy(p, message, h.n_message), p += h.n_message;
+    p = lay(p, usage, n_usage);
+    p = lay(p, top, h.n_top * sizeof *top);
+    p = lay(p, values, h.n_values * sizeof *values);
+    p = lay(p, text, h.n_text);
+    p = lay(p, message, h.n_message);
     *p = 0;
     atomic_store_explicit(&s->put, at + bytes, memory_order_release);
     notify(d, s);
