@@ -35,6 +35,7 @@ struct glim_jobs {
     int bell;
     _Atomic bool draining, busy;
     _Atomic double kill_at; /* what still trains then is ended */
+    atomic_uint_least64_t steps, tokens; /* trained since the server began */
 };
 
 typedef struct running {
@@ -178,6 +179,8 @@ static void take_checkpoint(running *r, size_t step, const json_t *line) {
 
 /* A step that was not noted before: a line of metrics.jsonl, or the event about it. */
 static void take_step(running *r, size_t step, const json_t *line) {
+    atomic_fetch_add(&r->q->steps, 1);
+    atomic_fetch_add(&r->q->tokens, (uint64_t)json_integer_value(json_object_get(line, "tokens")));
     r->told = step;
     r->moved = r->changed = true;
     glim_job_step_progress(r->progress, line, step);
@@ -521,6 +524,11 @@ glim_status glim_jobs_open(glim_server *s, glim_err *err) {
 void glim_jobs_wake(glim_server *s) {
     uint64_t one = 1;
     if (s->jobs) (void)!write(s->jobs->bell, &one, sizeof one);
+}
+
+void glim_jobs_trained(const glim_server *s, uint64_t *steps, uint64_t *tokens) {
+    *steps = s->jobs ? atomic_load(&s->jobs->steps) : 0;
+    *tokens = s->jobs ? atomic_load(&s->jobs->tokens) : 0;
 }
 
 bool glim_jobs_busy(const glim_server *s) { return s->jobs && atomic_load(&s->jobs->busy); }

@@ -25,6 +25,7 @@ void glim_jobs_wake(glim_server *s);  /* a job was added, or something is wished
 void glim_jobs_drain(glim_server *s, bool at_once);
 void glim_jobs_close(glim_server *s); /* waits for that, at most as long as the drain */
 bool glim_jobs_busy(const glim_server *s);
+void glim_jobs_trained(const glim_server *s, uint64_t *steps, uint64_t *tokens); /* since the server began; any thread */
 /* A model is gone: its folder goes too, and that of its job once nothing in it is needed. */
 void glim_jobs_tidy(glim_server *s, const char *job, const char *folder);
 

@@ -215,6 +215,14 @@ void glim_metrics_write(glim_metrics *m, const glim_metrics_now *now, const char
     plain(b, "glim_grammar_bytes", "gauge", "Their memory.", (double)now->grammar_bytes);
     plain(b, "glim_grammar_hits_total", "counter", "Requests whose grammar was there.", (double)now->grammar_hits);
     plain(b, "glim_grammar_misses_total", "counter", "Requests whose grammar was compiled.", (double)now->grammar_misses);
+    head(b, "glim_jobs", "gauge", "Fine-tuning jobs of the data folder by state; those that ended are counted for good.");
+    for (int i = 0; i < GLIM_JOB_STATES; i++) {
+        say(b, "glim_jobs{state=\"%s\"} ", glim_job_state_name((glim_job_state)i));
+        put_u64(out, now->jobs[i]);
+        glim_buf_putc(out, '\n');
+    }
+    plain(b, "glim_job_steps_total", "counter", "Training steps of jobs since the server began.", (double)now->job_steps);
+    plain(b, "glim_job_tokens_total", "counter", "Tokens that they were trained on.", (double)now->job_tokens);
     gateway(b, l, now);
     process(m, b, now->started);
     if (w->text.failed) glim_metrics_free(m); /* too little memory, or words: they are written anew next time */

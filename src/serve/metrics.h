@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "engine/sched.h"
+#include "store/jobs.h"
 
 enum { GLIM_HIST_MAX = 20 };
 typedef struct glim_hist {
@@ -40,6 +41,8 @@ typedef struct glim_metrics_now {
     glim_sched_stats sched;
     size_t connections, calls, ledger_open, keys;
     uint64_t commits, changes; /* of the store */
+    size_t jobs[GLIM_JOB_STATES];
+    uint64_t job_steps, job_tokens;
     size_t grammars, grammar_bytes, grammar_hits, grammar_misses;
     size_t max_adapters;
     const char *running_adapters, *waiting_adapters; /* comma-separated */

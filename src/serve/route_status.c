@@ -1,6 +1,7 @@
 /* route_status.c - /health, /live, /metrics: for whoever watches the server. */
 #include <string.h>
 
+#include "serve/jobs.h"
 #include "serve/routes.h"
 
 enum MHD_Result glim_route_health(glim_call *c) {
@@ -33,6 +34,8 @@ enum MHD_Result glim_route_metrics(glim_call *c) {
     glim_metrics_now now = {.ledger_open = glim_ledger_open_count(s->store), .keys = glim_keyring_size(s->store), .started = (double)s->started};
     glim_sched_stats_get(c->b->d, &now.sched);
     glim_store_commit_counts(s->store, &now.commits, &now.changes);
+    glim_job_counts(s->store, now.jobs);
+    glim_jobs_trained(s, &now.job_steps, &now.job_tokens);
     for (const glim_conn *k = s->conns; k; k = k->next) now.connections++;
     for (const glim_call *k = s->calls; k; k = k->next) {
         now.calls++;

@@ -85,6 +85,37 @@ typedef struct job_ctx {
     bool moved;
 } job_ctx;
 
+/* ---- how many ---- */
+
+static glim_status recount(glim_db *db, void *ctx, glim_err *err) {
+    glim_store *s = ctx;
+    glim_db_row *r;
+    bool more = true;
+    size_t n[GLIM_JOB_STATES] = {0};
+    glim_status rc = glim_db_query(db, &r, err, "SELECT state, COUNT(*) FROM jobs GROUP BY state", "");
+    while (rc == GLIM_OK && (rc = glim_db_next(db, r, &more, err)) == GLIM_OK && more)
+        if (glim_db_i64(r, 0) >= 0 && glim_db_i64(r, 0) < GLIM_JOB_STATES) n[glim_db_i64(r, 0)] = (size_t)glim_db_i64(r, 1);
+    for (int i = 0; i < GLIM_JOB_STATES && rc == GLIM_OK; i++) atomic_store(&s->jobs[i], n[i]);
+    return rc;
+}
+
+/* The reading connection's turns are one after the other, so the last to look leaves the newest figures. A failed look
+ * leaves the old ones until the next change. */
+void glim_job_recount(glim_store *s) {
+    if (s->p.role == GLIM_STORE_OWNER) (void)glim_store_read(s, recount, s, NULL);
+}
+
+void glim_job_counts(const glim_store *s, size_t n[GLIM_JOB_STATES]) {
+    for (int i = 0; i < GLIM_JOB_STATES; i++) n[i] = atomic_load(&s->jobs[i]);
+}
+
+/* A change of states, then the count. */
+static glim_status change(glim_store *s, glim_store_fn fn, job_ctx *c, glim_err *err) {
+    glim_status rc = glim_store_run(s, fn, c, err);
+    if (rc == GLIM_OK) glim_job_recount(s);
+    return rc;
+}
+
 /* ---- add ---- */
 
 static glim_status insert(glim_db *db, const job_ctx *c, glim_job_state state, int64_t max_attempts, glim_err *err) {
@@ -144,7 +175,7 @@ glim_status glim_job_add(glim_store *s, const glim_job_params *p, glim_job *out,
         rc = glim_fail(err, GLIM_E_ARG, "attempts of a job: got %" PRId64 ", want 1 to 1000", p->max_attempts);
     if (rc != GLIM_OK) return rc;
     new_id(&c);
-    rc = glim_store_run(s, add, &c, err);
+    rc = change(s, add, &c, err);
     if (rc != GLIM_OK) glim_job_deinit(out);
     return rc;
 }
@@ -264,6 +295,7 @@ glim_status glim_job_claim(glim_store *s, const char *kind, glim_job *out, bool 
     *got = false;
     if (s->p.role != GLIM_STORE_OWNER) return glim_fail(err, GLIM_E_STATE, "only the owner of \"%s\" runs jobs", s->dir);
     glim_status rc = glim_store_run(s, claim, &(job_ctx){.kind = kind, .out = out, .flag = got, .now = glim_store_now_us(s)}, err);
+    if (rc == GLIM_OK && *got) glim_job_recount(s);
     if (rc != GLIM_OK) {
         *got = false;
         glim_job_deinit(out);
@@ -362,7 +394,7 @@ glim_status glim_job_finish(glim_store *s, const char *id, glim_job_state state,
     glim_status rc = check_json(result, "result", err);
     if (rc == GLIM_OK) rc = check_json(error, "error", err);
     if (rc != GLIM_OK) return rc;
-    return glim_store_run(s, finish, &(job_ctx){.id = id, .to = state, .text = result, .text2 = error, .now = glim_store_now_us(s)}, err);
+    return change(s, finish, &(job_ctx){.id = id, .to = state, .text = result, .text2 = error, .now = glim_store_now_us(s)}, err);
 }
 
 /* ---- wishes ---- */
@@ -393,7 +425,7 @@ done:
 }
 
 static glim_status ask_for(glim_store *s, const char *tenant, const char *id, const char *actor, glim_job_state to, glim_err *err) {
-    return glim_store_run(s, wish, &(job_ctx){.tenant = tenant, .id = id, .actor = actor, .to = to, .now = glim_store_now_us(s)}, err);
+    return change(s, wish, &(job_ctx){.tenant = tenant, .id = id, .actor = actor, .to = to, .now = glim_store_now_us(s)}, err);
 }
 glim_status glim_job_cancel(glim_store *s, const char *tenant, const char *id, const char *actor, glim_err *err) {
     return ask_for(s, tenant, id, actor, GLIM_JOB_CANCELLED, err);
@@ -479,5 +511,7 @@ static glim_status recover(glim_db *db, void *ctx, glim_err *err) {
 }
 
 glim_status glim_job_recover(glim_store *s, glim_err *err) {
-    return glim_store_transact(s, recover, &(job_ctx){.now = glim_store_now_us(s)}, err);
+    glim_status rc = glim_store_transact(s, recover, &(job_ctx){.now = glim_store_now_us(s)}, err);
+    if (rc == GLIM_OK) glim_job_recount(s);
+    return rc;
 }

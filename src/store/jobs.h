@@ -22,6 +22,7 @@ typedef enum glim_job_state {
     GLIM_JOB_CANCELLED,
     GLIM_JOB_PAUSED
 } glim_job_state;
+enum { GLIM_JOB_STATES = GLIM_JOB_PAUSED + 1 };
 const char *glim_job_state_name(glim_job_state s);
 
 typedef enum glim_job_wish { GLIM_WISH_GO_ON = 0, GLIM_WISH_CANCEL, GLIM_WISH_PAUSE } glim_job_wish;
@@ -90,6 +91,9 @@ typedef bool (*glim_job_event_fn)(void *ctx, const glim_job_event *e);
 /* Newest first, with ids below `before` (0: all), at most limit. */
 glim_status glim_job_events(glim_store *s, const char *id, int64_t before, int64_t limit, glim_job_event_fn fn, void *ctx,
                             bool *has_more, glim_err *err);
+
+/* Jobs by state, of every kind and tenant. Reads memory only: an owner counts anew after each change. */
+void glim_job_counts(const glim_store *s, size_t n[GLIM_JOB_STATES]);
 
 /* What glim_store_open does for an owner. */
 glim_status glim_job_recover(glim_store *s, glim_err *err);

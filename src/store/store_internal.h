@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "store/jobs.h"
 #include "store/store.h"
 
 typedef struct glim_store_op {
@@ -37,6 +38,7 @@ struct glim_store {
     glim_db *watch;       /* polls data_version; used by the committing thread only */
     int64_t seen_version, seen_epoch;
     atomic_uint_least64_t n_commits, n_changes;
+    atomic_size_t jobs[GLIM_JOB_STATES]; /* by state, as of the last change made here (jobs.c) */
 
     struct glim_keyring *ring;
     struct glim_ledger *ledger;

@@ -40,7 +40,9 @@ glim_status glim_tuned_put(glim_store *s, glim_tuned *t, glim_err *err) {
 glim_status glim_tuned_finish(glim_store *s, glim_tuned *t, const char *result, glim_err *err) {
     if (strlen(result) > GLIM_JOB_TEXT) return glim_fail(err, GLIM_E_LIMIT, "result of a job: got %zu bytes, want at most %d", strlen(result), (int)GLIM_JOB_TEXT);
     t->created_us = glim_store_now_us(s);
-    return glim_store_run(s, put_and_finish, &(tuned_ctx){.t = t, .result = result, .now = t->created_us}, err);
+    glim_status rc = glim_store_run(s, put_and_finish, &(tuned_ctx){.t = t, .result = result, .now = t->created_us}, err);
+    if (rc == GLIM_OK) glim_job_recount(s);
+    return rc;
 }
 
 static void copy(char *to, size_t cap, glim_db_row *r, int col) { snprintf(to, cap, "%s", glim_db_text(r, col)); }

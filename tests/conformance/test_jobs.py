@@ -127,6 +127,15 @@ def eventually(f):
     return False
 
 
+STATES = ("queued", "running", "succeeded", "failed", "cancelled", "paused")
+
+
+def counted(s):
+    """What /metrics says of jobs: by state, and steps and tokens trained."""
+    got = {w: s.metric("glim_jobs", 'state="%s"' % w) for w in STATES}
+    return {**got, "steps": s.metric("glim_job_steps_total"), "tokens": s.metric("glim_job_tokens_total")}
+
+
 def unbroken(body, rows):
     """Result files of that job, run without a disturbance; once for each."""
     k = json.dumps(body, sort_keys=True)
@@ -141,11 +150,14 @@ def unbroken(body, rows):
 def test_from_an_upload_to_an_answer():
     s = shared()
     plain = says(s, MODEL).json["choices"][0]["message"]["content"]
+    before = counted(s)
     i = create(s, chat_rows())
     seen = []
     j = wait(s, i, lambda j: (seen.append(j["status"]), j["status"] in ENDED)[1])
     order = [w for k, w in enumerate(seen) if k == 0 or w != seen[k - 1]]
     check(order == [w for w in ("queued", "validating_files", "running", "succeeded") if w in order] and j["status"] == "succeeded", "%s %s", order, j["error"])
+    want = {**before, "succeeded": before["succeeded"] + 1, "steps": before["steps"] + 18, "tokens": before["tokens"] + j["trained_tokens"]}
+    check(eventually(lambda: counted(s) == want), "/metrics: %s, then %s, want %s", before, counted(s), want)
     name = j["fine_tuned_model"]
     check(re.fullmatch("ft:glm4:local:desk:[A-Za-z0-9]{8}", name or ""), "%s", name)
     check(j["trained_tokens"] > 500 and j["finished_at"] >= j["created_at"] and j["seed"] == 3, "%s", j)

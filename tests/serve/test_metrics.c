@@ -10,6 +10,8 @@ static glim_metrics_now figures(double f) {
     glim_metrics_now n = {.connections = (size_t)(3 * f), .calls = (size_t)(5 * f), .keys = (size_t)(7 * f), .commits = (uint64_t)(11 * f), .started = 1.5e9 + 0.25 * f,
                           .running_adapters = f > 1 ? "a,\"b\"" : "", .waiting_adapters = ""};
     n.sched.running = (size_t)(13 * f), n.sched.prompt_tokens = (uint64_t)(17 * f), n.sched.busy_s = 0.125 * f, n.sched.kv_pages = 100, n.sched.kv_used = (size_t)(19 * f);
+    for (int i = 0; i < GLIM_JOB_STATES; i++) n.jobs[i] = (size_t)((31 + i) * f);
+    n.job_steps = (uint64_t)(41 * f), n.job_tokens = (uint64_t)(43 * f);
     return n;
 }
 
@@ -58,6 +60,8 @@ TEST(every_line_is_one_of_prometheus) {
         char *page = scrape(&m, 3, "a \"b\\");
         size_t n = 0;
         CHECK(strstr(page, "vllm:num_requests_running{model_name=\"a \\\"b\\\\\"} 39\n") && strstr(page, "glim_keys 21\n") && strstr(page, "glim_connections 9\n"));
+        CHECK(strstr(page, "glim_jobs{state=\"queued\"} 93\n") && strstr(page, "glim_jobs{state=\"running\"} 96\n") && strstr(page, "glim_jobs{state=\"failed\"} 102\n"));
+        CHECK(strstr(page, "glim_job_steps_total 123\n") && strstr(page, "glim_job_tokens_total 129\n"));
         CHECK(strstr(page, "vllm:time_to_first_token_seconds_bucket{model_name=\"a \\\"b\\\\\",le=\"0.001\"} 1\n"));
         CHECK(strstr(page, "_count{model_name=\"a \\\"b\\\\\"} 40\n") && strstr(page, "le=\"+Inf\"} 40\n"));
         for (char *line = strtok(page, "\n"); line; line = strtok(NULL, "\n"), n++) {

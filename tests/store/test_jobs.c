@@ -60,6 +60,44 @@ TEST(work_that_is_only_told_of_is_nobodys_to_claim_and_goes_on_under_its_name) {
     glim_store_close(s);
 }
 
+/* "queued running succeeded failed cancelled paused" */
+static bool counts(glim_store *s, size_t q, size_t r, size_t ok, size_t bad, size_t c, size_t p) {
+    const size_t want[GLIM_JOB_STATES] = {q, r, ok, bad, c, p};
+    size_t n[GLIM_JOB_STATES];
+    glim_job_counts(s, n);
+    return memcmp(n, want, sizeof n) == 0;
+}
+
+TEST(jobs_are_counted_by_state) {
+    const char *dir = fresh("counted");
+    glim_store *s = open_started(dir);
+    glim_err err = {0};
+    glim_job j[5], got;
+    CHECK(counts(s, 0, 0, 0, 0, 0, 0));
+    for (int i = 0; i < 5; i++) j[i] = add(s, "tune", i ? NULL : "once");
+    glim_job again = add(s, "tune", "once");
+    CHECK(counts(s, 5, 0, 0, 0, 0, 0));
+    CHECK_OK(glim_job_pause(s, "acme", j[4].id, "t", &err), err);
+    CHECK_OK(glim_job_cancel(s, "acme", j[3].id, "t", &err), err);
+    CHECK(claim(s, &got) && counts(s, 2, 1, 0, 0, 1, 1));
+    CHECK_OK(glim_job_finish(s, got.id, GLIM_JOB_FAILED, NULL, "{}", &err), err);
+    glim_job_deinit(&got);
+    CHECK(claim(s, &got));
+    glim_tuned t = {.name = "ft:m", .tenant = "acme", .base = "m", .folder = "f"};
+    memcpy(t.job, got.id, sizeof t.job);
+    CHECK_OK(glim_tuned_finish(s, &t, "{}", &err), err);
+    glim_job_deinit(&got);
+    CHECK_OK(glim_job_resume(s, "acme", j[4].id, "t", &err), err);
+    CHECK(claim(s, &got) && counts(s, 1, 1, 1, 1, 1, 0));
+    glim_job_deinit(&got);
+    glim_store_close(s);
+    s = open_started(dir); /* what ran waits again */
+    CHECK(counts(s, 2, 0, 1, 1, 1, 0));
+    glim_store_close(s);
+    glim_job_deinit(&again);
+    for (int i = 0; i < 5; i++) glim_job_deinit(&j[i]);
+}
+
 TEST(jobs_run_in_order_and_end_as_told) {
     glim_store *s = open_started(fresh("jobs"));
     glim_err err = {0};
