@@ -111,8 +111,10 @@ run 2 "$GLIM" run "$m" -p hi --tools "$m/config.json"; one_error 'tools'
 run 0 bash -c "'$GLIM' render '$m' --messages /dev/stdin < '$work/l.json'"; says 'listed'
 
 # SIGTERM ends the program, whatever it does
-sleep 5 | timeout --preserve-status -s TERM 1 "$GLIM" chat "$m" > "$work/out" 2> "$work/err"
-[ "${PIPESTATUS[1]}" -eq 143 ] && ok || bad "SIGTERM at the prompt"
+rm -f "$work/quiet"; mkfifo "$work/quiet"; exec 7<> "$work/quiet" # open, and nobody writes
+timeout --preserve-status -s TERM 1 "$GLIM" chat "$m" < "$work/quiet" > "$work/out" 2> "$work/err"
+code=$?; exec 7>&-
+[ $code -eq 143 ] && ok || bad "SIGTERM at the prompt"
 
 # Ctrl-C on a terminal stops the answer and not the program: the next line is still answered
 if command -v script > /dev/null; then

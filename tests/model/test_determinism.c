@@ -2,12 +2,12 @@
  * chunk borders and the batch company; on every kernel set, dense and MoE, f32 and the file's own type. */
 #include "fixture.h"
 
-/* 620 positions cross pages of 64 and chunks of 256 twice; sanitizers, which look for other things, and emulated
+/* 530 positions cross pages of 64 and chunks of 256 twice, and fill a slice of 513; sanitizers, which look for other things, and emulated
  * CPUs get one chunk's border where all sets meet it (f32, q8 pages), pages' borders elsewhere, and fewer pairs. */
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__ || defined GLIM_TEST_EMULATED
 enum { N_LONG = 270, N_SHORT = 140, QUICK = 1 };
 #else
-enum { N_LONG = 620, N_SHORT = 620, QUICK = 0 };
+enum { N_LONG = 530, N_SHORT = 530, QUICK = 0 };
 #endif
 
 static void make_ids(int32_t *ids, size_t n, size_t n_vocab, uint32_t seed) {
