@@ -90,7 +90,7 @@ static bool begin_upload(glim_call *c) {
     if (!glim_query_read(c, &u->q)) return false;
     if (type && strncasecmp(type, "multipart/form-data", 19) == 0) u->parts = MHD_create_post_processor(c->conn, 32 << 10, take_part, u);
     if (!u->parts)
-        return glim_api_fail(&c->error, 400, "invalid_content_type", NULL, "got Content-Type \"%.100s\", want \"multipart/form-data\" with a boundary", type ? type : "");
+        return glim_api_fail(&c->error, 400, "invalid_content_type", NULL, "got Content-Type \"%.100s\", want \"multipart/form-data\" with a boundary of at least two characters", type ? type : "");
     if (glim_upload_begin(c->s->store, GLIM_FILE_BYTES, &u->to, &err) != GLIM_OK) return glim_api_from(&c->error, &err, NULL);
     return true;
 }

@@ -2,8 +2,10 @@
 
 node(data)    the Node SDK's .stream(): chunks gathered by index, the whole checked at the end
 python(data)  the Python SDK's: choices by position in a list, deltas added up whatever their keys
+node_events   the Node SDK's decoder of events, which gets the bytes as they come
+node_error    what the Node SDK makes of a refusal: its class, and whether and when it asks again
 
-Both take the bytes of the whole event stream and return the choices, [{"finish": ..., "message": {...}}], or raise
+The first two take the bytes of the whole event stream and return the choices, [{"finish": ..., "message": {...}}], or raise
 Throws with the reason the SDK would give. Where an SDK stays silent and gets it wrong, so does its reader: compare what
 comes out. test_vectors.py holds both to seventeen known streams, and python() to the SDK itself where that is installed."""
 import json
@@ -110,6 +112,59 @@ def node(data):
         m.setdefault("content", None)
         out.append(c)
     return out
+
+
+def node_events(parts):
+    """Data of the events in bytes that come in parts, up to [DONE]; what is cut off in the middle of an event is dropped."""
+    buf, event, data = b"", None, []
+    for part in parts:
+        buf += part
+        while True:
+            ends = [i for i in (buf.find(b"\n"), buf.find(b"\r")) if i >= 0]
+            if not ends or (buf[min(ends):] == b"\r"):  # a CR at the end may be half of CR LF
+                break
+            at = min(ends)
+            line, buf = buf[:at], buf[at + (2 if buf[at:at + 2] == b"\r\n" else 1):]
+            if line == b"":
+                if data and "\n".join(data) == "[DONE]":
+                    return
+                if event == "error":
+                    raise Throws("an event named error")
+                if data:
+                    yield "\n".join(data)
+                event, data = None, []
+            elif not line.startswith(b":"):
+                field, _, value = line.decode().partition(":")
+                value = value[1:] if value.startswith(" ") else value
+                if field == "event":
+                    event = value
+                elif field == "data":
+                    data.append(value)
+
+
+def node_error(status, headers, body):
+    """headers: pairs, as they came. wait_ms is None where the SDK waits as long as it likes."""
+    h = {k.lower(): v for k, v in headers}
+    try:
+        e = json.loads(body)["error"]
+    except (ValueError, KeyError, TypeError):
+        e = None
+    e = e if isinstance(e, dict) else {}
+    kinds = {400: "BadRequestError", 401: "AuthenticationError", 403: "PermissionDeniedError", 404: "NotFoundError", 409: "ConflictError",
+             422: "UnprocessableEntityError", 429: "RateLimitError"}
+    said = h.get("x-should-retry")
+    again = said == "true" if said in ("true", "false") else status in (408, 409, 429) or status >= 500
+    wait = None
+    for name, unit in (("retry-after-ms", 1), ("retry-after", 1000)):
+        if wait is None and name in h:
+            try:
+                wait = float(h[name]) * unit
+            except ValueError:
+                pass  # a date: not used by us
+    if wait is not None and not 0 <= wait < 60000:
+        wait = None
+    return {"class": kinds.get(status, "InternalServerError" if status >= 500 else "APIError"), "code": e.get("code"), "param": e.get("param"), "type": e.get("type"),
+            "request_id": h.get("x-request-id"), "again": again, "wait_ms": wait}
 
 
 def _add(have, delta):

@@ -7,6 +7,7 @@ is OpenAI's API as its official SDKs read it).
 
   api       every route: schemas of replies and chunks, headers, the SDK
   vectors   seventeen streams that SDKs must or must not be sent
+  node      the Node SDK's rules of errors, retries, events and their end
   bad       a table of bad requests with status, type, code and param
   wire      bytes that no client should send: framing, smuggling, sizes, depth
   equal     a stream's chunks make up the whole reply, over random requests

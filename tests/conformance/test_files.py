@@ -78,9 +78,16 @@ def test_forms_that_are_wrong():
         r = s.client.raw(("POST /v1/files HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n%s: %s\r\n\r\n" % (len(body), *head[0])).encode() + body, "POST", "/v1/files")
         check(r.status == 400 and (param is None or r.error["param"] == param), "%s: %d %s", about, r.status, r.text[:200])
     head, body = form([purpose, file])
-    for about, kind, data in (("JSON", "application/json", b"{}"), ("no boundary", "multipart/form-data", body), ("cut", head[0][1], body[:-9]), ("nothing", head[0][1], b"")):
+    for about, kind, data in (("JSON", "application/json", b"{}"), ("no boundary", "multipart/form-data", body), ("a boundary of one character", "multipart/form-data; boundary=b", form([purpose, file], "b")[1]), ("cut", head[0][1], body[:-9]), ("nothing", head[0][1], b"")):
         r = s.client.raw(("POST /v1/files HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\nContent-Type: %s\r\n\r\n" % (len(data), kind)).encode() + data, "POST", "/v1/files")
         check(r.status == 400, "%s: %d %s", about, r.status, r.text[:200])
+        check("boundary" not in about or (r.error["code"] == "invalid_content_type" and "two characters" in r.error["message"]), "%s: %s", about, r.text[:200])
+    for boundary, said in (("bb", "bb"), ("b", '"b"'), ("a b", '"a b"'), ("x" * 70, "x" * 70)):
+        body = form([purpose, file], boundary)[1]
+        r = s.client.raw(("POST /v1/files HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\nContent-Type: multipart/form-data; boundary=%s\r\n\r\n" % (len(body), said)).encode() + body, "POST", "/v1/files")
+        if check(r.status == 200, "boundary=%s: %d %s", said, r.status, r.text[:200]):
+            check(content(s, r.json["id"]).body == ROWS, "boundary=%s", said)
+            s.call("DELETE", "/v1/files/" + r.json["id"])
     for method, path in (("PUT", "/v1/files"), ("POST", "/v1/files/file-x"), ("DELETE", "/v1/files")):
         check(s.call(method, path).status == 405, "%s %s", method, path)
     check(len(get(s, "").json["data"]) == before, "nothing of it stays")

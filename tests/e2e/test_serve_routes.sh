@@ -136,9 +136,13 @@ if command -v systemd-analyze > /dev/null && [ "$(systemd-analyze --version | se
     systemd-analyze verify "$work/glim.service" > "$work/out" 2>&1
     grep -i 'glim.service' "$work/out" | grep -v -i 'man page' && bad "systemd-analyze verify" || ok
 fi
+# each flag that the unit or its comments name is one of the program
+"$GLIM" serve --help > "$work/help"
+flags=$(sed -n 's/^ExecStart=@BINDIR@\/glim serve//p' "$GLIM_SOURCE_DIR/packaging/glim.service" | grep -o -e '--[a-z-]*'; sed -n 's/^#.*(\(--[a-z-]*\)).*/\1/p' "$GLIM_SOURCE_DIR/packaging/glim.service")
+for flag in $flags; do grep -q -e "$flag " "$work/help" && ok || bad "the unit names $flag"; done
+[ "$(echo $flags)" = "--config --drain" ] && ok || bad "the unit's flags are: $flags"
 # every setting of the sample file is one
 sed -n 's/^#\{0,1\}\([a-z][a-z-]*\) = .*/\1/p' "$GLIM_SOURCE_DIR/packaging/glim.conf" > "$work/names"
-"$GLIM" serve --help > "$work/help"
 while read -r name; do grep -q -e "--$name " "$work/help" && ok || bad "glim.conf names $name"; done < "$work/names"
 [ "$(wc -l < "$work/names")" -ge 9 ] && ok || bad "the sample's names were not found"
 finish

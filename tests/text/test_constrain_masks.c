@@ -1,6 +1,7 @@
 /* Masks against brute force: at sampled states of random answers, every token of the vocabulary is judged by a slow
  * reader of the schema that shares nothing with the automata (test_constrain_oracle.h). */
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Under sanitizers the slow reader is nearly all of the time, and it is not what they are for. */
@@ -43,8 +44,30 @@ static void check_mask(const glim_tok *t, const json_t *schema, const glim_buf *
     glim_buf_free(&b);
 }
 
-/* Writes an answer by mask; at about one state in `every` compares the mask. Returns the number of masks compared. */
-static size_t walk(const vocab *v, const json_t *schema, uint64_t seed, unsigned every, size_t patience, size_t most) {
+/* Processor time of steps, the mask of the next token with whatever is built for it and the move over the token chosen. */
+typedef struct times {
+    double *us;
+    size_t n, cap;
+} times;
+
+static double now_us(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return 1e6 * (double)t.tv_sec + 1e-3 * (double)t.tv_nsec;
+}
+
+static void note(times *t, double us) {
+    if (t->n == t->cap) t->us = realloc(t->us, (t->cap = t->cap ? 2 * t->cap : 1024) * sizeof *t->us);
+    t->us[t->n++] = us;
+}
+
+static int by_value(const void *a, const void *b) {
+    const double *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* Writes an answer by mask; at about one state in `every` (0: none) compares the mask. Returns the number of masks compared. */
+static size_t walk(const vocab *v, const json_t *schema, uint64_t seed, unsigned every, size_t patience, size_t most, times *t) {
     glim_err err;
     glim_constraint *c;
     glim_constraint_state *s;
@@ -56,13 +79,17 @@ static size_t walk(const vocab *v, const json_t *schema, uint64_t seed, unsigned
     uint32_t *bits = calloc(n_words, sizeof *bits);
     for (size_t i = 0; i < most; i++) {
         size_t n;
+        double began = now_us(), us;
         CHECK_OK(glim_constraint_mask(s, bits, &n, &err), err);
-        if (gen_below(&g, every) == 0) {
+        us = now_us() - began;
+        if (every && gen_below(&g, every) == 0) {
             check_mask(v->tok, schema, &text, bits, v);
             compared++;
         }
         int32_t id = gen_choose(&g, bits, n_words, n, i, patience, v->byte_token, v->stops, v->n_stops);
+        began = now_us();
         CHECK_OK(glim_constraint_accept(s, id, &err), err);
+        if (t) note(t, us + now_us() - began);
         size_t len;
         const char *p = glim_tok_piece(v->tok, id, &len);
         if (glim_tok_is_added(v->tok, id)) break;
@@ -81,7 +108,7 @@ TEST(masks_equal_brute_force_on_a_small_vocabulary) {
     size_t n = 0;
     for (uint64_t seed = 1; seed <= seeds; seed++) {
         json_t *schema = gen_document(seed, true);
-        n += walk(&v, schema, seed, 4, 25, 45);
+        n += walk(&v, schema, seed, 4, 25, 45, NULL);
         json_decref(schema);
     }
     printf("    %zu masks of %zu tokens\n", n, glim_tok_n(v.tok));
@@ -93,14 +120,22 @@ TEST(masks_equal_brute_force_on_the_vocabulary_of_glm4) {
     vocab v;
     if (!real_vocab(&v)) SKIP("tokenizer-glm4 is not in the data folder");
     const uint64_t seeds = getenv("GLIM_SOAK") ? 200 : 8 / SHARE;
-    size_t n = 0;
+    size_t n = 0, recursive = 0;
+    times t = {0};
     for (uint64_t seed = 1000; seed < 1000 + seeds; seed++) {
         json_t *schema = gen_document(seed, true);
-        n += walk(&v, schema, seed, 6, 12, 14);
+        char *text = json_dumps(schema, JSON_COMPACT);
+        recursive += strstr(text, "$ref") != NULL;
+        free(text);
+        n += walk(&v, schema, seed, 6, 12, 14, &t); /* the first to see the schema, so what masks are made of is built here */
+        walk(&v, schema, ~seed, 0, 150, 300, &t);
         json_decref(schema);
     }
-    printf("    %zu masks of %zu tokens\n", n, glim_tok_n(v.tok));
-    CHECK(n >= seeds);
+    printf("    %zu masks of %zu tokens; %llu schemas, %zu with references\n", n, glim_tok_n(v.tok), (unsigned long long)seeds, recursive);
+    CHECK(n >= seeds && t.n > 20 * seeds);
+    qsort(t.us, t.n, sizeof *t.us, by_value);
+    printf("    %zu steps: p50 %.1f, p99 %.1f, worst %.1f us\n", t.n, t.us[t.n / 2], t.us[t.n * 99 / 100], t.us[t.n - 1]);
+    free(t.us);
     free_vocab(&v);
 }
 
