@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 
+sys.path = [p for p in sys.path if os.path.abspath(p) != os.path.dirname(os.path.abspath(__file__))]  # this file has the package's name
 here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SKIP = 2  # steps of a run that are not timed: allocators and caches settle
 
@@ -36,7 +37,7 @@ def torch_side(a):
     torch.set_num_interop_threads(1)
     tok = AutoTokenizer.from_pretrained(a.model)
     with open(a.rows) as f:
-        rows = [tok(json.loads(x)["text"], add_special_tokens=False).input_ids[:a.length] for x in f]
+        rows = [tok(json.loads(x)["text"], add_special_tokens=False).input_ids + [tok.eos_token_id] for x in f]
     if any(len(r) != a.length for r in rows):
         sys.exit("rows have %s tokens, want %d each" % (sorted({len(r) for r in rows}), a.length))
     ids = torch.tensor(rows)
@@ -100,26 +101,22 @@ def best_threads(f, a, choices):
     return min(choices, key=lambda n: statistics.median(f(a, n, SKIP + 2)["seconds"][SKIP:]))
 
 
-def rows_of(a):
-    words = "the order was late and a card did not work at home when we paid for it in town last week so please help me now".split()
-    path = os.path.join(a.work, "rows.jsonl")
-    with open(path, "w") as f:  # long enough for any tokenizer; cut to --length
-        for i in range(a.batch):
-            f.write(json.dumps({"text": " ".join(words[(k * (i + 3) + i) % len(words)] for k in range(2 * a.length))}) + "\n")
-    return path
-
-
-def folder_of(a):
-    """The model as a folder in bf16."""
+def prepare(a):
+    """A child too: a program that this one starts would count our own resident set as its peak. Writes the model as a folder in bf16, and
+    rows that with their end-of-text token have --length tokens."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
     import torch
     gguf = a.model.endswith(".gguf")
     at = os.path.dirname(os.path.abspath(a.model)) if gguf else a.model
     more = {"gguf_file": os.path.basename(a.model)} if gguf else {}
-    out = os.path.join(a.work, "model")
-    AutoModelForCausalLM.from_pretrained(at, dtype=torch.bfloat16, **more).save_pretrained(out)
-    AutoTokenizer.from_pretrained(at, **more).save_pretrained(out)
-    return out
+    AutoModelForCausalLM.from_pretrained(at, dtype=torch.bfloat16, **more).save_pretrained(a.work + "/model")
+    tok = AutoTokenizer.from_pretrained(at, **more)
+    tok.save_pretrained(a.work + "/model")
+    words = "the order was late and a card did not work at home when we paid for it in town last week so please help me now".split()
+    with open(a.rows, "w") as f:
+        for i in range(a.batch):
+            text = " ".join(words[(k * (i + 3) + i) % len(words)] for k in range(2 * a.length))
+            f.write(json.dumps({"text": tok.decode(tok(text, add_special_tokens=False).input_ids[:a.length - 1])}) + "\n")
 
 
 def main(a):
@@ -168,16 +165,18 @@ p.add_argument("--threads", default=",".join(sorted({str(len(os.sched_getaffinit
 p.add_argument("--checkpointing", action="store_true", help="gradient checkpointing in PyTorch: slower, less memory")
 p.add_argument("--json", action="store_true")
 p.add_argument("--side", help=argparse.SUPPRESS)
+p.add_argument("--work", help=argparse.SUPPRESS)
 p.add_argument("--rows", help=argparse.SUPPRESS)
 p.add_argument("--threads-now", type=int, help=argparse.SUPPRESS)
 args = p.parse_args()
-if args.side == "torch":
-    torch_side(args)
-    sys.exit(0)
+if args.side:
+    sys.exit({"torch": torch_side, "prepare": prepare}[args.side](args))
 if args.steps <= SKIP:
     sys.exit("--steps: want more than %d" % SKIP)
 with tempfile.TemporaryDirectory(prefix="glim-peft-") as args.work:
     os.environ.update(XDG_CACHE_HOME=args.work + "/cache", GLIM_PROGRESS="0", GLIM_CONFIG="", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
     args.pass_rows = args.pass_rows or args.length
-    args.rows, args.folder = rows_of(args), folder_of(args)
+    args.rows, args.folder = args.work + "/rows.jsonl", args.work + "/model"
+    child([sys.executable, os.path.abspath(__file__), args.model, "--side", "prepare", "--rows", args.rows, "--work", args.work, "--batch", str(args.batch),
+           "--length", str(args.length)])
     sys.exit(main(args))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The memory that `glim tune --plan` promises beside the one that a run takes: a line for each method.
 
-    bench/tune_memory.py [--glim build/glim] [--make build/bench/make_model] [--steps 3] [--batch 1] [--only WORD,...] [--check]
+    bench/tune_memory.py [--glim build/glim] [--make build/bench/make_model] [--steps 3] [--batch 4] [--only WORD,...] [--check]
 
 Planned: `planned_bytes` of --json. Measured: the process's largest resident set (wait4), mapped files that it touched included.
 Models: SmolLM2-135M cut to 8 layers in q4_0, q8_0 and bf16 (random weights), and a Hugging Face folder of 8 M values in f32. --check ends with
@@ -20,7 +20,7 @@ a.add_argument("--glim", default=here + "/build/glim")
 a.add_argument("--make", default=here + "/build/bench/make_model")
 a.add_argument("--steps", type=int, default=3)
 a.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-a.add_argument("--batch", default="1")
+a.add_argument("--batch", default="4", help="fewer leave a pass half empty, and its memory untouched")
 a.add_argument("--only", default="")
 a.add_argument("--check", action="store_true")
 a = a.parse_args()
