@@ -40,7 +40,7 @@ fuzz: ## every parser under libFuzzer, FUZZ_SECONDS=60 each
 	@tools/setup.sh clang
 	@.ci/fuzz
 
-demo: setup ## a short conversation on the smallest fixture model, and the service desk of a sample shop
+demo: setup ## the service desk of a sample shop on the model inside: six questions over HTTP, then it goes on serving (DEMO_EXIT=1 ends it)
 	@$(CONFIGURE)
 	@cmake --build --preset release --target glim -- --quiet
 	@tools/demo.sh

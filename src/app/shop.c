@@ -170,6 +170,7 @@ static glim_status swap(glim_shop *s, glim_lib *lib, json_t *schema, glim_err *e
     json_decref(s->schema);
     s->find = find;
     s->lib = lib;
+    s->edition++;
     s->schema = json_incref(schema);
     glim_shop_forget(s); /* corrected cells go into the new rows; those that no longer fit are left out */
     return glim_shop_sync(s, err);

@@ -9,8 +9,8 @@
  *   corrections.jsonl  what clerks corrected; handover.jsonl: questions waiting for a person. Appended to, never rewritten.
  *
  * A question goes: corrections of its like, the intent (linear model), conditions and rows by the table (filter), rows by
- * words (retrieval); a language model, if one is given, phrases what was found and is checked against the rows.
- * Everything works without one.
+ * words (retrieval); a language model, if one is given, is asked which intent it is where the linear one is unsure, and phrases
+ * what was found; what it writes is checked against the rows (shop_check.c). Everything works without one.
  *
  * Threads: a shop may be asked from any thread; asking and changing take turns, the language model runs outside of that. */
 #ifndef GLIM_APP_SHOP_H
@@ -45,9 +45,23 @@ typedef enum glim_shop_status {
     GLIM_SHOP_HANDED_OVER /* a person was asked for, or the intent is one's to answer */
 } glim_shop_status;
 
-/* A language model: writes its answer to the two messages. Errors are not fatal: the desk then says it itself. */
+/* What a language model is asked, in the forms of docs/desk.md. */
+typedef struct glim_shop_prompt {
+    const char *system, *user;
+    const json_t *choices; /* the answer is one of these texts; NULL: anything */
+    size_t max_tokens;
+} glim_shop_prompt;
+
+typedef struct glim_shop_said {
+    glim_buf text;
+    size_t n_prompt, n_tokens;
+    double prefill_s, decode_s;
+    int64_t cost; /* micro-units (store/prices.h) */
+} glim_shop_said;
+
+/* A language model: answers greedily. Errors are not fatal: the desk then says it itself. */
 typedef struct glim_shop_model {
-    glim_status (*say)(void *ctx, const char *system, const char *user, glim_buf *out, glim_err *err);
+    glim_status (*say)(void *ctx, const glim_shop_prompt *p, glim_shop_said *out, glim_err *err);
     void *ctx;
 } glim_shop_model;
 
@@ -69,9 +83,11 @@ typedef struct glim_shop_row {
 
 typedef struct glim_shop_answer {
     glim_shop_status status;
-    glim_shop_part part;      /* what decided */
-    bool phrased;             /* a language model wrote the sentence */
+    glim_shop_part part;      /* what gave the text: LANGUAGE where a model's sentence stands */
+    glim_shop_part found;     /* what decided and found the rows; never LANGUAGE */
+    bool phrased;             /* a language model wrote the text */
     bool unchecked_dropped;   /* it wrote one that the rows do not bear out, which was thrown away */
+    bool seconded;            /* the linear model was unsure of the intent, and the language model chose the same */
     bool zh;
     glim_buf text;
     glim_buf filter;          /* the conditions in words, or empty */
@@ -82,6 +98,10 @@ typedef struct glim_shop_answer {
     float p;
     uint64_t handover;        /* its number in the list, 0: none */
     double ms, model_ms;
+    size_t n_asked, n_prompt, n_tokens; /* of the language model: times it was asked, tokens read and written in all */
+    double decode_s;                    /* it took to write them */
+    int64_t cost;                       /* micro-units */
+    char currency[4];                   /* or "": nobody counts */
 } glim_shop_answer;
 
 /* a starts as {0}. Errors: GLIM_E_LIMIT (a question over 4096 bytes), GLIM_E_NOT_FOUND (the row), GLIM_E_IO, GLIM_E_NOMEM. */

@@ -7,6 +7,9 @@
  *   5  rows found by words               if enough of the question stands in them
  *   6  "not in the library"              and the question goes to the hand-over list
  *
+ * A language model, where there is one, is asked twice at most, both times outside of the lock: for the intent, where the linear
+ * model is unsure (it can only confirm that one's guess), and for a sentence about the rows that 3 to 5 found.
+ *
  * What speaks of a product goes past an intent that is not about products: "L9 保修多久" asks the row, not the note. */
 #include <math.h>
 #include <stdlib.h>
@@ -17,9 +20,10 @@
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "know/filter_words.h"
+#include "store/prices.h"
 
 enum { MAX_QUESTION = 4096, LIST = 5, FOUND = 400 };
-static const float sure = 0.5f, covers = 0.6f, says = 2.0f; /* weights are sums of idf: 2 is a word in an eighth of the rows */
+static const float sure = 0.5f, refuses = 0.8f, covers = 0.6f, says = 2.0f; /* weights are sums of idf: 2 is a word in an eighth of the rows */
 
 const char *glim_shop_part_name(glim_shop_part p) {
     static const char *const names[] = {"none", "correction", "linear model", "filter", "retrieval", "language model"};
@@ -306,7 +310,15 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
     return rc;
 }
 
-static glim_status decide(glim_shop *s, const glim_shop_question *q, glim_shop_answer *a, const char **reason, glim_err *err) {
+/* The intent that both models chose counts as sure. */
+static void second(glim_intent_guess *g, const char *confirmed) {
+    if (!confirmed || !g->best || strcmp(g->best, confirmed) != 0) return;
+    g->oos = false;
+    g->label = g->best;
+    if (!(g->p >= sure)) g->p = sure;
+}
+
+static glim_status decide(glim_shop *s, const glim_shop_question *q, const char *confirmed, glim_shop_answer *a, const char **reason, glim_err *err) {
     glim_filter *f = &s->filter;
     glim_intent_guess g;
     uint32_t view = UINT32_MAX;
@@ -348,6 +360,7 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, glim_shop_a
     }
     rc = glim_intent_ask(s->intents, s->work, q->text, q->n, &g, NULL, err);
     if (rc != GLIM_OK) goto done;
+    second(&g, confirmed);
     const json_t *how;
     const char *todo = g.oos ? "oos" : what_to_do(s, g.label, &how);
     if (g.oos) how = json_object_get(json_object_get(s->conf, "intents"), GLIM_INTENT_OOS);
@@ -424,35 +437,101 @@ done:
     return rc == GLIM_OK ? glim_buf_status(&a->text, "an answer", err) : rc;
 }
 
+/* ---- the language model ---- */
+
+enum { LABEL_TOKENS = 32, ANSWER_TOKENS = 192 };
+
+/* Asks it and counts. False: it had nothing to say. */
+static bool ask_model(const glim_shop_question *q, glim_shop_answer *a, const glim_shop_prompt *p, glim_buf *text) {
+    glim_shop_said said = {0};
+    glim_err ignored = {0};
+    double t0 = glim_now_s();
+    bool ok = q->model->say(q->model->ctx, p, &said, &ignored) == GLIM_OK;
+    a->model_ms += (glim_now_s() - t0) * 1e3;
+    a->n_asked++;
+    a->n_prompt += said.n_prompt;
+    a->n_tokens += said.n_tokens;
+    a->decode_s += said.decode_s;
+    a->cost += said.cost;
+    const char *from = glim_buf_cstr(&said.text), *end = from + said.text.len;
+    while (from < end && strchr(" \n", *from)) from++;
+    while (end > from && strchr(" \n", end[-1])) end--;
+    glim_buf_append(text, from, (size_t)(end - from));
+    glim_buf_free(&said.text);
+    return ok && !text->failed;
+}
+
+/* Where the linear model is unsure: the label that the language model chooses, if that is the linear model's own best one. */
+static glim_status confirm(glim_shop *s, const glim_shop_question *q, glim_shop_answer *a, char label[64], glim_err *err) {
+    glim_intent_guess g;
+    glim_buf system = {0}, said = {0}, text = {0};
+    json_t *labels = NULL;
+    label[0] = 0;
+    pthread_mutex_lock(&s->mu);
+    glim_status rc = glim_shop_sync(s, err);
+    bool fixed = rc == GLIM_OK && glim_shop_find_fix(s, q->text, q->n, q->row, err);
+    if (rc == GLIM_OK) rc = glim_intent_ask(s->intents, s->work, q->text, q->n, &g, NULL, err);
+    bool unsure = rc == GLIM_OK && !fixed && g.best && g.p < (g.oos ? refuses : sure);
+    unsure = unsure && glim_shop_intents(&system, &labels, s, has_cjk(q->text, q->n)) && !system.failed;
+    if (unsure) snprintf(label, 64, "%s", g.best);
+    pthread_mutex_unlock(&s->mu);
+    glim_buf_append(&text, q->text, q->n);
+    if (unsure && !(ask_model(q, a, &(glim_shop_prompt){glim_buf_cstr(&system), glim_buf_cstr(&text), labels, LABEL_TOKENS}, &said) && strcmp(glim_buf_cstr(&said), label) == 0)) label[0] = 0;
+    a->seconded = label[0] != 0;
+    glim_buf_free(&system);
+    glim_buf_free(&said);
+    glim_buf_free(&text);
+    json_decref(labels);
+    return rc;
+}
+
+/* Something is asked of rows that were found: the model can say it in a sentence of its own. */
+static bool to_phrase(const glim_shop *s, const glim_shop_answer *a, glim_shop_asks *asks) {
+    const glim_filter *f = &s->filter;
+    asks->n = 0;
+    for (size_t i = 0; i < f->n_ask; i++) asks->col[asks->n++] = f->ask[i];
+    if (f->sort >= 0 && f->n_ask == 0) asks->col[asks->n++] = f->sort;
+    asks->names = a->n_rows > 1 || f->n_ask == 0;
+    for (size_t i = 0; i < a->n_rows; i++)
+        if (a->row[i].note) return false;
+    return a->status == GLIM_SHOP_ANSWERED && a->n_rows > 0 && a->n_rows <= 4 && a->n_all == a->n_rows && asks->n > 0 && a->part != GLIM_PART_CORRECTION && !f->count && !f->mean;
+}
+
 glim_status glim_shop_ask(glim_shop *s, const glim_shop_question *q, glim_shop_answer *a, glim_err *err) {
     *a = (glim_shop_answer){0};
     if (q->n > MAX_QUESTION) return glim_fail(err, GLIM_E_LIMIT, "the question has %zu bytes, want at most %d", q->n, MAX_QUESTION);
     if (!glim_utf8_valid(q->text, q->n) || memchr(q->text, 0, q->n)) return glim_fail(err, GLIM_E_FORMAT, "the question is no UTF-8 text");
     double t0 = glim_now_s();
     const char *reason;
+    char label[64] = "";
     glim_buf system = {0}, user = {0}, said = {0};
+    glim_shop_asks asks;
+    glim_status rc = q->model ? confirm(s, q, a, label, err) : GLIM_OK;
+    if (rc != GLIM_OK) return rc;
     pthread_mutex_lock(&s->mu);
-    glim_status rc = decide(s, q, a, &reason, err);
+    rc = decide(s, q, label[0] ? label : NULL, a, &reason, err);
+    a->found = a->part;
     if (rc == GLIM_OK) show_rows(s, a);
-    bool phrase = rc == GLIM_OK && q->model && a->status == GLIM_SHOP_ANSWERED && a->n_rows && a->n_rows <= 4 && a->part != GLIM_PART_CORRECTION && !s->filter.count && !s->filter.mean;
+    bool phrase = rc == GLIM_OK && q->model && to_phrase(s, a, &asks);
     if (phrase) {
         glim_shop_system(&system, s, a->zh);
         glim_shop_user(&user, s, a, &s->filter, q->text, q->n);
     }
     if (rc == GLIM_OK && reason && !q->dry) rc = glim_shop_hand_over(s, q, reason, &a->handover, err);
+    uint64_t edition = s->edition;
     pthread_mutex_unlock(&s->mu);
-    a->ms = (glim_now_s() - t0) * 1e3;
+    a->ms = (glim_now_s() - t0) * 1e3 - a->model_ms;
     if (rc == GLIM_OK && phrase) { /* outside of the lock: this takes as long as a model takes */
-        double t1 = glim_now_s();
-        glim_err ignored = {0};
-        bool refusal = false, fine = q->model->say(q->model->ctx, glim_buf_cstr(&system), glim_buf_cstr(&user), &said, &ignored) == GLIM_OK;
-        fine = fine && glim_shop_grounded(glim_buf_cstr(&said), said.len, glim_buf_cstr(&user), q->text, a, &refusal);
-        a->model_ms = (glim_now_s() - t1) * 1e3;
-        if (fine && !refusal) {
+        bool refusal = false, fine = ask_model(q, a, &(glim_shop_prompt){glim_buf_cstr(&system), glim_buf_cstr(&user), NULL, ANSWER_TOKENS}, &said);
+        pthread_mutex_lock(&s->mu);
+        fine = fine && s->edition == edition && glim_shop_grounded(s, a, &asks, glim_buf_cstr(&said), said.len, &refusal);
+        pthread_mutex_unlock(&s->mu);
+        if (fine) {
             glim_buf_free(&a->text);
             a->text = said;
             said = (glim_buf){0};
             a->phrased = true;
+            a->part = GLIM_PART_LANGUAGE;
         } else {
             a->unchecked_dropped = true;
         }
@@ -470,15 +549,20 @@ void glim_shop_answer_json(glim_buf *out, const char *question, size_t n, const 
     glim_json_put_str(out, question, n);
     glim_buf_puts(out, ", \"answer\": ");
     glim_json_put_str(out, glim_buf_cstr(&a->text), a->text.len);
-    glim_buf_printf(out, ", \"status\": \"%s\", \"part\": \"%s\"", glim_shop_status_name(a->status), glim_shop_part_name(a->part));
+    glim_buf_printf(out, ", \"status\": \"%s\", \"part\": \"%s\", \"found_by\": \"%s\"", glim_shop_status_name(a->status), glim_shop_part_name(a->part), glim_shop_part_name(a->found));
     glim_buf_printf(out, ", \"phrased_by\": %s, \"model_answer_dropped\": %s", a->phrased ? "\"language model\"" : "null", a->unchecked_dropped ? "true" : "false");
     glim_buf_puts(out, ", \"intent\": ");
     glim_json_put_str(out, a->intent, strlen(a->intent));
-    glim_buf_printf(out, ", \"p\": %.4f, \"filter\": ", (double)a->p);
+    glim_buf_printf(out, ", \"p\": %.4f, \"seconded\": %s, \"filter\": ", (double)a->p, a->seconded ? "true" : "false");
     if (a->filter.len) glim_json_put_str(out, a->filter.s, a->filter.len);
     else glim_buf_puts(out, "null");
     glim_buf_printf(out, ", \"n_fit\": %zu, \"rows\": %s, \"handover\": ", a->n_all, a->rows_json.len ? a->rows_json.s : "[]");
     if (a->handover) glim_buf_printf(out, "%llu", (unsigned long long)a->handover);
     else glim_buf_puts(out, "null");
-    glim_buf_printf(out, ", \"ms\": %.3f, \"model_ms\": %.3f}", a->ms, a->model_ms);
+    glim_buf_printf(out, ", \"ms\": %.3f, \"model_ms\": %.3f, \"usage\": ", a->ms, a->model_ms);
+    if (a->n_asked) glim_buf_printf(out, "{\"prompt_tokens\": %zu, \"completion_tokens\": %zu, \"tokens_per_s\": %.1f}", a->n_prompt, a->n_tokens, a->decode_s > 0 ? (double)a->n_tokens / a->decode_s : 0);
+    else glim_buf_puts(out, "null");
+    char money[32];
+    if (a->currency[0]) glim_buf_printf(out, ", \"cost\": \"%s\", \"currency\": \"%s\"}", glim_money_text(money, a->cost), a->currency);
+    else glim_buf_puts(out, ", \"cost\": null, \"currency\": null}");
 }

@@ -14,7 +14,7 @@
 enum { MAX_EVAL = 16 << 20 };
 
 typedef struct tally {
-    size_t n, right, n_find, found;
+    size_t n, right, n_find, found, n_phrased, n_dropped, n_seconded;
     double ms;
     json_t *wrong;
 } tally;
@@ -82,6 +82,9 @@ static glim_status ask_line(glim_shop *s, const glim_shop_model *model, const js
                  has_all(json_object_get(o, "lacks"), glim_buf_cstr(&a.text), false) && cites(&a, json_object_get(o, "rows"), json_is_true(json_object_get(o, "first")));
     t->n++;
     t->right += right;
+    t->n_phrased += a.phrased;
+    t->n_dropped += a.unchecked_dropped;
+    t->n_seconded += a.seconded;
     t->ms += a.ms;
     if (!right) json_array_append_new(t->wrong, json_pack("{s:s,s:s,s:s,s:O?}", "q", q, "answer", glim_buf_cstr(&a.text), "status", got, "want", o));
     glim_shop_answer_deinit(&a);
@@ -117,8 +120,8 @@ glim_status glim_shop_eval(glim_shop *s, const glim_shop_model *model, glim_buf 
         if (rc == GLIM_OK) rc = glim_json_get_real(pass, "recall_at_5", 0.98, &want_find, err);
         double answers = t.n ? (double)t.right / (double)t.n : 1, recall = t.n_find ? (double)t.found / (double)t.n_find : 1;
         *passed = answers >= want && recall >= want_find;
-        glim_buf_printf(json, "{\"passed\": %s, \"questions\": %zu, \"right\": %zu, \"answers\": %.4f, \"want_answers\": %.4f, \"find_questions\": %zu, \"recall_at_5\": %.4f, \"want_recall_at_5\": %.4f, \"ms_mean\": %.3f, \"wrong\": ",
-                        *passed ? "true" : "false", t.n, t.right, answers, want, t.n_find, recall, want_find, t.ms / (double)(t.n + t.n_find));
+        glim_buf_printf(json, "{\"passed\": %s, \"questions\": %zu, \"right\": %zu, \"answers\": %.4f, \"want_answers\": %.4f, \"find_questions\": %zu, \"recall_at_5\": %.4f, \"want_recall_at_5\": %.4f, \"ms_mean\": %.3f, \"phrased\": %zu, \"dropped\": %zu, \"seconded\": %zu, \"wrong\": ",
+                        *passed ? "true" : "false", t.n, t.right, answers, want, t.n_find, recall, want_find, t.ms / (double)(t.n + t.n_find), t.n_phrased, t.n_dropped, t.n_seconded);
         glim_json_dump_py(json, t.wrong, -1, false);
         glim_buf_puts(json, "}");
         if (rc == GLIM_OK) rc = glim_buf_status(json, "figures of a desk", err);

@@ -3,7 +3,8 @@
  *   shop.c          the folder: opening, replacing the library
  *   shop_ask.c      a question's way to rows
  *   shop_say.c      rows to sentences, without a language model
- *   shop_prompt.c   rows to a language model (docs/desk.md), and the check of what it wrote
+ *   shop_prompt.c   rows and intents to a language model (docs/desk.md)
+ *   shop_check.c    whether what it wrote may be shown
  *   shop_journal.c  corrections and the hand-over list
  *   shop_eval.c     the evaluation set
  *   shop_init.c     templates inside the program, a new folder */
@@ -28,6 +29,7 @@ typedef struct glim_shop_fix { /* an answer that a clerk gave */
 
 struct glim_shop {
     pthread_mutex_t mu;
+    uint64_t edition;    /* rises when the library is replaced: rows found before are others then */
     char *folder;
     json_t *conf;        /* desk.json */
     json_t *schema;      /* of the products */
@@ -64,7 +66,17 @@ const char *glim_say_refusal(bool zh);
 /* ---- shop_prompt.c ---- */
 void glim_shop_system(glim_buf *out, const glim_shop *s, bool zh);
 void glim_shop_user(glim_buf *out, const glim_shop *s, const glim_shop_answer *a, const glim_filter *f, const char *question, size_t n);
-/* Does the answer cite rows it was given, and does every figure in it stand in them (or in the question)? */
-bool glim_shop_grounded(const char *answer, size_t n, const char *rows, const char *question, const glim_shop_answer *a, bool *refusal);
+/* The intents as labels to choose from, and the same as a list; false: there are not 2 to 40 of them. */
+bool glim_shop_intents(glim_buf *system, json_t **labels, const glim_shop *s, bool zh);
+
+/* ---- shop_check.c; the mutex is held ---- */
+/* What an answer must say: columns that are asked for, or by which rows were put in order. */
+typedef struct glim_shop_asks {
+    int col[GLIM_FILTER_ASKS + 1];
+    size_t n;
+    bool names; /* and whose they are */
+} glim_shop_asks;
+/* May a model's answer stand in the place of the desk's own, a->text? */
+bool glim_shop_grounded(const glim_shop *s, const glim_shop_answer *a, const glim_shop_asks *asks, const char *answer, size_t n, bool *refusal);
 
 #endif

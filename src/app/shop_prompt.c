@@ -1,5 +1,4 @@
-/* shop_prompt.c - rows to a language model in the form of docs/desk.md, and the check of what it wrote. */
-#include <ctype.h>
+/* shop_prompt.c - rows and intents to a language model, in the forms of docs/desk.md. */
 #include <string.h>
 
 #include "app/shop_internal.h"
@@ -36,55 +35,20 @@ void glim_shop_user(glim_buf *out, const glim_shop *s, const glim_shop_answer *a
     glim_buf_append(out, question, n);
 }
 
-/* The next figure in a text: digits with points and commas between them, commas dropped. */
-static bool next_figure(const char **p, const char *end, char out[64]) {
-    while (*p < end && !isdigit((unsigned char)**p)) ++*p;
-    if (*p == end) return false;
-    size_t n = 0;
-    for (; *p < end && n < 63; ++*p) {
-        if (isdigit((unsigned char)**p)) out[n++] = **p;
-        else if (**p == '.' && *p + 1 < end && isdigit((unsigned char)(*p)[1])) out[n++] = '.';
-        else if (!(**p == ',' && *p + 1 < end && isdigit((unsigned char)(*p)[1]))) break;
+bool glim_shop_intents(glim_buf *system, json_t **labels, const glim_shop *s, bool zh) {
+    const json_t *about = json_object_get(s->conf, "intents");
+    size_t n = glim_intent_n_labels(s->intents);
+    *labels = NULL;
+    if (n < 2 || n > 39) return false;
+    json_t *list = json_array();
+    glim_buf_puts(system, zh ? "任务：选择意图\n" : "Task: choose an intent\n");
+    for (size_t i = 0; i < n; i++) {
+        const char *label = glim_intent_label(s->intents, i), *what = json_string_value(json_object_get(json_object_get(about, label), zh ? "what_zh" : "what_en"));
+        glim_buf_printf(system, what ? "- %s: %s\n" : "- %s\n", label, what);
+        json_array_append_new(list, json_string(label));
     }
-    out[n] = 0;
+    glim_buf_puts(system, zh ? "都不合适时写 none" : "If none fits, write none");
+    json_array_append_new(list, json_string("none"));
+    *labels = list;
     return true;
-}
-
-static bool has_figure(const char *text, const char *figure) {
-    char t[64];
-    for (const char *p = text, *end = text + strlen(text); next_figure(&p, end, t);)
-        if (strcmp(t, figure) == 0) return true;
-    return false;
-}
-
-bool glim_shop_grounded(const char *answer, size_t n, const char *rows, const char *question, const glim_shop_answer *a, bool *refusal) {
-    const char *end = answer + n, *const refusals[] = {"资料库里没有这个信息。", "This is not in the library."};
-    *refusal = false;
-    for (size_t i = 0; i < 2; i++)
-        if (strncmp(answer, refusals[i], strlen(refusals[i])) == 0) *refusal = true;
-    if (*refusal) return true;
-    if (n == 0 || n > 4096) return false;
-    size_t cited = 0;
-    glim_buf prose = {0};
-    for (const char *p = answer; p < end;) { /* ids are no figures of the answer */
-        if (*p != '[') {
-            glim_buf_putc(&prose, *p++);
-            continue;
-        }
-        const char *e = memchr(p, ']', (size_t)(end - p));
-        size_t k = e ? (size_t)(e - p) - 1 : 0;
-        bool known = false;
-        for (size_t i = 0; i < a->n_rows && !known && e; i++) known = strlen(a->row[i].id) == k && memcmp(a->row[i].id, p + 1, k) == 0;
-        if (!known) {
-            glim_buf_free(&prose);
-            return false;
-        }
-        cited++;
-        p = e + 1;
-    }
-    bool fine = cited > 0 && !prose.failed;
-    char figure[64];
-    for (const char *p = glim_buf_cstr(&prose), *e = p + prose.len; fine && next_figure(&p, e, figure);) fine = has_figure(rows, figure) || has_figure(question, figure);
-    glim_buf_free(&prose);
-    return fine;
 }

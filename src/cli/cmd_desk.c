@@ -1,4 +1,4 @@
-/* cmd_desk.c - the service desk: init, ask, eval, schema. */
+/* cmd_desk.c - the service desk: init, ask, eval, schema, serve. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "cli/cli.h"
+#include "cli/desk_model.h"
 #include "know/library.h"
 
 static int init(int argc, char **argv) {
@@ -36,13 +37,27 @@ static int init(int argc, char **argv) {
     return rc == GLIM_OK ? 0 : glim_cli_error(&err);
 }
 
+/* The language model of a desk, where one is named. */
+static glim_status open_model(glim_engine **e, glim_desk_model *m, const char *path, const glim_model_flags *f, glim_err *err) {
+    if (!path) return GLIM_OK;
+    glim_status rc = glim_cli_open(e, path, f, 0, true, err);
+    return rc == GLIM_OK ? glim_desk_model_open(m, *e, err) : rc;
+}
+
+#define MODEL_FLAG(dst) {"--model", "-m", GLIM_FLAG_STR, dst, "MODEL", "a language model that phrases the answers (default: none)", 0, 0}
+
 static int ask(int argc, char **argv) {
-    const char *row = NULL;
+    const char *row = NULL, *model = NULL;
     bool json = false;
+    glim_model_flags mf = {0};
+    glim_engine *e = NULL;
+    glim_desk_model m = {0};
     const glim_flag own[] = {{"--row", NULL, GLIM_FLAG_STR, &row, "ID", "the product the customer looks at", 0, 0},
                              {"--json", NULL, GLIM_FLAG_BOOL, &json, NULL, "one JSON object on stdout, with the rows", 0, 0},
+                             MODEL_FLAG(&model),
                              {0}};
-    const glim_page u = {"glim desk ask FOLDER QUESTION", "Answers one question from a desk's library, with the ids of the rows behind the answer.", {own}};
+    const glim_flag how[] = {GLIM_MODEL_FLAGS(&mf), {0}};
+    const glim_page u = {"glim desk ask FOLDER QUESTION", "Answers one question from a desk's library, with the ids of the rows behind the answer.", {own, how}};
     glim_str_list pos = {0};
     int code = glim_args(argc, argv, &u, &pos, 2, 2);
     if (code >= 0) return code;
@@ -51,6 +66,8 @@ static int ask(int argc, char **argv) {
     glim_shop_answer a = {0};
     glim_shop_question q = {.text = pos.v[1], .n = strlen(pos.v[1]), .row = row};
     glim_status rc = glim_shop_open(&s, pos.v[0], &err);
+    if (rc == GLIM_OK) rc = open_model(&e, &m, model, &mf, &err);
+    if (m.e) q.model = &m.shop;
     if (rc == GLIM_OK) rc = glim_shop_ask(s, &q, &a, &err);
     if (rc == GLIM_OK && json) {
         glim_buf b = {0};
@@ -60,20 +77,30 @@ static int ask(int argc, char **argv) {
     } else if (rc == GLIM_OK) {
         puts(glim_buf_cstr(&a.text));
         fprintf(stderr, "%s by %s", glim_shop_status_name(a.status), glim_shop_part_name(a.part));
+        if (a.phrased) fprintf(stderr, " from what the %s found", glim_shop_part_name(a.found));
         if (a.intent[0]) fprintf(stderr, ", intent %s %.2f", a.intent, (double)a.p);
         if (a.filter.len) fprintf(stderr, ", %s", a.filter.s);
         if (a.handover) fprintf(stderr, ", handed over as %llu", (unsigned long long)a.handover);
-        fprintf(stderr, ", %.1f ms\n", a.ms);
+        fprintf(stderr, ", %.1f ms", a.ms);
+        if (a.n_asked) fprintf(stderr, " and %.1f ms of the model (%zu tokens at %.0f tokens/s%s)", a.model_ms, a.n_tokens, (double)a.n_tokens / a.decode_s, a.unchecked_dropped ? "; not shown: the rows do not bear it out" : "");
+        fputc('\n', stderr);
     }
     glim_shop_answer_deinit(&a);
+    glim_desk_model_close(&m);
+    glim_engine_free(e);
     glim_shop_close(s);
     return rc == GLIM_OK ? 0 : glim_cli_error(&err);
 }
 
 static int eval(int argc, char **argv) {
     bool json = false;
-    const glim_flag own[] = {{"--json", NULL, GLIM_FLAG_BOOL, &json, NULL, "one JSON object on stdout, with the wrong answers", 0, 0}, {0}};
-    const glim_page u = {"glim desk eval FOLDER", "Asks the template's evaluation set and compares with its pass mark; exit code 1 where it is missed.", {own}};
+    const char *model = NULL;
+    glim_model_flags mf = {0};
+    glim_engine *e = NULL;
+    glim_desk_model m = {0};
+    const glim_flag own[] = {{"--json", NULL, GLIM_FLAG_BOOL, &json, NULL, "one JSON object on stdout, with the wrong answers", 0, 0}, MODEL_FLAG(&model), {0}};
+    const glim_flag how[] = {GLIM_MODEL_FLAGS(&mf), {0}};
+    const glim_page u = {"glim desk eval FOLDER", "Asks the template's evaluation set and compares with its pass mark; exit code 1 where it is missed.", {own, how}};
     glim_str_list pos = {0};
     int code = glim_args(argc, argv, &u, &pos, 1, 1);
     if (code >= 0) return code;
@@ -82,7 +109,8 @@ static int eval(int argc, char **argv) {
     glim_buf b = {0};
     bool passed = false;
     glim_status rc = glim_shop_open(&s, pos.v[0], &err);
-    if (rc == GLIM_OK) rc = glim_shop_eval(s, NULL, &b, &passed, &err);
+    if (rc == GLIM_OK) rc = open_model(&e, &m, model, &mf, &err);
+    if (rc == GLIM_OK) rc = glim_shop_eval(s, m.e ? &m.shop : NULL, &b, &passed, &err);
     if (rc == GLIM_OK && json) puts(glim_buf_cstr(&b));
     else if (rc == GLIM_OK) {
         json_t *o = NULL, *w;
@@ -94,6 +122,9 @@ static int eval(int argc, char **argv) {
                    100 * json_number_value(json_object_get(o, "want_answers")), 100 * json_number_value(json_object_get(o, "recall_at_5")),
                    (long long)json_integer_value(json_object_get(o, "find_questions")), 100 * json_number_value(json_object_get(o, "want_recall_at_5")),
                    json_number_value(json_object_get(o, "ms_mean")));
+            if (m.e)
+                printf("  the model phrased %lld answers, %lld of its sentences were not shown; it confirmed %lld intents\n", (long long)json_integer_value(json_object_get(o, "phrased")),
+                       (long long)json_integer_value(json_object_get(o, "dropped")), (long long)json_integer_value(json_object_get(o, "seconded")));
             json_array_foreach(json_object_get(o, "wrong"), i, w) {
                 const char *answer = json_string_value(json_object_get(w, "answer"));
                 printf("  wrong: %s%s%s\n", json_string_value(json_object_get(w, "q")), answer ? " -> " : "", answer ? answer : "");
@@ -102,6 +133,8 @@ static int eval(int argc, char **argv) {
         json_decref(o);
     }
     glim_buf_free(&b);
+    glim_desk_model_close(&m);
+    glim_engine_free(e);
     glim_shop_close(s);
     if (rc != GLIM_OK) return glim_cli_error(&err);
     return passed ? 0 : GLIM_EXIT_FAIL;
@@ -129,20 +162,39 @@ static int schema(int argc, char **argv) {
     return rc == GLIM_OK ? 0 : glim_cli_error(&err);
 }
 
+/* glim serve --desk FOLDER, with whatever follows. */
+static int serve(int argc, char **argv) {
+    glim_err err = {0};
+    bool help = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+    if (argc < 2 || (argv[1][0] == '-' && !help)) {
+        glim_fail(&err, GLIM_E_ARG, "desk serve: the desk's folder is missing");
+        glim_err_hint(&err, "glim desk serve FOLDER [MODEL] [--port N ...]; `glim serve --help` shows the flags");
+        return glim_cli_error(&err);
+    }
+    char **words = glim_xcalloc((size_t)argc + 3, sizeof *words), verb[] = "serve", desk[] = "--desk";
+    int n = 0;
+    words[n++] = verb;
+    if (!help) words[n++] = desk;
+    for (int i = 1; i < argc; i++) words[n++] = argv[i];
+    int rc = glim_cmd_serve(n, words);
+    free(words);
+    return rc;
+}
+
 int glim_cmd_desk(int argc, char **argv) {
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } verbs[] = {{"init", init}, {"ask", ask}, {"eval", eval}, {"schema", schema}};
+    } verbs[] = {{"init", init}, {"ask", ask}, {"eval", eval}, {"schema", schema}, {"serve", serve}};
     for (size_t i = 0; argc > 1 && i < GLIM_COUNT(verbs); i++)
         if (strcmp(argv[1], verbs[i].name) == 0) return verbs[i].run(argc - 1, argv + 1);
     if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        puts("usage: glim desk init TEMPLATE FOLDER [--library FILE]\n       glim desk ask FOLDER QUESTION [--row ID] [--json]\n"
-             "       glim desk eval FOLDER [--json]\n       glim desk schema FILE\n       glim serve --desk FOLDER       answers over HTTP, with a page");
+        puts("usage: glim desk init TEMPLATE FOLDER [--library FILE]\n       glim desk ask FOLDER QUESTION [--row ID] [--model MODEL] [--json]\n"
+             "       glim desk eval FOLDER [--model MODEL] [--json]\n       glim desk schema FILE\n       glim desk serve FOLDER [MODEL]   answers over HTTP, with a page");
         return 0;
     }
     glim_err err;
     glim_fail(&err, GLIM_E_ARG, "desk: %s%s%s", argc > 1 ? "there is no verb \"" : "a verb is missing", argc > 1 ? argv[1] : "", argc > 1 ? "\"" : "");
-    glim_err_hint(&err, "init, ask, eval and schema are known");
+    glim_err_hint(&err, "init, ask, eval, schema and serve are known");
     return glim_cli_error(&err);
 }

@@ -22,7 +22,7 @@ typedef struct serve_flags {
     const char *host, *name, *snapshots, *data, *auth, *config, *path, *cert, *key, *desk;
     int64_t port, parallel, queue, drain, patience, tune_nice, tune_threads, per_client;
     double kv_gib;
-    bool any_model, mirror, no_prefix, no_guess, no_tune;
+    bool any_model, mirror, desk_plain, no_prefix, no_guess, no_tune;
     glim_str_list adapters, origins;
 } serve_flags;
 
@@ -208,6 +208,7 @@ int glim_cmd_serve(int argc, char **argv) {
         {"--config", NULL, GLIM_FLAG_STR, &f.config, "FILE", "settings as NAME = VALUE lines (default: glim/glim.conf in $XDG_CONFIG_HOME, or in /etc)", 0, 0},
         {"--model", NULL, GLIM_FLAG_STR, &f.path, "MODEL", "the model, where it is not the first word: for the settings' file", 0, 0},
         {"--desk", NULL, GLIM_FLAG_STR, &f.desk, "FOLDER", "a service desk (glim desk init) at /v1/desk and on the page", 0, 0},
+        {"--desk-plain", NULL, GLIM_FLAG_BOOL, &f.desk_plain, NULL, "the model does not phrase the desk's answers", 0, 0},
         {"--tls-cert", NULL, GLIM_FLAG_STR, &f.cert, "FILE", "serve HTTPS with this chain of PEM certificates; SIGHUP reads it again", 0, 0},
         {"--tls-key", NULL, GLIM_FLAG_STR, &f.key, "FILE", "the certificate's key, PEM", 0, 0},
         {"--auth", NULL, GLIM_FLAG_STR, &f.auth, "WORD", "auto, keys or none; auto asks for keys once there is one, and always beyond loopback", 0, 0},
@@ -241,7 +242,7 @@ int glim_cmd_serve(int argc, char **argv) {
     source from = {.f = &f, .path = path, .sum = files_sum(path)}; /* before it is read: what changes meanwhile is news */
     char *name = f.name ? glim_xstrdup(f.name) : model_name(path);
     glim_server_params p = {.model = name, .any_model = f.any_model, .mirror_reasoning = f.mirror, .origins = f.origins.v,
-                            .n_origins = f.origins.n, .adapters = adapters, .n_adapters = f.adapters.n, .max_running = (size_t)f.parallel,
+                            .n_origins = f.origins.n, .adapters = adapters, .n_adapters = f.adapters.n, .plain_shop = f.desk_plain, .max_running = (size_t)f.parallel,
                             .max_waiting = (size_t)f.queue, .no_prefix = f.no_prefix, .snapshot_dir = f.snapshots, .no_guess = f.no_guess,
                             .drain_s = (double)f.drain, .request_s = (double)f.patience, .max_per_client = (size_t)f.per_client, .stop = stop, .stop_ctx = &from, .reload = reload, .open_model = open_again, .cert_file = f.cert, .key_file = f.key};
     if (!getenv("GLIM_LOG")) glim_log_set_level(GLIM_INFO);

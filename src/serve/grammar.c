@@ -59,7 +59,7 @@ static glim_status prepare(glim_backend *b, glim_err *err) {
 
 glim_status glim_grammar_hook(glim_backend *b, const glim_constraint_spec *spec, glim_mask_hook *hook, glim_err *err) {
     *hook = (glim_mask_hook){0};
-    if (!spec->schema && !spec->json_object && !spec->tools) return GLIM_OK;
+    if (!spec->schema && !spec->json_object && !spec->tools && !spec->choices) return GLIM_OK;
     glim_status rc = prepare(b, err);
     if (rc != GLIM_OK) return rc;
     glim_constraint *g = NULL;

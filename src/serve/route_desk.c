@@ -1,11 +1,12 @@
 /* route_desk.c - the service desk over HTTP: ask, correct, hand over, another library.
  *
- *   GET  /desk               what it is: names, schema, rows          POST /desk/ask          {"question", "row"?}
+ *   GET  /desk               what it is: names, schema, rows          POST /desk/ask          {"question", "row"?, "model"?}
  *   POST /desk/corrections   {"question", "answer", "row"?, "handover"?} or {"row", "column", "value"}
  *   GET  /desk/handovers     questions that wait for a person         POST /desk/schema       a schema for the same file
  *   POST /desk/library       a CSV or XLSX file as the body
  *
- * Asking needs a key that may infer, the rest one that may change files. All of it runs on a desk thread; the shop has its own lock. */
+ * Asking needs a key that may infer, the rest one that may change files. All of it runs on a desk thread; the shop has its own lock.
+ * The server's model phrases answers where it can chat (desk_say.c); a "model" is one of its adapters. */
 #include <string.h>
 
 #include "app/shop.h"
@@ -34,14 +35,20 @@ bool glim_route_desk_about(glim_call *c) {
 bool glim_route_desk_ask(glim_call *c) {
     glim_shop *s = shop_of(c);
     json_t *body = s ? glim_call_json(c) : NULL;
-    const char *question = NULL, *row = NULL;
+    const char *question = NULL, *row = NULL, *name = NULL;
+    char currency[4] = "";
     glim_shop_answer a = {0};
     glim_err err = {0};
-    bool ok = body && glim_field_str(body, "question", &question, &c->error) && glim_field_str(body, "row", &row, &c->error);
+    bool ok = body && glim_field_str(body, "question", &question, &c->error) && glim_field_str(body, "row", &row, &c->error) && glim_field_str(body, "model", &name, &c->error);
     if (ok && (!question || !question[strspn(question, " \t\r\n")])) ok = glim_api_fail(&c->error, 400, "missing_required_parameter", "question", "\"question\" is missing");
+    bool talks = !c->s->p.plain_shop && glim_engine_can_chat(c->b->e, NULL) == GLIM_OK;
+    if (ok && (talks || name)) ok = glim_call_model(c, name && *name ? name : c->b->facts.model);
+    if (ok) ok = glim_currency_get(c->s->store, currency, &err) == GLIM_OK || glim_api_from(&c->error, &err, NULL);
     if (ok) {
-        glim_shop_question q = {.text = question, .n = strlen(question), .row = row && *row ? row : NULL};
+        const glim_shop_model model = {glim_desk_say, c};
+        glim_shop_question q = {.text = question, .n = strlen(question), .row = row && *row ? row : NULL, .model = talks ? &model : NULL};
         ok = glim_shop_ask(s, &q, &a, &err) == GLIM_OK || glim_api_from(&c->error, &err, err.code == GLIM_E_NOT_FOUND ? "row" : "question");
+        memcpy(a.currency, currency, sizeof currency);
         if (ok) glim_shop_answer_json(&c->reply, q.text, q.n, &a);
     }
     glim_shop_answer_deinit(&a);

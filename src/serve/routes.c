@@ -33,7 +33,7 @@ static const glim_route routes[] = {
     {"GET", "/lora", .work = glim_route_adapter_list},
     {"DELETE", "/models/*", .scope = GLIM_SCOPE_ADMIN | GLIM_SCOPE_TUNE, .work = glim_route_adapter_delete},
     {"GET", "/desk", .scope = GLIM_SCOPE_INFER, .work = glim_route_desk_about},
-    {"POST", "/desk/ask", .scope = GLIM_SCOPE_INFER, .work = glim_route_desk_ask},
+    {"POST", "/desk/ask", .scope = GLIM_SCOPE_INFER, .work = glim_route_desk_ask, .slow = true},
     {"POST", "/desk/corrections", .scope = GLIM_SCOPE_FILES, .work = glim_route_desk_correct},
     {"GET", "/desk/handovers", .scope = GLIM_SCOPE_FILES, .work = glim_route_desk_handovers},
     {"POST", "/desk/library", .scope = GLIM_SCOPE_FILES, .max_body = GLIM_DESK_FILE_BYTES, .work = glim_route_desk_library},

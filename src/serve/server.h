@@ -49,6 +49,7 @@ typedef struct glim_server_params {
     const char *snapshot_dir;
     bool no_prefix, no_guess;
     glim_shop *shop;       /* the service desk of /v1/desk; NULL: none. Borrowed */
+    bool plain_shop;       /* the model does not phrase its answers */
     size_t max_body;       /* bytes; 0: 8 MiB */
     size_t max_connections; /* 0: 4096, or what the limit of open files allows */
     size_t max_per_client; /* of one address; 0: an eighth of them (16 at least), and from this machine any number */

@@ -5,6 +5,7 @@
  *   refuse.c   what the library refuses, in our words clients.c  connections of each client's address
  *   reply.c    replies and errors                     desk.c     threads that read bodies, mail back to the loop
  *   work.c     a call that the engine works for       grammar.c  masks for constrained decoding
+ *   desk_say.c the model as the service desk's own
  *   routes.c   the table; route_*.c one route each
  *   backend.c  the model, and putting another in its place while requests run
  *   jobs*.c    fine-tuning, in a process of its own       shelf.c    the models that it made
@@ -55,6 +56,7 @@ struct glim_route {
     enum MHD_Result (*run)(glim_call *c);
     /* On a desk: files, the store. Fills c->reply (and reply_type, reply_status); false: c->error. */
     bool (*work)(glim_call *c);
+    bool slow; /* work waits for the engine */
     /* On a desk: reads c->body, makes c->task and the units (glim_call_units). false: c->error. The rest runs in the
      * loop. event: one event of unit i, false: c->error. chunks: the stream's events ("data: ...\n\n") for what is new. */
     bool (*prepare)(glim_call *c);
@@ -251,6 +253,10 @@ void glim_call_tick(glim_call *c, double now);  /* pings, growth, revoked keys *
 
 /* grammar.c: the hook for a unit; no hook where nothing is to be enforced. Any thread. */
 glim_status glim_grammar_hook(glim_backend *b, const glim_constraint_spec *spec, glim_mask_hook *hook, glim_err *err);
+
+/* desk_say.c: asks the engine and waits, on a desk of routes marked slow; charged to the call's key. As glim_shop_model.say, with
+ * the call as its context. Its error is not the call's. */
+glim_status glim_desk_say(void *ctx, const glim_shop_prompt *p, glim_shop_said *out, glim_err *err);
 
 /* prompt.c: prompts to ids, on a desk. false: c->error with this param. */
 bool glim_prompt_chat(glim_call *c, const json_t *messages, const json_t *tools, const glim_chat_options *opt, const char *param, glim_ids *ids,

@@ -218,6 +218,10 @@ bool glim_hold_refused(const glim_hold *h) { return atomic_load_explicit(&h->ref
 bool glim_hold_revoked(const glim_hold *h) { return atomic_load_explicit(&h->revoked, memory_order_relaxed); }
 int64_t glim_hold_id(const glim_hold *h) { return h->grant.id; }
 
+int64_t glim_hold_cost(const glim_hold *h, const glim_tokens *used) {
+    return glim_price_cost(&h->grant.price, used->prompt, used->cached, used->completion);
+}
+
 void glim_hold_end(glim_hold *h, const glim_tokens *used, glim_outcome outcome) {
     GLIM_ASSERT(outcome == GLIM_OUTCOME_DONE || outcome == GLIM_OUTCOME_ABORTED);
     glim_store *s = h->s;

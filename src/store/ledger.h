@@ -79,6 +79,8 @@ bool glim_hold_refused(const glim_hold *h);
 /* True within a second of its key being revoked or expiring: end the request. */
 bool glim_hold_revoked(const glim_hold *h);
 int64_t glim_hold_id(const glim_hold *h); /* of its ledger row */
+/* What so many tokens cost under it, in micro-units: what its row will say if it ends with these. */
+int64_t glim_hold_cost(const glim_hold *h, const glim_tokens *used);
 
 /* Settles with these counts; *h is gone for the caller. Never waits: the row is written with the next group, and
  * again and again if the disk is full. The completion tokens are charged to the key's tokens-a-minute here. */

@@ -136,40 +136,141 @@ TEST(a_bad_library_changes_nothing) {
     done(s);
 }
 
-/* A model that says what the test wants. */
-static const char *g_says;
-static glim_buf g_system, g_user;
-static glim_status say(void *ctx, const char *system, const char *user, glim_buf *out, glim_err *err) {
+/* A model that says what the test wants, and chooses the label that it wants. */
+static const char *g_says = "", *g_label = "none";
+static glim_buf g_system, g_user, g_intents;
+static size_t g_n_labels;
+static glim_status say(void *ctx, const glim_shop_prompt *p, glim_shop_said *out, glim_err *err) {
     (void)ctx, (void)err;
-    glim_buf_clear(&g_system);
+    glim_buf *system = p->choices ? &g_intents : &g_system;
+    glim_buf_clear(system);
     glim_buf_clear(&g_user);
-    glim_buf_puts(&g_system, system);
-    glim_buf_puts(&g_user, user);
-    glim_buf_puts(out, g_says);
+    glim_buf_puts(system, p->system);
+    glim_buf_puts(&g_user, p->user);
+    if (p->choices) g_n_labels = json_array_size(p->choices);
+    glim_buf_puts(&out->text, p->choices ? g_label : g_says);
+    out->n_prompt = 100;
+    out->n_tokens = 10;
+    out->decode_s = 0.5;
+    out->cost = 7;
     return GLIM_OK;
+}
+
+static void free_said(void) {
+    glim_buf_free(&g_system);
+    glim_buf_free(&g_user);
+    glim_buf_free(&g_intents);
 }
 
 TEST(a_models_sentence_stands_only_if_the_rows_bear_it_out) {
     glim_shop *s = desk("electronics");
     const glim_shop_model m = {.say = say};
-    const char *q = "澜星 L9 手机多少钱？";
+    static const char price[] = "澜星 L9 手机多少钱？", charge[] = "这款手机支持无线充电吗？", en[] = "Does the Lanxing L9 support wireless charging?";
     static const struct {
-        const char *says;
+        const char *q, *row, *says, *has; /* has: what the answer says whoever gave it */
         bool stands;
-    } t[] = {{"这款卖2999元。[PH001]", true}, {"这款卖1999元。[PH001]", false}, {"这款卖2999元。", false}, {"这款卖2999元。[PH002]", false}, {"资料库里没有这个信息。", false}, {"", false}};
+    } t[] = {
+        {price, 0, "这款卖2999元。[PH001]", "2999", true},
+        {price, 0, "澜星 L9 手机的价格是2999元。[PH001]", "2999", true},
+        {price, 0, "\n价格是2,999元。[PH001]\n", "999", true},
+        {price, 0, "这款卖1999元。[PH001]", "2999", false},
+        {price, 0, "这款卖2999元。", "2999", false},
+        {price, 0, "这款卖2999元。[PH002]", "2999", false},
+        {price, 0, "这款卖2999元。[PH001][PH002]", "2999", false},
+        {price, 0, "[PH001]", "2999", false},
+        {price, 0, "这款卖2999元，[PH001]很便宜。", "2999", false},
+        {price, 0, "这款卖2999元，保修七年。[PH001]", "2999", false}, /* a number in words */
+        {price, 0, "这款卖2999元，送XBOX。[PH001]", "2999", false},   /* a name that no row has */
+        {price, 0, "这款卖2999元，有粉色。[PH001]", "2999", false},    /* another value of a closed list */
+        {price, 0, "这款不卖2999元。[PH001]", "2999", false},
+        {price, 0, "这款有货。[PH001]", "2999", false}, /* not what was asked */
+        {price, 0, "资料库里没有这个信息。", "2999", false},
+        {price, 0, "", "2999", false},
+        {price, 0, "\xff\xfe", "2999", false},
+        {"澜星 L9 手机的价格是1999元吗？", 0, "是的，价格是1999元。[PH001]", "2999", false}, /* the question is no source */
+        {charge, "PH001", "支持，无线充电为15W Qi。[PH001]", "15W", true},
+        {charge, "PH001", "不支持，无线充电为15W Qi。[PH001]", "15W", false},
+        {charge, "PH001", "支持，无线充电为50W Qi。[PH001]", "15W", false},
+        {charge, "PH001", "支持，电池为5000mAh。[PH001]", "15W", false},
+        {en, "PH001", "Yes, its wireless charging is 15W Qi. [PH001]", "15W", true},
+        {en, "PH001", "No, its wireless charging is not 15W Qi. [PH001]", "15W", false},
+        {en, "PH001", "Yes, its wireless charging is 15W Qi, by Samsung. [PH001]", "15W", false},
+        {en, "PH001", "Yes, its wireless charging is 15W Qi, for seven years. [PH001]", "15W", false},
+    };
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         g_says = t[i].says;
-        glim_shop_answer a = ask(s, q, NULL, &m);
-        CHECK_MSG(a.phrased == t[i].stands, "\"%s\": got \"%s\"", t[i].says, a.text.s);
-        CHECK_HAS(a.text.s, "2999");
+        glim_shop_answer a = ask(s, t[i].q, t[i].row, &m);
+        CHECK_MSG(a.phrased == t[i].stands && a.unchecked_dropped == !t[i].stands, "\"%s\": got \"%s\"", t[i].says, a.text.s);
+        CHECK(a.part == (t[i].stands ? GLIM_PART_LANGUAGE : GLIM_PART_FILTER) && a.found == GLIM_PART_FILTER);
+        CHECK(a.n_asked >= 1 && a.n_tokens == 10 * a.n_asked && a.n_prompt == 100 * a.n_asked && a.cost == 7 * (int64_t)a.n_asked);
+        CHECK_HAS(a.text.s, t[i].has);
+        CHECK_HAS(a.text.s, "[PH001]");
         glim_shop_answer_deinit(&a);
     }
+    g_says = "这款卖2999元。[PH001]";
+    glim_shop_answer a = ask(s, price, NULL, &m);
     CHECK_STR(g_system.s, "任务：回答\n你是一家电子产品商店的客服，回答简短、客气。\n1. 先看问题问的是哪一行、哪一项。\n2. 只根据资料里的行回答，不要编造。\n"
                           "3. 每句话后面写行号，如[P012]。\n4. 资料里没有答案时，只写：资料库里没有这个信息。");
     CHECK(strncmp(g_user.s, "资料：\n[PH001] 名称: 澜星 L9 手机 | 价格: 2999元 | ", strlen("资料：\n[PH001] 名称: 澜星 L9 手机 | 价格: 2999元 | ")) == 0);
     CHECK_HAS(g_user.s, "\n\n问题：澜星 L9 手机多少钱？");
-    glim_buf_free(&g_system);
-    glim_buf_free(&g_user);
+    glim_buf b = {0};
+    json_t *o;
+    glim_err err = {0};
+    snprintf(a.currency, sizeof a.currency, "CNY");
+    glim_shop_answer_json(&b, price, strlen(price), &a);
+    CHECK_OK(glim_json_parse(&o, b.s, b.len, 0, &err), err);
+    CHECK_STR(json_string_value(json_object_get(o, "part")), "language model");
+    CHECK_STR(json_string_value(json_object_get(o, "found_by")), "filter");
+    CHECK_STR(json_string_value(json_object_get(o, "cost")), "0.000007");
+    CHECK(json_number_value(json_object_get(json_object_get(o, "usage"), "tokens_per_s")) == 20);
+    json_decref(o);
+    glim_buf_free(&b);
+    glim_shop_answer_deinit(&a);
+    /* A list, a refusal and a note are the desk's own. */
+    static const char *const own[] = {"2000元以下有现货的平板有哪些？", "你们卖洗衣机吗", "怎么退货"};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        g_label = "none";
+        a = ask(s, own[i], NULL, &m);
+        CHECK_MSG(!a.phrased && !a.unchecked_dropped, "\"%s\": %s", own[i], a.text.s);
+        glim_shop_answer_deinit(&a);
+    }
+    free_said();
+    done(s);
+}
+
+TEST(a_model_confirms_an_intent_that_the_linear_one_is_unsure_of) {
+    glim_shop *s = desk("electronics");
+    const glim_shop_model m = {.say = say};
+    static const char *const odd[] = {"那个东西我想弄回去行不行", "钱的事怎么弄", "能不能给我开一张那个", "你们那边几点还有人在", "我的东西到底在哪儿", "could I perhaps send it where it came from", "papers for my taxes"};
+    size_t n_unsure = 0;
+    glim_err err = {0};
+    g_says = "";
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        glim_intent_guess g;
+        CHECK_OK(glim_intent_ask(s->intents, s->work, odd[i], strlen(odd[i]), &g, NULL, &err), err);
+        if (!g.best || g.p >= (g.oos ? 0.8f : 0.5f)) continue;
+        char best[64];
+        snprintf(best, sizeof best, "%s", g.best);
+        n_unsure++;
+        glim_shop_answer plain = ask(s, odd[i], NULL, NULL), with;
+        for (int k = 0; k < 2; k++) {
+            g_label = k ? best : "none";
+            with = ask(s, odd[i], NULL, &m);
+            CHECK(with.seconded == (k == 1) && with.n_asked >= 1);
+            if (k == 0) {
+                CHECK_STR(with.text.s, plain.text.s);
+                CHECK(with.status == plain.status && strcmp(with.intent, plain.intent) == 0);
+            } else CHECK_STR(with.intent, best);
+            glim_shop_answer_deinit(&with);
+        }
+        glim_shop_answer_deinit(&plain);
+        bool en = odd[i][0] > 0;
+        CHECK(strncmp(g_intents.s, en ? "Task: choose an intent\n- " : "任务：选择意图\n- ", strlen(en ? "Task: choose an intent\n- " : "任务：选择意图\n- ")) == 0);
+        CHECK_HAS(g_intents.s, en ? "\nIf none fits, write none" : "\n都不合适时写 none");
+        CHECK(g_n_labels == glim_intent_n_labels(s->intents) + 1);
+    }
+    CHECK_MSG(n_unsure >= 2, "the linear model is sure of all but %zu: the test shows little", n_unsure);
+    free_said();
     done(s);
 }
 

@@ -14,6 +14,7 @@ is OpenAI's API as its official SDKs read it).
   gone      clients that leave, at every chunk
   script    a model that says what the test wants: tool calls, reasoning, split characters
   keys      keys, tenants and adapters: who may, and who shares a prefix with whom
+  desk      the service desk with a model that says what the test wants: what is shown, what it costs, who pays
   files     uploads, lists, contents, removal, and whose they are
   jobs      fine-tuning from an upload to an answer: steering, restarts, kills, tenants
 """

@@ -24,6 +24,17 @@ TOOLS = {
     "book_room": {"type": "function", "function": {"name": "book_room", "description": "Asks for a room; staff confirm it.",
                   "parameters": {"type": "object", "properties": {"room": {"type": "string", "description": "the row's code"}, "arrive": {"type": "string"}, "leave": {"type": "string"}, "guests": {"type": "integer"}}, "required": ["room", "arrive", "leave"]}}},
 }
+WHAT = {  # what a language model is told of each label
+    "product_question": ("询问商品参数", "asks about a product"), "ask_price": ("询问价格", "asks for a price"), "ask_stock": ("询问库存", "asks whether something is in stock"),
+    "recommend": ("要求推荐", "asks for a recommendation"), "compare": ("比较商品", "compares products"), "return_goods": ("退货", "wants to return something"),
+    "shipping": ("询问配送", "asks about delivery"), "invoice": ("开发票", "wants an invoice"), "payment": ("询问支付方式", "asks how to pay"), "warranty_service": ("保修和维修", "asks about warranty or repair"),
+    "store": ("询问门店", "asks about the shop"), "trade_in": ("以旧换新", "trades in an old one"), "member": ("会员和积分", "asks about membership"), "price_protect": ("价格保护", "asks about a price drop"),
+    "bulk": ("团购批发", "buys in bulk"), "gift": ("礼品包装", "wants it as a gift"), "order_status": ("查询订单", "asks where an order is"), "greeting": ("打招呼", "says hello"), "thanks": ("道谢", "says thanks"),
+    "human": ("转人工", "wants a person"), "dish_question": ("询问菜品", "asks about a dish"), "delivery_info": ("询问外送", "asks about delivery"), "booking": ("订位", "books a table"), "hours": ("营业时间", "asks for opening hours"),
+    "address": ("询问地址", "asks for the address"), "custom": ("口味要求", "wants a dish changed"), "refund": ("退款", "wants money back"), "party": ("包场聚餐", "plans a party"), "room_question": ("询问房间", "asks about a room"),
+    "checkin": ("入住和退房", "asks about check-in or check-out"), "cancel": ("取消预订", "cancels a booking"), "parking": ("停车", "asks about parking"), "wifi": ("无线网络", "asks about the wifi"), "facilities": ("酒店设施", "asks about facilities"),
+    "kids": ("儿童", "asks about children"), "deposit": ("押金", "asks about the deposit"), "lost": ("遗失物品", "lost something"), "housekeeping": ("客房服务", "asks for room service"),
+}
 SHOPS = {
     "electronics": (electronics, ("电子产品商店", "Electronics shop"), ("你是一家电子产品商店的客服，回答简短、客气。", "You are the assistant of an electronics shop; you answer briefly and politely."),
                     {"order_status": "tool", "human": "handover", "greeting": "reply", "thanks": "reply"}, ["order_status"]),
@@ -107,6 +118,8 @@ def make(name):
     for label in module.INTENTS:
         do = deeds.get(label, "note" if label in noted else "refuse" if label == "oos" else "library")
         intents[label] = {"do": do}
+        if label in WHAT:
+            intents[label].update(what_zh=WHAT[label][0], what_en=WHAT[label][1])
         if label in TEXTS:
             intents[label].update(zh=TEXTS[label][0], en=TEXTS[label][1])
         if do == "tool":

@@ -1,0 +1,81 @@
+"""The service desk of `glim serve --desk` with a model that always says the same sentence (scripted.py): shown where the rows bear
+it out and nowhere else, counted, charged to the key; and an answer in any case."""
+import json
+
+import harness
+from harness import Server, check
+from scripted import Scripted
+
+SENTENCE = ["\u6f9c\u661f L9 \u624b\u673a\u5356", "2999", "\u5143\u3002", "[PH001]"]
+PRICE = "\u6f9c\u661f L9 \u624b\u673a\u591a\u5c11\u94b1\uff1f"
+CHARGE = "\u6f9c\u661f L9 \u624b\u673a\u652f\u6301\u65e0\u7ebf\u5145\u7535\u5417\uff1f"
+_made = {}
+
+
+def model():
+    if not _made:
+        _made["m"] = Scripted(harness.work("desk-model"), harness.FIXTURES, {"price": SENTENCE})
+        code, out, err = harness.glim("desk", "init", "electronics", harness.work("desk"))
+        check(code == 0, "%s%s", out, err)
+    return harness.work("desk-model")
+
+
+def ask(s, question, key=None, **more):
+    r = s.post("/v1/desk/ask", {"question": question, **more}, key=key)
+    return r.status, r.json
+
+
+def test_a_sentence_is_shown_where_the_rows_bear_it_out_and_charged():
+    data = harness.work("desk-data")
+    folder = model()
+    for args in (("usage", "price", "*", "--input", "1", "--output", "2000", "--data", data), ("key", "create", "rich", "--json", "--data", data),
+                 ("key", "create", "poor", "--token-budget", "5", "--json", "--data", data)):
+        code, out, err = harness.glim(*args)
+        check(code == 0, "%s: %s", args, err)
+        if args[0] == "key":
+            _made[args[2]] = json.loads(out)["key"]
+    s = Server(folder, "--desk", harness.work("desk"), "--ctx", "4096", data=data)
+    status, a = ask(s, PRICE, _made["rich"])
+    check(status == 200 and a["answer"] == "".join(SENTENCE) and a["part"] == "language model" and a["found_by"] == "filter", "%s", a)
+    check([r["id"] for r in a["rows"]] == ["PH001"] and a["phrased_by"] == "language model" and not a["model_answer_dropped"], "%s", a)
+    check(a["usage"]["completion_tokens"] == len(SENTENCE) + 1 and a["usage"]["prompt_tokens"] > 50 and a["usage"]["tokens_per_s"] > 0, "%s", a["usage"])
+    want = a["usage"]["prompt_tokens"] + 2000 * a["usage"]["completion_tokens"]
+    check(a["currency"] == "CNY" and float(a["cost"]) == want / 1e6, "cost %s, want %s", a["cost"], want / 1e6)
+    status, a = ask(s, CHARGE, _made["rich"])
+    check(status == 200 and "15W Qi" in a["answer"] and a["part"] == "filter" and a["model_answer_dropped"] and a["phrased_by"] is None, "%s", a)
+    # Who has no tokens left gets the desk's own answer.
+    status, a = ask(s, PRICE, _made["poor"])
+    check(status == 200 and "2999" in a["answer"] and a["part"] == "filter" and float(a["cost"]) == 0, "%s", a)
+    check(ask(s, PRICE, "glim-no-such-key")[0] == 401)
+    check(ask(s, PRICE, _made["rich"], model="no-such")[0] == 404)
+    check(s.stop() == 0)
+    code, out, err = harness.glim("usage", "--by", "key", "--json", "--data", data)
+    check(code == 0 and out.count("rich") == 1, "%s%s", out, err)
+    check(harness.glim("usage", "check", "--data", data)[0] == 0)
+
+
+def test_a_desk_that_speaks_plainly_asks_no_model_and_a_missing_folder_is_told():
+    s = Server(model(), "--desk", harness.work("desk"), "--desk-plain")
+    status, a = ask(s, PRICE)
+    check(status == 200 and a["part"] == "filter" and a["usage"] is None and a["model_ms"] == 0, "%s", a)
+    check(s.stop() == 0)
+    for args, says in ((("desk", "serve"), "folder is missing"), (("desk", "serve", harness.work("nowhere"), model(), "--port", "0", "--data", harness.work("desk-data2")), "nowhere")):
+        code, _, err = harness.glim(*args)
+        check(code != 0 and says in err, "%s: %s", args, err)
+
+
+def test_customers_who_ask_at_once_all_get_their_answer():
+    import threading
+    s = Server(model(), "--desk", harness.work("desk"), "--ctx", "4096")
+    got = []
+
+    def customer(i):
+        c = harness.Client(s)
+        r = c.call("POST", "/v1/desk/ask", {"question": PRICE if i % 2 else CHARGE})
+        got.append((i % 2, r.status, r.json["part"]))
+        c.close()
+    threads = [threading.Thread(target=customer, args=(i,)) for i in range(24)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    check(sorted(got) == sorted([(1, 200, "language model")] * 12 + [(0, 200, "filter")] * 12), "%s", got)
+    check(s.idle() and s.stop() == 0)
