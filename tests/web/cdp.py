@@ -159,12 +159,18 @@ class Page:
         q = json.dumps(selector)
         self.wait("document.querySelector(%s)" % q)
         # A page that still settles moves under the pointer: the place has to hold for two frames.
-        at = self.run("""(async () => { const e = document.querySelector(%s), frame = () => new Promise(requestAnimationFrame);
+        find = """(async () => { const e = document.querySelector(%s), frame = () => new Promise(requestAnimationFrame);
+            if (!e) return {covered: 'nothing'};
             e.scrollIntoView({block: 'nearest'});
             let r = e.getBoundingClientRect();
             for (let was = null; !was || was.x !== r.x || was.y !== r.y || was.width !== r.width; r = e.getBoundingClientRect()) { was = r; await frame(); await frame(); }
             const x = r.x + r.width / 2, y = r.y + r.height / 2, hit = document.elementFromPoint(x, y);
-            return {x, y, covered: !(hit && (e.contains(hit) || hit.contains(e))) && (hit ? hit.outerHTML.slice(0, 120) : 'nothing') }; })()""" % q)
+            return {x, y, gone: !e.isConnected, covered: !(hit && (e.contains(hit) || hit.contains(e))) && (hit ? hit.outerHTML.slice(0, 120) : 'nothing') }; })()""" % q
+        at = self.run(find)
+        for _ in range(20):  # the page may have drawn it anew meanwhile: what was found is in no document then
+            if not at.get("gone"):
+                break
+            at = self.run(find)
         if at["covered"]:
             raise AssertionError("%s cannot be clicked: %s lies over it" % (selector, at["covered"]))
         self.call("Input.dispatchMouseEvent", type="mouseMoved", x=at["x"], y=at["y"])
