@@ -37,7 +37,7 @@ def torch_side(a):
     torch.set_num_interop_threads(1)
     tok = AutoTokenizer.from_pretrained(a.model)
     with open(a.rows) as f:
-        rows = [tok(json.loads(x)["text"], add_special_tokens=False).input_ids + [tok.eos_token_id] for x in f]
+        rows = [tok(json.loads(x)["text"]).input_ids + [tok.eos_token_id] for x in f]
     if any(len(r) != a.length for r in rows):
         sys.exit("rows have %s tokens, want %d each" % (sorted({len(r) for r in rows}), a.length))
     ids = torch.tensor(rows)
@@ -113,10 +113,11 @@ def prepare(a):
     tok = AutoTokenizer.from_pretrained(at, **more)
     tok.save_pretrained(a.work + "/model")
     words = "the order was late and a card did not work at home when we paid for it in town last week so please help me now".split()
+    special = len(tok("a").input_ids) - len(tok("a", add_special_tokens=False).input_ids)  # what a text begins with
     with open(a.rows, "w") as f:
         for i in range(a.batch):
             text = " ".join(words[(k * (i + 3) + i) % len(words)] for k in range(2 * a.length))
-            f.write(json.dumps({"text": tok.decode(tok(text, add_special_tokens=False).input_ids[:a.length - 1])}) + "\n")
+            f.write(json.dumps({"text": tok.decode(tok(text, add_special_tokens=False).input_ids[:a.length - 1 - special])}) + "\n")
 
 
 def main(a):
