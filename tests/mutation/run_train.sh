@@ -121,16 +121,19 @@ mutate_private noise_without_its_factor a_private_step_of_an dp_noise 'rint(z[i]
 mutate_private audit_with_the_noise_off canaries_of dp_noise 'rint(z[i] * l->sd)' '0'
 mutate_private batches_of_a_fixed_size a_private_step_of_an dp_run 'out->n = glim_dp_sample(r->rng, step, n_part, r->plan.q, r->picked);' \
     'out->n = 6; for (size_t i = 0; i < 6; i++) r->picked[i] = (step * 6 + i) % n_part;'
-mutate_private clipping_after_the_sum a_private_step_of_an dp_grad '        glim_pool_for(n->pool, (n->n_values + PART - 1) / PART, 1, form_sums, d);' \
-    '        double all = 0;
+mutate_private clipping_after_the_sum a_private_step_of_an dp_grad \
+    '    if (rc == GLIM_OK && d->form) glim_pool_for(d->n->pool, (d->n->n_values + PART - 1) / PART, 1, form_sums, d);' \
+    '    if (rc == GLIM_OK && d->form) {
+        double all = 0;
         for (size_t s = 0; s < b->n_seq; s++) d->factor[s] = 1;
-        form_sums(d, 0, (n->n_values + PART - 1) / PART, 0);
-        for (size_t i = 0; i < n->n_values; i++) all += d->sum[i] * d->sum[i];
+        form_sums(d, 0, (d->n->n_values + PART - 1) / PART, 0);
+        for (size_t i = 0; i < d->n->n_values; i++) all += d->sum[i] * d->sum[i];
         all = d->clip * (double)b->n_seq / sqrt(all);
-        for (size_t i = 0; i < n->n_values && all < 1; i++) d->sum[i] *= all;'
+        for (size_t i = 0; i < d->n->n_values && all < 1; i++) d->sum[i] *= all;
+    }'
 mutate_private halves_of_a_pair_cut_apart a_private_step_of_pairs dp_grad '= (uint32_t)(s / each);' '= (uint32_t)(s / each * 0 + s % d->n_seq);'
 mutate_private ghost_norm_without_its_cross_terms a_private_step_of_all dp_grad 'sum += (s == i ? 1 : 2) * dot(j->dy' 'sum += (s == i ? 1 : 0) * dot(j->dy'
-mutate_private an_examples_loss_depends_on_its_batch a_private_step_of_an dp_run 'scale[i] = 1 / (double)n;' 'scale[i] = 1 / (double)pack->n_target;'
+mutate_private an_examples_loss_depends_on_its_batch a_private_step_of_an dp_run 'scale[i] = 1 / (double)n;' 'scale[i] = 1 / (double)(n * b->n_seq);'
 mutate_private a_step_that_is_not_charged a_private_run_is dp_run 'rc = glim_dp_ledger_charge(r->p.ledger, r->id, step, err);' 'rc = GLIM_OK;'
 mutate_private a_key_that_outlives_its_run a_private_run_is dp_run 'glim_dp_state_erase(r->key_path, err)' 'GLIM_OK'
 
