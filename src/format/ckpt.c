@@ -76,6 +76,11 @@ void glim_ckpt_builtin(const char *name, const void *bytes, size_t n_bytes) {
 
 static bool is_builtin(const char *path) { return g_builtin.name && strcmp(path, g_builtin.name) == 0; }
 
+const void *glim_ckpt_builtin_bytes(const char *path, size_t *n_bytes) {
+    *n_bytes = g_builtin.n;
+    return is_builtin(path) ? g_builtin.bytes : NULL;
+}
+
 /* Opens one more file; takes `path` (heap) whatever happens. */
 static glim_status add_file(glim_ckpt *c, char *path, glim_err *err) {
     GLIM_ASSERT(c->n_files < c->cap_files);

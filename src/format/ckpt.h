@@ -39,6 +39,8 @@ void glim_ckpt_close(glim_ckpt *c); /* takes NULL */
 /* A GGUF file that is part of the program: from now on `name` as a path opens these bytes, which the caller keeps for ever.
  * Called once, before there are threads. The name should be none that a file has: files are not looked for. */
 void glim_ckpt_builtin(const char *name, const void *bytes, size_t n_bytes);
+/* These bytes, for what reads a path of glim_ckpt_file itself; NULL: it is a real file's. */
+const void *glim_ckpt_builtin_bytes(const char *path, size_t *n_bytes);
 
 glim_ckpt_kind glim_ckpt_kind_of(const glim_ckpt *c);
 const char *glim_ckpt_path(const glim_ckpt *c); /* as given */

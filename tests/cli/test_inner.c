@@ -31,6 +31,9 @@ TEST(the_inner_model_answers_as_its_file_does_and_can_be_opened_again) {
     answer(&b, GLIM_INNER_NAME);
     answer(&c, GLIM_INNER_NAME); /* its pages were dropped meanwhile */
     CHECK(a.n == 12);
+    size_t n;
+    const char *bytes = glim_ckpt_builtin_bytes(GLIM_INNER_NAME, &n);
+    CHECK(bytes && n > 100000 && memcmp(bytes, "GGUF", 4) == 0 && !glim_ckpt_builtin_bytes(GLIM_INNER_FILE, &n));
     CHECK(b.n == a.n && c.n == a.n);
     CHECK(a.n && memcmp(a.v, b.v, a.n * sizeof *a.v) == 0 && memcmp(a.v, c.v, a.n * sizeof *a.v) == 0);
     glim_ids_free(&a);
