@@ -74,8 +74,9 @@ if command -v script >/dev/null; then
     TERM=xterm script -qec "stty cols 70; '$GLIM' pull glim/slow --to '$work/slow' --json >'$work/json'" /dev/null >"$work/tty" 2>&1; code=$?
     ok "a bar is drawn on a terminal" grep -q "slow .*files.*%" "$work/tty"
     ok "with the time left" grep -q "left" "$work/tty"
-    longest=$(tr '\r' '\n' <"$work/tty" | sed 's/\x1b\[[0-9;]*[mK]//g' | awk '{ if (length($0) > n) n = length($0) } END { print n }')
-    ok "within the width" test "$longest" -le 69
+    # Of the bar alone: a server that is slow to answer may be told of in a longer sentence.
+    longest=$(tr '\r' '\n' <"$work/tty" | sed 's/\x1b\[[0-9;]*[mK]//g' | awk '/%/ { if (length($0) > n) n = length($0) } END { print n }')
+    ok "within the width: $longest of 69" test "$longest" -le 69
 else
     pull glim/slow --to "$work/slow" --json; cp "$work/out" "$work/json"
     echo "  skipped: the bar (script is not installed)"
