@@ -32,11 +32,11 @@ TEST(a_prompt_that_waits_too_long_gets_more_and_not_without_end) {
         glim_pace_saw(&p, 0, 400, 40e-3); /* 0.1 ms a row */
         glim_pace_saw(&p, 8, 32, 12e-3 + 32 * 0.25e-3);
     }
-    CHECK(glim_pace_urgency(&p, 0, 1000) <= 1 && glim_pace_urgency(&p, 3.9, 1000) <= 1);
-    double u = glim_pace_urgency(&p, 8, 1000);
+    CHECK(glim_pace_urgency(&p, 0, 1000) <= 1 && glim_pace_urgency(&p, 7.9, 1000) <= 1);
+    double u = glim_pace_urgency(&p, 9, 1000);
     CHECK_MSG(u > 1.9 && u < 2.1, "%g", u);
     CHECK(glim_pace_slice(&p, 8, u, 512) > glim_pace_slice(&p, 8, 1, 512) * 3 / 2);
     /* 30,000 rows take 3 s alone: 23 s are no wait for them. */
     CHECK(glim_pace_urgency(&p, 23, 30000) <= 1);
-    CHECK(glim_pace_urgency(&p, 1e6, 1000) <= 4 && glim_pace_urgency(&p, 1e6, 1000) > 3.9);
+    CHECK(glim_pace_urgency(&p, 1e6, 1000) <= 8 && glim_pace_urgency(&p, 1e6, 1000) > 7.9);
 }
