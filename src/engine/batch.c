@@ -170,16 +170,14 @@ static int by_left(const void *a, const void *b) {
  * short question does not wait behind a long document; what remains goes back to the first. */
 static void compose_readers(glim_sched *d) {
     size_t max_rows = glim_ws_n_rows(d->e->ws);
+    size_t budget = d->p.slice_rows && d->n_write_rows ? d->p.slice_rows : glim_pace_slice(&d->pace, d->n_write_rows, max_rows);
+    if (budget > max_rows - d->n_rows) budget = max_rows - d->n_rows;
     size_t n = 0;
     for (size_t i = 0; i < d->n_running; i++)
         if (d->running[i]->n_rows == 0 && !d->running[i]->stalled && !glim_choice_writes(d->running[i]))
             d->prompts[n++] = d->running[i];
-    if (n == 0) return;
+    if (n == 0 || budget == 0) return;
     glim_choice *first = d->prompts[0];
-    const double urgency = glim_pace_urgency(&d->pace, glim_sched_now(d) - first->s->t_submit, first->n_ids);
-    size_t budget = d->p.slice_rows && d->n_write_rows ? d->p.slice_rows : glim_pace_slice(&d->pace, d->n_write_rows, urgency, max_rows);
-    if (budget > max_rows - d->n_rows) budget = max_rows - d->n_rows;
-    if (budget == 0) return;
     size_t end = d->n_rows + budget, others = n > 1 ? budget / 2 : 0;
     qsort(d->prompts, n, sizeof *d->prompts, by_left);
     for (size_t i = 0; i < n && others > 0 && end > d->n_rows; i++) {

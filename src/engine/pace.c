@@ -4,10 +4,6 @@
 /* Beside writers a slice may take as long as their own step: the worst gap is about twice the usual one. Alone it
  * may take half a second, so that a cancel or a newcomer does not wait longer. */
 static const double SLICE_SHARE = 1.0, SLICE_ALONE_S = 0.5, DECAY = 0.98, READ_DECAY = 0.9;
-/* A prompt may wait eight seconds, or eight times what reading it alone would take; behind that its slices grow by a step of
- * the writers for each further second: steady ones would hold it up for half a minute. Less patience (four seconds) took
- * its time from the gaps of 32 streams that begin together: 2.7 of their median where it is 2.1. */
-static const double PATIENCE_S = 8, PATIENCE_TIMES = 8, URGENCY_MAX = 8;
 /* Before steps of different width were seen: reading the weights is most of a step, a row some of it. */
 static const double ROW_SHARE = 0.15;
 enum { SLICE_MIN = 16, SLICE_ALONE_MIN = 64 };
@@ -51,20 +47,11 @@ double glim_pace_step(const glim_pace *p, size_t n_write) {
     return a + b * (double)n_write;
 }
 
-static double row_cost(const glim_pace *p, int beside) {
-    return p->read_rows[beside] > 0 ? p->read_s[beside] / p->read_rows[beside] : 0;
-}
-
-double glim_pace_urgency(const glim_pace *p, double waited_s, size_t n_rows) {
-    double c = row_cost(p, 0), alone = (double)n_rows * (c > 0 ? c : row_cost(p, 1)), may = PATIENCE_TIMES * alone;
-    double u = 1 + waited_s - (may > PATIENCE_S ? may : PATIENCE_S);
-    return u > 1 ? (u < URGENCY_MAX ? u : URGENCY_MAX) : 1;
-}
-
-size_t glim_pace_slice(const glim_pace *p, size_t n_write, double urgency, size_t max_rows) {
+size_t glim_pace_slice(const glim_pace *p, size_t n_write, size_t max_rows) {
     size_t min = n_write ? SLICE_MIN : SLICE_ALONE_MIN;
-    double may = n_write ? urgency * SLICE_SHARE * glim_pace_step(p, n_write) : SLICE_ALONE_S;
-    double c = row_cost(p, n_write > 0);
+    double may = n_write ? SLICE_SHARE * glim_pace_step(p, n_write) : SLICE_ALONE_S;
+    const int beside = n_write > 0;
+    double c = p->read_rows[beside] > 0 ? p->read_s[beside] / p->read_rows[beside] : 0;
     /* Not known yet: alone a guess; beside writers, who would feel a wrong one, the least. */
     double rows = c > 0 && may > 0 ? may / c : n_write ? 0 : 4.0 * (double)min;
     if (rows < (double)min) rows = (double)min;
