@@ -1,5 +1,6 @@
 /* test_table.c - rows out of CSV and XLSX: our own small files, bad ones, and the shared sets. */
 #include <dirent.h>
+#include <malloc.h>
 #include <math.h>
 #include <stdlib.h>
 #include <zip.h>
@@ -201,6 +202,42 @@ TEST(xlsx_merged_cells_and_formulas_are_stated_and_sheets_are_chosen_by_name) {
     CHECK_STR(f.merged[0], "A1:C1");
     glim_table_close(t);
     CHECK(glim_table_parse(&t, "f", b.s, b.len, &(glim_table_params){.sheet = "no"}, &err) == GLIM_E_NOT_FOUND && !t && strstr(err.hint, "库存"));
+    glim_buf_free(&b);
+}
+
+/* As many rows as a sheet can have (GLIM_SOAK; a twentieth otherwise), cells in place and a bad one at the end: memory does not grow
+ * with the rows, and the error names the cell. */
+TEST(xlsx_a_million_rows_are_read_in_bounded_memory) {
+    const size_t n = getenv("GLIM_SOAK") ? 1048576 : 50000;
+    glim_buf sheet = {0};
+    glim_buf_puts(&sheet, "<worksheet " MAIN "><sheetData>");
+    for (size_t i = 1; i <= n; i++)
+        glim_buf_printf(&sheet, "<row r=\"%zu\"><c r=\"A%zu\"><v>%zu</v></c><c r=\"B%zu\" t=\"inlineStr\"><is><t>商品 %zu</t></is></c><c r=\"C%zu\" t=\"s\"><v>%d</v></c></row>", i, i, i,
+                        i, i * 7919 % 100003, i, i == n ? 99 : 0);
+    glim_buf_puts(&sheet, "</sheetData></worksheet>");
+    glim_buf b = make((book){.sheet = glim_buf_cstr(&sheet)});
+    const size_t n_sheet = sheet.len;
+    glim_buf_free(&sheet);
+    glim_table *t;
+    glim_table_row row;
+    glim_err err = {0};
+    bool more = true;
+    double sum = 0;
+    size_t n_read = 0, most = 0;
+    const size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+    CHECK_OK(glim_table_parse(&t, "f", b.s, b.len, NULL, &err), err);
+    while (glim_table_next(t, &row, &more, &err) == GLIM_OK && more) {
+        n_read++;
+        CHECK(row.n == 3 && row.cell[0].kind == GLIM_CELL_NUMBER && strcmp(row.cell[2].text, "plain") == 0);
+        sum += row.cell[0].number;
+        if (n_read % 4096 == 0 && mallinfo2().uordblks + mallinfo2().hblkhd > most) most = mallinfo2().uordblks + mallinfo2().hblkhd;
+    }
+    char want[64];
+    snprintf(want, sizeof want, "C%zu", n);
+    CHECK_MSG(n_read == n - 1 && fabs(sum - (double)(n - 1) * (double)n / 2) < 0.5, "%zu rows, sum %.0f", n_read, sum);
+    CHECK_MSG(strstr(err.msg, want) && strstr(err.msg, "库存"), "got \"%s\"", err.msg);
+    CHECK_MSG(most < before + (4u << 20), "%zu rows of %zu bytes took %zu KiB", n, n_sheet, (most - before) >> 10);
+    glim_table_close(t);
     glim_buf_free(&b);
 }
 
