@@ -170,12 +170,12 @@ static int by_left(const void *a, const void *b) {
  * short question does not wait behind a long document; what remains goes back to the first. */
 static void compose_readers(glim_sched *d) {
     size_t max_rows = glim_ws_n_rows(d->e->ws);
-    size_t budget = d->p.slice_rows && d->n_write_rows ? d->p.slice_rows : glim_pace_slice(&d->pace, d->n_write_rows, max_rows);
-    if (budget > max_rows - d->n_rows) budget = max_rows - d->n_rows;
     size_t n = 0;
     for (size_t i = 0; i < d->n_running; i++)
         if (d->running[i]->n_rows == 0 && !d->running[i]->stalled && !glim_choice_writes(d->running[i]))
             d->prompts[n++] = d->running[i];
+    size_t budget = d->p.slice_rows && d->n_write_rows ? d->p.slice_rows : glim_pace_slice(&d->pace, d->n_write_rows, n, max_rows);
+    if (budget > max_rows - d->n_rows) budget = max_rows - d->n_rows;
     if (n == 0 || budget == 0) return;
     glim_choice *first = d->prompts[0];
     size_t end = d->n_rows + budget, others = n > 1 ? budget / 2 : 0;

@@ -1,9 +1,11 @@
 /* pace.c - see pace.h. */
 #include "engine/pace.h"
 
-/* Beside writers a slice may take as long as their own step: the worst gap is about twice the usual one. Alone it
- * may take half a second, so that a cancel or a newcomer does not wait longer. */
-static const double SLICE_SHARE = 1.0, SLICE_ALONE_S = 0.5, DECAY = 0.98, READ_DECAY = 0.9;
+/* Beside writers a slice may take as long as one step of all who run would if nobody were reading any more, and the time that the
+ * readers' own rows will take then: the worst gap is about twice the one that comes when all write. With few writers and many who
+ * read, slices of the few writers' own step would keep it so: most would wait for long, and steps for few give few tokens.
+ * Alone a slice may take half a second, so that a cancel or a newcomer does not wait longer. */
+static const double SLICE_SHARE = 1.0, CROWD_MAX = 4.0, SLICE_ALONE_S = 0.5, DECAY = 0.98, READ_DECAY = 0.9;
 /* Before steps of different width were seen: reading the weights is most of a step, a row some of it. */
 static const double ROW_SHARE = 0.15;
 enum { SLICE_MIN = 16, SLICE_ALONE_MIN = 64 };
@@ -47,9 +49,17 @@ double glim_pace_step(const glim_pace *p, size_t n_write) {
     return a + b * (double)n_write;
 }
 
-size_t glim_pace_slice(const glim_pace *p, size_t n_write, size_t max_rows) {
+/* A step of n rows, reckoned from steps of n_write: never more than so many times as long. */
+static double step_of_all(const glim_pace *p, size_t n_write, size_t n) {
+    double now = glim_pace_step(p, n_write), all = glim_pace_step(p, n), most = (double)n / (double)n_write;
+    if (most > CROWD_MAX) most = CROWD_MAX;
+    return all < now ? now : all > most * now ? most * now : all;
+}
+
+size_t glim_pace_slice(const glim_pace *p, size_t n_write, size_t n_read, size_t max_rows) {
     size_t min = n_write ? SLICE_MIN : SLICE_ALONE_MIN;
-    double may = n_write ? SLICE_SHARE * glim_pace_step(p, n_write) : SLICE_ALONE_S;
+    double all = n_write ? step_of_all(p, n_write, n_write + n_read) : 0;
+    double may = n_write ? (1 + SLICE_SHARE) * all - glim_pace_step(p, n_write) : SLICE_ALONE_S;
     const int beside = n_write > 0;
     double c = p->read_rows[beside] > 0 ? p->read_s[beside] / p->read_rows[beside] : 0;
     /* Not known yet: alone a guess; beside writers, who would feel a wrong one, the least. */

@@ -21,8 +21,8 @@ typedef struct glim_pace {
 void glim_pace_saw(glim_pace *p, size_t n_write, size_t n_read, double seconds);
 /* Seconds of a step that only writes; 0 before the first one. */
 double glim_pace_step(const glim_pace *p, size_t n_write);
-/* Prompt rows to read beside n_write writing rows, at least 16, at most max_rows. */
-size_t glim_pace_slice(const glim_pace *p, size_t n_write, size_t max_rows);
+/* Prompt rows to read beside n_write writing rows, at least 16, at most max_rows; n_read prompts wait to be read. */
+size_t glim_pace_slice(const glim_pace *p, size_t n_write, size_t n_read, size_t max_rows);
 /* Whether a row that is a further token with this probability makes tokens come faster, beside n_rows rows
  * that give n_tokens tokens. */
 int glim_pace_worth(const glim_pace *p, size_t n_rows, double n_tokens, double probability);

@@ -4,10 +4,10 @@
 
 TEST(beside_writers_the_least_is_read_until_a_step_that_only_writes_was_seen) {
     glim_pace p = {0};
-    CHECK(glim_pace_slice(&p, 4, 512) == 16 && glim_pace_slice(&p, 0, 512) == 256 && glim_pace_slice(&p, 4, 7) == 7);
+    CHECK(glim_pace_slice(&p, 4, 1, 512) == 16 && glim_pace_slice(&p, 0, 1, 512) == 256 && glim_pace_slice(&p, 4, 1, 7) == 7);
     glim_pace_saw(&p, 0, 512, 0.1);
     glim_pace_saw(&p, 4, 16, 0.02);
-    CHECK(glim_pace_slice(&p, 4, 512) == 16);
+    CHECK(glim_pace_slice(&p, 4, 1, 512) == 16);
 }
 
 TEST(a_slice_takes_less_than_the_step_of_those_who_write) {
@@ -18,9 +18,15 @@ TEST(a_slice_takes_less_than_the_step_of_those_who_write) {
         glim_pace_saw(&p, 8, 32, 12e-3 + 32 * 0.25e-3);
     }
     double step = glim_pace_step(&p, 8);
-    size_t rows = glim_pace_slice(&p, 8, 512);
+    size_t rows = glim_pace_slice(&p, 8, 0, 512);
     CHECK_MSG(step > 11.9e-3 && step < 12.1e-3, "%g s", step);
     CHECK_MSG((double)rows * 0.25e-3 <= step && (double)rows * 0.25e-3 > step / 2, "%zu rows", rows);
+    /* Two write and six read: as long as the eight of them would notice, two steps of eight less the one of two. */
+    rows = glim_pace_slice(&p, 2, 6, 512);
+    CHECK_MSG(rows >= 71 && rows <= 73, "%zu rows beside two writers while six read", rows);
+    /* One writes and hundreds read: no more than what eight times its own step leaves. */
+    rows = glim_pace_slice(&p, 1, 500, 1 << 20);
+    CHECK_MSG(rows >= 138 && rows <= 142, "%zu rows beside one writer while 500 read", rows);
     /* Alone half a second is the bound, and the cheaper row counts. */
-    CHECK(glim_pace_slice(&p, 0, 1 << 20) > 4900 && glim_pace_slice(&p, 0, 1 << 20) < 5100);
+    CHECK(glim_pace_slice(&p, 0, 1, 1 << 20) > 4900 && glim_pace_slice(&p, 0, 1, 1 << 20) < 5100);
 }
