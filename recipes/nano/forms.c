@@ -106,6 +106,13 @@ static const char *type_of(const field *f) {
     return f->kind == F_COUNT || f->kind == F_PEOPLE || f->kind == F_NIGHTS ? "integer" : f->kind == F_MONEY ? "number" : f->kind == F_FLAG ? "boolean" : "string";
 }
 
+/* Whether the customer speaks of it. A form has all of its fields, with "", 0 or false where nothing is said; a tool's call has no
+ * field of which nothing is said. */
+static void state(gen *g, filled *x, bool first, bool form) {
+    x->stated = first || chance(g, 80) || (x->required && (!form || x->f->kind == F_ENUM));
+    if (!x->stated && x->required) snprintf(x->json, sizeof x->json, "%s", x->f->kind == F_FLAG ? "false" : strcmp(type_of(x->f), "string") == 0 ? "\"\"" : "0");
+}
+
 static size_t choose(gen *g, const shape *s, filled *out, bool form) {
     const size_t all = strlen(s->fields), want = 1 + below(g, all < 5 ? all : 5);
     size_t n = 0;
@@ -122,17 +129,15 @@ static size_t choose(gen *g, const shape *s, filled *out, bool form) {
         *x = (filled){.f = &FIELDS[order[i] - 'A']};
         snprintf(x->key, sizeof x->key, "%.47s", pick(g, x->f->keys, key));
         draw(g, x);
-        x->required = x->f->kind != F_FLAG && chance(g, 50);
-        x->stated = n == 0 || chance(g, 80);
-        if (!x->stated && x->required && (x->f->kind == F_ENUM || !form)) x->stated = true;
-        if (!x->stated && x->required) snprintf(x->json, sizeof x->json, "%s", strcmp(type_of(x->f), "string") == 0 ? "\"\"" : "0");
+        x->required = form || (x->f->kind != F_FLAG && chance(g, 70));
+        state(g, x, n == 0, form);
         n++;
     }
     return n;
 }
 
-/* What the customer says: the stated fields in an order of their own. */
-static void speak(gen *g, const shape *s, filled *x, size_t n, glim_buf *out) {
+/* What the customer says: the stated fields in an order of their own. say_what: and what it is about, where it could be something else. */
+static void speak(gen *g, const shape *s, filled *x, size_t n, bool say_what, glim_buf *out) {
     size_t order[MOST], k = 0;
     char t[TEXT];
     glim_buf b = {0};
@@ -142,7 +147,7 @@ static void speak(gen *g, const shape *s, filled *x, size_t n, glim_buf *out) {
         const size_t j = below(g, i), o = order[i - 1];
         order[i - 1] = order[j], order[j] = o;
     }
-    const bool begin = k == 0 || chance(g, 65);
+    const bool begin = k == 0 || say_what || chance(g, 65);
     if (begin) glim_buf_puts(&b, say(g, s->begin_zh, s->begin_en, t));
     for (size_t i = 0; i < k; i++) {
         const slot v[] = {{'v', x[order[i]].said}};
@@ -205,17 +210,16 @@ static void put_filled(glim_buf *b, const filled *x, size_t n, bool spaced) {
 static void draw_anew(gen *g, filled *x, size_t n, bool form) {
     for (size_t j = 0; j < n; j++) { /* the same form, filled anew */
         draw(g, &x[j]);
-        x[j].stated = j == 0 || chance(g, 80) || (x[j].required && (x[j].f->kind == F_ENUM || !form));
-        if (!x[j].stated && x[j].required) snprintf(x[j].json, sizeof x[j].json, "%s", strcmp(type_of(x[j].f), "string") == 0 ? "\"\"" : "0");
+        state(g, &x[j], j == 0, form);
     }
 }
 
 /* Further sentences for the same form, or the same tool. */
-static void more_of(gen *g, const shape *s, filled *x, size_t n, conv *c, const char *call) {
+static void more_of(gen *g, const shape *s, filled *x, size_t n, conv *c, const char *call, bool say_what) {
     for (size_t k = more_turns(g); k > 0; k--) {
         glim_buf said = {0}, form = {0};
         draw_anew(g, x, n, call == NULL);
-        speak(g, s, x, n, &said);
+        speak(g, s, x, n, say_what, &said);
         put_filled(&form, x, n, call != NULL);
         add_turn(c, &said, &form, call);
         glim_buf_free(&said), glim_buf_free(&form);
@@ -228,9 +232,9 @@ void form_conv(gen *g, conv *c) {
     const size_t n = choose(g, s, x, true);
     glim_buf_puts(&c->system, g->zh ? "任务：填表\n" : "Task: fill the form\n");
     put_schema(g, &c->system, x, n, false);
-    speak(g, s, x, n, &c->user);
+    speak(g, s, x, n, false, &c->user);
     put_filled(&c->answer, x, n, false);
-    more_of(g, s, x, n, c, NULL);
+    more_of(g, s, x, n, c, NULL, false);
 }
 
 void form_doc(gen *g, glim_buf *doc) {
@@ -243,7 +247,7 @@ void form_doc(gen *g, glim_buf *doc) {
     for (size_t i = 0, k = 2 + below(g, 4); i < k; i++) {
         draw_anew(g, x, n, true);
         glim_buf_putc(doc, '\n');
-        speak(g, s, x, n, doc);
+        speak(g, s, x, n, false, doc);
         glim_buf_putc(doc, '\n');
         put_filled(doc, x, n, false);
         glim_buf_putc(doc, '\n');
@@ -259,8 +263,8 @@ static void put_tool(gen *g, glim_buf *b, const shape *s, const char *name, cons
 void tool_conv(gen *g, conv *c) {
     const size_t n_tools = 1 + below(g, 3), right = below(g, n_tools);
     size_t of[3];
-    char name[TEXT], role[TEXT];
-    glim_buf_puts(&c->system, say(g, "你是店里的客服，回答要简短、准确。|你是商店客服。|你是酒店前台，礼貌回答客人。|你是餐厅的服务员。", "You are the clerk of a shop; answer briefly and exactly.|You help the customers of a shop.|You wait tables in a restaurant.", role));
+    char name[TEXT];
+    role_of(g, &c->system);
     glim_buf_putc(&c->tools, '[');
     for (size_t i = 0; i < n_tools; i++) {
         filled x[MOST];
@@ -277,9 +281,9 @@ void tool_conv(gen *g, conv *c) {
         put_tool(g, &c->tools, s, name, x, n);
         if (i != right) continue;
         glim_buf_puts(&c->call, name);
-        speak(g, s, x, n, &c->user);
+        speak(g, s, x, n, n_tools > 1, &c->user);
         put_filled(&c->answer, x, n, true);
-        more_of(g, s, x, n, c, name);
+        more_of(g, s, x, n, c, name, n_tools > 1);
     }
     glim_buf_putc(&c->tools, ']');
 }

@@ -45,7 +45,7 @@ static void put_call(glim_buf *b, const glim_buf *arguments, const char *name, s
     glim_buf_free(&plain);
 }
 
-size_t more_turns(gen *g) { return g->eval || chance(g, 40) ? 0 : 1 + below(g, 5); }
+size_t more_turns(gen *g) { return g->eval || chance(g, 18) ? 0 : 3 + below(g, 8); }
 
 void add_turn(conv *c, const glim_buf *question, const glim_buf *answer, const char *call) {
     put_message(&c->more, "user", question, false);
@@ -107,10 +107,10 @@ static void make_known(gen *g, task t, conv *c) {
 static void document(gen *g, glim_buf *doc) {
     glim_buf_clear(doc);
     const size_t way = below(g, 100);
-    if (way < 52) answer_doc(g, doc);
-    else if (way < 67) intent_doc(g, doc);
-    else if (way < 80) form_doc(g, doc);
-    else if (way < 87) table_doc(g, doc);
+    if (way < 45) answer_doc(g, doc);
+    else if (way < 60) intent_doc(g, doc);
+    else if (way < 73) form_doc(g, doc);
+    else if (way < 84) table_doc(g, doc);
     else copy_doc(g, doc);
 }
 
@@ -136,7 +136,7 @@ static void put_tokens(gen *g, glim_buf *out, const char *text) {
 
 static task some_task(gen *g) {
     const size_t way = below(g, 100);
-    return way < 36 ? T_ANSWER : way < 50 ? T_REFUSE : way < 70 ? T_INTENT : way < 82 ? T_FORM : way < 92 ? T_TOOL : way < 98 ? T_TABLE : T_CHAT;
+    return way < 33 ? T_ANSWER : way < 42 ? T_REFUSE : way < 64 ? T_INTENT : way < 77 ? T_FORM : way < 88 ? T_TOOL : way < 98 ? T_TABLE : T_CHAT;
 }
 
 int main(int argc, char **argv) {

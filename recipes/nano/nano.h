@@ -90,6 +90,7 @@ typedef enum task { T_ANSWER, T_REFUSE, T_NOTHING, T_INTENT, T_FORM, T_TOOL, T_T
 /* A question that the rows answer, one that they do not, one without any row. */
 typedef enum answerable { RIGHT, MISSING, NOTHING } answerable;
 void answer_conv(gen *g, conv *c, answerable how); /* rows.c */
+void role_of(gen *g, glim_buf *out);                /* who answers, in one line */
 void answer_doc(gen *g, glim_buf *doc);             /* rows, several questions, or sentences about each row */
 void intent_conv(gen *g, conv *c);                  /* intents.c */
 void intent_doc(gen *g, glim_buf *doc);

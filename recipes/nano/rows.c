@@ -1,11 +1,12 @@
 /* rows.c - rows of a library, questions about them, and answers that say what stands in a row and which row it is.
  *
- * The forms are those of docs/desk.md. Answers have few shapes, so that "right" means equal:
- *   a value         {name}的{column}是{value}。[id]       The {column} of {name} is {value}. [id]
- *   two values      {name}的{a}是{v}，{b}是{w}。[id]      The {a} of {name} is {v} and the {b} is {w}. [id]
+ * The forms are those of docs/desk.md: rows are numbered, and the number of its row stands before each sentence, so that the
+ * row is chosen once and the sentence is then read off it. Answers have few shapes, so that "right" means equal:
+ *   a value         [1] {name}的{column}是{value}。       [1] The {column} of {name} is {value}.
+ *   two values      [1] {name}的{a}是{v}，{b}是{w}。      [1] The {a} of {name} is {v} and the {b} is {w}.
  *   yes, no         支持{column}。  不支持{column}。       Yes, {name} has {column}.  No, {name} has no {column}.
  *   yes, and how    支持，{column}为{value}。              Yes, its {column} is {value}.
- *   two rows        one sentence for each, with its own id
+ *   two rows        one sentence for each, with its own number
  *   none            资料库里没有这个信息。                  This is not in the library. */
 #include <stdio.h>
 #include <string.h>
@@ -38,11 +39,11 @@ static const column COLUMNS[] = {
     {"电池", "battery", NUM, "mAh", "mAh", 200, 9000, 50, 0, 0, "#{n}<电池多大/电池容量多少/续航电池是多少/电池有多大/电量有多大/的电池是多少/电池是多大的/电池多少毫安/用多大的电池>",
      "#how <big/large/strong> is the battery of {n}|<what/which> battery <does {n} have/is in {n}>|how <big/large> a battery is in {n}|what is the battery of {n}"},
     {"无线充电", "wireless charging", YES, 0, 0, 0, 0, 0, "15W Qi|7.5W Qi|10W|30W|50W", "15W Qi|7.5W Qi|10W|30W|50W", "#{n}<支持无线充电吗/能无线充电吗/可以无线充吗/可以无线充电吗/能不能无线充/支不支持无线充电/有无线充电吗/充电能用无线吗/带无线充电吗>",
-     "#<does {n} support/does {n} have/is there/do I get> wireless charging</ on it>|can <{n} charge/I charge {n}> <without a cable/wirelessly>|is {n} charged <wirelessly/without a cable>"},
+     "#does {n} <support/have/come with/offer> wireless charging|is there wireless charging <on/with> {n}|do I get wireless charging <on/with> {n}|can <{n} charge/I charge {n}> <without a cable/wirelessly>|is {n} charged <wirelessly/without a cable>"},
     {"保修", "warranty", NUM, "个月", "months", 3, 60, 3, 0, 0, "#{n}<保修多久/保修几个月/的保修期多长/保修期多久/能保修多久/坏了能保修多久/质保多久/质保几个月/保修多长时间>|买{n}保修<多久/几个月>",
      "#how long is <the warranty of {n}/{n} under warranty>|<what/which> warranty <does {n} have/is on {n}>|how many months of warranty <has {n}/does {n} have>|for how long is the warranty of {n}"},
     {"防水", "water resistance", YES, 0, 0, 0, 0, 0, "IP67|IP68|IPX4|IPX7|50米", "IP67|IP68|IPX4|IPX7|50 m", "#{n}<防水吗/能防水吗/支持防水吗/防不防水/可以防水吗/怕不怕水/怕水吗/有防水吗/能进水吗/能泡水吗>",
-     "#is {n} <waterproof/water resistant/safe in water>|<does {n} have/is there> water resistance</ on it>|can {n} <get wet/go under water>|how waterproof is {n}"},
+     "#is {n} <waterproof/water resistant/safe in water>|does {n} <have/offer> water resistance|is there water resistance <on/with> {n}|can {n} <get wet/go under water>|how waterproof is {n}"},
     {"存储", "storage", NUM, "GB", "GB", 8, 2048, 8, 0, 0, "#{n}<存储多大/内存有多少/有多少GB存储/存储空间多大/内存多大/的存储是多少/有多少GB/存储有多少/内存多少GB>",
      "#how much <storage/memory> <does {n} have/is in {n}/has {n}>|<what/how big> is the storage of {n}|how many GB <are in/has> {n}"},
     {"材质", "material", LIST, 0, 0, 0, 0, 0, "棉|羊毛|皮革|铝合金|塑料|不锈钢|木头|玻璃|陶瓷|尼龙|亚麻|真丝", "cotton|wool|leather|aluminium|plastic|steel|wood|glass|ceramic|nylon|linen|silk",
@@ -51,7 +52,7 @@ static const column COLUMNS[] = {
     {"尺码", "size", LIST, 0, 0, 0, 0, 0, "S|M|L|XL|XXL|均码|36|38|40|42", "S|M|L|XL|XXL|one size|36|38|40|42", "#{n}<是什么尺码/有什么码/的尺码是什么/是多大码/多大码/什么码/尺码多大/是几码/有几码的>",
      "#<what/which> size <is {n}/does {n} come in/has {n}/do you have of {n}>|in <what/which> size <is/can I get/do you have> {n}"},
     {"蓝牙", "bluetooth", YES, 0, 0, 0, 0, 0, "5.0|5.1|5.2|5.3|4.2", "5.0|5.1|5.2|5.3|4.2", "#{n}<支持蓝牙吗/有蓝牙吗/能连蓝牙吗/可以连蓝牙吗/可以用蓝牙吗/带蓝牙吗/蓝牙可以用吗/能用蓝牙吗/支不支持蓝牙>",
-     "#does {n} <have/support/come with> bluetooth|can {n} <connect by/use> bluetooth|can I <connect {n} by/use> bluetooth</ on {n}>|is there bluetooth on {n}"},
+     "#does {n} <have/support/come with> bluetooth|can {n} <connect by/use> bluetooth|can I <connect {n} by bluetooth/use bluetooth on {n}/use bluetooth with {n}>|is there bluetooth on {n}"},
     {"产地", "origin", LIST, 0, 0, 0, 0, 0, "深圳|杭州|广州|上海|北京|成都|苏州|青岛|越南|日本|德国|泰国", "Shenzhen|Hangzhou|Guangzhou|Shanghai|Beijing|Chengdu|Suzhou|Qingdao|Vietnam|Japan|Germany|Thailand",
      "#{n}<产地是哪里/是哪里产的/在哪生产的/是在哪里生产的/是哪里做的/的产地/产自哪里/从哪里来的/是哪儿产的>",
      "#where is {n} <made/from/produced>|where <does {n} come/do you get {n}> from|<what/which> place is {n} from|what is the origin of {n}"},
@@ -118,7 +119,7 @@ typedef struct cell {
     bool said_yes, said_no; /* a YES column's own words */
 } cell;
 typedef struct row {
-    char id[40], name[TEXT];
+    char id[4], name[TEXT]; /* id: its number among the rows */
     const kind *k;
     cell cells[CELLS];
     size_t n;
@@ -137,7 +138,14 @@ static void value_of(gen *g, const column *c, cell *x) {
         if (chance(g, 30) && n > 100) n = n / 100 * 100 + (chance(g, 50) ? 99 : 0);
         snprintf(v, TEXT, unit[0] ? is_wide(unit) ? "%zu%s" : "%zu %s" : "%zu%s", n, unit);
         break;
-    case LIST: say(g, c->list_zh, c->list_en, v); break;
+    case LIST:
+        say(g, c->list_zh, c->list_en, v);
+        if (chance(g, 15)) {
+            char more[TEXT];
+            say(g, c->list_zh, c->list_en, more);
+            if (strcmp(more, v) != 0) snprintf(v + strlen(v), TEXT - strlen(v), "%s%.60s", g->zh ? "、" : ", ", more);
+        }
+        break;
     case YES:
         x->said_yes = chance(g, c->list_zh ? 25 : 55), x->said_no = !x->said_yes && chance(g, c->list_zh ? 35 : 100);
         if (x->said_yes) snprintf(v, TEXT, "%s", g->zh ? "是" : "yes");
@@ -188,18 +196,23 @@ static const column *some_column(gen *g, const kind *k) {
 
 static void make_row(gen *g, row *r, const kind *k, size_t n_cells) {
     *r = (row){.k = k};
-    id_of(g, r->id);
     name_of(g, k->s, r->name);
+    if (chance(g, 20)) { /* and what it is */
+        char full[TEXT];
+        snprintf(full, sizeof full, "%.100s%s%s", r->name, g->zh && chance(g, 50) ? "" : " ", g->zh ? k->zh : k->en);
+        if (held_out(full) == g->eval) snprintf(r->name, sizeof r->name, "%s", full), set_add(g->names, hash_of(full));
+    }
     for (size_t tries = 0; r->n < n_cells && tries < 40; tries++) add_cell(g, r, chance(g, 25) ? NULL : some_column(g, k));
 }
 
-/* Rows of one library: identifiers of one shape often, columns mostly the same. */
+/* Rows of one library, numbered, columns mostly the same. */
 static size_t make_rows(gen *g, row *rows, size_t n) {
     const kind *k = &KINDS[below(g, N_KINDS)];
-    const size_t cells = 1 + below(g, n > 2 ? 4 : 6);
+    const size_t cells = 1 + below(g, n > 2 ? 5 : 6);
     const bool alike = chance(g, 60);
     for (size_t i = 0; i < n; i++) {
         make_row(g, &rows[i], k, cells);
+        snprintf(rows[i].id, sizeof rows[i].id, "%zu", 1 + i % ROWS);
         for (size_t j = 0; alike && i > 0 && j < rows[0].n; j++) { /* the same columns, other values */
             cell *x = &rows[i].cells[j];
             *x = rows[0].cells[j];
@@ -211,7 +224,7 @@ static size_t make_rows(gen *g, row *rows, size_t n) {
             }
         }
         if (alike && i > 0) rows[i].n = rows[0].n;
-        if (i > 0 && chance(g, 35)) { /* a neighbour by name: X5 and X5 Pro */
+        if (i > 0 && chance(g, 25)) { /* a neighbour by name: X5 and X5 Pro */
             char near[TEXT];
             snprintf(near, sizeof near, "%.120s%s", rows[0].name, g->zh ? k->s == S_GADGET ? " Pro" : "二号" : " Plus");
             if (strlen(rows[0].name) < 100 && held_out(near) == g->eval) {
@@ -220,19 +233,13 @@ static size_t make_rows(gen *g, row *rows, size_t n) {
             }
         }
         for (size_t j = 0; j < i; j++)
-            if (strcmp(rows[j].id, rows[i].id) == 0 || strcmp(rows[j].name, rows[i].name) == 0) return make_rows(g, rows, n);
+            if (strcmp(rows[j].name, rows[i].name) == 0) return make_rows(g, rows, n);
     }
     return n;
 }
 
-static void put_row(gen *g, glim_buf *b, const row *r) {
-    char label[TEXT];
-    glim_buf_puts(b, "[");
-    put_slot(b, r->id);
-    glim_buf_puts(b, "] ");
-    if (chance(g, 75)) glim_buf_puts(b, g->zh ? "名称" : "name");
-    else glim_buf_puts(b, say(g, "品名|型号|菜名|房型|商品|标题", "item|model|dish|room|product|title", label));
-    glim_buf_puts(b, ": ");
+static void put_row(glim_buf *b, const row *r) {
+    glim_buf_printf(b, "[%s] ", r->id);
     put_slot(b, r->name);
     for (size_t i = 0; i < r->n; i++) {
         glim_buf_puts(b, " | ");
@@ -282,12 +289,6 @@ static void ask_cell(gen *g, glim_buf *q, const cell *x, const char *subject_tex
     fill(q, t, s, 2, false);
 }
 
-static void put_id(gen *g, glim_buf *b, const char *id) {
-    glim_buf_puts(b, g->zh ? "[" : " [");
-    put_slot(b, id);
-    glim_buf_puts(b, "]");
-}
-
 /* What the row says about the cell, as value text `value` (for wrong answers: another one). */
 static void answer_cell(gen *g, glim_buf *b, const row *r, const cell *x, const char *value, const char *id) {
     const char *t;
@@ -297,8 +298,8 @@ static void answer_cell(gen *g, glim_buf *b, const row *r, const cell *x, const 
         else t = g->zh ? "支持，{c}为{v}。" : "Yes, its {c} is {v}.";
     } else t = g->zh ? "{n}的{c}是{v}。" : "The {c} of {n} is {v}.";
     const slot s[] = {{'n', r->name}, {'c', x->name}, {'v', value}};
+    glim_buf_printf(b, "[%s] ", id);
     fill(b, t, s, 3, false);
-    put_id(g, b, id);
 }
 
 static const char *none(const gen *g) { return g->zh ? "资料库里没有这个信息。" : "This is not in the library."; }
@@ -331,7 +332,7 @@ static void right_qa(gen *g, const row *rows, size_t n, qa *o) {
     char who[TEXT], v[TEXT];
     glim_buf q = {0};
     const bool yes = x->c && x->c->kind == YES;
-    if (way < 12 && r->n > 1 && !yes) { /* two values of a row */
+    if (way < 8 && r->n > 1 && !yes) { /* two values of a row */
         const cell *y = x == r->cells ? &r->cells[1] : &r->cells[0];
         if (!(y->c && y->c->kind == YES)) {
             char t[TEXT];
@@ -341,14 +342,14 @@ static void right_qa(gen *g, const row *rows, size_t n, qa *o) {
             fill(&q, t, s, 3, false);
             put_frame(g, &o->q, &q, true);
             const slot a[] = {{'n', r->name}, {'c', x->name}, {'v', x->value}, {'d', y->name}, {'w', y->value}};
+            glim_buf_printf(&o->a, "[%s] ", r->id);
             fill(&o->a, g->zh ? "{n}的{c}是{v}，{d}是{w}。" : "The {c} of {n} is {v} and the {d} is {w}.", a, 5, false);
-            put_id(g, &o->a, r->id);
             glim_buf_puts(&o->wrong, none(g));
             glim_buf_free(&q);
             return;
         }
     }
-    if (way < 22 && n > 1 && !yes) { /* the same of two rows */
+    if (way < 16 && n > 1 && !yes) { /* the same of two rows */
         const row *p = &rows[at == 0 ? 1 : 0];
         for (size_t j = 0; j < p->n; j++)
             if (strcmp(p->cells[j].name, x->name) == 0) {
@@ -358,7 +359,7 @@ static void right_qa(gen *g, const row *rows, size_t n, qa *o) {
                 fill(&q, t, s, 3, false);
                 put_frame(g, &o->q, &q, true);
                 answer_cell(g, &o->a, r, x, x->value, r->id);
-                if (!g->zh) glim_buf_puts(&o->a, " ");
+                glim_buf_putc(&o->a, ' ');
                 answer_cell(g, &o->a, p, &p->cells[j], p->cells[j].value, p->id);
                 glim_buf_puts(&o->wrong, none(g));
                 glim_buf_free(&q);
@@ -396,7 +397,7 @@ static void missing_qa(gen *g, const row *rows, size_t n, qa *o) {
         x = of->cells[below(g, of->n)];
         ask_cell(g, &q, &x, other.name);
         put_frame(g, &o->q, &q, true);
-        answer_cell(g, &o->wrong, &other, &x, x.value, of->id[0] ? of->id : other.id);
+        answer_cell(g, &o->wrong, &other, &x, x.value, of->id[0] ? of->id : "1");
     } else { /* a column that the row lacks */
         const size_t at = below(g, n);
         const row *r = &rows[at];
@@ -425,25 +426,40 @@ static void put_all_rows(gen *g, glim_buf *b, const row *rows, size_t n) {
     glim_buf_puts(b, g->zh ? "资料：\n" : "Rows:\n");
     if (n == 0) glim_buf_puts(b, g->zh ? "（无）\n" : "(none)\n");
     for (size_t i = 0; i < n; i++) {
-        put_row(g, b, &rows[i]);
+        put_row(b, &rows[i]);
         glim_buf_putc(b, '\n');
     }
 }
 
+/* Who answers: one line, as a template's author would write it. */
+void role_of(gen *g, glim_buf *out) {
+    char who[TEXT], way[TEXT];
+    say(g, "#你是<店里/商店/一家商店/一家电子产品店/一家餐厅/一家中餐馆/一家酒店/一家网店/我们店/本店>的<客服/店员/前台/服务员/前台客服/小助手/导购>",
+        "#You are the <assistant/clerk/front desk/waiter/helper> of <a shop/this shop/an online shop/an electronics shop/a restaurant/a Chinese restaurant/a hotel/our shop>", who);
+    say(g, "#，回答<简短/准确/礼貌/要简短>、<客气/周到/热情/清楚/准确>。|，<礼貌回答客人/帮顾客了解商品/回答客人的问题>。|。",
+        "#; you answer <briefly/exactly/politely/clearly> and <warmly/with care/politely/to the point>.|; <answer guests politely/you help customers/answer briefly>.|.", way);
+    glim_buf_puts(out, who);
+    glim_buf_puts(out, way);
+}
+
 void answer_conv(gen *g, conv *c, answerable how) {
     row rows[ROWS];
-    static const size_t share[] = {1, 1, 1, 2, 2, 2, 2, 3, 3, 4};
+    static const size_t share[] = {1, 1, 2, 2, 2, 3, 3, 3, 4, 4};
     const bool refuse = how != RIGHT;
     const size_t n = how == NOTHING || (refuse && chance(g, 8)) ? 0 : make_rows(g, rows, share[below(g, 10)]);
     qa o = {0};
-    char role[TEXT];
-    say(g, "你是店里的客服，回答要简短、准确。|你是商店客服。|你是酒店前台，礼貌回答客人。|你是餐厅的服务员。|你是电子产品店的店员，帮顾客了解商品。",
-        "You are the clerk of a shop; answer briefly and exactly.|You help the customers of a shop.|You are at the desk of a hotel and answer guests politely.|You wait tables in a restaurant.|You help customers of an electronics shop.", role);
+    size_t steps = 0;
+    char t[TEXT];
     glim_buf_puts(&c->system, g->zh ? "任务：回答\n" : "Task: answer\n");
-    glim_buf_puts(&c->system, role);
-    glim_buf_puts(&c->system, g->zh ? "\n1. 只根据资料里的行回答，不要编造。\n2. 每句话后面写行号，如[P012]。\n3. 资料里没有答案时，只写：资料库里没有这个信息。"
-                                    : "\n1. Answer only from the rows and make nothing up.\n2. After each sentence write the id of its row, like [P012].\n"
-                                      "3. If the rows do not hold the answer, write only: This is not in the library.");
+    role_of(g, &c->system);
+    for (size_t left = chance(g, 55) ? 0 : 1 + below(g, 2); left > 0; left--)
+        glim_buf_printf(&c->system, "\n%zu. %s", ++steps,
+                        say(g, "先看问题问的是哪一行、哪一项。|回答要简短。|称呼客人为您。|不要谈别的店。|价格以资料为准。|*数字照抄。",
+                            "See first which row and which column the question is about.|Keep it short.|Be polite.|Do not speak of other shops.|Prices are those of the rows.|*Copy figures as they are.", t));
+    static const char *const rules_zh[] = {"只根据资料里的行回答，不要编造。", "每句话前面写行号，如[1]。", "资料里没有答案时，只写：资料库里没有这个信息。"};
+    static const char *const rules_en[] = {"Answer only from the rows and make nothing up.", "Before each sentence write the number of its row, like [1].",
+                                           "If the rows do not hold the answer, write only: This is not in the library."};
+    for (size_t i = 0; i < 3; i++) glim_buf_printf(&c->system, "\n%zu. %s", ++steps, (g->zh ? rules_zh : rules_en)[i]);
     put_all_rows(g, &c->user, rows, n);
     if (refuse) missing_qa(g, rows, n, &o);
     else right_qa(g, rows, n, &o);
@@ -472,7 +488,7 @@ void answer_doc(gen *g, glim_buf *doc) {
     if (chance(g, 20)) { /* each row in sentences */
         for (size_t i = 0; i < n; i++)
             for (size_t j = 0; j < rows[i].n; j++) {
-                if (!g->zh && (i || j)) glim_buf_puts(doc, j ? " " : "");
+                if (j) glim_buf_putc(doc, ' ');
                 answer_cell(g, doc, &rows[i], &rows[i].cells[j], rows[i].cells[j].value, rows[i].id);
                 if (j + 1 == rows[i].n) glim_buf_putc(doc, '\n');
             }

@@ -504,7 +504,7 @@ glim_status glim_shop_ask(glim_shop *s, const glim_shop_question *q, glim_shop_a
     double t0 = glim_now_s();
     const char *reason;
     char label[64] = "";
-    glim_buf system = {0}, user = {0}, said = {0};
+    glim_buf system = {0}, user = {0}, said = {0}, cited = {0};
     glim_shop_asks asks;
     glim_status rc = q->model ? confirm(s, q, a, label, err) : GLIM_OK;
     if (rc != GLIM_OK) return rc;
@@ -522,14 +522,15 @@ glim_status glim_shop_ask(glim_shop *s, const glim_shop_question *q, glim_shop_a
     pthread_mutex_unlock(&s->mu);
     a->ms = (glim_now_s() - t0) * 1e3 - a->model_ms;
     if (rc == GLIM_OK && phrase) { /* outside of the lock: this takes as long as a model takes */
-        bool refusal = false, fine = ask_model(q, a, &(glim_shop_prompt){glim_buf_cstr(&system), glim_buf_cstr(&user), NULL, ANSWER_TOKENS}, &said);
+        bool fine = ask_model(q, a, &(glim_shop_prompt){glim_buf_cstr(&system), glim_buf_cstr(&user), NULL, ANSWER_TOKENS}, &said);
         pthread_mutex_lock(&s->mu);
-        fine = fine && s->edition == edition && glim_shop_grounded(s, a, &asks, glim_buf_cstr(&said), said.len, &refusal);
+        fine = fine && glim_shop_cite(&cited, a, glim_buf_cstr(&said), said.len) && s->edition == edition &&
+               glim_shop_grounded(s, a, &asks, glim_buf_cstr(&cited), cited.len);
         pthread_mutex_unlock(&s->mu);
         if (fine) {
             glim_buf_free(&a->text);
-            a->text = said;
-            said = (glim_buf){0};
+            a->text = cited;
+            cited = (glim_buf){0};
             a->phrased = true;
             a->part = GLIM_PART_LANGUAGE;
         } else {
@@ -539,6 +540,7 @@ glim_status glim_shop_ask(glim_shop *s, const glim_shop_question *q, glim_shop_a
     glim_buf_free(&system);
     glim_buf_free(&user);
     glim_buf_free(&said);
+    glim_buf_free(&cited);
     if (rc == GLIM_OK) rc = glim_buf_status(&a->rows_json, "the rows of an answer", err);
     if (rc != GLIM_OK) glim_shop_answer_deinit(a);
     return rc;

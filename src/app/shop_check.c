@@ -191,13 +191,9 @@ static bool tells(const glim_shop *s, const glim_shop_answer *a, const char *tex
     return fine;
 }
 
-bool glim_shop_grounded(const glim_shop *s, const glim_shop_answer *a, const glim_shop_asks *asks, const char *answer, size_t n, bool *refusal) {
-    const char *end = answer + n, *const refusals[] = {"资料库里没有这个信息。", "This is not in the library."};
-    *refusal = false;
+bool glim_shop_grounded(const glim_shop *s, const glim_shop_answer *a, const glim_shop_asks *asks, const char *answer, size_t n) {
+    const char *end = answer + n;
     if (n == 0 || n > 4096 || memchr(answer, 0, n) || !glim_utf8_valid(answer, n)) return false;
-    for (size_t i = 0; i < 2; i++)
-        if (strncmp(answer, refusals[i], strlen(refusals[i])) == 0) *refusal = true;
-    if (*refusal) return false;
     glim_buf segment = {0}, prose = {0}, own = {0};
     uint32_t all = 0;
     bool fine = true;

@@ -66,6 +66,9 @@ const char *glim_say_refusal(bool zh);
 /* ---- shop_prompt.c ---- */
 void glim_shop_system(glim_buf *out, const glim_shop *s, bool zh);
 void glim_shop_user(glim_buf *out, const glim_shop *s, const glim_shop_answer *a, const glim_filter *f, const char *question, size_t n);
+/* What a model said with the numbers of its rows before each sentence, as a customer reads it: with their ids behind; false: a
+ * sentence has no number, or one of no row. */
+bool glim_shop_cite(glim_buf *out, const glim_shop_answer *a, const char *said, size_t n);
 /* The intents as labels to choose from, and the same as a list; false: there are not 2 to 40 of them. */
 bool glim_shop_intents(glim_buf *system, json_t **labels, const glim_shop *s, bool zh);
 
@@ -77,6 +80,6 @@ typedef struct glim_shop_asks {
     bool names; /* and whose they are */
 } glim_shop_asks;
 /* May a model's answer stand in the place of the desk's own, a->text? */
-bool glim_shop_grounded(const glim_shop *s, const glim_shop_answer *a, const glim_shop_asks *asks, const char *answer, size_t n, bool *refusal);
+bool glim_shop_grounded(const glim_shop *s, const glim_shop_answer *a, const glim_shop_asks *asks, const char *answer, size_t n);
 
 #endif

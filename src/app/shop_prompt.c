@@ -3,8 +3,8 @@
 
 #include "app/shop_internal.h"
 
-static const char *const rules_zh[] = {"只根据资料里的行回答，不要编造。", "每句话后面写行号，如[P012]。", "资料里没有答案时，只写：资料库里没有这个信息。"};
-static const char *const rules_en[] = {"Answer only from the rows and make nothing up.", "After each sentence write the id of its row, like [P012].",
+static const char *const rules_zh[] = {"只根据资料里的行回答，不要编造。", "每句话前面写行号，如[1]。", "资料里没有答案时，只写：资料库里没有这个信息。"};
+static const char *const rules_en[] = {"Answer only from the rows and make nothing up.", "Before each sentence write the number of its row, like [1].",
                                        "If the rows do not hold the answer, write only: This is not in the library."};
 
 void glim_shop_system(glim_buf *out, const glim_shop *s, bool zh) {
@@ -26,6 +26,7 @@ void glim_shop_user(glim_buf *out, const glim_shop *s, const glim_shop_answer *a
     for (size_t i = 0; i < f->n_cond; i++) first[n_first++] = f->cond[i].col;
     glim_buf_puts(out, a->zh ? "资料：\n" : "Rows:\n");
     for (size_t i = 0; i < a->n_rows && i < 4; i++) {
+        glim_buf_printf(out, "[%zu] ", i + 1);
         if (a->row[i].note) glim_lib_row_line(out, s->notes, a->row[i].row, a->zh, NULL, 0);
         else glim_lib_row_line(out, s->lib, a->row[i].row, a->zh, first, n_first);
         glim_buf_putc(out, '\n');
@@ -33,6 +34,33 @@ void glim_shop_user(glim_buf *out, const glim_shop *s, const glim_shop_answer *a
     if (a->n_rows == 0) glim_buf_puts(out, a->zh ? "（无）\n" : "(none)\n");
     glim_buf_puts(out, a->zh ? "\n问题：" : "\nQuestion: ");
     glim_buf_append(out, question, n);
+}
+
+/* The row of "[n]" at p, and what comes behind it; -1: there is no such row. */
+static int numbered(const glim_shop_answer *a, const char *p, const char *end, const char **next) {
+    if (end - p < 3 || p[0] != '[' || p[1] < '1' || p[1] > '9' || p[2] != ']' || (size_t)(p[1] - '0') > a->n_rows) return -1;
+    *next = p + 3;
+    return p[1] - '1';
+}
+
+bool glim_shop_cite(glim_buf *out, const glim_shop_answer *a, const char *said, size_t n) {
+    const char *p = said, *end = said + n;
+    while (p < end) {
+        int row[9], k;
+        size_t n_row = 0;
+        while (p < end && (*p == ' ' || *p == '\n')) p++;
+        while (n_row < 9 && (k = numbered(a, p, end, &p)) >= 0) row[n_row++] = k;
+        while (p < end && *p == ' ') p++;
+        const char *next = p < end ? memchr(p, '[', (size_t)(end - p)) : NULL, *stop = next ? next : end;
+        const char *last = stop;
+        while (last > p && (last[-1] == ' ' || last[-1] == '\n')) last--;
+        if (n_row == 0 || last == p) return false;
+        if (out->len && !a->zh) glim_buf_putc(out, ' ');
+        glim_buf_append(out, p, (size_t)(last - p));
+        for (size_t i = 0; i < n_row; i++) glim_buf_printf(out, "%s[%s]", i == 0 && !a->zh ? " " : "", a->row[row[i]].id);
+        p = stop;
+    }
+    return out->len > 0;
 }
 
 bool glim_shop_intents(glim_buf *system, json_t **labels, const glim_shop *s, bool zh) {

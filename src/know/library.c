@@ -13,7 +13,7 @@
 #include "know/library_internal.h"
 #include "know/terms.h"
 
-enum { LINE_COLS = 8, LINE_VALUE = 120, LINE_CHARS = 400 }; /* docs/desk.md */
+enum { LINE_COLS = 6, LINE_VALUE = 120, LINE_CHARS = 400 }; /* docs/desk.md */
 
 static const char *const type_names[GLIM_N_LIB_TYPE] = {"hidden", "id", "name", "text", "number", "price", "stock", "bool", "enum", "date"};
 
@@ -461,17 +461,12 @@ static void line_cell(glim_buf *out, const glim_lib *l, uint32_t row, size_t c, 
 }
 
 void glim_lib_row_line(glim_buf *out, const glim_lib *l, uint32_t row, bool zh, const int *first, size_t n_first) {
-    char id[GLIM_LIB_ID_MAX + 1];
     bool done[GLIM_LIB_MAX_COLS] = {0};
+    const size_t from = out->len;
     size_t n = 0;
-    glim_lib_row_id(l, row, id);
-    glim_buf_printf(out, "[%s] ", id);
-    size_t from = out->len;
-    const char *name = glim_lib_row_name(l, row, zh);
-    for (size_t c = 0; c < l->n_col; c++) {
-        done[c] = !glim_lib_col_speaks(l, c, zh) || l->col[c].type == GLIM_LIB_ID || l->col[c].type == GLIM_LIB_NAME;
-        if (l->col[c].type == GLIM_LIB_NAME && n == 0 && *name && glim_lib_cell(l, row, c) == name) line_cell(out, l, row, c, zh, &n, from);
-    }
+    glim_buf_puts(out, glim_lib_row_name(l, row, zh));
+    n += out->len > from;
+    for (size_t c = 0; c < l->n_col; c++) done[c] = !glim_lib_col_speaks(l, c, zh) || l->col[c].type == GLIM_LIB_ID || l->col[c].type == GLIM_LIB_NAME;
     for (size_t i = 0; i < n_first; i++)
         if (first[i] >= 0 && !done[first[i]]) {
             line_cell(out, l, row, (size_t)first[i], zh, &n, from);

@@ -106,7 +106,7 @@ const char *glim_lib_col_name(const glim_lib_col *c, bool zh);
 void glim_lib_show(glim_buf *out, const glim_lib *l, uint32_t row, size_t col, bool zh);
 /* Is the column of use to a reader of this language? (Another one says the same in it.) */
 bool glim_lib_col_speaks(const glim_lib *l, size_t col, bool zh);
-/* "[P012] name: .. | price: .." (docs/desk.md). first [n_first]: columns that come right behind the name. */
+/* "Nova X5 | price: .. | .." (docs/desk.md). first [n_first]: columns that come right behind the name. */
 void glim_lib_row_line(glim_buf *out, const glim_lib *l, uint32_t row, bool zh, const int *first, size_t n_first);
 
 /* A number, with commas and a unit behind it, at the beginning of s: "2,999元", "6.7 in", "¥99". *unit: the rest, trimmed. */

@@ -170,32 +170,37 @@ TEST(a_models_sentence_stands_only_if_the_rows_bear_it_out) {
         const char *q, *row, *says, *has; /* has: what the answer says whoever gave it */
         bool stands;
     } t[] = {
-        {price, 0, "这款卖2999元。[PH001]", "2999", true},
-        {price, 0, "澜星 L9 手机的价格是2999元。[PH001]", "2999", true},
-        {price, 0, "\n价格是2,999元。[PH001]\n", "999", true},
-        {price, 0, "这款卖1999元。[PH001]", "2999", false},
+        {price, 0, "[1] 这款卖2999元。", "2999", true},
+        {price, 0, "[1]澜星 L9 手机的价格是2999元。", "2999", true},
+        {price, 0, "\n[1] 价格是2,999元。\n", "999", true},
+        {price, 0, "[1] 这款卖1999元。", "2999", false},
         {price, 0, "这款卖2999元。", "2999", false},
-        {price, 0, "这款卖2999元。[PH002]", "2999", false},
-        {price, 0, "这款卖2999元。[PH001][PH002]", "2999", false},
-        {price, 0, "[PH001]", "2999", false},
-        {price, 0, "这款卖2999元，[PH001]很便宜。", "2999", false},
-        {price, 0, "这款卖2999元，保修七年。[PH001]", "2999", false}, /* a number in words */
-        {price, 0, "这款卖2999元，送XBOX。[PH001]", "2999", false},   /* a name that no row has */
-        {price, 0, "这款卖2999元，有粉色。[PH001]", "2999", false},    /* another value of a closed list */
-        {price, 0, "这款不卖2999元。[PH001]", "2999", false},
-        {price, 0, "这款有货。[PH001]", "2999", false}, /* not what was asked */
+        {price, 0, "这款卖2999元。[1]", "2999", false},
+        {price, 0, "这款卖2999元。[PH001]", "2999", false},
+        {price, 0, "[2] 这款卖2999元。", "2999", false}, /* there is one row */
+        {price, 0, "[0] 这款卖2999元。", "2999", false},
+        {price, 0, "[1][2] 这款卖2999元。", "2999", false},
+        {price, 0, "[1]", "2999", false},
+        {price, 0, "[1", "2999", false},
+        {price, 0, "[1] [1] ", "2999", false},
+        {price, 0, "[1] 这款卖2999元。[", "2999", false},
+        {price, 0, "[1] 这款卖2999元，保修七年。", "2999", false}, /* a number in words */
+        {price, 0, "[1] 这款卖2999元，送XBOX。", "2999", false},   /* a name that no row has */
+        {price, 0, "[1] 这款卖2999元，有粉色。", "2999", false},    /* another value of a closed list */
+        {price, 0, "[1] 这款不卖2999元。", "2999", false},
+        {price, 0, "[1] 这款有货。", "2999", false}, /* not what was asked */
         {price, 0, "资料库里没有这个信息。", "2999", false},
         {price, 0, "", "2999", false},
-        {price, 0, "\xff\xfe", "2999", false},
-        {"澜星 L9 手机的价格是1999元吗？", 0, "是的，价格是1999元。[PH001]", "2999", false}, /* the question is no source */
-        {charge, "PH001", "支持，无线充电为15W Qi。[PH001]", "15W", true},
-        {charge, "PH001", "不支持，无线充电为15W Qi。[PH001]", "15W", false},
-        {charge, "PH001", "支持，无线充电为50W Qi。[PH001]", "15W", false},
-        {charge, "PH001", "支持，电池为5000mAh。[PH001]", "15W", false},
-        {en, "PH001", "Yes, its wireless charging is 15W Qi. [PH001]", "15W", true},
-        {en, "PH001", "No, its wireless charging is not 15W Qi. [PH001]", "15W", false},
-        {en, "PH001", "Yes, its wireless charging is 15W Qi, by Samsung. [PH001]", "15W", false},
-        {en, "PH001", "Yes, its wireless charging is 15W Qi, for seven years. [PH001]", "15W", false},
+        {price, 0, "[1] \xff\xfe", "2999", false},
+        {"澜星 L9 手机的价格是1999元吗？", 0, "[1] 是的，价格是1999元。", "2999", false}, /* the question is no source */
+        {charge, "PH001", "[1] 支持，无线充电为15W Qi。", "15W", true},
+        {charge, "PH001", "[1] 不支持，无线充电为15W Qi。", "15W", false},
+        {charge, "PH001", "[1] 支持，无线充电为50W Qi。", "15W", false},
+        {charge, "PH001", "[1] 支持，电池为5000mAh。", "15W", false},
+        {en, "PH001", "[1] Yes, its wireless charging is 15W Qi.", "15W", true},
+        {en, "PH001", "[1] No, its wireless charging is not 15W Qi.", "15W", false},
+        {en, "PH001", "[1] Yes, its wireless charging is 15W Qi, by Samsung.", "15W", false},
+        {en, "PH001", "[1] Yes, its wireless charging is 15W Qi, for seven years.", "15W", false},
     };
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         g_says = t[i].says;
@@ -207,12 +212,13 @@ TEST(a_models_sentence_stands_only_if_the_rows_bear_it_out) {
         CHECK_HAS(a.text.s, "[PH001]");
         glim_shop_answer_deinit(&a);
     }
-    g_says = "这款卖2999元。[PH001]";
+    g_says = "[1] 这款卖2999元。";
     glim_shop_answer a = ask(s, price, NULL, &m);
     CHECK_STR(g_system.s, "任务：回答\n你是一家电子产品商店的客服，回答简短、客气。\n1. 先看问题问的是哪一行、哪一项。\n2. 只根据资料里的行回答，不要编造。\n"
-                          "3. 每句话后面写行号，如[P012]。\n4. 资料里没有答案时，只写：资料库里没有这个信息。");
-    CHECK(strncmp(g_user.s, "资料：\n[PH001] 名称: 澜星 L9 手机 | 价格: 2999元 | ", strlen("资料：\n[PH001] 名称: 澜星 L9 手机 | 价格: 2999元 | ")) == 0);
+                          "3. 每句话前面写行号，如[1]。\n4. 资料里没有答案时，只写：资料库里没有这个信息。");
+    CHECK(strncmp(g_user.s, "资料：\n[1] 澜星 L9 手机 | 价格: 2999元 | ", strlen("资料：\n[1] 澜星 L9 手机 | 价格: 2999元 | ")) == 0);
     CHECK_HAS(g_user.s, "\n\n问题：澜星 L9 手机多少钱？");
+    CHECK_STR(a.text.s, "这款卖2999元。[PH001]");
     glim_buf b = {0};
     json_t *o;
     glim_err err = {0};

@@ -1,6 +1,6 @@
 """Answers of the model inside follow their rows: GLIM MODEL EVAL-FOLDER.
 
-Each answered question is asked three times: with its rows; without the row that the right answer cites; with other digits in that
+Each answered question is asked three times: with its rows; without the row that the right answer cites (the others are numbered anew); with other digits in that
 row's figure. The second and third answers must differ from the first, the third must have the new figure where the first was right."""
 import json
 import re
@@ -15,8 +15,8 @@ def cases():
     for language in ("zh", "en"):
         for line in open(f"{folder}/answer-{language}.jsonl", encoding="utf-8"):
             *before, answer = [m["content"] for m in json.loads(line)["messages"]]
-            ids = re.findall(r"\[([^\]]+)\]", answer)
-            value = re.search(r"(?:是|为| is )([^，。]*?\d+[^，。]*?)(?:。|\.? \[|\. )", answer)
+            ids = re.findall(r"\[([^\]]+)\] ", answer)
+            value = re.search(r"(?:是|为| is )([^，。]*?\d+[^，。]*?)(?:。|\.$)", answer)
             if len(ids) == 1 and value and re.search(r"\d", value.group(1)):
                 yield before, answer, ids[0], value.group(1)
 
@@ -49,7 +49,10 @@ def main():
                 continue
             first = ask(system, user)
             rest = lines[:at[0]] + lines[at[0] + 1:]
-            if not any(s.startswith("[") for s in rest):
+            rows = [i for i, s in enumerate(rest) if s.startswith("[")]
+            for k, i in enumerate(rows):
+                rest[i] = re.sub(r"^\[\d+\]", f"[{k + 1}]", rest[i])
+            if not rows:
                 rest.insert(1, "(none)" if user.startswith("Rows") else "（无）")
             without = ask(system, "\n".join(rest))
             lines[at[0]] = lines[at[0]].replace(value, turned(value))

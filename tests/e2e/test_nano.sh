@@ -9,10 +9,10 @@ run 0 $gen "$work/d3" 60 60 10 5 8
 for f in corpus.jsonl sft.jsonl pairs.jsonl tokens.txt eval/answer-zh.jsonl; do same "$work/d1/$f" "$work/d2/$f"; done
 cmp -s "$work/d1/sft.jsonl" "$work/d3/sft.jsonl" && bad "two seeds make the same conversations" || ok
 [ "$(grep -o '"both": 0' "$work/d1/overlap.json" | wc -l)" -eq 3 ] && ok || bad "overlap: $(cat "$work/d1/overlap.json")"
-# The forms of docs/desk.md: every answer but a refusal names a row that is there.
+# The forms of docs/desk.md: the number before each sentence is that of a row that is there.
 bad_rows=$(grep -ho '"content": "资料：.*\|"content": "Rows:.*' "$work/d1/eval/answer-zh.jsonl" "$work/d1/eval/answer-en.jsonl" |
     awk '{ n = split($0, part, /"role": "assistant", "content": "/); rows = part[1]; answer = part[2]
-           while (match(answer, /\[[A-Za-z0-9._-]+\]/)) { id = substr(answer, RSTART, RLENGTH); if (!index(rows, id " ")) bad++; found++; answer = substr(answer, RSTART + RLENGTH) } }
+           while (match(answer, /\[[0-9]+\] /)) { id = substr(answer, RSTART, RLENGTH); if (!index(rows, "\\n" id)) bad++; found++; answer = substr(answer, RSTART + RLENGTH) } }
          END { print (found >= 10 ? bad + 0 : "too few") }')
 [ "$bad_rows" = 0 ] && ok || bad "answers whose row is not there: $bad_rows"
 for l in zh en; do
