@@ -3,32 +3,21 @@
 Prints one line for each check that fails, and "N passed, N failed" at the end."""
 import http.client
 import json
+import os
 import random
 import socket
 import sys
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import checks
+from checks import check, done
+
 port, model, what = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-passed = failed = 0
-
-
-def check(ok, text):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print("FAILED:", text)
 
 
 def call(method, path, body=None, headers=None):
-    c = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-    data = body if isinstance(body, (bytes, type(None))) else json.dumps(body)
-    c.request(method, path, data, headers or {})
-    r = c.getresponse()
-    text = r.read()
-    c.close()
-    return r, text
+    return checks.call(port, method, path, body, headers)
 
 
 def post(path, body):
@@ -492,5 +481,4 @@ def drain_hold():
 
 
 {"basics": basics, "bad": bad, "streams": streams, "disconnect": disconnect, "smuggling": smuggling, "auth": auth, "cors": cors, "deadlines": deadlines, "crowd": crowd, "budget": budget, "origins": origins, "drain": drain_hold}[what]()
-print("%d passed, %d failed" % (passed, failed))
-sys.exit(failed != 0)
+sys.exit(done())

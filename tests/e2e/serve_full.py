@@ -12,20 +12,13 @@ import sys
 import threading
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import checks
+from checks import check, done
+
 glim, model, folder = sys.argv[1:4]
 name = os.path.basename(model)
-passed = failed = 0
 seen = {}  # request id: tokens that its client has
-
-
-def check(ok, text, *more):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if os.environ.get("GLIM_TIMES"):
-        print("%.2f" % time.monotonic(), text)
-    if not ok:
-        print("FAILED:", text, *[str(m)[:500] for m in more])
-    return ok
 
 
 def start():
@@ -37,12 +30,7 @@ def start():
 
 
 def call(method, path, body=None, headers=None):
-    c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    c.request(method, path, body if isinstance(body, (bytes, type(None))) else json.dumps(body), headers or {})
-    r = c.getresponse()
-    text = r.read()
-    c.close()
-    return r, text
+    return checks.call(port, method, path, body, headers, 60)
 
 
 def ask(n=3):
@@ -153,5 +141,4 @@ check(all(r[0] != 0 for r in rows.values()), "no reservation is open", rows)
 for rid, tokens in seen.items():
     r = rows.get(rid)
     check(r and tokens <= r[1] <= r[2], "%s: its client has %d tokens, the ledger %s" % (rid, tokens, r))
-print("%d passed, %d failed" % (passed, failed))
-sys.exit(failed != 0)
+sys.exit(done())

@@ -14,22 +14,15 @@ import sys
 import threading
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from checks import check, done
+
 glim, model, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
 name = os.path.basename(model)
 seed = int(os.environ.get("GLIM_SEED", "1"))
 rnd = random.Random(seed)
-passed = failed = 0
 seen = {}  # request id: [tokens received, ended properly, asked for]
 lock = threading.Lock()
-
-
-def check(ok, text):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print("FAILED:", text)
 
 
 def start():
@@ -128,5 +121,4 @@ for verb in (["usage", "check"], ["audit", "verify"]):
     check(r.returncode == 0, " ".join(verb) + ": " + r.stdout + r.stderr)
 total = sum(r[5] for r in rows.values())
 print("%d requests, %d rows, %d recovered, %d micro-units" % (len(seen), len(rows), states.count(3), total))
-print("%d passed, %d failed" % (passed, failed))
-sys.exit(failed != 0)
+sys.exit(done())

@@ -14,19 +14,12 @@ import sys
 import threading
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import checks
+from checks import check, done
+
 port, model, what = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 given = dict(a.split("=", 1) for a in sys.argv[4:])
-passed = failed = 0
-
-
-def check(ok, text, *more):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print("FAILED:", text, *[str(m)[:600] for m in more])
-    return ok
 
 
 class Reply:
@@ -41,14 +34,10 @@ class Reply:
 
 
 def call(method, path, body=None, headers=None, key=None):
-    c = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     h = dict(headers or {})
     if key:
         h["Authorization"] = "Bearer " + key
-    c.request(method, path, body if isinstance(body, (bytes, type(None))) else json.dumps(body), h)
-    r = c.getresponse()
-    data = r.read()
-    c.close()
+    r, data = checks.call(port, method, path, body, h)
     return Reply(r, data)
 
 
@@ -585,5 +574,4 @@ def scopes():
 
 
 globals()[what]()
-print("%d passed, %d failed" % (passed, failed))
-sys.exit(failed > 0)
+sys.exit(done())

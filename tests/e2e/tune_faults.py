@@ -15,19 +15,13 @@ import subprocess
 import sys
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from checks import check, done
+
 glim, fixtures, folder, what = sys.argv[1:5]
 count = int(sys.argv[5]) if len(sys.argv) > 5 else 1
 seed = int(os.environ.get("GLIM_SEED", "1"))
 rnd = random.Random(seed)
-passed = failed = 0
-
-
-def check(ok, text, *more):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print("FAILED:", text, *[str(m)[:400] for m in more])
-    return ok
 
 
 def rows(name, lines):
@@ -228,5 +222,4 @@ def full():
 
 
 {"kills": kills, "torn": torn, "full": full}[what]()
-print("%d passed, %d failed" % (passed, failed))
-sys.exit(failed != 0)
+sys.exit(done())

@@ -6,19 +6,9 @@ Prints what failed, then "N passed, N failed"; the exit status is 1 if anything 
 """
 import json, os, sys, urllib.error, urllib.request
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import cdp
-
-passed = failed = 0
-
-
-def check(good, what):
-    global passed, failed
-    if good:
-        passed += 1
-    else:
-        failed += 1
-        print("    FAILED: " + what)
-    return good
+from checks import check, done
 
 
 def has(text, part, what):
@@ -95,5 +85,4 @@ if __name__ == "__main__":
     base = sys.argv[1]
     routes(base)
     on_page(base, sys.argv[2] if len(sys.argv) > 2 else None)
-    print("%d passed, %d failed" % (passed, failed))
-    sys.exit(1 if failed else 0)
+    sys.exit(done())

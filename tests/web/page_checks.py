@@ -5,27 +5,13 @@
 
 Prints what failed, then "N passed, N failed"; the exit status is 1 if anything failed.
 """
-import json, os, sys, time
+import json, os, sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from urllib.parse import urlsplit
 import cdp, mock
+from checks import check, done, same
 from gate import Gate
-
-passed = failed = 0
-
-
-def check(good, what):
-    global passed, failed
-    if good:
-        passed += 1
-    else:
-        failed += 1
-        print("    FAILED: " + what)
-    return good
-
-
-def same(got, want, what):
-    return check(got == want, "%s: got %r, want %r" % (what, got, want))
 
 
 READY = "document.querySelector('.words') && document.querySelector('.model')?.textContent"
@@ -457,8 +443,7 @@ def main():
         with_mock()
     else:
         with_server(*sys.argv[1:3])
-    print("%d passed, %d failed" % (passed, failed))
-    return 1 if failed else 0
+    return done()
 
 
 if __name__ == "__main__":
