@@ -131,7 +131,7 @@ static const char OTHER_EN[] =
 void chat_line(gen *g, glim_buf *out) {
     char t[TEXT], f[TEXT];
     say(g, OTHER_ZH, OTHER_EN, t);
-    say(g, "{q}？|请问{q}？|你好，{q}？|*那个，{q}？", "{q}?|Hi, {q}?|Please tell me, {q}?|*So {q}?", f);
+    say(g, "{q}？|请问{q}？|你好，{q}？|*你好，请问{q}？", "{q}?|Hi, {q}?|Please tell me, {q}?|*Hello, please tell me, {q}?", f);
     const slot s[] = {{'q', t}};
     glim_buf b = {0};
     fill(&b, f, s, 1, !g->zh);
@@ -142,7 +142,7 @@ void chat_line(gen *g, glim_buf *out) {
 static void utter(gen *g, const intent *x, glim_buf *out) {
     char t[TEXT], f[TEXT], name[TEXT];
     say(g, x->say_zh, x->say_en, t);
-    say(g, "{q}|{q}？|{q}。|你好，{q}|请问{q}|嗯，{q}|{q}，谢谢|*麻烦你，{q}|*那个{q}", "{q}|{q}.|{q}?|hello, {q}|please, {q}|well, {q}|{q}, thanks|*excuse me, {q}|*listen, {q}", f);
+    say(g, "{q}|{q}？|{q}。|你好，{q}|请问{q}|嗯，{q}|{q}，谢谢|*你好，请问{q}|*嗯，{q}，谢谢", "{q}|{q}.|{q}?|hello, {q}|please, {q}|well, {q}|{q}, thanks|*hello, {q}, thanks|*well, {q}?", f);
     if (chance(g, 25)) say(g, "这个|那款|它", "it|this one|that", name);
     else name_of(g, (style)below(g, 4), name);
     glim_buf q = {0};

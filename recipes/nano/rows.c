@@ -254,8 +254,8 @@ static void put_row(glim_buf *b, const row *r) {
 static void put_frame(gen *g, glim_buf *b, const glim_buf *q, bool capital) {
     char frame[TEXT];
     (void)capital;
-    say(g, "{q}？|请问{q}？|你好，{q}？|想问一下{q}？|老板，{q}？|{q}呀？|帮我看下{q}？|*麻烦问下{q}？|*我想知道{q}？|*那个，{q}呢？",
-        "{q}?|Hi, {q}?|Please tell me, {q}?|Hello, {q}?|Quick question: {q}?|{q}, please?|*Excuse me, {q}?|*I would like to know, {q}?|*So {q}?", frame);
+    say(g, "{q}？|请问{q}？|你好，{q}？|想问一下{q}？|老板，{q}？|{q}呀？|帮我看下{q}？|*你好，请问{q}？|*老板，想问一下{q}？|*请问{q}呀？",
+        "{q}?|Hi, {q}?|Please tell me, {q}?|Hello, {q}?|Quick question: {q}?|{q}, please?|*Hello, please tell me, {q}?|*Hi, quick question: {q}?|*Hi, {q}, please?", frame);
     const slot s[] = {{'q', glim_buf_cstr(q)}};
     const char *at = strstr(frame, "{q}");
     glim_buf all = {0};
@@ -281,10 +281,10 @@ static void ask_cell(gen *g, glim_buf *q, const cell *x, const char *subject_tex
     char t[TEXT];
     if (x->c && chance(g, 65)) say(g, x->c->ask_zh, x->c->ask_en, t);
     else if (x->c && x->c->kind == YES)
-        say(g, "{n}支持{c}吗|{n}有{c}吗|{n}有没有{c}|{n}带{c}吗|*{n}可以{c}吗", "does {n} have {c}|is there {c} with {n}|does {n} come with {c}|*can I get {c} with {n}", t);
+        say(g, "{n}支持{c}吗|{n}有{c}吗|{n}有没有{c}|{n}带{c}吗|*{n}支不支持{c}", "does {n} have {c}|is there {c} with {n}|does {n} come with {c}|*do I get {c} with {n}", t);
     else
-        say(g, "{n}的{c}是多少|{n}的{c}是什么|{n}{c}多少|{n}{c}是啥|{n}的{c}|*{n}的{c}怎么样|*{n}{c}情况",
-            "what is the {c} of {n}|which {c} does {n} have|what {c} has {n}|*what about the {c} of {n}|*what {c} is given for {n}", t);
+        say(g, "{n}的{c}是多少|{n}的{c}是什么|{n}{c}多少|{n}{c}是啥|{n}的{c}|*{n}的{c}是啥|*{n}{c}是多少",
+            "what is the {c} of {n}|which {c} does {n} have|what {c} has {n}|*what is the {c} for {n}|*which {c} has {n}", t);
     const slot s[] = {{'n', subject_text}, {'c', x->name}};
     fill(q, t, s, 2, false);
 }
@@ -336,7 +336,7 @@ static void right_qa(gen *g, const row *rows, size_t n, qa *o) {
         const cell *y = x == r->cells ? &r->cells[1] : &r->cells[0];
         if (!(y->c && y->c->kind == YES)) {
             char t[TEXT];
-            say(g, "{n}的{c}和{d}是多少|{n}的{c}、{d}分别是什么|*说说{n}的{c}和{d}", "what are the {c} and the {d} of {n}|what {c} and {d} does {n} have|*which {c} and which {d} has {n}", t);
+            say(g, "{n}的{c}和{d}是多少|{n}的{c}、{d}分别是什么|*{n}的{c}、{d}是多少", "what are the {c} and the {d} of {n}|what {c} and {d} does {n} have|*which {c} and {d} does {n} have", t);
             subject(g, r, at == 0 && chance(g, 20), who);
             const slot s[] = {{'n', who}, {'c', x->name}, {'d', y->name}};
             fill(&q, t, s, 3, false);
@@ -354,7 +354,7 @@ static void right_qa(gen *g, const row *rows, size_t n, qa *o) {
         for (size_t j = 0; j < p->n; j++)
             if (strcmp(p->cells[j].name, x->name) == 0) {
                 char t[TEXT];
-                say(g, "{n}和{m}的{c}分别是多少|{n}跟{m}的{c}各是多少|*比一比{n}和{m}的{c}", "what are the {c} of {n} and of {m}|what {c} do {n} and {m} have|*how do {n} and {m} compare in {c}", t);
+                say(g, "{n}和{m}的{c}分别是多少|{n}跟{m}的{c}各是多少|*{n}和{m}的{c}各是多少", "what are the {c} of {n} and of {m}|what {c} do {n} and {m} have|*which {c} do {n} and {m} have", t);
                 const slot s[] = {{'n', r->name}, {'m', p->name}, {'c', x->name}};
                 fill(&q, t, s, 3, false);
                 put_frame(g, &o->q, &q, true);
@@ -454,8 +454,8 @@ void answer_conv(gen *g, conv *c, answerable how) {
     role_of(g, &c->system);
     for (size_t left = chance(g, 55) ? 0 : 1 + below(g, 2); left > 0; left--)
         glim_buf_printf(&c->system, "\n%zu. %s", ++steps,
-                        say(g, "先看问题问的是哪一行、哪一项。|回答要简短。|称呼客人为您。|不要谈别的店。|价格以资料为准。|*数字照抄。",
-                            "See first which row and which column the question is about.|Keep it short.|Be polite.|Do not speak of other shops.|Prices are those of the rows.|*Copy figures as they are.", t));
+                        say(g, "先看问题问的是哪一行、哪一项。|回答要简短。|称呼客人为您。|不要谈别的店。|价格以资料为准。",
+                            "See first which row and which column the question is about.|Keep it short.|Be polite.|Do not speak of other shops.|Prices are those of the rows.", t));
     static const char *const rules_zh[] = {"只根据资料里的行回答，不要编造。", "每句话前面写行号，如[1]。", "资料里没有答案时，只写：资料库里没有这个信息。"};
     static const char *const rules_en[] = {"Answer only from the rows and make nothing up.", "Before each sentence write the number of its row, like [1].",
                                            "If the rows do not hold the answer, write only: This is not in the library."};

@@ -19,7 +19,7 @@ static void make_table(gen *g, table *t) {
     for (size_t i = 0; i < t->n_cols; i++) {
         bool again;
         do {
-            snprintf(t->head[i + 1], 64, "%.63s", say(g, "销量|退货|收入|成本|客流|订单|利润|库存|投诉|新客|*评价数|*预订", "sales|returns|income|cost|visitors|orders|profit|stock|complaints|members|*reviews|*bookings", w));
+            snprintf(t->head[i + 1], 64, "%.63s", say(g, "销量|退货|收入|成本|客流|订单|利润|库存|投诉|新客", "sales|returns|income|cost|visitors|orders|profit|stock|complaints|members", w));
             again = false;
             for (size_t j = 1; j <= i; j++) again |= strcmp(t->head[j], t->head[i + 1]) == 0;
         } while (again);
