@@ -146,6 +146,49 @@ static glim_teacher_params teacher_params(const glim_tune_params *p, const glim_
 
 static bool full_weights(const glim_tune_params *p) { return p->net.lora.rank == 0; }
 
+/* The kernel maps up to 64 KiB around what is touched, where they are cached. */
+enum { AROUND = 64 << 10 };
+
+typedef struct table {
+    uintptr_t begin;
+    size_t n_rows, row_bytes;
+    unsigned char *seen; /* [n] stretches of AROUND bytes */
+} table;
+
+static void see(const table *t, const glim_example *x) {
+    for (size_t i = 0; i < x->n; i++) {
+        if (x->tokens[i] < 0 || (size_t)x->tokens[i] >= t->n_rows) continue;
+        const uintptr_t at = t->begin + (size_t)x->tokens[i] * t->row_bytes;
+        for (size_t k = at / AROUND; k <= (at + t->row_bytes - 1) / AROUND; k++) t->seen[k - t->begin / AROUND] = 1;
+    }
+}
+
+size_t glim_tune_idle_rows(const glim_model *m, const glim_dataset *const *sets, size_t n_sets) {
+    const glim_mat *e = &m->embd;
+    const bool by_row = m->plan.packed > 0 && (m->tied || m->packed.ready); /* otherwise the head runs from it, or loading checked all of it */
+    if (!by_row || !e->rows || e->n_out == 0 || e->row_bytes == 0) return 0;
+    table t = {(uintptr_t)e->rows, e->n_out, e->row_bytes, NULL};
+    const uintptr_t end = t.begin + e->n_out * e->row_bytes;
+    const size_t first = t.begin / AROUND, n = (end - 1) / AROUND - first + 1;
+    void *seen;
+    if (glim_try_calloc(&seen, n, 1, "a plan", NULL) != GLIM_OK) return 0; /* all of it, then */
+    t.seen = seen;
+    for (size_t s = 0; s < n_sets; s++)
+        for (size_t i = 0; sets[s] && i < glim_dataset_n(sets[s]); i++) {
+            glim_example x[2] = {{0}};
+            if (glim_dataset_is_preference(sets[s])) glim_dataset_pair(sets[s], i, &x[0], &x[1]);
+            else glim_dataset_example(sets[s], i, &x[0]);
+            see(&t, &x[0]), see(&t, &x[1]);
+        }
+    size_t idle = 0;
+    for (size_t k = 0; k < n; k++) {
+        const uintptr_t a = (first + k) * AROUND, b = a + AROUND;
+        if (!t.seen[k]) idle += (b < end ? b : end) - (a > t.begin ? a : t.begin);
+    }
+    free(seen);
+    return idle;
+}
+
 static double mib(size_t n) { return (double)n / 1048576.0; }
 
 glim_status glim_tune_make_plan(glim_tune_plan *plan, const glim_model *m, const glim_dataset *d, const glim_tune_params *params, glim_err *err) {
@@ -157,7 +200,9 @@ glim_status glim_tune_make_plan(glim_tune_plan *plan, const glim_model *m, const
     plan->optimizer = glim_optim_bytes(plan->n_values, p.optim.eight_bit);
     if (p.patience) plan->optimizer += plan->n_values * sizeof(float);
     const glim_teacher_params tp = teacher_params(&p, m);
-    if (p.teacher) plan->teacher = glim_teacher_bytes(p.teacher, &tp);
+    const glim_dataset *const sets[] = {d, p.eval};
+    if (!full_weights(&p)) plan->weights -= glim_tune_idle_rows(m, sets, GLIM_COUNT(sets));
+    if (p.teacher) plan->teacher = glim_teacher_bytes(p.teacher, &tp) - glim_tune_idle_rows(p.teacher, sets, GLIM_COUNT(sets));
     plan->save = full_weights(&p) ? 0 : plan->n_values * sizeof(float); /* an adapter's rows are put into the file's order in a copy */
     plan->program = PROGRAM;
     plan->total = plan->weights + plan->trained + plan->optimizer + plan->activations + plan->data + plan->teacher + plan->save + plan->program;

@@ -94,6 +94,10 @@ typedef struct glim_tune_result {
     uint64_t sum;     /* of all trained values */
 } glim_tune_result;
 
+/* Bytes of a loaded model's table of embeddings that m->plan counts and that the tokens of these sets (NULL: none) never touch: a
+ * frozen table is read by row, and a page of a mapped file is resident once something on it, or around it, was read. 0 where the
+ * table is the head's matrix too, or where loading read it whole. */
+size_t glim_tune_idle_rows(const glim_model *m, const glim_dataset *const *sets, size_t n_sets);
 /* Errors: GLIM_E_NOMEM with the figures if it does not fit; GLIM_E_ARG; as glim_net_new. */
 glim_status glim_tune_make_plan(glim_tune_plan *plan, const glim_model *m, const glim_dataset *d, const glim_tune_params *p, glim_err *err);
 /* Plans, runs, exports. Errors: GLIM_E_STATE (a loss that is no number, named by step and lines; a checkpoint of other

@@ -97,6 +97,28 @@ TEST(a_student_learns_from_its_teacher_alone) {
     rig_close(&t);
 }
 
+/* A table of 100,000 rows of 324 bytes, 31 MiB that nobody reads here: only addresses count. */
+TEST(a_plan_counts_only_the_rows_of_a_table_that_tokens_can_touch) {
+    static const int32_t ids[] = {0, 1, 2, 99999, 100000, -1};
+    static const uint8_t loss[] = {0, 1, 1, 1, 1, 1};
+    glim_model m = {.tied = true, .plan = {.packed = 1}, .embd = {.n_out = 100000, .n_in = 576, .row_bytes = 324, .rows = (const void *)(uintptr_t)(5 << 20)}};
+    const size_t all = m.embd.n_out * m.embd.row_bytes;
+    glim_dataset *d;
+    glim_err err = {0};
+    CHECK_OK(glim_dataset_from_examples(&d, &(glim_example){ids, loss, GLIM_COUNT(ids)}, 1, &err), err);
+    const glim_dataset *const sets[] = {d, NULL}, *const none[] = {NULL};
+    CHECK(glim_tune_idle_rows(&m, none, 1) == all);
+    const size_t idle = glim_tune_idle_rows(&m, sets, 2);
+    CHECK_MSG(idle < all && all - idle <= 2 * (64 << 10), "%zu of %zu bytes", idle, all);
+    m.plan.packed = 0; /* the head runs from the same rows */
+    CHECK(glim_tune_idle_rows(&m, sets, 2) == 0);
+    m.plan.packed = 1, m.tied = false; /* loading looked at every row for numbers that are none */
+    CHECK(glim_tune_idle_rows(&m, sets, 2) == 0);
+    m.packed.ready = true;
+    CHECK(glim_tune_idle_rows(&m, sets, 2) == idle);
+    glim_dataset_free(d);
+}
+
 TEST(a_teacher_of_another_tokenizer_is_refused_by_token) {
     glim_tok *a, *b;
     glim_err err = {0};
