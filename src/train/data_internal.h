@@ -26,6 +26,7 @@ struct glim_dataset {
     glim_data_span *ex; /* [n_ex]; a pair is two in a row: chosen, rejected */
     size_t n_ex, cap_ex;
     bool pairs;
+    size_t n_split, split_line; /* rows that became several examples; the line of the first */
     char hash[65];
 };
 

@@ -344,6 +344,7 @@ glim_status glim_data_add_text(glim_data_reader *r, const char *text, size_t len
     if (rc != GLIM_OK) return rc;
     size_t n = r->ids.n, max = r->p->max_tokens ? r->p->max_tokens : n;
     if (max < 2) max = 2;
+    const size_t ex0 = r->d->n_ex;
     for (size_t at = 0; at + 1 < n && rc == GLIM_OK; at += max - 1) {
         size_t w = n - at < max ? n - at : max;
         uint8_t first = (uint8_t)r->loss.s[at];
@@ -352,5 +353,6 @@ glim_status glim_data_add_text(glim_data_reader *r, const char *text, size_t len
         if (memchr(r->loss.s + at, 1, w)) rc = glim_dataset_push(r->d, r->ids.v + at, (const uint8_t *)r->loss.s + at, w, r->line, err);
         r->loss.s[at] = (char)first;
     }
+    if (rc == GLIM_OK && r->d->n_ex > ex0 + 1 && r->d->n_split++ == 0) r->d->split_line = r->line;
     return n < 2 && rc == GLIM_OK ? glim_fail(err, GLIM_E_FORMAT, "one token only: nothing to predict it from") : rc;
 }

@@ -95,6 +95,11 @@ size_t glim_dataset_line(const glim_dataset *d, size_t index) {
     return i < d->n_ex ? d->ex[i].line : 0;
 }
 
+size_t glim_dataset_split_rows(const glim_dataset *d, size_t *line) {
+    *line = d->split_line;
+    return d->n_split;
+}
+
 static void hash_le64(glim_sha256 *h, uint64_t v) {
     uint8_t b[8];
     for (int i = 0; i < 8; i++) b[i] = (uint8_t)(v >> (8 * i));

@@ -124,6 +124,8 @@ glim_status glim_dataset_example(const glim_dataset *d, size_t index, glim_examp
 glim_status glim_dataset_pair(const glim_dataset *d, size_t index, glim_example *chosen, glim_example *rejected);
 /* The line of the file on which the example's row begins, 0 without a file. */
 size_t glim_dataset_line(const glim_dataset *d, size_t index);
+/* Rows that became several examples (texts of more than max_tokens), and the line of the first of them. */
+size_t glim_dataset_split_rows(const glim_dataset *d, size_t *line);
 /* SHA-256 over all tokens and masks, 64 digits: what a checkpoint remembers of its data. */
 const char *glim_dataset_hash(const glim_dataset *d);
 

@@ -63,7 +63,14 @@ static size_t longest(const glim_dataset *d, size_t *tokens) {
 }
 
 /* What would look at examples without noise, or make one example's part depend on others, has no place in a private run. */
-static glim_status check_private(const glim_tune_params *p, glim_err *err) {
+static glim_status check_private(const glim_tune_params *p, const glim_dataset *d, glim_err *err) {
+    size_t line;
+    const size_t n = glim_dataset_split_rows(d, &line);
+    if (n > 0) { /* each of its windows would be drawn and cut by itself: k of them tell k times as much */
+        glim_fail(err, GLIM_E_UNSUPPORTED, "privacy is promised for a row, and the text on line %zu (%zu such) is longer than an example", line, n);
+        glim_err_hint(err, "--max-tokens of the longest text, or texts cut into rows of their own, which are then what is protected");
+        return GLIM_E_UNSUPPORTED;
+    }
     if (p->method == GLIM_TUNE_DISTILL) return glim_fail(err, GLIM_E_UNSUPPORTED, "privacy with distillation: want sft or dpo");
     if (p->net.lora.dora) return glim_fail(err, GLIM_E_UNSUPPORTED, "privacy with DoRA: want LoRA, or all weights");
     if (p->balance > 0 || p->router_step > 0) return glim_fail(err, GLIM_E_UNSUPPORTED, "privacy with a balanced load of experts: what an example adds to that is not bounded");
@@ -127,7 +134,7 @@ static glim_status with_defaults(glim_tune_params *p, glim_tune_plan *plan, cons
     plan->export_every = p->exports > 1 && !full ? plan->n_steps / p->exports + (plan->n_steps < p->exports) : 0;
     if (p->optim.warmup == 0) p->optim.warmup = (size_t)(p->warmup_share * (double)plan->n_steps);
     if (p->dp.epsilon != 0) {
-        glim_status rc = check_private(p, err);
+        glim_status rc = check_private(p, d, err);
         if (rc == GLIM_OK) rc = glim_dp_make_plan(&plan->dp, &p->dp, plan->n_train, p->batch, plan->n_steps, err);
         if (rc != GLIM_OK) return rc;
         p->net.by_example = true;

@@ -286,6 +286,8 @@ TEST(text_is_cut_into_windows_in_which_every_token_is_a_target_once) {
         at += e.n - 1;
     }
     CHECK(at + 1 == all.n && targets == all.n - 1);
+    size_t line = 9;
+    CHECK(glim_dataset_split_rows(s.d, &line) == 1 && line == 1 && glim_dataset_split_rows(whole.d, &line) == 0);
     done(&s);
     done(&whole);
     s = parse("qwen2", GLIM_CHAT_NONE, "x.jsonl", "{\"text\":\"one\"}\n{\"text\":\"two\"}\n", (glim_data_params){0});
