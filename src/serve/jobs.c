@@ -425,6 +425,14 @@ static void crashed(running *r, int status) {
     fail(r);
 }
 
+/* A wish that came while a job was given back, or one attempt too many, ends it after all. */
+static void clear_if_ended(const running *r) {
+    glim_job j;
+    if (glim_job_get(r->s->store, NULL, r->j.id, &j, NULL) != GLIM_OK) return;
+    if (j.finished_us) glim_jobs_clear(r->s, r->j.id, false);
+    glim_job_deinit(&j);
+}
+
 static void settle(running *r, int status) {
     /* SIGTERM is ours, or a service manager's that sends it to all of its processes: the job is given back in either case. */
     const bool stopped = (r->error && strcmp(json_string_value(json_object_get(r->error, "code")), "stopped") == 0) ||
@@ -445,7 +453,7 @@ static void settle(running *r, int status) {
         phase(r, "waiting");
         tell(r, "info", NULL, "%s step %zu", pause ? "The job is paused behind" : atomic_load(&r->q->draining) ? "The server stops; the job waits behind" : "The job waits behind", r->told);
         report(r);
-        finish(r, pause ? GLIM_JOB_PAUSED : GLIM_JOB_QUEUED, NULL, NULL, NULL);
+        if (finish(r, pause ? GLIM_JOB_PAUSED : GLIM_JOB_QUEUED, NULL, NULL, NULL)) clear_if_ended(r);
     } else {
         crashed(r, status);
     }

@@ -391,6 +391,9 @@ bool glim_tune_steer(glim_call *c) {
     if (verbs[i].run(c->s->store, tenant_seen(c), c->arg, actor(c), &err) != GLIM_OK) return job_error(c, &err, c->arg);
     glim_jobs_wake(c->s);
     if (!get_job(c, &j)) return false;
+    /* One that waited or was paused has no process and comes by jobs.c no more: its rows, and of a private run the key and what is
+     * reserved, would stay until the next server. Where jobs.c clears too, twice is fine. */
+    if (j.state == GLIM_JOB_CANCELLED) glim_jobs_clear(c->s, j.id, false);
     put_json(&c->reply, job_json(&j));
     glim_job_deinit(&j);
     return true;

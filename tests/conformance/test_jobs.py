@@ -347,6 +347,21 @@ def test_a_private_job_that_ends_early_gives_back_what_it_did_not_charge():
     check(one["open_runs"] == 0 and last <= one["steps"] <= last + 20 and one["promised_epsilon"] == one["charged_epsilon"] > 0, "behind step %d: %s", last, one)
 
 
+def test_a_private_job_that_is_cancelled_while_it_is_paused_leaves_no_key_and_no_reservation():
+    s = shared()
+    i = create(s, LONG_ROWS, **{**LONG, "glim": with_privacy(dp_epsilon=20, dp_noise=1, dp_set="paused"), "hyperparameters": {"n_epochs": 50, "batch_size": 4}})
+    run = os.path.join(s.data, "jobs", i, "run")
+    wait(s, i, lambda j: steps(j) > 0)
+    check(steer(s, i, "pause").status == 200, "paused")
+    check(eventually(lambda: any("paused behind step" in e["message"] for e in events(s, i))), "it saved and stopped")
+    wait(s, i, lambda j: j["status"] == "queued")
+    check(not trainers(s) and os.path.exists(os.path.join(run, "privacy.key")) and ledger(s)["local.paused"]["open_runs"] == 1, "it could go on")
+    check(steer(s, i, "cancel").json["status"] == "cancelled", "at once")
+    check(eventually(lambda: not os.path.exists(os.path.dirname(run))), "rows and key are gone: %s", i)
+    one = ledger(s)["local.paused"]
+    check(one["open_runs"] == 0 and one["promised_epsilon"] == one["charged_epsilon"] > 0, "what was not charged is free again: %s", one)
+
+
 def test_cancel_ends_a_job_within_a_step_and_the_next_one_runs():
     s = shared()
     rows = chat_rows(23)  # a content that no other file has
