@@ -228,7 +228,7 @@ static glim_status common_prompt(glim_data_conv *c, glim_err *err) {
     size_t n = 0, a = json_array_size(c->chosen), b = json_array_size(c->rejected);
     while (n < a && n < b && json_equal(json_array_get(c->chosen, n), json_array_get(c->rejected, n))) n++;
     if (n == 0 || n == a || n == b)
-        return glim_fail(err, GLIM_E_FORMAT, "no \"prompt\", and \"chosen\" and \"rejected\" do not begin alike and end apart");
+        return glim_fail(err, GLIM_E_FORMAT, "no prompt: \"chosen\" and \"rejected\" do not begin alike and end apart");
     if (!(c->messages = json_array())) return no_memory(err);
     for (size_t i = 0; i < n; i++)
         if (json_array_append(c->messages, json_array_get(c->chosen, i)) != 0) return no_memory(err);
@@ -237,6 +237,16 @@ static glim_status common_prompt(glim_data_conv *c, glim_err *err) {
         json_array_remove(c->rejected, 0);
     }
     return GLIM_OK;
+}
+
+/* Whether an answer is a whole conversation, with its question: as UltraFeedback and TRL have them, beside "prompt" or "messages". */
+static bool is_whole(const json_t *answer, const json_t *row) {
+    const json_t *first = json_array_get(answer, 0), *messages = json_object_get(row, "messages");
+    const char *role = json_string_value(json_object_get(first, "role"));
+    if (!role || (strcmp(role, "user") != 0 && strcmp(role, "system") != 0)) return false;
+    /* Behind messages that begin otherwise it goes on from them. */
+    if (has(row, "messages")) return json_equal(first, json_array_get(messages, 0));
+    return !has(row, "conversations") && !has(row, "conversation") && !json_is_array(json_object_get(row, "prompt"));
 }
 
 static glim_status preference(glim_data_conv *c, const json_t *row, glim_err *err) {
@@ -250,6 +260,10 @@ static glim_status preference(glim_data_conv *c, const json_t *row, glim_err *er
                                    : glim_fail(err, GLIM_E_FORMAT, "got %s, want an object with \"messages\"", glim_json_type_name(input));
         if (rc != GLIM_OK) glim_err_context(err, "\"input\"");
         return rc;
+    }
+    if (is_whole(c->chosen, row) && is_whole(c->rejected, row)) {
+        rc = common_prompt(c, err);
+        return rc == GLIM_OK ? read_tools(&c->tools, json_object_get(row, "tools"), err) : rc;
     }
     if (has(row, "conversations") || has(row, "conversation")) return sharegpt(c, row, err);
     if (has(row, "messages")) return chat(c, row, err);

@@ -257,6 +257,13 @@ TEST(pairs_share_their_prompt_and_count_only_their_answers) {
         "\"non_preferred_output\":[{\"role\":\"assistant\",\"content\":\"bad\"}]}",
         "{\"chosen\":[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\",\"content\":\"good\"}],\"rejected\":[{\"role\":\"user\","
         "\"content\":\"q\"},{\"role\":\"assistant\",\"content\":\"bad\"}]}",
+        /* UltraFeedback: the question also as "prompt", and the chosen conversation once more as "messages" */
+        "{\"prompt\":\"q\",\"chosen\":[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\",\"content\":\"good\"}],\"rejected\":"
+        "[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\",\"content\":\"bad\"}]}",
+        "{\"prompt\":\"q\",\"messages\":[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\",\"content\":\"good\"}],\"chosen\":"
+        "[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\",\"content\":\"good\"}],\"rejected\":[{\"role\":\"user\","
+        "\"content\":\"q\"},{\"role\":\"assistant\",\"content\":\"bad\"}],\"score_chosen\":8,\"score_rejected\":5}",
+        "{\"prompt\":\"q\",\"chosen\":[{\"role\":\"assistant\",\"content\":\"good\"}],\"rejected\":[{\"role\":\"assistant\",\"content\":\"bad\"}]}",
     };
     for (size_t i = 0; i < GLIM_COUNT(rows); i++) {
         set s = parse("glm4", GLIM_CHAT_GLM4_0414, "x.jsonl", rows[i], (glim_data_params){0});
