@@ -263,6 +263,21 @@ static glim_status evaluate(run *r, double *loss) {
 
 /* ---- files ---- */
 
+/* Which weights the run began from, and in which type: names, shapes and some bytes of every tensor, wherever the file lies. The
+ * bytes are those that loading looked at already (format/packed.c). */
+static uint64_t sum_of_model(const glim_model *m) {
+    uint64_t sum = glim_sum64(1, &m->plan.weight_type, sizeof m->plan.weight_type);
+    for (size_t i = 0; i < glim_ckpt_n_tensors(m->ckpt); i++) {
+        const glim_tensor *t = glim_ckpt_tensor(m->ckpt, i);
+        const size_t n = t->n_bytes < 32 ? t->n_bytes : 32;
+        sum = glim_sum64(sum, t->name, strlen(t->name) + 1);
+        sum = glim_sum64(sum, &t->type, sizeof t->type);
+        sum = glim_sum64(sum, t->dims, (size_t)t->n_dims * sizeof t->dims[0]);
+        sum = glim_sum64(sum, (const char *)t->data + (t->n_bytes - n) / 2, n);
+    }
+    return sum;
+}
+
 static uint64_t fingerprint(const run *r) {
     const glim_tune_params *p = &r->p;
     glim_buf b = {0};
@@ -272,7 +287,7 @@ static uint64_t fingerprint(const run *r) {
                     p->optim.weight_decay, p->optim.clip, (int)p->optim.schedule, p->optim.warmup, p->optim.n_steps, p->optim.eight_bit,
                     p->eval_share, p->eval_every, p->patience);
     for (size_t i = 0; i < r->n->n_params; i++) glim_buf_printf(&b, "%s %zu;", r->n->params[i].name, r->n->params[i].n);
-    glim_buf_printf(&b, "%s %s %zu", r->n->k->name, glim_dataset_hash(r->d), r->m->n_bound);
+    glim_buf_printf(&b, "%s %s %zu %llx", r->n->k->name, glim_dataset_hash(r->d), r->m->n_bound, (unsigned long long)sum_of_model(r->m));
     if (r->p.eval) glim_buf_printf(&b, " %s", glim_dataset_hash(r->p.eval));
     const glim_dp_plan *dp = &r->plan.dp;
     if (p->dp.epsilon != 0) glim_buf_printf(&b, "|%.17g %.17g %.17g %.17g %.17g", dp->epsilon, dp->delta, dp->clip, dp->sigma, dp->q);

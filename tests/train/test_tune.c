@@ -131,6 +131,49 @@ TEST(a_stopped_run_says_so_and_goes_on) {
     remove_all(out);
 }
 
+/* The last bit of every other byte of the weights: another model of the same shapes. */
+static void change_weights(const char *folder) {
+    char path[128];
+    uint64_t header;
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    FILE *f = fopen(path, "r+b");
+    CHECK(f && fread(&header, sizeof header, 1, f) == 1 && fseek(f, 0, SEEK_END) == 0);
+    const long end = ftell(f), begin = 8 + (long)header;
+    unsigned char *bytes = malloc((size_t)(end - begin));
+    CHECK(bytes && fseek(f, begin, SEEK_SET) == 0 && fread(bytes, 1, (size_t)(end - begin), f) == (size_t)(end - begin));
+    for (long i = 0; i < end - begin; i += 2) bytes[i] ^= 1;
+    CHECK(fseek(f, begin, SEEK_SET) == 0 && fwrite(bytes, 1, (size_t)(end - begin), f) == (size_t)(end - begin) && fclose(f) == 0);
+    free(bytes);
+}
+
+TEST(a_checkpoint_belongs_to_the_weights_that_it_began_with) {
+    char model[128], cmd[640];
+    glim_tune_result res;
+    glim_err err = {0};
+    stop s = {.at = 3};
+    rig r;
+    const char *dir = new_dir(), *out = new_dir();
+    snprintf(model, sizeof model, "%s/model", dir);
+    snprintf(cmd, sizeof cmd, "cp -rL %s %s && chmod -R u+w %s", glim_test_source("tests/fixtures/qwen3"), model, model);
+    CHECK(system(cmd) == 0);
+    glim_tune_params p = usual(out);
+    p.on_step = on_step, p.ctx = &s;
+    CHECK(run_in(model, &p, 1, &res, &err) == GLIM_E_CANCELLED);
+    p.on_step = NULL, p.resume = true;
+    /* The same file in another type is another base ... */
+    glim_dataset *d = make_data(1);
+    rig_open(&r, model, NULL, 1 + GLIM_F32, 1);
+    CHECK_MSG(glim_tune_run(r.m, d, &p, &res, &err) == GLIM_E_STATE && strstr(err.msg, "other settings"), "%s", err.msg);
+    rig_close(&r);
+    /* ... and so are other weights; a copy in another place is not. */
+    change_weights(model);
+    CHECK_MSG(run_in(model, &p, 1, &res, &err) == GLIM_E_STATE && strstr(err.msg, "other settings"), "%s", err.msg);
+    CHECK_OK(run_in("tests/fixtures/qwen3", &p, 1, &res, &err), err);
+    CHECK(res.resumed_at == 3);
+    glim_dataset_free(d);
+    remove_all(out), remove_all(dir);
+}
+
 TEST(a_torn_checkpoint_gives_way_to_the_one_before) {
     const char *out = new_dir();
     float w[100] = {0}, back[100];
