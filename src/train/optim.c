@@ -70,7 +70,7 @@ typedef struct job {
     glim_net *n;
     size_t at, end;  /* values of one parameter */
     float clip;      /* factor of the gradient */
-    float rate, keep; /* keep = 1 - lr * decay */
+    float rate, keep; /* keep = 1 - lr * decay, of what decays */
     float c1, c2;    /* 1 / (1 - beta1^t), 1 / sqrt(1 - beta2^t) */
 } job;
 
@@ -93,21 +93,33 @@ double glim_optim_norm(glim_optim *o, const glim_net *n) {
     return sqrt(sum);
 }
 
-static inline float update(const job *j, float w, float g, float *m, float *v) {
+static inline float update(const job *j, float keep, float w, float g, float *m, float *v) {
     const float b1 = (float)j->o->p.beta1, b2 = (float)j->o->p.beta2;
     *m = b1 * *m + (1 - b1) * g;
     *v = b2 * *v + (1 - b2) * g * g;
-    return w * j->keep - j->rate * (*m * j->c1) / (sqrtf(*v) * j->c2 + (float)j->o->p.eps);
+    return w * keep - j->rate * (*m * j->c1) / (sqrtf(*v) * j->c2 + (float)j->o->p.eps);
 }
 
 static void step_wide(void *ctx, size_t begin, size_t end, int worker) {
     (void)worker;
     const job *j = ctx;
     for (size_t i = j->at + begin * PART; i < j->at + end * PART && i < j->end; i++)
-        j->n->w[i] = update(j, j->n->w[i], j->n->g[i] * j->clip, &j->o->m[i], &j->o->v[i]);
+        j->n->w[i] = update(j, j->keep, j->n->w[i], j->n->g[i] * j->clip, &j->o->m[i], &j->o->v[i]);
 }
 
-/* m = scale sign (|q| / 127)^2, v = scale (q / 255)^4. Blocks are cut over all values, whose padding is zero. */
+/* The parameter that value number `at` belongs to, or the padding behind it. */
+static size_t param_of(const glim_net *n, size_t at) {
+    size_t lo = 0, hi = n->n_params; /* the last that begins at or before it */
+    while (hi - lo > 1) {
+        const size_t mid = lo + (hi - lo) / 2;
+        if (n->params[mid].at <= at) lo = mid;
+        else hi = mid;
+    }
+    return lo;
+}
+
+/* m = scale sign (|q| / 127)^2, v = scale (q / 255)^4. Blocks are cut over all values, whose padding is zero: one may have the end
+ * of a matrix, which decays, and the beginning of a vector, which does not. */
 static void step_bytes(void *ctx, size_t begin, size_t end, int worker) {
     (void)worker;
     const job *j = ctx;
@@ -115,12 +127,14 @@ static void step_bytes(void *ctx, size_t begin, size_t end, int worker) {
     for (size_t b = begin; b < end; b++) {
         const size_t at = b * BLOCK, n = o->n - at < BLOCK ? o->n - at : BLOCK;
         float m[BLOCK], v[BLOCK], m_top = 0, v_top = 0;
+        size_t p = param_of(j->n, at);
         for (size_t i = 0; i < n; i++) {
             const float qm = (float)(int8_t)o->m8[at + i] / 127, qv = (float)o->v8[at + i] / 255;
             m[i] = o->scale[2 * b] * qm * fabsf(qm);
             v[i] = o->scale[2 * b + 1] * qv * qv * qv * qv;
             const size_t k = at + i;
-            if (k >= j->at && k < j->end) j->n->w[k] = update(j, j->n->w[k], j->n->g[k] * j->clip, &m[i], &v[i]);
+            while (p + 1 < j->n->n_params && j->n->params[p + 1].at <= k) p++;
+            j->n->w[k] = update(j, j->n->params[p].decay ? j->keep : 1, j->n->w[k], j->n->g[k] * j->clip, &m[i], &v[i]);
             m_top = fmaxf(m_top, fabsf(m[i]));
             v_top = fmaxf(v_top, v[i]);
         }
@@ -141,9 +155,8 @@ void glim_optim_step(glim_optim *o, glim_net *n, double norm) {
     if (o->p.clip > 0 && norm > o->p.clip) j.clip = (float)(o->p.clip / (norm + 1e-6));
     j.c1 = (float)(1 / (1 - pow(o->p.beta1, t)));
     j.c2 = (float)(1 / sqrt(1 - pow(o->p.beta2, t)));
-    if (o->p.eight_bit) { /* one rate of decay for all: blocks cross from one tensor into the next */
+    if (o->p.eight_bit) {
         j.keep = (float)(1 - rate * o->p.weight_decay);
-        j.at = 0, j.end = o->n;
         glim_pool_for(n->pool, parts_of(o->n, BLOCK), 16, step_bytes, &j);
         return;
     }

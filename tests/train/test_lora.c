@@ -137,6 +137,41 @@ static uint64_t train(const char *path, const char *const *targets, size_t n_tar
     return sum;
 }
 
+/* With no gradient a step is its decay: matrices shrink, lengths and norms stay as they are, whatever the state is kept in. */
+TEST(decay_is_of_matrices_alone) {
+    static const struct {
+        size_t rank;
+        bool dora;
+    } nets[] = {{4, true}, {0, false}};
+    for (size_t k = 0; k < 2 * GLIM_COUNT(nets); k++) {
+        rig r;
+        glim_net *n;
+        glim_optim opt;
+        size_t shrunk = 0, kept = 0, wrong = 0;
+        const glim_optim_params op = {.lr = 0.5, .weight_decay = 0.1, .schedule = GLIM_SCHEDULE_CONSTANT, .eight_bit = k % 2 == 1};
+        glim_net_params np = {.n_rows = 8, .seed = 5, .lora = {.rank = nets[k / 2].rank, .dora = nets[k / 2].dora}};
+        rig_open(&r, "tests/fixtures/qwen2", "ref", 0, 1);
+        CHECK_OK(glim_net_new(&n, r.m, &np, &r.err), r.err);
+        CHECK_OK(glim_optim_init(&opt, &op, n->n_values, &r.err), r.err);
+        float *was = malloc(n->n_values * sizeof *was);
+        CHECK(was != NULL);
+        memcpy(was, n->w, n->n_values * sizeof *was);
+        glim_net_zero(n);
+        glim_optim_step(&opt, n, 0);
+        for (size_t i = 0; i < n->n_params; i++)
+            for (size_t at = n->params[i].at; at < n->params[i].at + n->params[i].n; at++) {
+                const float want = n->params[i].decay ? was[at] * (float)(1 - 0.5 * 0.1) : was[at];
+                wrong += n->w[at] != want;
+                *(n->params[i].decay ? &shrunk : &kept) += was[at] != 0;
+            }
+        CHECK_MSG(wrong == 0 && shrunk > 0 && kept > 0, "case %zu: %zu values are wrong, of %zu and %zu", k, wrong, shrunk, kept);
+        free(was);
+        glim_optim_deinit(&opt);
+        glim_net_free(n);
+        rig_close(&r);
+    }
+}
+
 TEST(every_family_learns_and_exports_what_it_learnt) {
     static const struct {
         const char *path, *targets[4];
