@@ -26,6 +26,20 @@ static bool is_empty(const json_t *v) {
            (json_is_object(v) && json_object_size(v) == 0);
 }
 
+/* Pairs that begin as a part of the weights, which PEFT takes out of the base model again whenever it loads them: beside the weights as
+ * they were published they are another model. What PEFT converts when it saves says true. */
+static glim_status refuse_moved_base(const json_t *o, glim_err *err) {
+    static const char *const starts[] = {"pissa", "olora", "corda", "loftq", "lora_ga"};
+    const char *how = json_string_value(json_object_get(o, "init_lora_weights"));
+    for (size_t i = 0; how && i < GLIM_COUNT(starts); i++)
+        if (strncmp(how, starts[i], strlen(starts[i])) == 0) {
+            glim_fail(err, GLIM_E_UNSUPPORTED, "%s: \"init_lora_weights\" is \"%.40s\": such a pair belongs to a base model that was changed with it", CONFIG, how);
+            glim_err_hint(err, "PEFT converts it: save_pretrained(..., path_initial_model_for_weight_conversion=...)");
+            return GLIM_E_UNSUPPORTED;
+        }
+    return GLIM_OK;
+}
+
 /* Keys that change what an adapter computes, and which Glim does not do. */
 static glim_status refuse_others(const json_t *o, glim_err *err) {
     static const char *const keys[] = {"lora_bias", "modules_to_save", "layer_replication", "target_parameters",
@@ -51,6 +65,7 @@ static glim_status read_config(lora_config *c, glim_peft *p, const json_t *o, gl
     if (rc == GLIM_OK && strcmp(type, "LORA") != 0)
         rc = glim_fail(err, GLIM_E_UNSUPPORTED, "%s: \"peft_type\" is \"%s\", want \"LORA\"", CONFIG, type);
     if (rc == GLIM_OK) rc = refuse_others(o, err);
+    if (rc == GLIM_OK) rc = refuse_moved_base(o, err);
     if (rc == GLIM_OK) rc = glim_json_need_int(o, "r", 1, 65536, &c->r, err);
     if (rc == GLIM_OK) rc = glim_json_get_real(o, "lora_alpha", 8, &c->alpha, err); /* PEFT's default */
     if (rc == GLIM_OK) rc = glim_json_get_bool(o, "use_rslora", false, &c->rslora, err);

@@ -52,6 +52,7 @@ TEST(a_pair_is_read_with_its_scale) {
                  {",\"alpha_pattern\":{\"layers\\\\.[0-3]\\\\.self_attn\\\\.q_proj\":2}", 0.5},
                  {",\"alpha_pattern\":{\"layers\\\\.\\\\d+\\\\.\\\\w+\\\\.[kq]_proj\":2}", 0.5}, /* as Python reads it */
                  {",\"alpha_pattern\":{\"q_pro{1,2}j\":2}", 0.5},
+                 {",\"init_lora_weights\":\"gaussian\"", 1.5}, /* only how training began */
                  {",\"rank_pattern\":{\"^model.*q_proj\":4},\"lora_dropout\":0.5,\"modules_to_save\":null,\"use_dora\":false", 1.5}};
     for (size_t i = 0; i < GLIM_COUNT(cases); i++) {
         char config[512];
@@ -77,6 +78,8 @@ TEST(what_would_change_the_result_and_is_not_supported_is_refused_by_name) {
                  {",\"fan_in_fan_out\":true", "fan_in_fan_out", GLIM_E_UNSUPPORTED},
                  {",\"target_parameters\":[\"x\"]", "target_parameters", GLIM_E_UNSUPPORTED},
                  {",\"layer_replication\":[[0,1]]", "layer_replication", GLIM_E_UNSUPPORTED},
+                 {",\"init_lora_weights\":\"pissa_niter_16\"", "pissa_niter_16", GLIM_E_UNSUPPORTED},
+                 {",\"init_lora_weights\":\"olora\"", "init_lora_weights", GLIM_E_UNSUPPORTED},
                  {",\"rank_pattern\":{\"q_proj\":8}", "rank 4", GLIM_E_SHAPE},
                  {",\"rank_pattern\":{\"(\":8}", "regular expression", GLIM_E_FORMAT},
                  {",\"rank_pattern\":{\"q+++++++++++++++++++++++++++++++++++++++\":8}", "regular expression", GLIM_E_FORMAT},
