@@ -1,6 +1,8 @@
 /* export.c - see export.h. */
 #include "train/export.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,24 +114,40 @@ static glim_status fill(void *ctx, const glim_tensor_out *t, glim_sink *sink, gl
     return rc;
 }
 
+static glim_status copy_one(const char *from, const char *to, const char *name, glim_err *err) {
+    char *src = glim_path_join(from, name), *dst = glim_path_join(to, name);
+    glim_buf b = {0};
+    glim_status rc = GLIM_OK;
+    if (glim_path_exists(src) && !glim_path_is_dir(src)) {
+        rc = glim_file_read(&b, src, (size_t)1 << 28, err);
+        if (rc == GLIM_OK) rc = glim_file_write_atomic(dst, glim_buf_cstr(&b), b.len, err);
+    }
+    glim_buf_free(&b);
+    free(src);
+    free(dst);
+    return rc;
+}
+
+/* The code that "auto_map" in config.json and tokenizer_config.json names (ChatGLM): without it transformers refuses the folder. */
+static glim_status copy_code(const char *from, const char *to, glim_err *err) {
+    DIR *d = opendir(from);
+    glim_status rc = GLIM_OK;
+    if (!d) return errno == ENOTDIR ? GLIM_OK : glim_fail_errno(err, GLIM_E_IO, errno, "could not list \"%s\"", from);
+    for (struct dirent *e; rc == GLIM_OK && (e = readdir(d));) {
+        const size_t n = strlen(e->d_name);
+        if (e->d_name[0] != '.' && n > 3 && strcmp(e->d_name + n - 3, ".py") == 0) rc = copy_one(from, to, e->d_name, err);
+    }
+    closedir(d);
+    return rc;
+}
+
 glim_status glim_copy_beside(const char *from, const char *to, glim_err *err) {
     static const char *const names[] = {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
                                         "tokenizer.model", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
                                         "chat_template.json", "vocab.json", "merges.txt"};
-    for (size_t i = 0; i < GLIM_COUNT(names); i++) {
-        char *src = glim_path_join(from, names[i]), *dst = glim_path_join(to, names[i]);
-        glim_buf b = {0};
-        glim_status rc = GLIM_OK;
-        if (glim_path_exists(src)) {
-            rc = glim_file_read(&b, src, (size_t)1 << 28, err);
-            if (rc == GLIM_OK) rc = glim_file_write_atomic(dst, b.s, b.len, err);
-        }
-        glim_buf_free(&b);
-        free(src);
-        free(dst);
-        if (rc != GLIM_OK) return rc;
-    }
-    return GLIM_OK;
+    glim_status rc = copy_code(from, to, err);
+    for (size_t i = 0; rc == GLIM_OK && i < GLIM_COUNT(names); i++) rc = copy_one(from, to, names[i], err);
+    return rc;
 }
 
 /* Where the values of a tensor are now; NULL: it is as it was. */

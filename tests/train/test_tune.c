@@ -7,6 +7,7 @@
 #include "format/st.h"
 #include "model/adapter.h"
 #include "train/curve.h"
+#include "train/export.h"
 #include "train/folder.h"
 #include "train/state.h"
 #include "run_test.h"
@@ -299,6 +300,28 @@ TEST(full_weights_are_trained_written_and_read_again) {
     rig_close(&r);
     remove_all(out);
     remove_all(again);
+}
+
+/* transformers loads a ChatGLM folder by the code beside it. */
+TEST(the_code_of_a_model_comes_with_its_other_small_files) {
+    const char *from = new_dir(), *to = new_dir();
+    static const char *const names[] = {"config.json", "configuration_chatglm.py", "modeling_chatglm.py", "model.safetensors", ".hidden.py"};
+    char path[128], cmd[128];
+    glim_err err = {0};
+    for (size_t i = 0; i < GLIM_COUNT(names); i++) {
+        snprintf(path, sizeof path, "%s/%s", from, names[i]);
+        CHECK_OK(glim_file_write_atomic(path, names[i], i == 2 ? 0 : strlen(names[i]), &err), err); /* an empty one too */
+    }
+    snprintf(cmd, sizeof cmd, "mkdir %s/folder.py", from);
+    CHECK(system(cmd) == 0);
+    CHECK_OK(glim_copy_beside(from, to, &err), err);
+    for (size_t i = 0; i < GLIM_COUNT(names); i++) CHECK_MSG(is_there(to, names[i]) == (i < 3), "%s", names[i]);
+    CHECK(!is_there(to, "folder.py"));
+    size_t n;
+    char *text = read_all(to, "configuration_chatglm.py", &n);
+    CHECK(n == strlen(names[1]) && memcmp(text, names[1], n) == 0);
+    free(text);
+    remove_all(from), remove_all(to);
 }
 
 TEST(a_run_that_does_not_fit_is_refused_before_it_starts) {
