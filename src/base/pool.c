@@ -18,13 +18,13 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/cgroup.h"
 #include "base/clock.h"
 
 enum { SPIN_NS = 50 * 1000 };
@@ -103,33 +103,12 @@ static void *worker_main(void *arg) {
     }
 }
 
-/* CPUs' worth of time that the cgroup allows, 0 if it sets no limit. */
-static int cgroup_limit(void) {
-    long long quota = -1, period = 0;
-    char word[64];
-    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re"); /* version 2 */
-    if (f) {
-        if (fscanf(f, "%63s %lld", word, &period) == 2 && strcmp(word, "max") != 0) quota = atoll(word);
-        fclose(f);
-    } else if ((f = fopen("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "re"))) { /* version 1 */
-        if (fscanf(f, "%lld", &quota) != 1) quota = -1;
-        fclose(f);
-        if ((f = fopen("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "re"))) {
-            if (fscanf(f, "%lld", &period) != 1) period = 0;
-            fclose(f);
-        }
-    }
-    if (quota <= 0 || period <= 0) return 0;
-    long long n = (quota + period - 1) / period;
-    return n > INT_MAX ? 0 : (int)n;
-}
-
 int glim_cpu_count(void) {
     cpu_set_t set;
     int n = 0;
     if (sched_getaffinity(0, sizeof set, &set) == 0) n = CPU_COUNT(&set);
     if (n < 1) n = (int)sysconf(_SC_NPROCESSORS_ONLN);
-    int limit = cgroup_limit();
+    int limit = glim_cgroup_cpus("/sys/fs/cgroup", "/proc/self/cgroup");
     if (limit > 0 && limit < n) n = limit;
     return n < 1 ? 1 : n;
 }

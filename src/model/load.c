@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
 #include "base/log.h"
 #include "model/bind.h"
 #include "model/finite.h"
@@ -20,14 +21,6 @@
 #include "model/rope.h"
 
 /* ---- how much memory there is ---- */
-
-static bool read_number(const char *path, unsigned long long *v) {
-    FILE *f = fopen(path, "re");
-    if (!f) return false;
-    bool ok = fscanf(f, "%llu", v) == 1; /* "max" is not a number: no limit */
-    fclose(f);
-    return ok;
-}
 
 size_t glim_memory_available(void) {
     unsigned long long avail = 0;
@@ -40,14 +33,8 @@ size_t glim_memory_available(void) {
     }
     avail *= 1024;
     if (avail == 0) avail = (unsigned long long)SIZE_MAX / 2; /* cannot tell: do not refuse */
-    unsigned long long limit, used;
-    if ((read_number("/sys/fs/cgroup/memory.max", &limit) && read_number("/sys/fs/cgroup/memory.current", &used)) ||
-        (read_number("/sys/fs/cgroup/memory/memory.limit_in_bytes", &limit) &&
-         read_number("/sys/fs/cgroup/memory/memory.usage_in_bytes", &used))) {
-        unsigned long long left = limit > used ? limit - used : 0;
-        if (left < avail) avail = left;
-    }
-    return (size_t)avail;
+    const size_t left = glim_cgroup_memory("/sys/fs/cgroup", "/proc/self/cgroup");
+    return left < avail ? left : (size_t)avail;
 }
 
 size_t glim_model_kv_bytes(const glim_config *c, glim_dtype kv_type, size_t n_ctx) {
