@@ -65,7 +65,8 @@ static void print_json(const quant_flags *f, const glim_quantize_result *r, size
         put_pair(&b, "kl_99", q->kl_99);
         put_pair(&b, "kl_max", q->kl_max);
         put_pair(&b, "top1", q->top1);
-        glim_buf_printf(&b, ", \"same_tokens\": %s}", q->same_tokens ? "true" : "false");
+        glim_buf_printf(&b, ", \"source_int8\": %s, \"result_int8\": %s, \"same_tokens\": %s}", q->source_int8 ? "true" : "false",
+                        q->result_int8 ? "true" : "false", q->same_tokens ? "true" : "false");
     }
     glim_buf_puts(&b, "}");
     puts(glim_buf_cstr(&b));
@@ -95,6 +96,8 @@ static void print_text(const glim_quantize_result *r, size_t n_calibration, cons
     printf("same top token %.2f %% of %zu positions (%zu windows of %zu)\n", 100 * q->top1, q->n_scored, q->n_windows,
            q->n_ctx);
     if (!q->same_tokens) printf("warning: the two tokenizers cut this text differently\n");
+    if (q->source_int8) printf("warning: the source does not fit in memory: these figures are against its weights in int8 (q8_0)\n");
+    if (q->result_int8) printf("warning: the result does not fit in memory beside the source: it was compared in int8 (q8_0)\n");
 }
 
 static glim_status calibrate(glim_importance **out, const char *in, const quant_flags *f, glim_err *err) {

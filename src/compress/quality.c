@@ -137,7 +137,11 @@ glim_status glim_quality_compare(glim_quality *out, const char *source, const ch
     glim_ids ids = {0}, other = {0};
     rc = glim_engine_open(&a, source, &ep, err);
     if (rc == GLIM_OK) rc = glim_engine_open(&b, result, &ep, err);
-    if (rc == GLIM_OK) rc = glim_file_read(&bytes, text, (size_t)1 << 30, err);
+    if (rc == GLIM_OK) {
+        out->source_int8 = a->model->plan.fell_back;
+        out->result_int8 = b->model->plan.fell_back;
+        rc = glim_file_read(&bytes, text, (size_t)1 << 30, err);
+    }
     size_t len = bytes.len;
     if (len > 0 && bytes.s[len - 1] == '\n') len--;
     if (rc == GLIM_OK && glim_tok_add_bos(a->tok) && glim_tok_bos(a->tok) >= 0)

@@ -22,6 +22,7 @@ typedef struct glim_quality {
     double kl_mean, kl_error /* standard error of the mean */, kl_median, kl_99, kl_max;
     double top1; /* share of positions with the same likeliest token */
     bool same_tokens; /* the result's tokenizer cuts the text as the source's does */
+    bool source_int8, result_int8; /* its own weights did not fit in memory: it ran in q8_0, and that was compared */
 } glim_quality;
 
 /* Both models are open at once; the source's tokenizer cuts the text. Errors: as glim_engine_open;

@@ -18,7 +18,7 @@ run 0 "$GLIM" tokenize "$work/q8.gguf" --jsonl; same "$work/a" "$work/out"
 
 # report and calibration
 run 0 "$GLIM" quantize "$m" "$work/f32.gguf" --type f32 --report "$work/text" --report-ctx 32 --json
-says '"bits_per_value": 32.0'; says '"same_tokens": true'; says '"top1": '; says '"kl_99": '
+says '"bits_per_value": 32.0'; says '"same_tokens": true'; says '"top1": '; says '"kl_99": '; says '"source_int8": false, "result_int8": false'
 run 0 "$GLIM" quantize "$m" "$work/cal.gguf" --type q4_0 --calibrate "$work/text" --report "$work/text" --report-ctx 32
 says 'importances from'; says 'KL divergence  mean'; says 'same top token'
 run 0 "$GLIM" quantize "$fixtures/glm" "$work/fed.gguf" --type q4_0 --calibrate "$work/text" --feedback
