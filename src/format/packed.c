@@ -394,6 +394,18 @@ void glim_packed_commit(glim_packed *p) {
     if (p->file) p->file->keeping = pthread_create(&p->file->keeper, NULL, keep_file, p->file) == 0;
 }
 
+bool glim_packed_wait(glim_packed *p, int wait_ms) {
+    if (!p->file || !p->file->keeping) return true;
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    const long ns = until.tv_nsec + (long)(wait_ms % 1000) * 1000000;
+    until.tv_sec += wait_ms / 1000 + ns / 1000000000;
+    until.tv_nsec = ns % 1000000000;
+    if (pthread_timedjoin_np(p->file->keeper, NULL, &until) != 0) return false;
+    p->file->keeping = false;
+    return true;
+}
+
 void glim_packed_close(glim_packed *p) {
     if (p->file) {
         struct timespec until;

@@ -58,6 +58,9 @@ glim_status glim_packed_check(glim_packed_state *state, char why[GLIM_PACKED_WHY
 glim_status glim_packed_put(const glim_packed *p, size_t offset, const void *src, size_t n, glim_err *err);
 /* The bytes are filled in: from now on they are read-only, and are kept if they can be. */
 void glim_packed_commit(glim_packed *p);
+/* Waits at most wait_ms for what commit began; false while the file is still on its way to the disk. What is measured
+ * meanwhile shares processors, memory and disk with it. */
+bool glim_packed_wait(glim_packed *p, int wait_ms);
 /* Takes {0}. Waits for the file to reach the disk, at most 30 s and 10 s for each gigabyte; a slower disk keeps working
  * behind it. */
 void glim_packed_close(glim_packed *p);

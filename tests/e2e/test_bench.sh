@@ -45,6 +45,8 @@ run 0 "$GLIM" info "$work/m.gguf"; says '2 layers'
 run 0 "$make" smollm2-135m --type q4_0 --layers 1 --out "$work/m.gguf"
 run 0 "$GLIM" bench "$work/m.gguf" --reps 1 --starts 1 --prefill none --depth none --batch none
 says '^start, no cache'; says '^start, cache .* resident\|left out  starts with a cache'
+rm -rf "$XDG_CACHE_HOME/glim/packed" # no figure is taken while the file of packed weights is made
+run 0 "$GLIM" bench "$work/m.gguf" --quick --reps 1 --prefill none --batch none --json; says '"packed": "found"'
 [ -z "$(ls "$XDG_CACHE_HOME/glim" | grep bench-)" ] && ok || bad "a folder of packed weights was left behind"
 ls "$XDG_CACHE_HOME/glim/plain" > "$work/plain" 2>&1
 run 0 "$GLIM" bench "$work/m.gguf" --quick --reps 1 --prefill none --batch none; says '^agrees'
