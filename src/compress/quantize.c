@@ -260,6 +260,21 @@ static glim_status check_out(const run *r, glim_err *err) {
     return GLIM_OK;
 }
 
+/* A pattern that fits nothing is a slip (names of another format, a layer that is not there): told before the work,
+ * not found out by nobody after it. */
+static glim_status check_wishes(const run *r, glim_err *err) {
+    const glim_recipe_wish *w = &r->p->wish;
+    for (size_t i = 0; i < w->n_tensor; i++) {
+        bool fits = false;
+        for (size_t k = 0; k < r->layout.n && !fits; k++) fits = glim_recipe_wish_fits(w, i, r->layout.t[k].out.name);
+        if (fits) continue;
+        glim_fail(err, GLIM_E_ARG, "--tensor: \"%s\" fits no tensor of this model", w->tensor[i]);
+        glim_err_hint(err, "patterns are of GGUF names, such as blk.*.ffn_down.weight");
+        return GLIM_E_ARG;
+    }
+    return GLIM_OK;
+}
+
 static void choose_types(run *r) {
     const glim_config *c = &r->m->cfg;
     glim_recipe_model rm = {c->n_layer, c->n_head, c->n_kv_head, c->n_expert, r->m->tied};
@@ -430,6 +445,7 @@ glim_status glim_quantize(const char *in, const char *out, const glim_quantize_p
     r.m = m;
     if (rc == GLIM_OK) rc = check_out(&r, err);
     if (rc == GLIM_OK) rc = glim_layout_make(&r.layout, m, p->keep_mtp, err);
+    if (rc == GLIM_OK) rc = check_wishes(&r, err);
     if (rc == GLIM_OK) {
         choose_types(&r);
         r.key = settings_key(&r);

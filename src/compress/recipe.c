@@ -54,6 +54,13 @@ glim_status glim_recipe_check(const glim_recipe_wish *w, glim_err *err) {
     return GLIM_OK;
 }
 
+bool glim_recipe_wish_fits(const glim_recipe_wish *w, size_t i, const char *name) {
+    char pattern[256];
+    const char *eq = strrchr(w->tensor[i], '=');
+    snprintf(pattern, sizeof pattern, "%.*s", (int)(eq - w->tensor[i]), w->tensor[i]);
+    return fnmatch(pattern, name, 0) == 0;
+}
+
 static bool is(const char *part, const char *name) { return strcmp(part, name) == 0; }
 
 /* The eighth of the layers at either end, and every third between them. */
@@ -122,11 +129,7 @@ glim_dtype glim_recipe_type(const glim_recipe *r, const glim_recipe_model *m, co
     if ((head || (embd && m->tied)) && quant && r->base != GLIM_Q8_0) t = GLIM_Q6_K;
     if (embd && w->embedding) type_of(w->embedding, &t);
     if ((head || (embd && m->tied && !w->embedding)) && w->output) type_of(w->output, &t);
-    char pattern[256];
-    for (size_t i = 0; i < w->n_tensor; i++) {
-        const char *eq = strrchr(w->tensor[i], '=');
-        snprintf(pattern, sizeof pattern, "%.*s", (int)(eq - w->tensor[i]), w->tensor[i]);
-        if (fnmatch(pattern, name, 0) == 0) type_of(eq + 1, &t);
-    }
+    for (size_t i = 0; i < w->n_tensor; i++)
+        if (glim_recipe_wish_fits(w, i, name)) type_of(strrchr(w->tensor[i], '=') + 1, &t);
     return fit_rows(t, n_in, source, fell_back);
 }

@@ -39,6 +39,9 @@ typedef struct glim_recipe_wish {
 /* Errors: GLIM_E_ARG naming the wish. */
 glim_status glim_recipe_check(const glim_recipe_wish *w, glim_err *err);
 
+/* Whether the pattern of w->tensor[i] names this tensor. w has passed glim_recipe_check. */
+bool glim_recipe_wish_fits(const glim_recipe_wish *w, size_t i, const char *name);
+
 /* The type of tensor `name` (GGUF's) with rows of n_in values, stored as `source` now. *fell_back says
  * that the rows did not fit the type wanted. w has passed glim_recipe_check. */
 glim_dtype glim_recipe_type(const glim_recipe *r, const glim_recipe_model *m, const glim_recipe_wish *w,

@@ -466,6 +466,10 @@ TEST(wrong_wishes_are_refused_by_name) {
     CHECK(try_quantize(in, in_dir("y.gguf"), "q4_0", (glim_quantize_params){.wish = {.tensor = bad, .n_tensor = 1}}, &r,
                        &err) == GLIM_E_ARG);
     CHECK(strstr(err.msg, "blk.*=q9_k"));
+    const char *none[] = {"blk.*.attn_output.weight=q8_0", "model.layers.*.mlp.down_proj.weight=q8_0"};
+    CHECK(try_quantize(in, in_dir("y.gguf"), "q4_0", (glim_quantize_params){.wish = {.tensor = none, .n_tensor = 2}}, &r,
+                       &err) == GLIM_E_ARG);
+    CHECK(strstr(err.msg, "down_proj") && strstr(err.hint, "ffn_down") && !strstr(err.msg, "attn_output"));
     CHECK(try_quantize(in, in_dir("y.gguf"), "q4_0", (glim_quantize_params){.wish = {.output = "i32"}}, &r, &err) ==
           GLIM_E_ARG);
     write_text(in_dir("z.gguf.part"), 1);
