@@ -31,6 +31,7 @@ struct glim_sampler {
     int32_t *banned;   /* [n_banned] ids without a token */
     size_t n_banned;
     uint32_t bins[N_BINS + 1];
+    double mass[N_BINS + 1]; /* sum of exp(z - top) in each */
 };
 
 glim_status glim_sampler_new(glim_sampler **out, size_t n_vocab, size_t n_real, glim_err *err) {
@@ -177,18 +178,31 @@ static size_t bin_of(float z, float top) {
     return d < N_BINS ? (size_t)d : N_BINS;
 }
 
-/* s->c[0..n) becomes the candidates of all bins up to the first at which at least `want` of them and a
- * mass of `mass` are gathered, sorted best first. total: sum of exp(z - top) over everything. */
-static size_t gather(glim_sampler *s, float top, size_t want, double mass) {
+/* Counts and mass of every bin; the mass of all. */
+static double fill_bins(glim_sampler *s, float top) {
+    double total = 0;
     memset(s->bins, 0, sizeof s->bins);
-    for (size_t i = 0; i < s->n_real; i++)
-        if (s->z[i] > -INFINITY) s->bins[bin_of(s->z[i], top)]++;
+    memset(s->mass, 0, sizeof s->mass);
+    for (size_t i = 0; i < s->n_real; i++) {
+        if (!(s->z[i] > -INFINITY)) continue;
+        const size_t b = bin_of(s->z[i], top);
+        const double e = exp((double)(s->z[i] - top));
+        s->bins[b]++;
+        s->mass[b] += e;
+        total += e;
+    }
+    return total;
+}
+
+/* s->c[0..n) becomes the candidates of all bins up to the first at which at least `want` of them and a
+ * mass of `mass` are gathered, sorted best first. The mass is the bins' own: counted at their far edges, 3 % of it
+ * would be missing, and a top-p of 0.97 or more would sort the whole vocabulary for every token. */
+static size_t gather(glim_sampler *s, float top, size_t want, double mass) {
     size_t last = 0, have = 0;
     double got = 0;
     for (; last < N_BINS; last++) {
         have += s->bins[last];
-        /* At least this much mass lies in the bin: counted at its far edge. */
-        got += s->bins[last] * exp(-(double)(last + 1) * (double)BIN_WIDTH);
+        got += s->mass[last];
         if (have >= want && got >= mass) break;
     }
     size_t n = 0;
@@ -225,7 +239,6 @@ static int32_t sample(glim_sampler *s, const glim_seen *h, const glim_sample_par
     }
     top *= inv_t;
     if (!isfinite(top)) return best; /* a temperature so small that it overflows is greedy */
-    for (size_t i = 0; i < s->n_real; i++) total += exp((double)(s->z[i] - top));
 
     size_t k = p->top_k > 0 && (size_t)p->top_k < s->n_real ? (size_t)p->top_k : s->n_real;
     bool use_p = p->top_p > 0 && p->top_p < 1;
@@ -246,8 +259,10 @@ static int32_t sample(glim_sampler *s, const glim_seen *h, const glim_sample_par
         return best;
     }
 
-    /* top-k first; top-p is then a share of what top-k kept. */
-    size_t n = k < s->n_real ? gather(s, top, k, 0) : gather(s, top, 1, p->top_p * total);
+    /* top-k first; top-p is then a share of what top-k kept. A little more than that share is gathered: sums by bin
+     * and sums by rank round differently. */
+    total = fill_bins(s, top);
+    size_t n = k < s->n_real ? gather(s, top, k, 0) : gather(s, top, 1, p->top_p * total * (1 + 1e-12));
     if (n > k) n = k;
     if (k < s->n_real) {
         total = 0;
