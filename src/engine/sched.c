@@ -334,26 +334,39 @@ static bool fits(const glim_sched *d, const glim_choice *c) {
     return have >= promised + pages_missing(c);
 }
 
+/* The last of those that hold a place while their reader stays away; it is asked once more, for it may be back. */
+static glim_choice *slow_one(const glim_sched *d) {
+    for (size_t i = d->n_running; i-- > 0;) {
+        glim_choice *c = d->running[i];
+        if (c->stalled && !glim_stream_has_room(c->s, 2 * c->s->max_event * c->s->n_open)) return c;
+    }
+    return NULL;
+}
+
+/* Whether the reader of a parked one has come back: half of its ring is free. With less, a client that takes a few bytes at a
+ * time would have its prompt read again for each of them. */
+static bool reader_is_back(const glim_choice *c) {
+    const glim_stream *s = c->s;
+    size_t least = 2 * s->max_event * s->n_open, half = (s->cap - s->tail_room - 2 * s->max_event) / 2;
+    return glim_stream_has_room(c->s, half > least ? half : least);
+}
+
 static bool admit(glim_sched *d) {
     bool any = false;
     for (;;) {
         glim_choice *c = d->waiting ? d->waiting->choices[0] : NULL, *p = d->parked;
         /* A parked one whose reader is slow waits until it reads. */
-        while (p && !glim_stream_has_room(p->s, 2 * p->s->max_event * p->s->n_open)) p = p->next;
+        while (p && !reader_is_back(p)) p = p->next;
         if (!c || (p && glim_choice_before(p, c))) c = p;
         if (!c) return any;
         /* The first in order is never passed over, or a large one would wait for ever. */
         glim_choice *last = d->n_running ? d->running[d->n_running - 1] : NULL;
         bool outranks = last && c->s->r.priority > last->s->r.priority && glim_choice_before(c, last);
-        if (d->n_running == d->p.max_running) {
-            if (!outranks) return any;
-            glim_choice_park(d, last);
-            any = true;
-            continue;
-        }
-        if (!fits(d, c)) {
-            if (!outranks) return any;
-            glim_choice_park(d, last);
+        if (d->n_running == d->p.max_running || !fits(d, c)) {
+            glim_choice *v = slow_one(d); /* or as many clients as there are places could shut out everybody else */
+            if (!v && outranks) v = last;
+            if (!v) return any;
+            glim_choice_park(d, v);
             any = true;
             continue;
         }

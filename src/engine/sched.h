@@ -171,7 +171,7 @@ typedef struct glim_event {
 } glim_event;
 
 /* The next event, or false. A reader that stays away only pauses its own request: when the ring is full the
- * request's sequences are not stepped, and give their pages away first. */
+ * request's sequences are not stepped, and give their pages and their places to whoever waits. */
 bool glim_stream_next(glim_stream *s, glim_event *ev);
 /* Ends the request before the next step; tokens of the step that runs now may still appear, then
  * GLIM_EV_FINISH of each choice that had begun (GLIM_FINISH_CANCELLED) and GLIM_EV_END. */

@@ -376,6 +376,40 @@ TEST(a_reader_that_stays_away_pauses_only_its_own_request) {
     rig_close(&r);
 }
 
+TEST(readers_that_stay_away_keep_no_places_from_others) {
+    rig r, ref;
+    rig_engine(&r, "glm4", 2048, 0, 64, 8);
+    rig_engine(&ref, "glm4", 2048, 0, 64, 8);
+    rig_sched(&r, &(glim_sched_params){.max_running = 2, .max_draft = -1});
+    int32_t ids[30];
+    fill(ids, 30, 2);
+    answer slow[2], quick;
+    for (int i = 0; i < 2; i++)
+        rig_submit(&r, &slow[i], (glim_request){.prompt = ids, .n_prompt = 30, .max_tokens = 450, .ignore_stop_ids = true, .logprobs = true, .top_logprobs = 20});
+    for (int i = 0; i < 600; i++) glim_sched_step(r.d); /* nobody reads */
+    glim_sched_stats st;
+    glim_sched_stats_get(r.d, &st);
+    CHECK(st.stalled == 2 && st.running == 2 && !glim_sched_step(r.d)); /* and both keep their places while nobody else wants one */
+    rig_submit(&r, &quick, (glim_request){.prompt = ids, .n_prompt = 30, .max_tokens = 20, .ignore_stop_ids = true});
+    int steps = 0;
+    for (glim_event ev; !quick.ended && steps < 1000; steps++) {
+        glim_sched_step(r.d);
+        while (!quick.ended && glim_stream_next(quick.s, &ev)) answer_take(&quick, &ev);
+    }
+    CHECK_MSG(quick.ended && quick.ids[0].n == 20, "two readers that stay away hold up a third");
+    CHECK(slow[0].ids[0].n == 0 && slow[1].ids[0].n == 0);
+    rig_read(&r);
+    for (int i = 0; i < 2; i++) rig_run(&r, &slow[i]);
+    glim_gen_params p = {.max_tokens = 450, .ignore_stop_ids = true};
+    glim_gen_result want = alone(&ref, ids, 30, &p);
+    for (int i = 0; i < 2; i++) check_same_ids("slow", slow[i].ids[0].v, slow[i].ids[0].n, want.ids.v, want.ids.n);
+    glim_gen_result_free(&want);
+    for (int i = 0; i < 2; i++) answer_free(&slow[i]);
+    answer_free(&quick);
+    glim_engine_free(ref.e);
+    rig_close(&r);
+}
+
 /* slice_rows 0: chosen from measured times, so that nothing can be said about the number of steps. */
 static void long_prompt(size_t n, size_t slice_rows) {
     rig r;
