@@ -41,7 +41,7 @@ typedef struct glim_unit {
     glim_request r;      /* prompt, user and outbox are filled in at submission; the mask is owned until then */
     glim_ids ids;        /* the prompt */
     glim_stream *stream; /* NULL: not submitted, or ended */
-    bool started;        /* its first event came */
+    bool started;        /* its prompt is read: an event of it came, or the end of one that was being read */
     size_t n_tokens;     /* handed out */
 } glim_unit;
 

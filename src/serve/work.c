@@ -222,7 +222,7 @@ static void cut(glim_call *c) {
 
 /* False: this token is not to be shown. */
 static bool account(glim_call *c, glim_unit *u, glim_event *ev) {
-    if (!u->started) {
+    if (!u->started && ev->kind != GLIM_EV_FINISH) { /* who leaves while he waits has a FINISH too, of a prompt that nobody read */
         u->started = true;
         c->used.prompt += (int64_t)u->ids.n;
     }
@@ -250,7 +250,7 @@ static void take(glim_call *c, size_t i, glim_event *ev) {
     if (ev->kind == GLIM_EV_TOKEN && shown && is_over(c, i, ev->choice)) return;
     if (ev->kind == GLIM_EV_FINISH && shown && ev->finish == GLIM_FINISH_LENGTH && is_over(c, i, ev->choice)) ev->finish = GLIM_FINISH_STOP;
     measure(c, ev, glim_now_s());
-    if (ev->kind == GLIM_EV_END && !c->units[i].started) ev->usage = (glim_usage){0}; /* cancelled before its prompt was read */
+    if (ev->kind == GLIM_EV_END && !c->units[i].started && ev->usage.prefill_s <= 0) ev->usage = (glim_usage){0}; /* cancelled before its prompt was read */
     else if (!account(c, &c->units[i], ev)) return;
     if (ev->kind == GLIM_EV_FINISH && ev->finish == GLIM_FINISH_CANCELLED && c->cut) ev->finish = GLIM_FINISH_LENGTH;
     if (ev->kind == GLIM_EV_FINISH && ev->finish == GLIM_FINISH_ERROR) {

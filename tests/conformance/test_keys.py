@@ -199,6 +199,34 @@ def test_the_ledger_has_what_was_answered():
     check(code == 0, "the ledger adds up: %s %s", out, err)
 
 
+def test_who_leaves_while_he_waits_pays_nothing():
+    data = harness.work("waiting")
+    first, left = key("holder", data=data), key("left", data=data)
+    s = Server(MODEL, "--auth", "keys", "--parallel", "1", data=data)
+    held = []
+    for i in range(6):  # one writes, the others wait
+        c = s.connect()
+        c.sendall(request_bytes("POST", TEXT, {"model": MODEL, "prompt": "a", "max_tokens": 1900, "seed": i, "temperature": 1, "logit_bias": NO_END}, key=first["key"]))
+        held.append(c)
+    for stream in (False, True):
+        c = s.connect()
+        c.sendall(request_bytes("POST", TEXT, {"model": MODEL, "prompt": PROMPT, "max_tokens": 5, "stream": stream}, key=left["key"]))
+        time.sleep(0.1)
+        c.close()
+    for c in held:
+        check(Reader(c).reply("POST").status == 200, "those who stay are answered")
+        c.close()
+    check(idle(s, first["key"]), "nothing runs")
+    end, said = time.monotonic() + PATIENCE, {"rows": []}
+    while sum(r["requests"] for r in said["rows"]) < 2 and time.monotonic() < end:
+        code, out, err = harness.glim("usage", "--key", left["id"], "--json", "--data", data)
+        if not check(code == 0, "glim usage: %s", err):
+            return
+        said = json.loads(out)
+        time.sleep(0.05)
+    check(sum(r["requests"] for r in said["rows"]) == 2 and numbers(said) == [0, 0], "nobody read these prompts: %s", said)
+
+
 def numbers(v):
     """[prompt, completion] tokens summed over the rows of glim usage --json, whatever stands around them."""
     total = [0, 0]
