@@ -1,7 +1,8 @@
 /* auth.c - whose request it is, and whether it may: keys, scopes, rates, and which web pages may call.
  *
  * A server without keys is open to everything on this machine, web pages in its browsers included; so there a request
- * that names an Origin must come from a page of this machine or one that the operator allowed. */
+ * that names an Origin must come from a page of this machine or one that the operator allowed, and on loopback a request must
+ * have been sent to a name that only this machine's owner can have given it. */
 #include <string.h>
 #include <strings.h>
 
@@ -34,12 +35,38 @@ static bool origin_ok(glim_call *c) {
     return glim_api_fail(&c->error, 403, "origin_not_allowed", NULL, "web pages of \"%.200s\" may not call this server", o);
 }
 
+static bool ends_with(const char *s, size_t n, const char *tail) {
+    size_t k = strlen(tail);
+    return n > k && strncasecmp(s + n - k, tail, k) == 0;
+}
+
+/* Whether a stranger cannot make this name lead here: an address, one word, or an ending that nobody can register. */
+static bool host_is_ours(const char *host) {
+    if (host[0] == '[') return true;
+    size_t n = strcspn(host, ":");
+    if (n > 0 && host[n - 1] == '.') n--;
+    if (strspn(host, "0123456789.") >= n || !memchr(host, '.', n)) return true;
+    return ends_with(host, n, ".localhost") || ends_with(host, n, ".local") || ends_with(host, n, ".internal");
+}
+
+/* Any site may let its own name lead to 127.0.0.1 (DNS rebinding). Its page and this server are then of one origin to the
+ * browser, and a GET to one's own origin names no Origin. What the page cannot choose is the Host that the browser sends. */
+static bool host_ok(glim_call *c) {
+    const char *host = MHD_lookup_connection_value(c->conn, MHD_HEADER_KIND, "Host");
+    if (!c->s->loopback || !host || host_is_ours(host)) return true;
+    for (size_t i = 0; i < c->s->p.n_origins; i++) {
+        const char *at = strstr(c->s->p.origins[i], "://");
+        if (strcmp(c->s->p.origins[i], "*") == 0 || (at && strcasecmp(at + 3, host) == 0)) return true;
+    }
+    return glim_api_fail(&c->error, 403, "host_not_allowed", NULL, "a server without keys is not asked under the name \"%.200s\"", host);
+}
+
 bool glim_call_auth(glim_call *c) {
     if (c->route->open) return true;
     const char *h = MHD_lookup_connection_value(c->conn, MHD_HEADER_KIND, "Authorization");
     const char *token = h && strncasecmp(h, "Bearer ", 7) == 0 ? h + 7 : NULL;
     while (token && *token == ' ') token++;
-    if (!keys_wanted(c->s)) return origin_ok(c); /* SDKs insist on sending a key; here any will do */
+    if (!keys_wanted(c->s)) return origin_ok(c) && host_ok(c); /* SDKs insist on sending a key; here any will do */
     if (!token || !*token) return glim_api_fail(&c->error, 401, "invalid_api_key", NULL, "a key is wanted: Authorization: Bearer KEY");
     switch (glim_keyring_check(c->s->store, token, strlen(token), c->route->scope, &c->key)) {
     case GLIM_ADMIT_OK: c->keyed = true; return true;

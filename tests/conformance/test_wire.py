@@ -258,3 +258,15 @@ def test_options_and_origins_get_no_cors():
     r = s.call("OPTIONS", "/v1/chat/completions", headers=evil)
     check(not r.header("access-control-allow-origin") and not r.header("access-control-allow-credentials"), "a preflight is not allowed: %d", r.status)
     check(s.call("GET", "/v1/models", headers=[("Origin", "http://localhost:3000")]).status == 200, "a page of this machine")
+
+
+def test_a_name_that_was_made_to_lead_here_is_refused():
+    """DNS rebinding: to the browser the page is of this very origin, so that it names no Origin when it reads."""
+    s = server(MODEL)
+    for host in ("evil.example", "evil.example:8000", "EVIL.example.", "localhost.evil.example", "127.0.0.1.evil.example:80", "7.evil", "xlocal.example", "evil.examplelocal"):
+        for path in ("/v1/models", "/v1/files", "/metrics"):
+            r = s.client.raw(("GET %s HTTP/1.1\r\nHost: %s\r\n\r\n" % (path, host)).encode(), "GET", path)
+            check(r.status == 403 and r.error["code"] == "host_not_allowed", "%s as %s: %d %s", path, host, r.status, r.text[:200])
+    for host in ("localhost", "localhost:8000", "LOCALHOST.", "glim.localhost:1", "box.local", "127.0.0.1", "127.0.0.1:9", "[::1]:8000", "10.1.2.3", "x", "host.docker.internal:8000"):
+        r = s.client.raw(("GET /v1/models HTTP/1.1\r\nHost: %s\r\n\r\n" % host).encode(), "GET", "/v1/models")
+        check(r.status == 200, "a name of this machine, %s: %d %s", host, r.status, r.text[:200])
