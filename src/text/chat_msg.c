@@ -111,6 +111,33 @@ static glim_status read_content(glim_chat_msg *m, glim_chat_kind k, const json_t
     return glim_buf_status(&m->joined, "a message of several parts", err);
 }
 
+/* A call that max_tokens cut, or a client that stopped, has its arguments as far as they got (serve/out.c), and comes
+ * back as it was sent: what the text leaves open is closed. NULL: it is no beginning of an object. */
+static json_t *parse_cut(glim_chat_str text) {
+    char closers[GLIM_JSON_DEPTH];
+    size_t depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.s[i];
+        if (in_string) {
+            if (c == '\\') i++;
+            else if (c == '"') in_string = false;
+        } else if (c == '"') in_string = true;
+        else if (c == '{' || c == '[') {
+            if (depth == sizeof closers) return NULL;
+            closers[depth++] = c == '{' ? '}' : ']';
+        } else if ((c == '}' || c == ']') && depth > 0) depth--;
+    }
+    glim_buf b = {0};
+    json_t *v = NULL;
+    glim_buf_append(&b, text.s, text.n);
+    if (in_string) glim_buf_putc(&b, '"');
+    while (depth > 0) glim_buf_putc(&b, closers[--depth]);
+    if (!b.failed) glim_json_parse(&v, b.s, b.len, 0, NULL);
+    glim_buf_free(&b);
+    return v;
+}
+
 /* Arguments as an object: given so, or as the JSON text that OpenAI's API uses. No arguments at all
  * (missing, null, blank text) is {}. */
 static glim_status read_args(json_t **out, const json_t *v, const char *where, glim_err *err) {
@@ -128,7 +155,9 @@ static glim_status read_args(json_t **out, const json_t *v, const char *where, g
         return *out ? GLIM_OK : glim_fail(err, GLIM_E_NOMEM, "could not allocate a JSON object");
     }
     json_t *parsed;
-    glim_status rc = glim_json_parse(&parsed, text.s, text.n, 0, err);
+    glim_status rc = glim_json_parse(&parsed, text.s, text.n, 0, NULL);
+    if (rc == GLIM_E_FORMAT && (parsed = parse_cut(text))) rc = GLIM_OK;
+    if (rc != GLIM_OK) rc = glim_json_parse(&parsed, text.s, text.n, 0, err); /* to say what is wrong with it */
     if (rc != GLIM_OK) {
         glim_err_context(err, "%s: \"arguments\"", where);
         return rc;

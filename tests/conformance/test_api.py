@@ -165,6 +165,16 @@ def test_prompts_that_fill_the_context():
         check(r.status == 400 and r.error["code"] == "context_length_exceeded", "%s: one too many: %d %s", m, r.status, r.text[:200])
 
 
+def test_a_call_that_was_cut_is_taken_back():
+    """finish_reason "length" in a call: its arguments go as far as they got, and a client sends the message back."""
+    for model in (MODEL, AIR):
+        s = server(model)
+        for cut, status in (('{"city": "Par', 200), ('{"n": 1', 200), ('', 200), ('{"a": [1, {"b": "x', 200), ('{"a" 1}', 400), ('Paris', 400)):
+            call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": cut}}
+            r = s.post(CHAT, {"model": model, "max_tokens": 1, "messages": USER + [{"role": "assistant", "content": None, "refusal": None, "tool_calls": [call]}, {"role": "user", "content": "go on"}]})
+            check(r.status == status, "%s, arguments %r: %d %s", model, cut, r.status, r.text[:200])
+
+
 def test_a_prompt_seen_before_is_cached_and_its_answer_the_same():
     s = server(MODEL)
     body = {"model": MODEL, "prompt": "cached " * 60, "max_tokens": 12, "seed": 5, "temperature": 1}

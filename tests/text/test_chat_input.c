@@ -52,7 +52,7 @@ static const struct {
     {GLIM_CHAT_GLM45, "[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"\"}}]}]", NULL, GLIM_E_FORMAT, "an empty string"},
     {GLIM_CHAT_GLM45, "[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":5}}]}]", NULL, GLIM_E_FORMAT,
      "messages[0].tool_calls[0]: \"arguments\": got integer"},
-    {GLIM_CHAT_GLM45, "[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{\"}}]}]", NULL, GLIM_E_FORMAT,
+    {GLIM_CHAT_GLM45, "[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{]\"}}]}]", NULL, GLIM_E_FORMAT,
      "messages[0].tool_calls[0]: \"arguments\": JSON line 1"},
     {GLIM_CHAT_GLM45, "[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"[1]\"}}]}]", NULL, GLIM_E_FORMAT,
      "got the JSON text of array, want an object"},
@@ -105,6 +105,38 @@ TEST(no_arguments_in_any_spelling_are_an_empty_object) {
         CHECK_OK(glim_chat_render(&p, GLIM_CHAT_GLM47, m, NULL, NULL, &err), err);
         CHECK_STR(p.text.s, "[gMASK]<sop><|assistant|></think><tool_call>f</tool_call><|assistant|><think>");
         glim_prompt_free(&p);
+        json_decref(m);
+    }
+}
+
+TEST(arguments_that_were_cut_come_back_as_far_as_they_got) {
+    static const char *const cut[][2] = {
+        {"{\\\"a\\\": \\\"Par", "<arg_key>a</arg_key><arg_value>Par</arg_value>"},
+        {"{\\\"a\\\": 1", "<arg_key>a</arg_key><arg_value>1</arg_value>"},
+        {"{\\\"a\\\": [1, {\\\"b\\\": \\\"x]", "<arg_key>a</arg_key><arg_value>[1, {\"b\": \"x]\"}]</arg_value>"},
+        {"{\\\"a\\\": \\\"\\\\\\\"{", "<arg_key>a</arg_key><arg_value>\"{</arg_value>"},
+        {"{", ""}};
+    for (size_t i = 0; i < GLIM_COUNT(cut); i++) {
+        char text[300], want[300];
+        snprintf(text, sizeof text, "[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"%s\"}}]}]", cut[i][0]);
+        snprintf(want, sizeof want, "[gMASK]<sop><|assistant|></think><tool_call>f%s</tool_call><|assistant|><think>", cut[i][1]);
+        json_t *m = parse(text);
+        glim_prompt p = {0};
+        glim_err err = {0};
+        CHECK_OK(glim_chat_render(&p, GLIM_CHAT_GLM47, m, NULL, NULL, &err), err);
+        CHECK_STR(p.text.s, want);
+        glim_prompt_free(&p);
+        json_decref(m);
+    }
+    static const char *const never[] = {"{\\\"a\\\"", "{\\\"a\\\": ", "{\\\"a\\\": 1,", "\\\"a", "a"};
+    for (size_t i = 0; i < GLIM_COUNT(never); i++) {
+        char text[300];
+        snprintf(text, sizeof text, "[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"%s\"}}]}]", never[i]);
+        json_t *m = parse(text);
+        glim_prompt p = {0};
+        glim_err err = {0};
+        CHECK(glim_chat_render(&p, GLIM_CHAT_GLM47, m, NULL, NULL, &err) == GLIM_E_FORMAT);
+        CHECK(strstr(err.msg, "messages[0].tool_calls[0]: \"arguments\": "));
         json_decref(m);
     }
 }
