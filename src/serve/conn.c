@@ -145,6 +145,11 @@ void glim_conn_request_over(void *ctx, struct MHD_Connection *conn, void **call_
     c->link->busy = false;
     c->link->deadline = glim_now_s() + c->s->p.request_s;
     if (c->n_open > 0 || c->away) glim_call_lose(c);
+    else if (c->hold) { /* between two of its prompts: no event will come that could settle it */
+        c->gone = true;
+        glim_call_pump(c); /* settles and frees it */
+        return;
+    }
     glim_call_release(c);
 }
 

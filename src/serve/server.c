@@ -170,7 +170,7 @@ static bool drained(const glim_server *s, double now) {
     return true;
 }
 
-/* Requests that wait for their reservation to grow: nobody rings when it has. */
+/* Requests that wait for their reservation to grow, or for a place in the queue: nobody rings when it has, or is there. */
 static bool feed(glim_server *s) {
     bool any = false;
     for (glim_call *c = s->calls, *next; c; c = next) {

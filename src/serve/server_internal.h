@@ -120,7 +120,7 @@ struct glim_call {
     bool gone;                   /* nobody reads any more */
     bool started, ended, failed;
     bool cut;                    /* the budget ended it: finish_reason "length" */
-    bool hungry;                 /* waits for its reservation to grow */
+    bool hungry;                 /* waits for its reservation to grow, or for a place in the queue */
     glim_tokens used;
     glim_buf sse;                /* not yet sent */
     size_t sse_at;

@@ -168,14 +168,18 @@ static void end(glim_call *c) {
     }
 }
 
-/* Hands over what the call has left, as far as it may; a full queue is an error only to a call that has nothing there. */
+/* Hands over what the call has left, as far as it may; a full queue is an error only to a call that has not begun: what was made
+ * for one that has would be lost, though it is charged, and asked for again. */
 static void send_units(glim_call *c) {
     while (c->route->prepare && !c->failed && !c->gone && !c->cut && c->n_sent < c->n_units && c->n_open < UNITS_OUT) {
         if (submit(c, &c->units[c->n_sent])) {
             c->n_sent++;
             continue;
         }
-        if (c->error.status == 429 && c->n_open > 0) return;
+        if (c->error.status == 429 && c->n_sent > 0) {
+            c->hungry = c->hungry || c->n_open == 0; /* nothing of its own will end and call us */
+            return;
+        }
         c->failed = true;
         glim_call_cancel(c);
     }
@@ -322,7 +326,7 @@ void glim_call_pump(glim_call *c) {
     for (size_t i = 0; i < c->n_sent; i++) pump_unit(c, i);
     send_units(c);
     skip_units(c);
-    bool over = c->n_open == 0;
+    bool over = c->n_open == 0 && (c->n_sent == c->n_units || c->failed || c->gone); /* else it waits for a place in the queue */
     if (c->failed && !over) glim_call_cancel(c);
     if (over) end(c);
     if (c->stream && c->started && !c->gone) {

@@ -5,6 +5,8 @@ import base64
 import json
 import random
 import struct
+import threading
+import time
 
 import ask
 import harness
@@ -237,6 +239,41 @@ def test_a_full_queue_says_when_to_come_back():
     except Skip:
         pass
     check(s.idle() and s.post(CHAT, {"model": MODEL, "messages": USER, "max_tokens": 1}).status == 200, "afterwards there is room again")
+
+
+def test_a_list_that_has_begun_waits_for_places_in_the_queue():
+    """Refused in the middle, it would have been charged for what nobody gets, and be sent again as a whole."""
+    s = server(MODEL, "--parallel", "1", "--queue", "2")
+    stop = threading.Event()
+
+    def crowd(seed):  # keeps the queue full most of the time
+        while not stop.is_set():
+            with s.connect() as c:
+                c.sendall(request_bytes("POST", TEXT, {"model": MODEL, "prompt": "x", "max_tokens": 8, "seed": seed}))
+                if Reader(c).reply("POST").status == 429:
+                    stop.wait(0.02)
+
+    crowds = [threading.Thread(target=crowd, args=(k,)) for k in range(6)]
+    [t.start() for t in crowds]
+    answered = refused = 0
+    for k in range(300):
+        r = s.post("/v1/embeddings", {"model": MODEL, "input": ["%d of list %d" % (i, k) for i in range(24)]})
+        check(r.status in (200, 429), "a list in a crowd: %d %s", r.status, r.text[:200])
+        answered, refused = answered + (r.status == 200), refused + (r.status == 429)
+        if answered == 5:
+            break
+        time.sleep(0.005)
+    # One that leaves in the middle is settled too.
+    for k in range(5):
+        with s.connect() as c:
+            c.sendall(request_bytes("POST", "/v1/embeddings", {"model": MODEL, "input": ["%d of lost list %d" % (i, k) for i in range(200)]}))
+            time.sleep(0.05)
+    stop.set()
+    [t.join() for t in crowds]
+    with open(s.log, errors="replace") as f:
+        lost = [x for x in f if "done id=" in x and "end=failed" in x and "prompt=0 " not in x]
+    check(answered > 0 and not lost, "%d answered, %d refused, refused in the middle: %s", answered, refused, lost[:3])
+    check(s.idle() and s.metric("glim_ledger_open") == 0, "and nothing stays reserved")
 
 
 # ---- routes that may not be there yet ----
