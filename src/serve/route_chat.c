@@ -52,7 +52,10 @@ static bool make_unit(glim_call *c, task *t, size_t i) {
                           .ignore_stop_ids = a->ignore_eos};
     u->r.sample.choice = i * a->n; /* equal prompts of one request get different answers */
     if (!a->chat && a->max_tokens == 0) u->r.task = GLIM_TASK_SCORE, u->r.n = 1;
-    return !a->chat || glim_chat_constrain(c, a, in_reasoning, &u->r.mask);
+    if (!a->chat) return true;
+    if (!glim_chat_constrain(c, a, in_reasoning, &u->r.mask)) return false;
+    if (u->r.mask.mask) u->r.ignore_stop_ids = false; /* the grammar says where the text ends, and nothing may stand behind it */
+    return true;
 }
 
 static void echo(glim_call *c, task *t, size_t i) {

@@ -197,6 +197,13 @@ def test_grammars_that_cannot_go_on_end_one_request_only():
             else:
                 r = s.post(CHAT, body)
             check(r.status == 400 and r.error["param"] == "response_format", "%s: %d %s", about, r.status, r.text[:200])
+    # Nothing stands behind the value, whatever the client says about stop tokens.
+    for seed in range(4):
+        word = {"type": "json_schema", "json_schema": {"name": "s", "strict": True, "schema": {"enum": ["a"]}}}
+        r = s.post(CHAT, {"model": MODEL, "messages": USER, "max_tokens": 60, "seed": seed, "ignore_eos": True, "response_format": word})
+        if check(r.status == 200, "ignore_eos beside a schema: %d %s", r.status, r.text[:200]):
+            c = r.json["choices"][0]
+            check(c["finish_reason"] == "length" or json.loads(c["message"]["content"]) == "a", "ignore_eos beside a schema: %s", c)
     # All that the grammar allows is banned by the client: that request ends, in one way or another.
     everything = {str(i): -100 for i in range(320)}
     for body in ({"response_format": {"type": "json_object"}}, {"tools": ask.TOOLS, "tool_choice": "required"}, {}):
