@@ -173,7 +173,10 @@ static bool choose_route(glim_call *c, const char *method, const char *url) {
         return true;
     }
     c->route = glim_route_find(method, url, &arg, &allow);
-    if (arg) c->arg = glim_xstrdup(arg);
+    if (arg) {
+        c->arg = glim_xstrdup(arg);
+        for (size_t n = strlen(arg); n > 1 && c->arg[n - 1] == '/';) c->arg[--n] = 0; /* no more than in the paths without one */
+    }
     if (c->route) return true;
     if (!allow) return glim_api_fail(&c->error, 404, "unknown_url", NULL, "there is nothing at %.40s %.200s", method, url);
     free(c->arg);

@@ -43,7 +43,7 @@ def test_health_models_and_metrics():
     for path in ("/v1/models", "/models", "/v1/models/", "/v1/models?limit=5"):
         got = fits("model_list", s.call("GET", path), path)
         check([m["id"] for m in got["data"]] == [MODEL], "%s: %s", path, got)
-    for path in ("/v1/models/" + MODEL, "/models/" + MODEL, "/v1/models/glm%34"):
+    for path in ("/v1/models/" + MODEL, "/models/" + MODEL, "/v1/models/glm%34", "/v1/models/" + MODEL + "/", "/v1/models/" + MODEL + "//?x=1"):
         check(fits("model", s.call("GET", path), path)["id"] == MODEL, "%s", path)
     for path in ("/health", "/v1/models", "/metrics", "/live"):
         r = s.call("HEAD", path)
