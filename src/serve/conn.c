@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -212,6 +213,12 @@ static enum MHD_Result first_look(glim_server *s, struct MHD_Connection *conn, c
     c->close_after = !known_end && strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0 && strcmp(method, "DELETE") != 0;
     /* A refused request's body is read all the same: answered before its end, many clients would never see the reply. */
     if (!routed || !glim_call_auth(c) || (c->route->take && !c->route->take(c, NULL, 0))) c->state = CALL_REFUSED;
+    /* A client that asks first has sent none of it, and hears the refusal in place of "100 Continue". */
+    const char *expect = MHD_lookup_connection_value(conn, MHD_HEADER_KIND, "Expect");
+    if (c->state == CALL_REFUSED && known_end && expect && strcasecmp(expect, "100-continue") == 0) {
+        c->error.close = true;
+        return glim_call_fail(c);
+    }
     return MHD_YES;
 }
 
@@ -244,9 +251,10 @@ static enum MHD_Result take_body(glim_call *c, const char *data, size_t *n) {
             c->state = CALL_REFUSED;
         }
     } else {
-        /* Thrown away, but not for ever: the reply can only follow the body. */
+        /* Thrown away, but not for ever: the reply can only follow the body. A file of the size that its route takes still hears why. */
+        size_t most = 2 * c->s->p.max_body;
         c->dropped += *n;
-        if (c->dropped > 2 * c->s->p.max_body) return MHD_NO;
+        if (c->dropped > (max_body(c) > most ? max_body(c) : most)) return MHD_NO;
     }
     *n = 0;
     return MHD_YES;

@@ -89,6 +89,11 @@ def test_a_bad_key_is_refused_before_the_body_is_looked_at():
     for body in (b"{", b"", b"[" * 1000):
         r = s.call("POST", CHAT, body, [("Authorization", "Bearer x")])
         check(r.status == 401, "%r: %d", body[:10], r.status)
+    # A file that is larger than any other body: its client is told too, and need not send it first if it asks.
+    head = b"POST /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\nContent-Type: multipart/form-data; boundary=bb\r\nContent-Length: %d\r\n"
+    for data in (head % (20 << 20) + b"\r\n" + b"x" * (20 << 20), head % (400 << 20) + b"Expect: 100-continue\r\n\r\n"):
+        r = s.client.raw(data, "POST", "/v1/files")
+        check(r.status == 401 and r.error["code"] == "invalid_api_key", "a file of %d bytes: %d", len(data), r.status)
 
 
 def test_scopes():
