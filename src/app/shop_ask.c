@@ -383,7 +383,9 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
         }
     }
     bool product = n_named || (view != UINT32_MAX && (f->self || f->n_ask)) || narrows(s->lib, f) || (f->n_cond && (f->list || f->n_ask));
-    bool cells = f->n_ask && (n_named || view != UINT32_MAX);
+    bool unwanted = false; /* "I am allergic to peanuts, is it safe?" asks the row, not the note about wishes */
+    for (size_t i = 0; i < f->n_cond; i++) unwanted |= f->cond[i].op == GLIM_COND_IS_NOT;
+    bool cells = (f->n_ask || unwanted) && (n_named || view != UINT32_MAX);
     bool note = strcmp(todo, "note") == 0 && g.p >= sure && !cells && !(f->sort >= 0) && !(f->n_cond && f->list);
     bool other = (strcmp(todo, "reply") == 0 || strcmp(todo, "handover") == 0 || strcmp(todo, "tool") == 0) && g.p >= sure && !product;
     if (rc == GLIM_OK && note) {

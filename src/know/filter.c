@@ -181,6 +181,12 @@ static bool number_follows(const parse *p, size_t i) {
     return i < p->n && read_number(p, i, &it);
 }
 
+/* Is the last item a value, with nothing but spaces behind it? "花生过敏", "peanut-free". */
+static bool value_ends(const parse *p, size_t i) {
+    if (p->n_items == 0 || p->v[p->n_items - 1].kind != VALUE) return false;
+    return skip_spaces(p, p->v[p->n_items - 1].to) == i;
+}
+
 static void find_items(parse *p) {
     for (size_t i = 0; i < p->n && p->n_items < MAX_ITEMS;) {
         item best = {.from = i, .to = i}, it;
@@ -202,8 +208,9 @@ static void find_items(parse *p) {
             if (n == 0) continue;
             bool bound = g->kind <= GLIM_WORD_GT_BEFORE;
             if (bound && !number_follows(p, i + n)) continue; /* "over", "under" without a number say nothing of one */
+            if (g->kind == GLIM_WORD_NOT_BEHIND && !value_ends(p, i)) continue;
             item x = {.kind = WORD, .word = g->kind, .concept = g->concept, .col = -1};
-            if (bound && n == best.to - best.from && best.kind == COLUMN) best.to = best.from; /* "预算2000": the bound */
+            if ((bound || g->kind == GLIM_WORD_NOT_BEHIND) && n == best.to - best.from && best.kind == COLUMN) best.to = best.from; /* "预算2000": the bound */
             offer(&best, x, i, n);
         }
         if (best.to > best.from) {
@@ -348,6 +355,32 @@ static const item *word_before(const parse *p, size_t k) {
     return &p->v[k - 1];
 }
 
+/* The next value of a list of one column's, "麸质和花生", "nuts, eggs or milk": its item, or k. */
+static size_t next_of_list(const parse *p, size_t k) {
+    size_t j = k + 1;
+    while (j < p->n_items && j <= k + 2 && p->v[j].kind == WORD) j++;
+    if (j >= p->n_items || p->v[j].kind != VALUE || p->v[j].col != p->v[k].col) return k;
+    static const char *const joins[] = {" ", "、", "/", "以及", "和", "与", "或者", "或", "跟", "及", "and", "or", "nor", ","};
+    for (size_t i = p->v[k].to; i < p->v[j].from;) {
+        size_t w = 0, n = GLIM_COUNT(joins) - (p->f->zh ? 1 : 0); /* "不要黑色，红色有吗": a comma ends a Chinese clause */
+        while (w < n && strncmp(p->s + i, joins[w], strlen(joins[w])) != 0) w++;
+        if (w == n) return k;
+        i += strlen(joins[w]);
+    }
+    return j;
+}
+
+/* Is the value at item k one that must not be? "No" before a list of values, or "过敏", "-free" behind it, is said of all of them. */
+static bool unwanted(const parse *p, size_t k) {
+    size_t first = k, last = k, next;
+    while ((next = next_of_list(p, last)) > last) last = next;
+    if (last + 1 < p->n_items && p->v[last + 1].kind == WORD && p->v[last + 1].word == GLIM_WORD_NOT_BEHIND) return true;
+    for (size_t i = k; i-- > 0 && i + 3 >= first;)
+        if (p->v[i].kind == VALUE && next_of_list(p, i) == first) first = i;
+    const item *w = word_before(p, first);
+    return w && w->word == GLIM_WORD_NOT;
+}
+
 static void ask(parse *p, int col) {
     glim_filter *f = p->f;
     for (size_t i = 0; i < f->n_ask; i++)
@@ -366,8 +399,7 @@ static void conditions(parse *p) {
         item *it = &p->v[k];
         if (it->kind == NUMBER) number_conds(p, k);
         if (it->kind == VALUE) {
-            const item *w = word_before(p, k);
-            add_cond(p, (glim_cond){.col = it->col, .value = it->value, .op = w && w->word == GLIM_WORD_NOT ? GLIM_COND_IS_NOT : GLIM_COND_IS});
+            add_cond(p, (glim_cond){.col = it->col, .value = it->value, .op = unwanted(p, k) ? GLIM_COND_IS_NOT : GLIM_COND_IS});
             it->used = true;
         }
         if (it->kind != WORD) continue;
@@ -398,7 +430,7 @@ static void conditions(parse *p) {
         case GLIM_WORD_LIST: f->list = it->used = true; break;
         case GLIM_WORD_THIS: f->self = it->used = true; break;
         case GLIM_WORD_COMPARE: f->compare = it->used = true; break;
-        case GLIM_WORD_FILLER: case GLIM_WORD_HAS: case GLIM_WORD_NOT: it->used = true; break;
+        case GLIM_WORD_FILLER: case GLIM_WORD_HAS: case GLIM_WORD_NOT: case GLIM_WORD_NOT_BEHIND: it->used = true; break;
         default: break;
         }
     }

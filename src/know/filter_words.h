@@ -62,6 +62,7 @@ typedef enum glim_word_kind {
     GLIM_WORD_COUNT,     /* how many there are */
     GLIM_WORD_MEAN,
     GLIM_WORD_NOT,
+    GLIM_WORD_NOT_BEHIND, /* behind a value: "花生过敏", "peanut-free" */
     GLIM_WORD_IN_STOCK,
     GLIM_WORD_NO_STOCK,
     GLIM_WORD_HAS,       /* "with", "支持" */

@@ -52,6 +52,21 @@ TEST(the_electronics_template_reaches_its_pass_mark) { passes("electronics"); }
 TEST(the_restaurant_template_reaches_its_pass_mark) { passes("restaurant"); }
 TEST(the_hotel_template_reaches_its_pass_mark) { passes("hotel"); }
 
+TEST(who_is_allergic_is_never_shown_what_he_must_not_eat) {
+    glim_shop *s = desk("restaurant");
+    const char *q[] = {"花生过敏能吃什么", "我对花生过敏，推荐几个热菜", "有没有不含麸质和花生的热菜", "I am allergic to peanuts, what can I eat?", "peanut-free dishes", "我不吃花生"};
+    for (size_t i = 0; i < GLIM_COUNT(q); i++) {
+        glim_shop_answer a = ask(s, q[i], NULL, NULL);
+        CHECK_MSG(a.status == GLIM_SHOP_ANSWERED && a.n_all > 1, "%s: %s", q[i], a.text.s);
+        CHECK_MSG(!strstr(a.text.s, "[D02]") && !strstr(a.text.s, "[D04]") && !strstr(a.text.s, "[D07]") && !strstr(a.text.s, "[D32]"), "%s: %s", q[i], a.text.s);
+        glim_shop_answer_deinit(&a);
+    }
+    glim_shop_answer a = ask(s, "我对花生过敏，宫保鸡丁能吃吗", NULL, NULL);
+    CHECK_HAS(a.text.s, "有花生");
+    glim_shop_answer_deinit(&a);
+    done(s);
+}
+
 TEST(the_answer_changes_with_the_row_behind_it) {
     glim_shop *s = desk("electronics");
     glim_err err = {0};

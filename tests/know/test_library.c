@@ -88,6 +88,19 @@ TEST(conditions_of_english_questions_are_answered_by_the_cells) {
     glim_lib_free(l);
 }
 
+TEST(what_must_not_be_is_left_out_wherever_the_no_stands) {
+    glim_lib *l = open_shop(shop, schema);
+    CHECK_STR(rows_of(l, "不要黑色和白色的"), "A4"); /* the no is said of the whole list */
+    CHECK_STR(rows_of(l, "nothing without black, white or red"), "");
+    CHECK_STR(rows_of(l, "I am allergic to black and white"), "A4");
+    CHECK_STR(rows_of(l, "我对红色过敏"), "A1 A3 A5 A6");
+    CHECK_STR(rows_of(l, "红色以外的键盘"), "A5");
+    CHECK_STR(rows_of(l, "red-free keyboards"), "A5");
+    CHECK_STR(rows_of(l, "不要黑色，红色的键盘有吗"), "A4"); /* another clause */
+    CHECK_STR(rows_of(l, "黑色或红色的手机"), "A1 A2");
+    glim_lib_free(l);
+}
+
 TEST(a_number_inside_a_name_is_no_condition) {
     glim_lib *l = open_shop(shop, schema);
     glim_filter f = {0};
