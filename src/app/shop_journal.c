@@ -42,7 +42,7 @@ static glim_status keys_of(glim_shop *s, const char *q, size_t n, uint64_t **out
     return rc;
 }
 
-/* Alike: four of five words in common, and every Latin word and number of one stands in the other. */
+/* Alike: four of five words in common. */
 static bool alike(const uint64_t *a, size_t n, const uint64_t *b, size_t m) {
     size_t both = 0;
     for (size_t i = 0; i < n; i++)
@@ -51,6 +51,60 @@ static bool alike(const uint64_t *a, size_t n, const uint64_t *b, size_t m) {
 }
 
 static bool same_row(const char *a, const char *b) { return (!a && !b) || (a && b && strcasecmp(a, b) == 0); }
+
+/* What the desk reads in a question: products by name, conditions, columns, order, and what is left beside them. */
+typedef struct reading {
+    glim_filter f;
+    glim_named named[2][8];
+    size_t n_named[2];
+} reading;
+
+static glim_status read_question(glim_shop *s, reading *r, const char *q, size_t n, glim_err *err) {
+    glim_buf spelt = {0};
+    *r = (reading){0};
+    glim_status rc = glim_terms_fold(&spelt, q, n, err);
+    for (size_t k = 0; rc == GLIM_OK && k < 2 && (k == 0 || r->n_named[0]); k++) rc = glim_find_exact(s->find, &spelt, r->named[k], 8, &r->n_named[k], err);
+    if (rc == GLIM_OK) rc = glim_filter_parse(&r->f, s->lib, glim_buf_cstr(&spelt), spelt.len, err);
+    glim_buf_free(&spelt);
+    return rc;
+}
+
+static bool same_reading(const reading *a, const reading *b) {
+    if (a->f.n_cond != b->f.n_cond || a->f.n_ask != b->f.n_ask || a->f.sort != b->f.sort || a->f.most != b->f.most || a->f.count != b->f.count) return false;
+    for (size_t k = 0; k < 2; k++) {
+        if (a->n_named[k] != b->n_named[k]) return false;
+        for (size_t i = 0; i < a->n_named[k]; i++)
+            if (a->named[k][i].row != b->named[k][i].row) return false;
+    }
+    for (size_t i = 0; i < a->f.n_cond; i++) {
+        const glim_cond *x = &a->f.cond[i], *y = &b->f.cond[i];
+        if (x->col != y->col || x->op != y->op || x->a != y->a || x->value != y->value) return false;
+    }
+    for (size_t i = 0; i < a->f.n_ask; i++)
+        if (a->f.ask[i] != b->f.ask[i]) return false;
+    return true;
+}
+
+/* Questions of like words may still be two: "红烧牛肉面多少钱" and "红烧羊肉面多少钱" differ in one character of ten. They are
+ * one only if the desk reads the same in both, and the same words are left. What is said of "this one" holds for the row in view. */
+static bool one_question(glim_shop *s, const glim_shop_fix *f, const char *question, size_t n, const char *row, glim_err *err) {
+    reading a, b = {0};
+    uint64_t *x = NULL, *y = NULL;
+    size_t n_x = 0, n_y = 0;
+    bool same = read_question(s, &a, f->question, strlen(f->question), err) == GLIM_OK && read_question(s, &b, question, n, err) == GLIM_OK &&
+                same_reading(&a, &b) && !(row && !f->row && b.f.self && b.n_named[0] == 0) &&
+                keys_of(s, glim_buf_cstr(&a.f.rest), a.f.rest.len, &x, &n_x, err) == GLIM_OK && keys_of(s, glim_buf_cstr(&b.f.rest), b.f.rest.len, &y, &n_y, err) == GLIM_OK && n_x == n_y;
+    for (size_t i = 0; same && i < n_x; i++) {
+        size_t j = 0;
+        while (j < n_y && x[i] != y[j]) j++;
+        same = j < n_y;
+    }
+    free(x);
+    free(y);
+    glim_filter_deinit(&a.f);
+    glim_filter_deinit(&b.f);
+    return same;
+}
 
 const glim_shop_fix *glim_shop_find_fix(glim_shop *s, const char *question, size_t n, const char *row, glim_err *err) {
     uint64_t *key = NULL;
@@ -73,7 +127,7 @@ const glim_shop_fix *glim_shop_find_fix(glim_shop *s, const char *question, size
                 if (!*x || !*y) break;
                 x++, y++;
             }
-            if (same) found = f;
+            if (same && one_question(s, f, question, n, row, err)) found = f;
             glim_buf_free(&a);
             glim_buf_free(&b);
         }

@@ -116,6 +116,39 @@ TEST(a_clerks_answer_is_live_for_every_handle_on_the_folder_and_settles_the_list
     done(s);
 }
 
+TEST(a_clerks_answer_about_one_product_is_not_given_about_another) {
+    glim_shop *s = desk("hotel");
+    glim_err err = {0};
+    static const struct {
+        const char *q, *row;
+        bool fixed;
+    } t[] = {
+        {"湖景高级大床房今天多少钱一晚", NULL, true},
+        {"请问湖景高级大床房今天多少钱一晚？", NULL, true},
+        {"湖景高级双床房今天多少钱一晚", NULL, false},
+        {"山景高级大床房今天多少钱一晚", NULL, false},
+        {"这间可以带猫入住吗", "H07", true},
+        {"这间可以带猫入住吗", "H01", false},
+        {"这间可以带狗入住吗", "H07", false},
+        {"早餐几点开始供应呀", NULL, true},
+        {"早餐几点开始供应呀", "H07", true}, /* nothing is said of a row */
+        {"晚餐几点开始供应呀", NULL, false},
+    };
+    CHECK_OK(glim_shop_correct_answer(s, "湖景高级大床房今天多少钱一晚", "今天特价399元。", NULL, 0, &err), err);
+    CHECK_OK(glim_shop_correct_answer(s, "这间可以带猫入住吗", "可以，收清洁费50元。", "H07", 0, &err), err);
+    CHECK_OK(glim_shop_correct_answer(s, "早餐几点开始供应呀", "六点半。", NULL, 0, &err), err);
+    for (size_t i = 0; i < GLIM_COUNT(t); i++) {
+        glim_shop_answer a = ask(s, t[i].q, t[i].row, NULL);
+        CHECK_MSG((a.part == GLIM_PART_CORRECTION) == t[i].fixed, "%s (%s): %s", t[i].q, t[i].row ? t[i].row : "-", a.text.s);
+        glim_shop_answer_deinit(&a);
+    }
+    CHECK_OK(glim_shop_correct_answer(s, "这间有加湿器吗", "有。", NULL, 0, &err), err); /* nobody said which */
+    glim_shop_answer a = ask(s, "这间有加湿器吗", "H01", NULL);
+    CHECK(a.part != GLIM_PART_CORRECTION);
+    glim_shop_answer_deinit(&a);
+    done(s);
+}
+
 TEST(a_journal_line_that_a_crash_cut_off_is_left_out_and_the_next_one_is_whole) {
     glim_shop *s = desk("hotel");
     glim_err err = {0};

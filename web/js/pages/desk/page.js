@@ -78,6 +78,9 @@ export function mount(place) {
     }
   }
 
+  // The desk writes the ids of rows itself.
+  const withoutIds = (a) => a.rows.reduce((said, r) => said.replaceAll(`[${r.id}]`, ''), a.answer).trim();
+
   function drawAnswer() {
     const a = last;
     fill(answer,
@@ -90,7 +93,7 @@ export function mount(place) {
         h('span', null, t('desk.time', { ms: number(a.ms + a.model_ms, 1) })),
         a.usage && h('span', null, t('desk.usage', { n: number(a.usage.completion_tokens), rate: number(a.usage.tokens_per_s), cost: number(Number(a.cost), 6), currency: a.currency })),
         a.model_answer_dropped && h('span', null, t('desk.dropped'))),
-      button(t('desk.correctAnswer'), () => correctAnswer(a.question, { handover: a.handover, value: a.answer })),
+      button(t('desk.correctAnswer'), () => correctAnswer(a.question, { row: a.asked, handover: a.handover, value: withoutIds(a) })),
       h('h2', { class: 'sources' }, t('desk.source')),
       a.rows.length ? a.rows.map((r) => h('div', { class: 'row', dataset: { id: r.id } },
         h('h3', null, r.name, h('span', { class: 'where' }, r.id + ' · ' + t('desk.line', { n: r.line }))),
@@ -105,7 +108,7 @@ export function mount(place) {
     if (!asked) return;
     const reply = await doing(() => post('ask', row ? { question: asked, row } : { question: asked }));
     if (!reply) return;
-    last = reply;
+    last = { ...reply, asked: row }; // what is said of the product in view is said of it alone
     drawAnswer();
     if (reply.handover) await drawWaiting();
   }
