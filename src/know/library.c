@@ -36,14 +36,17 @@ void glim_lib_free(glim_lib *l) {
     free(l);
 }
 
-bool glim_lib_number(const char *s, double *v, const char **unit) {
+/* The length of a currency's sign at s. */
+static size_t sign_at(const char *s) {
     static const char *const signs[] = {"¥", "￥", "$", "€", "£", "US$", "HK$"};
-    while (*s == ' ') s++;
     for (size_t i = 0; i < GLIM_COUNT(signs); i++)
-        if (strncmp(s, signs[i], strlen(signs[i])) == 0) {
-            s += strlen(signs[i]);
-            break;
-        }
+        if (strncmp(s, signs[i], strlen(signs[i])) == 0) return strlen(signs[i]);
+    return 0;
+}
+
+bool glim_lib_number(const char *s, double *v, const char **unit) {
+    while (*s == ' ') s++;
+    s += sign_at(s);
     char t[48];
     size_t n = 0;
     bool digit = false, point = false;
@@ -413,6 +416,10 @@ void glim_lib_show(glim_buf *out, const glim_lib *l, uint32_t row, size_t col, b
         }
         return;
     }
+    const char *unit = zh ? c->unit_zh : c->unit_en, *rest;
+    bool sign = c->type == GLIM_LIB_PRICE && unit && sign_at(unit) == strlen(unit); /* "$19.99"; "¥99" in 元 is "99元" */
+    if (c->type == GLIM_LIB_PRICE && unit) s += sign_at(s);
+    if (sign) glim_buf_puts(out, unit);
     size_t from = out->len, n_chars = 0;
     for (const char *p = s; *p;) { /* one line; no mark that separates columns */
         uint32_t cp;
@@ -426,7 +433,6 @@ void glim_lib_show(glim_buf *out, const glim_lib *l, uint32_t row, size_t col, b
         else glim_buf_append(out, p, (size_t)k);
         p += k;
     }
-    const char *unit = zh ? c->unit_zh : c->unit_en, *rest;
     double v;
     if (unit && out->len > from && c->number && glim_lib_number(s, &v, &rest)) {
         if (*rest) { /* the cell has a unit of its own: the schema's word for it in this language */
@@ -440,6 +446,7 @@ void glim_lib_show(glim_buf *out, const glim_lib *l, uint32_t row, size_t col, b
                 glim_buf_puts(out, t);
             }
         }
+        if (sign) return;
         if ((unsigned char)unit[0] < 0x80 && !cjk_end(out) && unit[0] != '%') glim_buf_putc(out, ' ');
         glim_buf_puts(out, unit);
     }

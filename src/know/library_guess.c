@@ -57,12 +57,36 @@ static void look(seen *x, const glim_cell *v) {
     x->bytes += v->n;
 }
 
-static json_t *column(const glim_column *c, const seen *x, bool *has_id, bool *has_name) {
+/* "Brand Name", "brand_name" and "品牌名称" are about what "brand" and "品牌" are about: the heading folded, less the word for
+ * a name behind it. */
+static char *subject(const char *heading) {
+    static const char *const ends[] = {"名称", "名字", " name"};
+    glim_buf b = {0};
+    glim_err ignored = {0};
+    (void)glim_terms_fold(&b, heading, strlen(heading), &ignored);
+    for (size_t i = 0; i < b.len; i++)
+        if (b.s[i] == '_') b.s[i] = ' ';
+    for (size_t i = 0; i < GLIM_COUNT(ends); i++) {
+        size_t n = strlen(ends[i]);
+        if (b.len <= n || memcmp(b.s + b.len - n, ends[i], n) != 0) continue;
+        b.s[b.len -= n] = 0;
+        break;
+    }
+    char *s = glim_xstrdup(glim_buf_cstr(&b));
+    glim_buf_free(&b);
+    return s;
+}
+
+/* name: the language of the column of names so far, 0 none. */
+static json_t *column(const glim_column *c, const seen *x, bool *has_id, glim_lang *name) {
     static const char *const names[] = {"name", "title", "名称", "品名", "商品名", "名字", "菜名", "产品名", "房型", "英文名", "菜品", NULL};
     static const char *const stock[] = {"stock", "库存", "存货", "inventory", "qty", "余量", "剩余", NULL};
+    /* Names of other things than the product. */
+    static const char *const others[] = {"brand", "category", "supplier", "vendor", "manufacturer", "store", "warehouse", "colour", "color", "series", "user", "customer", "file", "unit", "subtitle",
+                                         "品牌", "牌子", "类别", "品类", "分类", "类目", "类型", "供应商", "厂家", "厂商", "制造商", "门店", "店铺", "仓库", "颜色", "系列", "客户", "用户", "联系人", "文件", "单位", "规格", NULL};
     json_t *o = json_object();
     glim_lib_type type = GLIM_LIB_TEXT;
-    bool is_name = one_of(c->name, names) && c->type != GLIM_COLUMN_NUMBER && c->type != GLIM_COLUMN_MONEY;
+    bool other = one_of(c->name, others), is_name = one_of(c->name, names) && !other && c->type != GLIM_COLUMN_NUMBER && c->type != GLIM_COLUMN_MONEY;
     json_object_set_new(o, "column", json_string(c->name));
     switch (c->type) {
     case GLIM_COLUMN_IDENTIFIER: type = *has_id ? GLIM_LIB_TEXT : GLIM_LIB_ID; break;
@@ -74,7 +98,8 @@ static json_t *column(const glim_column *c, const seen *x, bool *has_id, bool *h
     default: break;
     }
     /* What is a closed list in every business, however few rows there are. */
-    int about = glim_concept_of(c->name);
+    char *what = subject(c->name);
+    int about = glim_concept_of(what);
     bool closed = about == GLIM_CONCEPT_KIND || about == GLIM_CONCEPT_BRAND || about == GLIM_CONCEPT_COLOUR || about == GLIM_CONCEPT_SPICY || about == GLIM_CONCEPT_BED;
     bool texts = c->type == GLIM_COLUMN_TEXT || c->type == GLIM_COLUMN_CATEGORY;
     /* "5000mAh" looks like a code as well; behind the column of ids it is a number. */
@@ -88,9 +113,12 @@ static json_t *column(const glim_column *c, const seen *x, bool *has_id, bool *h
     if (type == GLIM_LIB_ENUM && x->n_list) json_object_set_new(o, "many", json_true());
     if (type == GLIM_LIB_NUMBER && unit) json_object_set_new(o, "unit_zh", json_string(x->unit));
     if (type == GLIM_LIB_NAME) {
-        if (*has_name) json_object_set_new(o, "lang", json_string(x->n_cjk * 2 > x->n ? "zh" : "en"));
-        *has_name = true;
+        glim_lang lang = x->n_cjk * 2 > x->n ? GLIM_LANG_ZH : GLIM_LANG_EN;
+        if (*name && lang != *name) json_object_set_new(o, "lang", json_string(lang == GLIM_LANG_ZH ? "zh" : "en")); /* of two in one language the first is what it is called */
+        if (!*name) *name = lang;
     }
+    if (other && about >= 0 && one_of(c->name, names)) json_object_set_new(o, is_cjk_text(what) ? "zh" : "en", json_string(what));
+    free(what);
     if (type == GLIM_LIB_PRICE) {
         bool yuan = !*c->currency || strcmp(c->currency, "¥") == 0 || strcmp(c->currency, "CNY") == 0 || strcmp(c->currency, "RMB") == 0 || strcmp(c->currency, "人民币") == 0;
         json_object_set_new(o, "unit_zh", json_string(yuan ? "元" : c->currency));
@@ -121,12 +149,14 @@ glim_status glim_lib_guess_table(json_t **out, glim_table *t, glim_err *err) {
     if (rc == GLIM_OK) {
         glim_table_schema_guess(s);
         json_t *list = json_array();
-        bool has_id = false, has_name = false;
+        bool has_id = false, has_name;
+        glim_lang name = GLIM_LANG_ANY;
         size_t n = glim_table_schema_n(s);
         for (size_t c = 0; c < n; c++) {
             const glim_column *col = glim_table_schema_column(s, c);
-            json_array_append_new(list, column(col, &x[c], &has_id, &has_name));
+            json_array_append_new(list, column(col, &x[c], &has_id, &name));
         }
+        has_name = name != GLIM_LANG_ANY;
         for (size_t c = 0; c < n && !has_name; c++) { /* no column is called a name: the first one of short texts that differ */
             const glim_column *col = glim_table_schema_column(s, c);
             json_t *o = json_array_get(list, c);

@@ -132,6 +132,29 @@ TEST(a_schema_is_guessed_and_holds_for_every_row) {
     json_decref(s);
 }
 
+TEST(a_product_is_not_called_by_the_name_of_its_brand) {
+    static const char erp[] = "商品编码,商品名称,品牌名称,类别名称,零售价,库存数量,供应商名称\n"
+                              "A1,旗舰手机X1,华为,手机,¥4999,12,深圳甲公司\nA2,轻薄本L2,联想,电脑,¥5999,3,北京乙公司\n"
+                              "A3,蓝牙耳机E3,小米,耳机,¥199,80,广州丙公司\nA4,平板P4,华为,平板,¥2699,0,深圳甲公司\n";
+    static const char en[] = "SKU,Product Name,Brand Name,Category,Price (USD),Qty\n"
+                             "T1,Classic Tee,Acme,Shirts,$19.99,120\nT2,Slim Jeans,Bolt,Trousers,$49.50,30\nT3,Wool Coat,Acme,Coats,\"$1,199.00\",4\n";
+    glim_buf b = {0};
+    glim_lib *l = open_shop(erp, NULL);
+    CHECK_STR(glim_lib_row_name(l, 0, true), "旗舰手机X1");
+    CHECK_STR(rows_of(l, "华为的手机"), "A1"); /* brand and category are closed lists */
+    glim_lib_show(&b, l, 0, 4, true);
+    CHECK_STR(glim_buf_cstr(&b), "4999元");
+    glim_lib_free(l);
+    l = open_shop(en, NULL);
+    CHECK_STR(glim_lib_row_name(l, 2, false), "Wool Coat");
+    CHECK_STR(rows_of(l, "the cheapest Acme"), "T1 T3");
+    glim_buf_clear(&b);
+    glim_lib_show(&b, l, 2, 4, false);
+    CHECK_STR(glim_buf_cstr(&b), "$1,199.00");
+    glim_buf_free(&b);
+    glim_lib_free(l);
+}
+
 TEST(a_cell_that_does_not_fit_is_named_and_nothing_is_imported) {
     static const struct {
         const char *csv, *says;
