@@ -5,7 +5,7 @@
  *
  *   1  all it says is followed by ids of rows that the model was given, and all of these are cited
  *   2  figures, codes, names in Latin letters, number words and values of closed lists stand in the rows cited behind them
- *   3  it says no where the desk's own answer says no, and only there
+ *   3  it says no where the desk's own answer says no, and only there; whether a row has what is asked, of that very row
  *   4  the values of the columns that are asked for stand in it
  *
  * A customer's question is no source: "it costs 1999, right?" must not make 1999 true. What is thrown away costs nothing: the
@@ -16,6 +16,7 @@
 
 #include "app/shop_internal.h"
 #include "base/utf8.h"
+#include "know/filter_words.h"
 
 /* ---- texts ---- */
 
@@ -139,6 +140,19 @@ static bool segment_stands(const glim_shop *s, const glim_shop_answer *a, const 
     bool fine = !rows.failed;
     for (const char *p = text, *end = text + strlen(text); fine && next_figure(&p, end, figure);) fine = has_figure(have, figure);
     fine = fine && words_stand(text, have, a->zh) && values_stand(s->lib, text, have);
+    glim_buf prose = {0}; /* said of several rows: true of each, apart from what they are called. "A is 2999 and B 3999" is also what a mix-up looks like */
+    glim_buf_puts(&prose, text);
+    for (size_t i = 0; prose.s && i < a->n_rows; i++)
+        if (cited >> i & 1) take_out(prose.s, glim_lib_row_name(lib_of(s, &a->row[i]), a->row[i].row, a->zh));
+    for (size_t i = 0; fine && (cited & (cited - 1)) && i < a->n_rows; i++) {
+        if (!(cited >> i & 1)) continue;
+        glim_buf_clear(&rows);
+        put_row(&rows, s, &a->row[i], a->zh);
+        for (const char *p = glim_buf_cstr(&prose), *end = p + prose.len; fine && next_figure(&p, end, figure);) fine = has_figure(glim_buf_cstr(&rows), figure);
+        fine = fine && values_stand(s->lib, glim_buf_cstr(&prose), glim_buf_cstr(&rows));
+    }
+    fine = fine && !prose.failed && !rows.failed;
+    glim_buf_free(&prose);
     glim_buf_free(&rows);
     return fine;
 }
@@ -169,6 +183,21 @@ static bool says_no(const glim_shop *s, const glim_shop_answer *a, const char *t
     return no;
 }
 
+/* Has the row what is asked, where that can be had or not? SOME: one thing yes, another no. */
+typedef enum having { NOT_ASKED, HAS, HAS_NOT, SOME } having;
+static having has_it(const glim_shop *s, const glim_shop_answer *a, const glim_shop_asks *asks, size_t i) {
+    const glim_lib *l = lib_of(s, &a->row[i]);
+    having h = NOT_ASKED;
+    for (size_t k = 0; k < asks->n; k++) {
+        size_t c = (size_t)asks->col[k];
+        bool can = l->col[c].type == GLIM_LIB_BOOL || l->col[c].concept == GLIM_CONCEPT_WARM_CHARGE || l->col[c].concept == GLIM_CONCEPT_WATER;
+        if (!can || !*glim_lib_cell(l, a->row[i].row, c)) continue;
+        having now = glim_lib_has(l, a->row[i].row, c) ? HAS : HAS_NOT;
+        h = h == NOT_ASKED || h == now ? now : SOME;
+    }
+    return h;
+}
+
 /* ---- 4: nothing missing ---- */
 
 /* The figures of a cell, or where it has none the cell itself; a yes or no is its column's name (3 has looked at which). */
@@ -195,8 +224,10 @@ bool glim_shop_grounded(const glim_shop *s, const glim_shop_answer *a, const gli
     const char *end = answer + n;
     if (n == 0 || n > 4096 || memchr(answer, 0, n) || !glim_utf8_valid(answer, n)) return false;
     glim_buf segment = {0}, prose = {0}, own = {0};
-    uint32_t all = 0;
+    uint32_t all = 0, noes = 0; /* rows cited; rows of which a no is said */
+    having has[GLIM_SHOP_ROWS];
     bool fine = true;
+    for (size_t i = 0; i < a->n_rows; i++) fine = fine && (has[i] = has_it(s, a, asks, i)) != SOME; /* two answers in one: the desk's own says which is which */
     for (const char *p = answer; fine && p < end;) {
         if (*p != '[') {
             glim_buf_putc(&segment, *p++);
@@ -216,6 +247,13 @@ bool glim_shop_grounded(const glim_shop *s, const glim_shop_answer *a, const gli
         }
         const char *text = glim_buf_cstr(&segment);
         fine = fine && text[strspn(text, " \n.")] && segment_stands(s, a, text, cited);
+        having shared = NOT_ASKED;
+        for (size_t i = 0; fine && i < a->n_rows; i++) {
+            if (!(cited >> i & 1) || has[i] == NOT_ASKED) continue;
+            fine = shared == NOT_ASKED || shared == has[i];
+            shared = has[i];
+        }
+        if (fine && says_no(s, a, text)) noes |= cited;
         all |= cited;
         glim_buf_append(&prose, segment.s, segment.len);
         glim_buf_clear(&segment);
@@ -228,6 +266,8 @@ bool glim_shop_grounded(const glim_shop *s, const glim_shop_answer *a, const gli
         else glim_buf_putc(&own, *p);
     }
     fine = fine && says_no(s, a, said) == says_no(s, a, glim_buf_cstr(&own));
+    for (size_t i = 0; fine && i < a->n_rows; i++)
+        if (has[i] != NOT_ASKED) fine = (noes >> i & 1) == (has[i] == HAS_NOT);
     for (size_t i = 0; fine && i < a->n_rows; i++) {
         const char *name = glim_lib_row_name(lib_of(s, &a->row[i]), a->row[i].row, a->zh);
         if (asks->names) fine = stands(said, name, strlen(name));

@@ -292,6 +292,32 @@ TEST(a_models_sentence_stands_only_if_the_rows_bear_it_out) {
     done(s);
 }
 
+TEST(a_model_that_mixes_up_two_rows_is_not_shown) {
+    glim_shop *s = desk("hotel"); /* H07 has breakfast for 548, H01 has none for 408 */
+    const glim_shop_model m = {.say = say};
+    static const char eat[] = "湖景高级大床房和山景舒适大床房对比早餐", cost[] = "湖景高级大床房和山景舒适大床房对比价格";
+    static const struct {
+        const char *q, *says;
+        bool stands;
+    } t[] = {
+        {eat, "[1] 山景舒适大床房没有早餐。\n[2] 湖景高级大床房有早餐。", true},
+        {eat, "[1] 山景舒适大床房有早餐。\n[2] 湖景高级大床房没有早餐。", false}, /* one no on either side, but of the wrong row */
+        {eat, "[1][2] 山景舒适大床房有早餐，湖景高级大床房没有早餐。", false},
+        {cost, "[1] 山景舒适大床房的价格是408元。\n[2] 湖景高级大床房的价格是548元。", true},
+        {cost, "[1] 山景舒适大床房的价格是548元。\n[2] 湖景高级大床房的价格是408元。", false},
+        {cost, "[1][2] 山景舒适大床房的价格是548元，湖景高级大床房的价格是408元。", false},
+    };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        g_says = t[i].says;
+        glim_shop_answer a = ask(s, t[i].q, NULL, &m);
+        CHECK_MSG(a.n_rows == 2 && strcmp(a.row[0].id, "H01") == 0, "\"%s\": got \"%s\"", t[i].q, a.text.s);
+        CHECK_MSG(a.phrased == t[i].stands && a.unchecked_dropped == !t[i].stands, "\"%s\": got \"%s\"", t[i].says, a.text.s);
+        glim_shop_answer_deinit(&a);
+    }
+    free_said();
+    done(s);
+}
+
 TEST(a_model_confirms_an_intent_that_the_linear_one_is_unsure_of) {
     glim_shop *s = desk("electronics");
     const glim_shop_model m = {.say = say};
