@@ -26,6 +26,8 @@ typedef struct item {
     uint16_t value;
     double number;
     bool money;     /* a number with a currency */
+    double scale;   /* what it was multiplied by for the column's unit, or 0 */
+    const char *currency; /* which, or NULL: the shop's own ("元", "块") */
     bool has_unit, used;
 } item;
 
@@ -101,17 +103,78 @@ static size_t chinese_number(const parse *p, size_t i, double *out) {
     return i - from;
 }
 
-static const char *const currencies[] = {"元钱", "元", "块钱", "块", "人民币", "yuan", "rmb", "cny", "dollars", "dollar", "usd", "euros", "euro", "eur", "刀", NULL};
+static const struct {
+    const char *text, *is;
+} currencies[] = {{"元钱", NULL}, {"元", NULL}, {"块钱", NULL}, {"块", NULL}, {"人民币", "cny"}, {"yuan", "cny"}, {"rmb", "cny"}, {"cny", "cny"}, {"¥", "cny"}, {"dollars", "usd"},
+                  {"dollar", "usd"}, {"usd", "usd"}, {"us$", "usd"}, {"$", "usd"}, {"刀", "usd"}, {"美元", "usd"}, {"美金", "usd"}, {"euros", "eur"}, {"euro", "eur"}, {"eur", "eur"},
+                  {"€", "eur"}, {"欧元", "eur"}, {"£", "gbp"}, {"gbp", "gbp"}, {"英镑", "gbp"}};
+
+/* The currency of a column's unit, "元" there is what it says; NULL: not known. */
+static const char *currency_of(const char *unit) {
+    if (unit && (strcmp(unit, "元") == 0 || strcmp(unit, "￥") == 0)) return "cny";
+    for (size_t i = 0; unit && i < GLIM_COUNT(currencies); i++)
+        if (strcasecmp(unit, currencies[i].text) == 0) return currencies[i].is;
+    return NULL;
+}
+
+/* Units of one measure, each so many of the first. What a number is measured in is never read as money. */
+static const struct {
+    const char *text, *of;
+    double v;
+} measures[] = {{"克", "g", 1}, {"g", "g", 1}, {"grams", "g", 1}, {"千克", "g", 1000}, {"公斤", "g", 1000}, {"kg", "g", 1000}, {"kilos", "g", 1000}, {"kilograms", "g", 1000}, {"斤", "g", 500},
+                {"gb", "byte", 1}, {"tb", "byte", 1024}, {"mah", "mah", 1}, {"毫安", "mah", 1}, {"毫安时", "mah", 1}, {"ah", "mah", 1000},
+                {"英寸", "in", 1}, {"寸", "in", 1}, {"inch", "in", 1}, {"inches", "in", 1}, {"厘米", "in", 1 / 2.54}, {"公分", "in", 1 / 2.54}, {"cm", "in", 1 / 2.54}, {"毫米", "in", 1 / 25.4}, {"mm", "in", 1 / 25.4},
+                {"毫升", "ml", 1}, {"ml", "ml", 1}, {"升", "ml", 1000}, {"瓦", "w", 1}, {"w", "w", 1}, {"大卡", "kcal", 1}, {"千卡", "kcal", 1}, {"kcal", "kcal", 1}, {"calories", "kcal", 1},
+                {"平米", "m2", 1}, {"平方米", "m2", 1}, {"平方", "m2", 1}, {"m2", "m2", 1}, {"sqm", "m2", 1}, {"个月", "month", 1}, {"months", "month", 1}, {"年", "month", 12}, {"years", "month", 12}};
+
+static int measure_of(const char *unit) {
+    for (size_t i = 0; unit && i < GLIM_COUNT(measures); i++)
+        if (strcasecmp(unit, measures[i].text) == 0) return (int)i;
+    return unit && strcmp(unit, "㎡") == 0 ? measure_of("m2") : unit && strcmp(unit, "in") == 0 ? measure_of("inch") : -1;
+}
+
+/* The measure written at i, or -1: the longest one. A lone letter is too often part of a name ("5g"). */
+static int measure_at(const parse *p, size_t i) {
+    int best = -1;
+    for (size_t m = 0; m < GLIM_COUNT(measures); m++) {
+        const char *u = measures[m].text;
+        size_t n = strlen(u);
+        if (n < 2 || n > p->n - i || memcmp(p->s + i, u, n) != 0 || ((unsigned char)u[0] < 0x80 && alnum(p, i + n))) continue;
+        if (best < 0 || n > strlen(measures[best].text)) best = (int)m;
+    }
+    return best;
+}
+
+/* Is the number at i, behind "-", the end of a range, "2000-3000元"? A SKU, a date and a telephone number are none. */
+static bool ends_range(const parse *p, size_t i) {
+    if (p->n_items < 2) return false;
+    const item *to = &p->v[p->n_items - 1], *from = &p->v[p->n_items - 2];
+    if (to->kind != WORD || to->word != GLIM_WORD_TO || to->to != i || from->kind != NUMBER || from->to != to->from) return false;
+    size_t e = i;
+    while (e < p->n && (isdigit((unsigned char)p->s[e]) || p->s[e] == '.' || p->s[e] == ',')) e++;
+    bool zeros = (p->s[i] == '0' && e > i + 1) || (p->s[from->from] == '0' && isdigit((unsigned char)p->s[from->from + 1]));
+    return !zeros && !(e < p->n && p->s[e] == '-') && !(from->from > 0 && p->s[from->from - 1] == '-');
+}
+
+/* Does nothing that is counted stand at i? "8-12楼" is no price. */
+static bool counts_nothing(const parse *p, size_t i) {
+    static const char *const ends[] = {"的", "之", "以", "左右", "价", "。"};
+    for (size_t k = 0; k < GLIM_COUNT(ends); k++)
+        if (strncmp(p->s + i, ends[k], strlen(ends[k])) == 0) return true;
+    return i >= p->n || ((unsigned char)p->s[i] < 0x80 && !alnum(p, i));
+}
 
 static bool read_number(const parse *p, size_t i, item *it) {
     size_t at = i, k;
     *it = (item){.from = i, .kind = NUMBER, .col = -1, .concept = -1};
-    if (strncmp(p->s + at, "¥", 2) == 0 || strncmp(p->s + at, "£", 2) == 0) it->money = true, at += 2;
-    else if (p->s[at] == '$') it->money = true, at++;
-    else if (strncmp(p->s + at, "€", 3) == 0) it->money = true, at += 3;
+    static const char *const signs[] = {"¥", "£", "$", "€"};
+    for (size_t i_sign = 0; i_sign < GLIM_COUNT(signs) && !it->money; i_sign++)
+        if (strncmp(p->s + at, signs[i_sign], strlen(signs[i_sign])) == 0) it->money = true, it->currency = currency_of(signs[i_sign]), at += strlen(signs[i_sign]);
+    bool joined = false;
     at = it->money ? skip_spaces(p, at) : at;
     if (at < p->n && isdigit((unsigned char)p->s[at])) {
-        if (!it->money && at > 0 && (alnum(p, at - 1) || (p->s[at - 1] == '-' && at > 1 && alnum(p, at - 2)))) return false;
+        joined = at > 1 && p->s[at - 1] == '-' && alnum(p, at - 2);
+        if (!it->money && at > 0 && (alnum(p, at - 1) || (joined && !ends_range(p, at)))) return false;
         char t[32];
         size_t m = 0;
         bool point = false;
@@ -140,12 +203,14 @@ static bool read_number(const parse *p, size_t i, item *it) {
             break;
         }
     at = skip_spaces(p, at);
-    for (const char *const *c = currencies; *c; c++)
-        if (strncmp(p->s + at, *c, strlen(*c)) == 0 && !((unsigned char)**c < 0x80 && alnum(p, at + strlen(*c)))) {
-            it->money = it->has_unit = true;
-            it->to = at + strlen(*c);
-            return true;
-        }
+    for (size_t c = 0; c < GLIM_COUNT(currencies); c++) {
+        size_t n = strlen(currencies[c].text);
+        if (strncmp(p->s + at, currencies[c].text, n) != 0 || ((unsigned char)currencies[c].text[0] < 0x80 && alnum(p, at + n))) continue;
+        it->money = it->has_unit = true;
+        if (currencies[c].is) it->currency = currencies[c].is;
+        it->to = at + n;
+        return true;
+    }
     size_t longest = 0;
     for (size_t c = 0; c < p->l->n_col; c++) { /* a unit of the schema */
         const glim_lib_col *col = &p->l->col[c];
@@ -162,7 +227,23 @@ static bool read_number(const parse *p, size_t i, item *it) {
         it->to = at + longest;
         return true;
     }
+    int m = it->money ? -1 : measure_at(p, at);
+    for (size_t c = 0; m >= 0 && c < p->l->n_col; c++) { /* another unit of the same measure: kilograms where the table has grams */
+        const glim_lib_col *col = &p->l->col[c];
+        int own = col->number ? measure_of(col->unit_zh) : -1;
+        if (own < 0 && col->number) own = measure_of(col->unit_en);
+        if (own < 0 || it->col >= 0 || strcmp(measures[own].of, measures[m].of) != 0) continue;
+        it->col = (int)c;
+        it->scale = measures[m].v / measures[own].v;
+        it->number *= it->scale;
+    }
+    if (m >= 0) { /* without such a column: a number that no column answers */
+        it->has_unit = true;
+        it->to = at + strlen(measures[m].text);
+        return true;
+    }
     it->to = end;
+    if (joined && !it->money) return counts_nothing(p, end);
     return it->money || !alnum(p, end); /* "5g", "3s": parts of names */
 }
 
@@ -275,13 +356,30 @@ static void add_cond(parse *p, glim_cond c) {
     if (f->n_cond < GLIM_FILTER_CONDS) f->cond[f->n_cond++] = c;
 }
 
+/* Does the value lie between the smallest and the largest of the column's? */
+static bool spans(const glim_lib *l, const glim_lib_col *c, double v) {
+    double low = INFINITY, high = -INFINITY;
+    for (uint32_t r = 0; r < l->n_rows; r++) low = fmin(low, c->number[r]), high = fmax(high, c->number[r]); /* both pass over NAN */
+    return v >= low && v <= high;
+}
+
 static int number_column(parse *p, const item *number, int concept, size_t from, size_t to) {
     int col = -1;
-    if (number->money) return column_of(p->l, GLIM_CONCEPT_PRICE);
+    if (number->money) { /* fifty dollars are not fifty yuan, and nobody here knows the rate */
+        col = column_of(p->l, GLIM_CONCEPT_PRICE);
+        const char *is = col >= 0 ? currency_of(p->l->col[col].unit_en) : NULL;
+        if (!is && col >= 0) is = currency_of(p->l->col[col].unit_zh);
+        return number->currency && is && strcmp(is, number->currency) != 0 ? -1 : col;
+    }
     if (number->col >= 0) {
         int named = named_column(p, from, to); /* two columns may share a unit */
         const glim_lib_col *a = named >= 0 ? &p->l->col[named] : NULL, *b = &p->l->col[number->col];
-        return a && a->unit_zh && b->unit_zh && strcmp(a->unit_zh, b->unit_zh) == 0 ? named : number->col;
+        if (a && a->unit_zh && b->unit_zh && strcmp(a->unit_zh, b->unit_zh) == 0) return named;
+        for (size_t c = 0; b->unit_zh && c < p->l->n_col; c++) { /* 256 GB are storage where memory ends at 32 */
+            const glim_lib_col *x = &p->l->col[c];
+            if (x->number && x->unit_zh && strcmp(x->unit_zh, b->unit_zh) == 0 && spans(p->l, x, number->number)) return (int)c;
+        }
+        return number->col;
     }
     if (number->has_unit) return -1;
     if (concept >= 0) col = column_of(p->l, concept);
@@ -305,7 +403,8 @@ static void number_conds(parse *p, size_t k) {
             int col = number_column(p, &unit, -1, it->from, other->to);
             if (col >= 0) {
                 double a = it->number, b = other->number;
-                if (a < b && a < 100 && b >= 1000 && !it->has_unit) a *= 1000; /* "2 to 3k" */
+                if (!it->has_unit && other->scale > 0) a *= other->scale; /* "1-2公斤" */
+                else if (a < b && a < 100 && b >= 1000 && !it->has_unit) a *= 1000; /* "2 to 3k" */
                 add_cond(p, (glim_cond){.col = col, .op = GLIM_COND_GE, .a = a < b ? a : b});
                 add_cond(p, (glim_cond){.col = col, .op = GLIM_COND_LE, .a = a < b ? b : a});
                 it->used = behind->used = other->used = true;

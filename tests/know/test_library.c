@@ -101,6 +101,40 @@ TEST(what_must_not_be_is_left_out_wherever_the_no_stands) {
     glim_lib_free(l);
 }
 
+TEST(ranges_with_a_hyphen_and_units_of_one_measure_are_read) {
+    glim_lib *l = open_shop(shop, schema);
+    CHECK_STR(rows_of(l, "2000-3000元的手机"), "A2");
+    CHECK_STR(rows_of(l, "手机 1500-2500"), "A1");
+    CHECK_STR(rows_of(l, "phones 1500-2500 yuan"), "A1");
+    CHECK_STR(rows_of(l, "电池5000毫安以上的"), "A1 A2 A3");
+    CHECK_STR(rows_of(l, "battery over 5.1 Ah"), "A2 A3");
+    glim_filter f = {0};
+    glim_err err = {0};
+    /* Not a range; not our money; not a price: the category is the only condition. */
+    const char *q[] = {"2023-07-11上市的手机", "打0571-88886666问的手机", "phones under 50 dollars", "tablets under 1.5 kg", "8-12楼的手机", "300美元以内的手机"};
+    for (size_t i = 0; i < GLIM_COUNT(q); i++) {
+        CHECK_OK(glim_filter_parse(&f, l, q[i], strlen(q[i]), &err), err);
+        CHECK_MSG(f.n_cond == 1, "\"%s\": got %zu conditions, want 1", q[i], f.n_cond);
+    }
+    glim_filter_deinit(&f);
+    glim_lib_free(l);
+    l = open_shop("sku,名称,重量\nB1,甲,980\nB2,乙,1320\nB3,丙,2100\n",
+                  "{\"columns\": [{\"column\": \"sku\", \"type\": \"id\"}, {\"column\": \"名称\", \"type\": \"name\"}, {\"column\": \"重量\", \"type\": \"number\", \"unit_zh\": \"克\", \"unit_en\": \"g\"}]}");
+    CHECK_STR(rows_of(l, "1.5公斤以下的"), "B1 B2");
+    CHECK_STR(rows_of(l, "under 1 kg"), "B1");
+    CHECK_STR(rows_of(l, "3斤以上"), "B3");
+    CHECK_STR(rows_of(l, "1-2公斤的"), "B2");
+    CHECK_STR(rows_of(l, "1-2斤的"), "B1");
+    glim_lib_free(l);
+    l = open_shop("sku,名称,内存,存储\nC1,甲,8,128\nC2,乙,16,512\nC3,丙,32,1024\n",
+                  "{\"columns\": [{\"column\": \"sku\", \"type\": \"id\"}, {\"column\": \"名称\", \"type\": \"name\"}, {\"column\": \"内存\", \"type\": \"number\", \"unit_zh\": \"GB\"},"
+                  "{\"column\": \"存储\", \"type\": \"number\", \"unit_zh\": \"GB\"}]}");
+    CHECK_STR(rows_of(l, "512GB以上的"), "C2 C3");
+    CHECK_STR(rows_of(l, "1TB以上的"), "C3");
+    CHECK_STR(rows_of(l, "at least 16 GB"), "C2 C3");
+    glim_lib_free(l);
+}
+
 TEST(a_number_inside_a_name_is_no_condition) {
     glim_lib *l = open_shop(shop, schema);
     glim_filter f = {0};
