@@ -112,7 +112,7 @@ glim_status glim_shop_open(glim_shop **out, const char *folder, glim_err *err) {
         if (!s->schema) rc = glim_lib_guess(&s->schema, path, err);
     }
     if (rc == GLIM_OK) rc = glim_lib_open(&s->lib, path, s->schema, err);
-    if (rc == GLIM_OK) rc = glim_find_new(&s->find, s->lib, err);
+    s->stale = true; /* the sync makes s->find */
     if (rc == GLIM_OK) rc = open_notes(s, notes, err);
     if (rc == GLIM_OK) rc = train_intents(s, intents, err);
     if (rc == GLIM_OK) rc = glim_shop_sync(s, err);
@@ -169,11 +169,14 @@ static glim_status swap(glim_shop *s, glim_lib *lib, json_t *schema, glim_err *e
     glim_lib_free(s->lib);
     json_decref(s->schema);
     s->find = find;
+    s->stale = false;
     s->lib = lib;
     s->edition++;
     s->schema = json_incref(schema);
     glim_shop_forget(s); /* corrected cells go into the new rows; those that no longer fit are left out */
-    return glim_shop_sync(s, err);
+    glim_err later = {0};
+    (void)glim_shop_sync(s, &later); /* the library is the shop's now: what the journal has to say of its own, the next question says */
+    return GLIM_OK;
 }
 
 static glim_status write_json(const glim_shop *s, const char *name, const json_t *v, glim_err *err) {

@@ -35,6 +35,7 @@ struct glim_shop {
     json_t *schema;      /* of the products */
     glim_lib *lib, *notes;
     glim_find *find, *find_notes;
+    bool stale;          /* cells that words are found in were corrected since `find` was made */
     glim_intent *intents;
     glim_intent_work *work;
     glim_filter filter;

@@ -1,12 +1,13 @@
 /* shop_journal.c - corrections and the hand-over list: two files of JSON lines, appended to with one write a line.
  *
- *   corrections.jsonl  {"time", "kind": "answer", "question", "answer", "row"?, "handover"?}
- *                      {"time", "kind": "cell", "row", "column", "value"}
+ *   corrections.jsonl  {"time", "kind": "answer", "question", "answer", "row"?, "name"?, "handover"?}
+ *                      {"time", "kind": "cell", "row", "name", "column", "was", "value"}
  *   handover.jsonl     {"id", "time", "question", "reason", "row"?}
  *
  * Whoever asks looks first whether the files grew, so what one process writes the other knows at its next question. A line
  * that was cut off by a crash has no line break and is not read; the next writer ends it with one. Lines that are broken or no
- * longer fit the library are left out: a clerk's typing mistake must not close the desk. */
+ * longer fit the library are left out: a clerk's typing mistake must not close the desk. A cell is corrected where it still
+ * holds what the clerk saw (`was`): the prices of another file are not those of before. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -152,14 +153,28 @@ void glim_shop_forget(glim_shop *s) {
 
 static const char *str(const json_t *o, const char *key) { return json_string_value(json_object_get(o, key)); }
 
+/* Is it the row that the clerk saw? Where rows have no ids of their own, another file has other products on the same lines. */
+static bool same_product(const glim_shop *s, const json_t *o, uint32_t row) {
+    const char *name = str(o, "name");
+    return s->lib->col_id >= 0 || !name || strcmp(glim_lib_row_name(s->lib, row, true), name) == 0;
+}
+
 static glim_status take_correction(glim_shop *s, const json_t *o, glim_err *err) {
     const char *kind = str(o, "kind"), *row = str(o, "row");
     if (kind && strcmp(kind, "cell") == 0 && row && str(o, "column") && str(o, "value")) {
         uint32_t r = glim_lib_find_id(s->lib, row, strlen(row));
         int c = glim_lib_find_col(s->lib, str(o, "column"));
         glim_err ignored = {0};
-        if (r != UINT32_MAX && c >= 0) (void)glim_lib_set(s->lib, r, (size_t)c, str(o, "value"), &ignored);
+        const char *was = str(o, "was");
+        const char *is = r != UINT32_MAX && c >= 0 ? glim_lib_cell(s->lib, r, (size_t)c) : NULL;
+        bool holds = is && (strcmp(is, str(o, "value")) == 0 || (same_product(s, o, r) && (!was || strcmp(is, was) == 0)));
+        if (holds && glim_lib_set(s->lib, r, (size_t)c, str(o, "value"), &ignored) == GLIM_OK) {
+            glim_lib_type t = s->lib->col[c].type;
+            s->stale |= t == GLIM_LIB_NAME || t == GLIM_LIB_TEXT || t == GLIM_LIB_ENUM || t == GLIM_LIB_NUMBER;
+        }
     } else if (kind && strcmp(kind, "answer") == 0 && str(o, "question") && str(o, "answer")) {
+        uint32_t r = row ? glim_lib_find_id(s->lib, row, strlen(row)) : UINT32_MAX;
+        if (r != UINT32_MAX && !same_product(s, o, r)) return GLIM_OK;
         glim_shop_fix *f = glim_xcalloc(1, sizeof *f);
         f->question = glim_xstrdup(str(o, "question"));
         f->answer = glim_xstrdup(str(o, "answer"));
@@ -205,6 +220,14 @@ static glim_status take_handover(glim_shop *s, const json_t *o, glim_err *err) {
 
 glim_status glim_shop_sync(glim_shop *s, glim_err *err) {
     glim_status rc = read_lines(s, "corrections.jsonl", &s->corrections_read, take_correction, err);
+    if (rc == GLIM_OK && s->stale) { /* a corrected name is found by the next question */
+        glim_find *find;
+        rc = glim_find_new(&find, s->lib, err);
+        if (rc != GLIM_OK) return rc;
+        glim_find_free(s->find);
+        s->find = find;
+        s->stale = false;
+    }
     return rc == GLIM_OK ? read_lines(s, "handover.jsonl", &s->handover_read, take_handover, err) : rc;
 }
 
@@ -272,6 +295,7 @@ glim_status glim_shop_correct_answer(glim_shop *s, const char *question, const c
     json_t *o = json_pack("{s:o,s:s,s:s,s:s}", "time", now(), "kind", "answer", "question", question, "answer", answer);
     if (rc == GLIM_OK && !o) rc = glim_fail(err, GLIM_E_FORMAT, "question or answer is no UTF-8 text");
     if (rc == GLIM_OK && row) json_object_set_new(o, "row", json_string(row));
+    if (rc == GLIM_OK && row) json_object_set_new(o, "name", json_string(glim_lib_row_name(s->lib, glim_lib_find_id(s->lib, row, strlen(row)), true)));
     if (rc == GLIM_OK && handover) json_object_set_new(o, "handover", json_integer((json_int_t)handover));
     if (rc == GLIM_OK) rc = append(s, "corrections.jsonl", o, err);
     if (rc == GLIM_OK) rc = glim_shop_sync(s, err);
@@ -282,17 +306,19 @@ glim_status glim_shop_correct_answer(glim_shop *s, const char *question, const c
 
 glim_status glim_shop_correct_cell(glim_shop *s, const char *row, const char *column, const char *value, glim_err *err) {
     pthread_mutex_lock(&s->mu);
+    glim_status rc = glim_shop_sync(s, err);
     uint32_t r = row ? glim_lib_find_id(s->lib, row, strlen(row)) : UINT32_MAX;
     int c = column ? glim_lib_find_col(s->lib, column) : -1;
-    glim_status rc = GLIM_OK;
-    if (r == UINT32_MAX) rc = glim_fail(err, GLIM_E_NOT_FOUND, "there is no row \"%.40s\"", row ? row : "");
-    else if (c < 0) rc = glim_fail(err, GLIM_E_NOT_FOUND, "there is no column \"%.60s\"", column ? column : "");
-    else if (!value) rc = glim_fail(err, GLIM_E_ARG, "a correction of a cell wants a value");
-    /* Set first: a value that does not fit never reaches the file. The sync behind the write sets it once more. */
+    if (rc == GLIM_OK && r == UINT32_MAX) rc = glim_fail(err, GLIM_E_NOT_FOUND, "there is no row \"%.40s\"", row ? row : "");
+    else if (rc == GLIM_OK && c < 0) rc = glim_fail(err, GLIM_E_NOT_FOUND, "there is no column \"%.60s\"", column ? column : "");
+    else if (rc == GLIM_OK && !value) rc = glim_fail(err, GLIM_E_ARG, "a correction of a cell wants a value");
     char *old = rc == GLIM_OK ? glim_xstrdup(glim_lib_cell(s->lib, r, (size_t)c)) : NULL;
-    if (rc == GLIM_OK) rc = glim_lib_set(s->lib, r, (size_t)c, value, err);
-    json_t *o = rc == GLIM_OK ? json_pack("{s:o,s:s,s:s,s:s,s:s}", "time", now(), "kind", "cell", "row", row, "column", s->lib->col[c].column, "value", value) : NULL;
+    json_t *o = rc == GLIM_OK ? json_pack("{s:o,s:s,s:s,s:s,s:s,s:s,s:s}", "time", now(), "kind", "cell", "row", row, "name", glim_lib_row_name(s->lib, r, true),
+                                          "column", s->lib->col[c].column, "was", old, "value", value)
+                              : NULL;
     if (rc == GLIM_OK && !o) rc = glim_fail(err, GLIM_E_FORMAT, "the value is no UTF-8 text");
+    /* Set first: a value that does not fit never reaches the file. The sync behind the write sets it once more. */
+    if (rc == GLIM_OK) rc = glim_lib_set(s->lib, r, (size_t)c, value, err);
     if (rc == GLIM_OK) {
         rc = append(s, "corrections.jsonl", o, err);
         glim_err ignored = {0};

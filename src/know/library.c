@@ -222,7 +222,7 @@ static glim_status add_row(loading *g, const glim_table_row *row, glim_err *err)
             size_t k;
             for (const char *rest = text, *part; rc == GLIM_OK && (part = glim_lib_part(col, &rest, &k), k);) {
                 uint16_t no;
-                rc = glim_lib_value_no(col, part, k, &no, err);
+                rc = glim_lib_value_of(col, part, k, &no, err);
                 if (rc == GLIM_OK && g->n_no[c] == g->cap_no[c]) {
                     size_t cap = g->cap_no[c] ? 2 * g->cap_no[c] : 256;
                     rc = grow((void **)&col->value_no, cap, sizeof *col->value_no, err);
@@ -324,7 +324,7 @@ glim_status glim_lib_set(glim_lib *l, uint32_t row, size_t col, const char *text
         uint16_t no[64];
         size_t n_no = 0, k;
         for (const char *rest = text, *part; n_no < GLIM_COUNT(no) && (part = glim_lib_part(c, &rest, &k), k);) {
-            glim_status rc = glim_lib_value_no(c, part, k, &no[n_no], err);
+            glim_status rc = glim_lib_value_of(c, part, k, &no[n_no], err);
             if (rc != GLIM_OK) return rc;
             n_no++;
         }

@@ -72,6 +72,19 @@ glim_status glim_lib_value_no(glim_lib_col *c, const char *text, size_t n, uint1
     return glim_lib_alias(&v->alias, &v->n_alias, v->text, err);
 }
 
+glim_status glim_lib_value_of(glim_lib_col *c, const char *text, size_t n, uint16_t *no, glim_err *err) {
+    for (size_t v = c->n_value; v-- > 0;)
+        if (strncmp(c->value[v].text, text, n) == 0 && c->value[v].text[n] == 0) return *no = (uint16_t)v, GLIM_OK;
+    glim_buf f = {0};
+    glim_status rc = glim_terms_fold(&f, text, n, err);
+    bool found = false;
+    for (size_t v = 0; rc == GLIM_OK && !found && v < c->n_value; v++)
+        for (size_t a = 0; a < c->value[v].n_alias && !found; a++)
+            if (strcmp(c->value[v].alias[a], glim_buf_cstr(&f)) == 0) *no = (uint16_t)v, found = true;
+    glim_buf_free(&f);
+    return rc != GLIM_OK || found ? rc : glim_lib_value_no(c, text, n, no, err);
+}
+
 static bool has_cjk(const char *s) {
     uint32_t cp;
     for (size_t n = strlen(s); n;) {

@@ -89,6 +89,35 @@ TEST(the_answer_changes_with_the_row_behind_it) {
     done(s);
 }
 
+TEST(a_corrected_name_is_found_and_a_value_in_either_language_is_the_same) {
+    glim_shop *s = desk("electronics");
+    glim_err err = {0};
+    for (int again = 0; again < 2; again++) { /* at once, and when the desk is opened the next day */
+        if (again == 0) {
+            CHECK_OK(glim_shop_correct_cell(s, "PH001", "name", "星耀 Nebula 9 手机", &err), err);
+            CHECK_OK(glim_shop_correct_cell(s, "PH003", "colour", "green, red", &err), err); /* as a page in English shows them */
+        } else {
+            glim_shop_close(s);
+            CHECK_OK(glim_shop_open(&s, folder, &err), err);
+        }
+        glim_shop_answer a = ask(s, "星耀 Nebula 9 手机多少钱", NULL, NULL);
+        CHECK_MSG(a.n_rows == 1 && strcmp(a.row[0].id, "PH001") == 0, "%s", a.text.s);
+        glim_shop_answer_deinit(&a);
+        a = ask(s, "Nebula 多少钱", NULL, NULL);
+        CHECK_MSG(a.n_rows == 1 && strcmp(a.row[0].id, "PH001") == 0, "%s", a.text.s);
+        glim_shop_answer_deinit(&a);
+        a = ask(s, "澜星 L9 Pro 手机有红色的吗", NULL, NULL);
+        CHECK_HAS(a.text.s, "有红色");
+        CHECK_HAS(a.text.s, "绿色、红色");
+        CHECK(!strstr(a.text.s, "没有"));
+        glim_shop_answer_deinit(&a);
+        a = ask(s, "Does the Lanstar L9 Pro phone come in red?", NULL, NULL);
+        CHECK_HAS(a.text.s, "Yes, red");
+        glim_shop_answer_deinit(&a);
+    }
+    done(s);
+}
+
 TEST(a_clerks_answer_is_live_for_every_handle_on_the_folder_and_settles_the_list) {
     glim_shop *s = desk("electronics"), *other;
     glim_err err = {0};
@@ -180,6 +209,37 @@ TEST(a_bad_library_changes_nothing) {
     CHECK_OK(glim_shop_open(&s, folder, &err), err); /* and it lies in the folder */
     a = ask(s, "大铁锅多少钱", NULL, NULL);
     CHECK_HAS(a.text.s, "120");
+    glim_shop_answer_deinit(&a);
+    done(s);
+}
+
+static void replace(glim_shop *s, const char *csv) {
+    glim_err err = {0};
+    CHECK_OK(glim_shop_replace(s, "pots.csv", csv, strlen(csv), NULL, &err), err);
+}
+
+static void costs(glim_shop *s, const char *q, const char *price) {
+    glim_shop_answer a = ask(s, q, NULL, NULL);
+    CHECK_MSG(strstr(a.text.s, price), "\"%s\": got \"%s\", want %s", q, a.text.s, price);
+    glim_shop_answer_deinit(&a);
+}
+
+TEST(a_correction_does_not_go_over_to_what_another_file_says) {
+    glim_shop *s = desk("electronics");
+    glim_err err = {0};
+    replace(s, "名称,价格\n大铁锅,199\n木铲子,12\n"); /* rows without ids: R2, R3 */
+    CHECK_OK(glim_shop_correct_cell(s, "R2", "价格", "189", &err), err);
+    CHECK_OK(glim_shop_correct_cell(s, "R2", "价格", "179", &err), err);
+    CHECK_OK(glim_shop_correct_answer(s, "这个能用洗碗机洗吗", "不能，会生锈。", "R2", 0, &err), err);
+    costs(s, "大铁锅多少钱", "179");
+    replace(s, "名称,价格\n大铁锅,199\n木铲子,12\n"); /* the same file again */
+    costs(s, "大铁锅多少钱", "179");
+    replace(s, "名称,价格\n大铁锅,159\n木铲子,12\n"); /* a new price is no longer what was corrected */
+    costs(s, "大铁锅多少钱", "159");
+    replace(s, "名称,价格\n小砂锅,199\n木铲子,12\n"); /* another product on the same line */
+    costs(s, "小砂锅多少钱", "199");
+    glim_shop_answer a = ask(s, "这个能用洗碗机洗吗", "R2", NULL);
+    CHECK(a.part != GLIM_PART_CORRECTION);
     glim_shop_answer_deinit(&a);
     done(s);
 }
