@@ -187,6 +187,41 @@ static bool narrows(const glim_lib *l, const glim_filter *f) {
     return f->sort >= 0 || f->count || f->mean;
 }
 
+/* "Anything cheaper than this?": other products of its kind on the right side of its value. *done false: its cell is empty, or
+ * more is asked than that. */
+static glim_status beyond(glim_shop *s, glim_shop_answer *a, uint32_t than, const char *rest, bool *done, glim_err *err) {
+    glim_filter *f = &s->filter;
+    const glim_lib *l = s->lib;
+    uint32_t row[LIST];
+    size_t n = 0, n_cond = 0;
+    float left, share;
+    double v = l->col[f->sort].number[than];
+    bool kind = false;
+    glim_status rc = glim_find_covered(s->find, rest, strlen(rest), than, &left, &share, err);
+    if (rc != GLIM_OK || left >= says || isnan(v)) return rc;
+    for (size_t i = 0; i < f->n_cond; i++) { /* the brand in its name is not a wish */
+        int about = l->col[f->cond[i].col].concept;
+        if (about == GLIM_CONCEPT_BRAND && f->cond[i].op == GLIM_COND_IS && glim_cond_holds(l, &f->cond[i], than)) continue;
+        kind |= about == GLIM_CONCEPT_KIND;
+        f->cond[n_cond++] = f->cond[i];
+    }
+    f->n_cond = n_cond;
+    for (size_t c = 0; c < l->n_col && !kind && f->n_cond < GLIM_FILTER_CONDS; c++) {
+        const glim_lib_col *col = &l->col[c];
+        if (col->concept != GLIM_CONCEPT_KIND || col->type != GLIM_LIB_ENUM || col->value_at[than] == col->value_at[than + 1]) continue;
+        f->cond[f->n_cond++] = (glim_cond){.col = (int)c, .op = GLIM_COND_IS, .value = col->value_no[col->value_at[than]]};
+        kind = true;
+    }
+    if (f->n_cond < GLIM_FILTER_CONDS) f->cond[f->n_cond++] = (glim_cond){.col = f->sort, .op = f->most ? GLIM_COND_GT : GLIM_COND_LT, .a = v};
+    rc = glim_filter_rows(l, f, NULL, 0, row, LIST, &n, &a->n_all, err);
+    if (rc != GLIM_OK) return rc;
+    *done = glim_say(&a->text, s, f, f->count ? GLIM_SAY_COUNT : GLIM_SAY_LIST, row, n, a->n_all, NULL, NULL);
+    a->part = GLIM_PART_FILTER;
+    for (size_t i = 0; i < n; i++) cite_row(s, a, false, row[i]);
+    glim_filter_show(&a->filter, l, f);
+    return rc;
+}
+
 /* Products: steps 3 to 5. *done false: the library does not hold it. */
 static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_named *named, size_t n_named, uint32_t view, uint32_t also,
                                 const char *words, const char *rest, bool *done, glim_err *err) {
@@ -199,6 +234,8 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
     /* two against each other */
     uint32_t first = n_named ? named[0].row : view, second = also;
     bool two = also != UINT32_MAX;
+    bool this_and_it = n_named && f->self && view != UINT32_MAX && view != first; /* "is this cheaper than the L9?" */
+    if (!two && first != UINT32_MAX && f->than && f->sort >= 0 && (n_named || f->self) && !this_and_it) return beyond(s, a, first, rest, done, err);
     if (!two && first != UINT32_MAX && (f->compare || f->sort >= 0 || (n_named && f->n_ask))) {
         rc = glim_find_second(s->find, words, strlen(words), first, &second, &two, err);
         if (rc != GLIM_OK) return rc;
@@ -381,6 +418,12 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
             for (size_t i = 0; rc == GLIM_OK && i < s->cut.n; i++) all += s->cut.v[i].joined ? 0 : 1;
             if (all == 0) n_named = 0;
         }
+    }
+    if (n_named == 0 && view != UINT32_MAX && f->self && f->sort >= 0 && !f->than && !f->list && !f->compare) { /* "the most memory of this one" is its memory */
+        bool asked = f->n_ask == GLIM_FILTER_ASKS;
+        for (size_t i = 0; i < f->n_ask; i++) asked |= f->ask[i] == f->sort;
+        if (!asked) f->ask[f->n_ask++] = f->sort;
+        f->sort = -1;
     }
     bool product = n_named || (view != UINT32_MAX && (f->self || f->n_ask)) || narrows(s->lib, f) || (f->n_cond && (f->list || f->n_ask));
     bool unwanted = false; /* "I am allergic to peanuts, is it safe?" asks the row, not the note about wishes */

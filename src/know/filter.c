@@ -492,6 +492,17 @@ static bool can_be_had(const parse *p, int col) {
     return c->type == GLIM_LIB_BOOL || c->concept == GLIM_CONCEPT_WARM_CHARGE || c->concept == GLIM_CONCEPT_WATER || c->concept == GLIM_CONCEPT_BREAKFAST;
 }
 
+/* Is a product set against this one? "A和B比哪个轻" sets two against each other, and "比萨" is eaten. */
+static bool is_than(const parse *p, const item *it) {
+    static const char *const others[] = {"哪", "一", "起", "萨", "基", "亚", "利", "目"};
+    bool than = p->s[it->from] == 't', sorts = than;
+    for (size_t k = 0; k < p->n_items; k++) sorts |= p->v[k].kind == WORD && (p->v[k].word == GLIM_WORD_MOST || p->v[k].word == GLIM_WORD_LEAST);
+    size_t i = skip_spaces(p, it->to);
+    for (size_t k = 0; !than && k < GLIM_COUNT(others); k++) sorts &= strncmp(p->s + i, others[k], strlen(others[k])) != 0;
+    if (sorts) p->f->than = true;
+    return sorts;
+}
+
 static void conditions(parse *p) {
     glim_filter *f = p->f;
     for (size_t k = 0; k < p->n_items; k++) {
@@ -529,6 +540,7 @@ static void conditions(parse *p) {
         case GLIM_WORD_LIST: f->list = it->used = true; break;
         case GLIM_WORD_THIS: f->self = it->used = true; break;
         case GLIM_WORD_COMPARE: f->compare = it->used = true; break;
+        case GLIM_WORD_THAN: it->used = is_than(p, it); break;
         case GLIM_WORD_FILLER: case GLIM_WORD_HAS: case GLIM_WORD_NOT: case GLIM_WORD_NOT_BEHIND: it->used = true; break;
         default: break;
         }

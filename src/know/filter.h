@@ -26,6 +26,7 @@ typedef struct glim_filter {
     bool most;                         /* largest first */
     bool count, mean;                  /* how many; the average of what is asked */
     bool list, self, compare;          /* several are wanted; "this one"; two against each other */
+    bool than;                         /* the order is one against a product: "cheaper than this" */
     int ask[GLIM_FILTER_ASKS];         /* columns named otherwise than in a condition */
     size_t n_ask;
     glim_buf words;                    /* the question less attributes, conditions on numbers and words that say nothing */

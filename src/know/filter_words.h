@@ -68,6 +68,7 @@ typedef enum glim_word_kind {
     GLIM_WORD_HAS,       /* "with", "支持" */
     GLIM_WORD_LIST,      /* asks for several: "which", "有哪些" */
     GLIM_WORD_THIS,      /* the product in view: "这款", "it" */
+    GLIM_WORD_THAN,      /* "cheaper than this", "比它轻" */
     GLIM_WORD_COMPARE,   /* "difference", "哪个更" */
     GLIM_WORD_FILLER     /* says nothing about a product */
 } glim_word_kind;

@@ -67,6 +67,32 @@ TEST(who_is_allergic_is_never_shown_what_he_must_not_eat) {
     done(s);
 }
 
+TEST(an_order_beside_this_one_is_about_it) {
+    glim_shop *s = desk("electronics"); /* PH001: 2999, 8 GB, 192 g */
+    static const struct {
+        const char *q, *row, *has, *filter, *has_not;
+    } t[] = {
+        {"有没有比这款便宜的", "PH001", "[PH015]", "价格 < 2999", "[CB002]"}, /* no cables */
+        {"Anything cheaper than this?", "PH001", "[PH015]", "price < 2999", "[CB002]"},
+        {"有没有比澜星 L9更便宜的手机", NULL, "[PH015]", "价格 < 2999", "[PH003]"},
+        {"phones cheaper than the Lanstar L9 phone", NULL, "[PH015]", "price < 2999", "[PH001]"},
+        {"有比它更轻的手机吗", "PH001", "[PH013]", "重量 < 192", "没有"},
+        {"比这款贵一点的有吗", "PH001", "第一是", "价格 > 2999", "[NB005]"},
+        {"这款最大内存多少", "PH001", "8 GB", "", "[NB003]"},
+        {"这款能便宜点吗", "PH001", "2999", "", "[CB002]"},
+        {"can you make it cheaper?", "PH001", "2999", "", "[SP008]"},
+        {"这款比澜星 L9 Pro 手机便宜吗", "PH001", "4299", "", "[CB002]"}, /* two against each other */
+        {"最便宜的手机是哪款", "PH001", "[PH015]", "品类", "[CB002]"},   /* nothing is said of this one */
+    };
+    for (size_t i = 0; i < GLIM_COUNT(t); i++) {
+        glim_shop_answer a = ask(s, t[i].q, t[i].row, NULL);
+        CHECK_MSG(a.status == GLIM_SHOP_ANSWERED && strstr(a.text.s, t[i].has) && !strstr(a.text.s, t[i].has_not), "%s: %s", t[i].q, a.text.s);
+        CHECK_MSG(strstr(glim_buf_cstr(&a.filter), t[i].filter), "%s: the filter is %s", t[i].q, glim_buf_cstr(&a.filter));
+        glim_shop_answer_deinit(&a);
+    }
+    done(s);
+}
+
 TEST(the_answer_changes_with_the_row_behind_it) {
     glim_shop *s = desk("electronics");
     glim_err err = {0};

@@ -135,6 +135,22 @@ TEST(ranges_with_a_hyphen_and_units_of_one_measure_are_read) {
     glim_lib_free(l);
 }
 
+TEST(a_word_that_sets_one_against_another_is_told_from_a_name) {
+    glim_lib *l = open_shop(shop, schema);
+    glim_filter f = {0};
+    glim_err err = {0};
+    static const struct {
+        const char *q, *left;
+        bool than;
+    } t[] = {{"有没有比这款便宜的", "", true}, {"anything cheaper than this", "", true}, {"X1和K2比哪个便宜", "比", false}, {"最便宜的比萨", "比萨", false}, {"比萨多少钱", "比萨", false}};
+    for (size_t i = 0; i < GLIM_COUNT(t); i++) {
+        CHECK_OK(glim_filter_parse(&f, l, t[i].q, strlen(t[i].q), &err), err);
+        CHECK_MSG(f.than == t[i].than && strstr(glim_buf_cstr(&f.rest), t[i].left), "\"%s\": got %d, left \"%s\"", t[i].q, f.than, glim_buf_cstr(&f.rest));
+    }
+    glim_filter_deinit(&f);
+    glim_lib_free(l);
+}
+
 TEST(a_number_inside_a_name_is_no_condition) {
     glim_lib *l = open_shop(shop, schema);
     glim_filter f = {0};
