@@ -472,6 +472,8 @@ void glim_lib_row_line(glim_buf *out, const glim_lib *l, uint32_t row, bool zh, 
     const size_t from = out->len;
     size_t n = 0;
     glim_buf_puts(out, glim_lib_row_name(l, row, zh));
+    for (size_t i = from; i < out->len; i++) /* one line; no mark that separates columns */
+        if (out->s[i] == '\n' || out->s[i] == '\r' || out->s[i] == '|') out->s[i] = ' ';
     n += out->len > from;
     for (size_t c = 0; c < l->n_col; c++) done[c] = !glim_lib_col_speaks(l, c, zh) || l->col[c].type == GLIM_LIB_ID || l->col[c].type == GLIM_LIB_NAME;
     for (size_t i = 0; i < n_first; i++)
