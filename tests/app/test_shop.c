@@ -184,7 +184,7 @@ TEST(a_clerks_answer_about_one_product_is_not_given_about_another) {
         {"山景高级大床房今天多少钱一晚", NULL, false},
         {"这间可以带猫入住吗", "H07", true},
         {"这间可以带猫入住吗", "H01", false},
-        {"这间可以带狗入住吗", "H07", false},
+        {"这间可以带车入住吗", "H07", false},
         {"早餐几点开始供应呀", NULL, true},
         {"早餐几点开始供应呀", "H07", true}, /* nothing is said of a row */
         {"晚餐几点开始供应呀", NULL, false},

@@ -134,7 +134,7 @@ TEST(a_stopped_run_says_so_and_goes_on) {
 
 /* The last bit of every other byte of the weights: another model of the same shapes. */
 static void change_weights(const char *folder) {
-    char path[128];
+    char path[160];
     uint64_t header;
     snprintf(path, sizeof path, "%s/model.safetensors", folder);
     FILE *f = fopen(path, "r+b");
