@@ -131,7 +131,7 @@ static glim_status with_defaults(glim_tune_params *p, glim_tune_plan *plan, cons
     plan->n_steps = p->max_steps ? p->max_steps : (size_t)ceil(p->epochs * (double)plan->n_train / (double)p->batch - 1e-9);
     if (plan->n_steps == 0) plan->n_steps = 1;
     p->optim.n_steps = plan->n_steps;
-    plan->export_every = p->exports > 1 && !full ? plan->n_steps / p->exports + (plan->n_steps < p->exports) : 0;
+    plan->export_every = p->exports > 1 && !full ? (plan->n_steps + p->exports - 1) / p->exports : 0; /* rounded up: never more than were asked for */
     if (p->optim.warmup == 0) p->optim.warmup = (size_t)(p->warmup_share * (double)plan->n_steps);
     if (p->dp.epsilon != 0) {
         glim_status rc = check_private(p, d, err);
@@ -139,6 +139,11 @@ static glim_status with_defaults(glim_tune_params *p, glim_tune_plan *plan, cons
         if (rc != GLIM_OK) return rc;
         p->net.by_example = true;
         p->optim.clip = 0; /* each example's is cut instead */
+    }
+    if (p->patience && plan->n_eval == 0) {
+        glim_fail(err, GLIM_E_ARG, "an early stop after %zu evaluations, and there is nothing to evaluate on", p->patience);
+        glim_err_hint(err, "--eval 0.1 keeps a tenth of the rows for it, --eval-file FILE has others");
+        return GLIM_E_ARG;
     }
     if (p->save_every == 0) p->save_every = plan->n_steps / 100 + 1;
     if (p->eval_every == 0) p->eval_every = (plan->n_train + p->batch - 1) / p->batch;

@@ -252,6 +252,26 @@ TEST(values_that_are_no_numbers_are_not_exported) {
     remove_all(out);
 }
 
+TEST(an_early_stop_wants_something_to_evaluate_on_and_copies_are_no_more_than_asked_for) {
+    glim_tune_params p = usual("/tmp/nowhere-at-all");
+    glim_tune_plan plan;
+    rig r;
+    glim_dataset *d = make_data(1);
+    rig_open(&r, "tests/fixtures/qwen3", NULL, 0, 1);
+    p.patience = 2, p.eval_share = 0, p.eval = NULL;
+    CHECK_MSG(glim_tune_make_plan(&plan, r.m, d, &p, &r.err) == GLIM_E_ARG && strstr(r.err.hint, "--eval"), "%s", r.err.msg);
+    p.patience = 0;
+    for (size_t steps = 1; steps < 60; steps++)
+        for (size_t want = 2; want < 6; want++) {
+            p.max_steps = steps, p.exports = want;
+            CHECK_OK(glim_tune_make_plan(&plan, r.m, d, &p, &r.err), r.err);
+            const size_t between = (plan.n_steps - 1) / plan.export_every;
+            CHECK_MSG(plan.export_every > 0 && between < want, "%zu copies of %zu in %zu steps", between + 1, want, steps);
+        }
+    glim_dataset_free(d);
+    rig_close(&r);
+}
+
 TEST(a_loss_that_is_no_number_stops_the_run_and_names_the_step) {
     const char *out = new_dir();
     glim_tune_params p = usual(out);
