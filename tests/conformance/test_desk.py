@@ -6,7 +6,8 @@ import harness
 from harness import Server, check
 from scripted import Scripted
 
-SENTENCE = ["\u6f9c\u661f L9 \u624b\u673a\u5356", "2999", "\u5143\u3002", "[PH001]"]
+SENTENCE = ["[1] ", "\u6f9c\u661f L9 \u624b\u673a\u5356", "2999", "\u5143\u3002"]
+ANSWER = "".join(SENTENCE[1:]) + "[PH001]"
 PRICE = "\u6f9c\u661f L9 \u624b\u673a\u591a\u5c11\u94b1\uff1f"
 CHARGE = "\u6f9c\u661f L9 \u624b\u673a\u652f\u6301\u65e0\u7ebf\u5145\u7535\u5417\uff1f"
 _made = {}
@@ -36,7 +37,7 @@ def test_a_sentence_is_shown_where_the_rows_bear_it_out_and_charged():
             _made[args[2]] = json.loads(out)["key"]
     s = Server(folder, "--desk", harness.work("desk"), "--ctx", "4096", data=data)
     status, a = ask(s, PRICE, _made["rich"])
-    check(status == 200 and a["answer"] == "".join(SENTENCE) and a["part"] == "language model" and a["found_by"] == "filter", "%s", a)
+    check(status == 200 and a["answer"] == ANSWER and a["part"] == "language model" and a["found_by"] == "filter", "%s", a)
     check([r["id"] for r in a["rows"]] == ["PH001"] and a["phrased_by"] == "language model" and not a["model_answer_dropped"], "%s", a)
     check(a["usage"]["completion_tokens"] == len(SENTENCE) + 1 and a["usage"]["prompt_tokens"] > 50 and a["usage"]["tokens_per_s"] > 0, "%s", a["usage"])
     want = a["usage"]["prompt_tokens"] + 2000 * a["usage"]["completion_tokens"]

@@ -15,7 +15,8 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from checks import check, done
+import checks
+from checks import check
 
 glim, model, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
 name = os.path.basename(model)
@@ -121,4 +122,4 @@ for verb in (["usage", "check"], ["audit", "verify"]):
     check(r.returncode == 0, " ".join(verb) + ": " + r.stdout + r.stderr)
 total = sum(r[5] for r in rows.values())
 print("%d requests, %d rows, %d recovered, %d micro-units" % (len(seen), len(rows), states.count(3), total))
-sys.exit(done())
+sys.exit(checks.done())

@@ -185,7 +185,8 @@ def torn():
             f.truncate(1000)
     before = result(out)
     one_sentence(*resume(kind, out), "both are torn", "state.glim", "not a whole checkpoint")
-    check(result(out) == before, "and nothing was touched")
+    after = result(out)  # half a file of the killed run may go
+    check(after == {k: v for k, v in before.items() if k in after or ".tmp." not in k}, "and nothing was touched", [k for k in sorted(set(after) | set(before)) if after.get(k) != before.get(k)])
 
 
 def full():
