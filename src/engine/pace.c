@@ -5,7 +5,7 @@
  * readers' own rows will take then: the worst gap is about twice the one that comes when all write. With few writers and many who
  * read, slices of the few writers' own step would keep it so: most would wait for long, and steps for few give few tokens.
  * Alone a slice may take half a second, so that a cancel or a newcomer does not wait longer. */
-static const double SLICE_SHARE = 1.0, CROWD_MAX = 4.0, SLICE_ALONE_S = 0.5, DECAY = 0.98, READ_DECAY = 0.9;
+static const double SLICE_SHARE = 1.0, SLICE_ALONE_S = 0.5, DECAY = 0.98, READ_DECAY = 0.9;
 /* Before steps of different width were seen: reading the weights is most of a step, a row some of it. */
 static const double ROW_SHARE = 0.15;
 enum { SLICE_MIN = 16, SLICE_ALONE_MIN = 64 };
@@ -49,11 +49,10 @@ double glim_pace_step(const glim_pace *p, size_t n_write) {
     return a + b * (double)n_write;
 }
 
-/* A step of n rows, reckoned from steps of n_write: never more than so many times as long. */
+/* A step of n rows, reckoned from one of n_write by what rows cost in general: a line through the few widths that were seen so far
+ * may lead anywhere. */
 static double step_of_all(const glim_pace *p, size_t n_write, size_t n) {
-    double now = glim_pace_step(p, n_write), all = glim_pace_step(p, n), most = (double)n / (double)n_write;
-    if (most > CROWD_MAX) most = CROWD_MAX;
-    return all < now ? now : all > most * now ? most * now : all;
+    return glim_pace_step(p, n_write) * (1 + ROW_SHARE * (double)n) / (1 + ROW_SHARE * (double)n_write);
 }
 
 size_t glim_pace_slice(const glim_pace *p, size_t n_write, size_t n_read, size_t max_rows) {
