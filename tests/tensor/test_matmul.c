@@ -155,6 +155,7 @@ TEST(rows_longer_than_a_segment_of_terms_agree) {
         if (t > GLIM_BF16 && t < GLIM_Q4_0) continue;
         compare_sets(&rng, t, 17, 8192 + 256, 3, true, 1);
         compare_sets(&rng, t, 17, 3 * 8192, 1, false, 1);
+        for (size_t n = 2; n <= 8; n += 3) compare_sets(&rng, t, 33, 2048 + 256, n, true, 1); /* few rows, a bit more than one of theirs */
     }
 }
 

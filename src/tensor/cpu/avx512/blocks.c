@@ -16,7 +16,8 @@
  *
  * In both the rows are first laid side by side, block by block (rows_x), so that the inner loop walks one
  * pointer with constant offsets; rows that a tile lacks are zero and their results are dropped. Between
- * segments of SEGMENT blocks the accumulators rest in y, which changes nothing. */
+ * segments (of SEGMENT blocks, or SEGMENT_FEW with few rows, so that a panel is read in long runs: what is asked for
+ * AHEAD then lies in the run) the accumulators rest in y, which changes nothing. */
 #if defined __x86_64__
 #include "tensor/cpu/avx512/vec.h"
 #include "tensor/kernels_internal.h"
@@ -26,6 +27,7 @@ enum {
     TILE_ROWS = 8,
     ROWS = 128,     /* that one unpacking serves */
     SEGMENT = 16,   /* blocks; a multiple of every group: codes and a tile's rows stay in the first-level cache */
+    SEGMENT_FEW = 64, /* that few rows are laid out for: 20 KB of 8 rows; a multiple of every group */
     SEGMENT_1 = 512, /* of a single row, which is read where it lies */
     AHEAD = 4096    /* bytes: how far weights are asked for before they are used (bench/NOTES.md) */
 };
@@ -433,7 +435,7 @@ typedef struct rows_x {
     int32_t start[2 * SEGMENT * ROWS];
     float sum[2 * SEGMENT * ROWS];
 } rows_x;
-_Static_assert(SEGMENT * ROWS >= SEGMENT_1, "the terms of a single row fit");
+_Static_assert(SEGMENT * ROWS >= SEGMENT_1 && SEGMENT * ROWS >= SEGMENT_FEW * TILE_ROWS, "segments of few rows fit");
 
 /* Lays rows [row, row + n_rows) of blocks [b0, b0 + n) out for a tile of R rows, in z from its `at`-th row;
  * the rows that are missing become zero. */
@@ -484,7 +486,7 @@ static void run_few(const glim_matmul_job *j, size_t out0, size_t n_out, size_t 
     const glim_dtype T = glim_panel_type(w->type);
     const glim_panel_layout l = glim_panel_layout_of(T);
     const size_t stride = glim_panel_stride(w->type, w->n_in), n_blocks = glim_act_blocks(w->n_in);
-    const size_t at = g_tile_of[rows], R = g_tile_rows[at], segment = R == 1 ? SEGMENT_1 : SEGMENT;
+    const size_t at = g_tile_of[rows], R = g_tile_rows[at], segment = R == 1 ? SEGMENT_1 : SEGMENT_FEW;
     for (size_t b0 = 0; b0 < n_blocks; b0 += segment) {
         const size_t n = n_blocks - b0 < segment ? n_blocks - b0 : segment;
         const bool last = b0 + n == n_blocks;
