@@ -6,7 +6,7 @@
  *   1  all it says is followed by ids of rows that the model was given, and all of these are cited
  *   2  figures, codes, names in Latin letters, number words and values of closed lists stand in the rows cited behind them
  *   3  it says no where the desk's own answer says no, and only there; whether a row has what is asked, of that very row
- *   4  the values of the columns that are asked for stand in it
+ *   4  the values of the columns that are asked for stand in it, and a product it names is named whole
  *
  * A customer's question is no source: "it costs 1999, right?" must not make 1999 true. What is thrown away costs nothing: the
  * desk's own answer is right already, only drier. */
@@ -220,6 +220,20 @@ static bool tells(const glim_shop *s, const glim_shop_answer *a, const char *tex
     return fine;
 }
 
+/* A product named by half may be another one: "Lanstar" is the L9 and the L9 Pro. With any word of a name go those with a figure. */
+static bool named_whole(const char *said, const char *name) {
+    bool any = false, lacks = false;
+    for (const char *w = name; *w;) {
+        size_t n = strcspn(w, " "), digits = 0;
+        for (size_t i = 0; i < n; i++) digits += isdigit((unsigned char)w[i]) != 0;
+        bool has = n > 0 && stands(said, w, n);
+        any |= has;
+        lacks |= digits > 0 && !has;
+        w += n + (w[n] == ' ');
+    }
+    return !any || !lacks;
+}
+
 bool glim_shop_grounded(const glim_shop *s, const glim_shop_answer *a, const glim_shop_asks *asks, const char *answer, size_t n) {
     const char *end = answer + n;
     if (n == 0 || n > 4096 || memchr(answer, 0, n) || !glim_utf8_valid(answer, n)) return false;
@@ -270,7 +284,7 @@ bool glim_shop_grounded(const glim_shop *s, const glim_shop_answer *a, const gli
         if (has[i] != NOT_ASKED) fine = (noes >> i & 1) == (has[i] == HAS_NOT);
     for (size_t i = 0; fine && i < a->n_rows; i++) {
         const char *name = glim_lib_row_name(lib_of(s, &a->row[i]), a->row[i].row, a->zh);
-        if (asks->names) fine = stands(said, name, strlen(name));
+        fine = named_whole(said, name) && (!asks->names || stands(said, name, strlen(name)));
         for (size_t k = 0; fine && k < asks->n; k++) fine = tells(s, a, said, &a->row[i], (size_t)asks->col[k]);
     }
     glim_buf_free(&segment);
