@@ -531,12 +531,12 @@ static glim_status confirm(glim_shop *s, const glim_shop_question *q, glim_shop_
 }
 
 /* Something is asked of rows that were found: the model can say it in a sentence of its own. */
-static bool to_phrase(const glim_shop *s, const glim_shop_answer *a, glim_shop_asks *asks) {
+static bool to_phrase(const glim_shop *s, const glim_shop_question *q, const glim_shop_answer *a, glim_shop_asks *asks) {
     const glim_filter *f = &s->filter;
     asks->n = 0;
     for (size_t i = 0; i < f->n_ask; i++) asks->col[asks->n++] = f->ask[i];
     if (f->sort >= 0 && f->n_ask == 0) asks->col[asks->n++] = f->sort;
-    asks->names = a->n_rows > 1 || f->n_ask == 0;
+    asks->names = a->n_rows > 1 || f->n_ask == 0 || (f->n_cond > 0 && !q->row); /* which ones, is the question */
     for (size_t i = 0; i < a->n_rows; i++)
         if (a->row[i].note) return false;
     return a->status == GLIM_SHOP_ANSWERED && a->n_rows > 0 && a->n_rows <= 4 && a->n_all == a->n_rows && asks->n > 0 && a->part != GLIM_PART_CORRECTION && !f->count && !f->mean;
@@ -557,7 +557,7 @@ glim_status glim_shop_ask(glim_shop *s, const glim_shop_question *q, glim_shop_a
     rc = decide(s, q, label[0] ? label : NULL, a, &reason, err);
     a->found = a->part;
     if (rc == GLIM_OK) show_rows(s, a);
-    bool phrase = rc == GLIM_OK && q->model && to_phrase(s, a, &asks);
+    bool phrase = rc == GLIM_OK && q->model && to_phrase(s, q, a, &asks);
     if (phrase) {
         glim_shop_system(&system, s, a->zh);
         glim_shop_user(&user, s, a, &s->filter, q->text, q->n);

@@ -467,6 +467,15 @@ static void line_cell(glim_buf *out, const glim_lib *l, uint32_t row, size_t c, 
     ++*n;
 }
 
+/* A brand or a kind that the name says already: twice, it tells a reader nothing, and leads one that copies to the wrong place. */
+static bool in_name(const glim_lib *l, uint32_t row, size_t c, bool zh) {
+    glim_buf cell = {0};
+    glim_lib_show(&cell, l, row, c, zh);
+    bool in = cell.len > 1 && (l->col[c].type == GLIM_LIB_ENUM || l->col[c].type == GLIM_LIB_TEXT) && strstr(glim_lib_row_name(l, row, zh), glim_buf_cstr(&cell));
+    glim_buf_free(&cell);
+    return in;
+}
+
 void glim_lib_row_line(glim_buf *out, const glim_lib *l, uint32_t row, bool zh, const int *first, size_t n_first) {
     bool done[GLIM_LIB_MAX_COLS] = {0};
     const size_t from = out->len;
@@ -482,5 +491,5 @@ void glim_lib_row_line(glim_buf *out, const glim_lib *l, uint32_t row, bool zh, 
             done[first[i]] = true;
         }
     for (size_t c = 0; c < l->n_col; c++)
-        if (!done[c]) line_cell(out, l, row, c, zh, &n, from);
+        if (!done[c] && !in_name(l, row, c, zh)) line_cell(out, l, row, c, zh, &n, from);
 }
