@@ -32,8 +32,8 @@ void glim_jobs_tidy(glim_server *s, const char *job, const char *folder);
 /* jobs_dir.c: DIR/jobs. */
 char *glim_jobs_dir(const glim_server *s, const char *job); /* heap */
 void glim_jobs_remove(const char *path);                    /* a folder and all in it; none is fine */
-/* A job has ended: what only a run needs goes. keep: the adapter stays. */
-void glim_jobs_clear(const glim_server *s, const char *job, bool keep);
+/* A job has ended: what only a run needs goes. keep: the adapter stays. Any thread. */
+void glim_jobs_clear(glim_server *s, const char *job, bool keep);
 /* Folders that a killed server left. */
 void glim_jobs_sweep(glim_server *s);
 

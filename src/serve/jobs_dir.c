@@ -21,7 +21,8 @@ char *glim_jobs_dir(const glim_server *s, const char *job) {
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *f) {
     (void)st, (void)type, (void)f;
-    return remove(path);
+    (void)remove(path); /* what cannot go is no reason to leave the rest */
+    return 0;
 }
 void glim_jobs_remove(const char *path) { (void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT); }
 
@@ -42,7 +43,7 @@ static bool has_models(const glim_server *s, const char *job) {
     return glim_tuned_list(s->store, NULL, job, any, &found, NULL) != GLIM_OK || found; /* not known: kept */
 }
 
-void glim_jobs_clear(const glim_server *s, const char *job, bool keep) {
+static void clear(const glim_server *s, const char *job, bool keep) {
     char *dir = glim_jobs_dir(s, job), *run = glim_path_join(dir, "run");
     glim_err err = {0};
     /* A private run that did not come to its end has privacy reserved and a key. What cannot be given back now is given back by
@@ -61,6 +62,13 @@ void glim_jobs_clear(const glim_server *s, const char *job, bool keep) {
     }
     free(dir);
     free(run);
+}
+
+/* A cancelled job is cleared by the call that cancels it and by the thread that ran it. */
+void glim_jobs_clear(glim_server *s, const char *job, bool keep) {
+    pthread_mutex_lock(&s->folders_mu);
+    clear(s, job, keep);
+    pthread_mutex_unlock(&s->folders_mu);
 }
 
 void glim_jobs_tidy(glim_server *s, const char *job, const char *folder) {

@@ -90,6 +90,7 @@ glim_status glim_server_open(glim_server **out, glim_engine *e, glim_store *stor
     if (s->p.request_s <= 0) s->p.request_s = 60;
     if (s->p.ping_s <= 0) s->p.ping_s = 15;
     pthread_mutex_init(&s->adapters_mu, NULL);
+    pthread_mutex_init(&s->folders_mu, NULL);
     s->store = store;
     s->started = (int64_t)time(NULL);
     s->ep = epoll_create1(EPOLL_CLOEXEC);
@@ -246,5 +247,6 @@ void glim_server_close(glim_server *s) {
     if (s->ep >= 0) close(s->ep);
     if (s->bell >= 0) close(s->bell);
     pthread_mutex_destroy(&s->adapters_mu);
+    pthread_mutex_destroy(&s->folders_mu);
     free(s);
 }

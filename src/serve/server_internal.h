@@ -183,6 +183,7 @@ struct glim_server {
     struct glim_desk *desk;
     struct glim_shelf *shelf; /* fine-tuned models */
     struct glim_jobs *jobs;   /* NULL: none are run */
+    pthread_mutex_t folders_mu; /* while one below DIR/jobs is cleared */
     pthread_t reloader;
     bool reloading; /* there is a reloader to join */
     bool reload_again; /* it was asked for once more meanwhile */

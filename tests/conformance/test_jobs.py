@@ -24,6 +24,8 @@ ENDED = ("succeeded", "failed", "cancelled")
 SHORT = {"model": MODEL, "seed": 3, "suffix": "desk", "glim": {"lora_rank": 4, "learning_rate": 0.01}, "hyperparameters": {"n_epochs": 3, "batch_size": 4}}
 LONG = {**SHORT, "hyperparameters": {"n_epochs": 50, "batch_size": 1}}  # with these rows, 20,000 steps: until somebody stops it
 LONG_ROWS = chat_rows(400)
+# Of a private run, whose noise is given and need not be looked for: an epoch has 1,000 steps, and nothing is kept before the first ends.
+MANY_ROWS, FIVE_EPOCHS = chat_rows(4000), {"n_epochs": 5, "batch_size": 4}
 ROWS = chat_rows(90 if SOAK else 24)  # of the job that is killed
 _shared = {}
 
@@ -328,8 +330,7 @@ def test_private_training_is_charged_shown_and_refused_over_the_budget():
 
 def test_a_private_job_that_ends_early_gives_back_what_it_did_not_charge():
     s = shared()
-    # 5,000 steps; a noise that is given need not be looked for
-    i = create(s, LONG_ROWS, **{**LONG, "glim": with_privacy(dp_epsilon=20, dp_noise=1, dp_set="long"), "hyperparameters": {"n_epochs": 50, "batch_size": 4}})
+    i = create(s, MANY_ROWS, **{**LONG, "glim": with_privacy(dp_epsilon=20, dp_noise=1, dp_set="long"), "hyperparameters": FIVE_EPOCHS})
     run = os.path.join(s.data, "jobs", i, "run")
     wait(s, i, lambda j: steps(j) > 0)
     for p in trainers(s):
@@ -349,7 +350,7 @@ def test_a_private_job_that_ends_early_gives_back_what_it_did_not_charge():
 
 def test_a_private_job_that_is_cancelled_while_it_is_paused_leaves_no_key_and_no_reservation():
     s = shared()
-    i = create(s, LONG_ROWS, **{**LONG, "glim": with_privacy(dp_epsilon=20, dp_noise=1, dp_set="paused"), "hyperparameters": {"n_epochs": 50, "batch_size": 4}})
+    i = create(s, MANY_ROWS, **{**LONG, "glim": with_privacy(dp_epsilon=20, dp_noise=1, dp_set="paused"), "hyperparameters": FIVE_EPOCHS})
     run = os.path.join(s.data, "jobs", i, "run")
     wait(s, i, lambda j: steps(j) > 0)
     check(steer(s, i, "pause").status == 200, "paused")
@@ -360,6 +361,18 @@ def test_a_private_job_that_is_cancelled_while_it_is_paused_leaves_no_key_and_no
     check(eventually(lambda: not os.path.exists(os.path.dirname(run))), "rows and key are gone: %s", i)
     one = ledger(s)["local.paused"]
     check(one["open_runs"] == 0 and one["promised_epsilon"] == one["charged_epsilon"] > 0, "what was not charged is free again: %s", one)
+
+
+def test_a_private_job_that_is_cancelled_behind_an_epoch_keeps_that_model_and_no_key():
+    s = shared()
+    i = create(s, LONG_ROWS, **{**LONG, "glim": with_privacy(dp_epsilon=20, dp_noise=1, dp_set="epochs"), "hyperparameters": {"n_epochs": 50, "batch_size": 4}})
+    run = os.path.join(s.data, "jobs", i, "run")
+    check(eventually(lambda: s.call("GET", "%s/%s/checkpoints" % (JOBS, i)).json["data"]), "an epoch of 100 steps")
+    steer(s, i, "cancel")
+    check(wait(s, i)["status"] == "cancelled" and eventually(lambda: not os.path.exists(os.path.join(run, "privacy.key"))), "no key")
+    c = s.call("GET", "%s/%s/checkpoints" % (JOBS, i)).json["data"][-1]["fine_tuned_model_checkpoint"]
+    check(says(s, c).status == 200 and not [x for x in os.listdir(os.path.dirname(run)) if x.startswith("training.")], "the model stays, the rows do not")
+    check(ledger(s)["local.epochs"]["open_runs"] == 0, "nor the reservation")
 
 
 def test_cancel_ends_a_job_within_a_step_and_the_next_one_runs():
