@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/utf8.h"
 #include "know/filter_words.h"
+#include "know/units.h"
 #include "know/terms.h"
 
 enum { MAX_QUESTION = 4096, MAX_ITEMS = 256, NEAR = 30 };
@@ -103,44 +104,14 @@ static size_t chinese_number(const parse *p, size_t i, double *out) {
     return i - from;
 }
 
-static const struct {
-    const char *text, *is;
-} currencies[] = {{"元钱", NULL}, {"元", NULL}, {"块钱", NULL}, {"块", NULL}, {"人民币", "cny"}, {"yuan", "cny"}, {"rmb", "cny"}, {"cny", "cny"}, {"¥", "cny"}, {"dollars", "usd"},
-                  {"dollar", "usd"}, {"usd", "usd"}, {"us$", "usd"}, {"$", "usd"}, {"刀", "usd"}, {"美元", "usd"}, {"美金", "usd"}, {"euros", "eur"}, {"euro", "eur"}, {"eur", "eur"},
-                  {"€", "eur"}, {"欧元", "eur"}, {"£", "gbp"}, {"gbp", "gbp"}, {"英镑", "gbp"}};
-
-/* The currency of a column's unit, "元" there is what it says; NULL: not known. */
-static const char *currency_of(const char *unit) {
-    if (unit && (strcmp(unit, "元") == 0 || strcmp(unit, "￥") == 0)) return "cny";
-    for (size_t i = 0; unit && i < GLIM_COUNT(currencies); i++)
-        if (strcasecmp(unit, currencies[i].text) == 0) return currencies[i].is;
-    return NULL;
-}
-
-/* Units of one measure, each so many of the first. What a number is measured in is never read as money. */
-static const struct {
-    const char *text, *of;
-    double v;
-} measures[] = {{"克", "g", 1}, {"g", "g", 1}, {"grams", "g", 1}, {"千克", "g", 1000}, {"公斤", "g", 1000}, {"kg", "g", 1000}, {"kilos", "g", 1000}, {"kilograms", "g", 1000}, {"斤", "g", 500},
-                {"gb", "byte", 1}, {"tb", "byte", 1024}, {"mah", "mah", 1}, {"毫安", "mah", 1}, {"毫安时", "mah", 1}, {"ah", "mah", 1000},
-                {"英寸", "in", 1}, {"寸", "in", 1}, {"inch", "in", 1}, {"inches", "in", 1}, {"厘米", "in", 1 / 2.54}, {"公分", "in", 1 / 2.54}, {"cm", "in", 1 / 2.54}, {"毫米", "in", 1 / 25.4}, {"mm", "in", 1 / 25.4},
-                {"毫升", "ml", 1}, {"ml", "ml", 1}, {"升", "ml", 1000}, {"瓦", "w", 1}, {"w", "w", 1}, {"大卡", "kcal", 1}, {"千卡", "kcal", 1}, {"kcal", "kcal", 1}, {"calories", "kcal", 1},
-                {"平米", "m2", 1}, {"平方米", "m2", 1}, {"平方", "m2", 1}, {"m2", "m2", 1}, {"sqm", "m2", 1}, {"个月", "month", 1}, {"months", "month", 1}, {"年", "month", 12}, {"years", "month", 12}};
-
-static int measure_of(const char *unit) {
-    for (size_t i = 0; unit && i < GLIM_COUNT(measures); i++)
-        if (strcasecmp(unit, measures[i].text) == 0) return (int)i;
-    return unit && strcmp(unit, "㎡") == 0 ? measure_of("m2") : unit && strcmp(unit, "in") == 0 ? measure_of("inch") : -1;
-}
-
 /* The measure written at i, or -1: the longest one. A lone letter is too often part of a name ("5g"). */
 static int measure_at(const parse *p, size_t i) {
     int best = -1;
-    for (size_t m = 0; m < GLIM_COUNT(measures); m++) {
-        const char *u = measures[m].text;
+    for (size_t m = 0; m < glim_n_measures; m++) {
+        const char *u = glim_measures[m].text;
         size_t n = strlen(u);
-        if (n < 2 || n > p->n - i || memcmp(p->s + i, u, n) != 0 || ((unsigned char)u[0] < 0x80 && alnum(p, i + n))) continue;
-        if (best < 0 || n > strlen(measures[best].text)) best = (int)m;
+        if (glim_measures[m].column_only || n < 2 || n > p->n - i || memcmp(p->s + i, u, n) != 0 || ((unsigned char)u[0] < 0x80 && alnum(p, i + n))) continue;
+        if (best < 0 || n > strlen(glim_measures[best].text)) best = (int)m;
     }
     return best;
 }
@@ -169,7 +140,7 @@ static bool read_number(const parse *p, size_t i, item *it) {
     *it = (item){.from = i, .kind = NUMBER, .col = -1, .concept = -1};
     static const char *const signs[] = {"¥", "£", "$", "€"};
     for (size_t i_sign = 0; i_sign < GLIM_COUNT(signs) && !it->money; i_sign++)
-        if (strncmp(p->s + at, signs[i_sign], strlen(signs[i_sign])) == 0) it->money = true, it->currency = currency_of(signs[i_sign]), at += strlen(signs[i_sign]);
+        if (strncmp(p->s + at, signs[i_sign], strlen(signs[i_sign])) == 0) it->money = true, it->currency = glim_currency_of(signs[i_sign]), at += strlen(signs[i_sign]);
     bool joined = false;
     at = it->money ? skip_spaces(p, at) : at;
     if (at < p->n && isdigit((unsigned char)p->s[at])) {
@@ -203,11 +174,11 @@ static bool read_number(const parse *p, size_t i, item *it) {
             break;
         }
     at = skip_spaces(p, at);
-    for (size_t c = 0; c < GLIM_COUNT(currencies); c++) {
-        size_t n = strlen(currencies[c].text);
-        if (strncmp(p->s + at, currencies[c].text, n) != 0 || ((unsigned char)currencies[c].text[0] < 0x80 && alnum(p, at + n))) continue;
+    for (size_t c = 0; c < glim_n_currencies; c++) {
+        size_t n = strlen(glim_currencies[c].text);
+        if (strncmp(p->s + at, glim_currencies[c].text, n) != 0 || ((unsigned char)glim_currencies[c].text[0] < 0x80 && alnum(p, at + n))) continue;
         it->money = it->has_unit = true;
-        if (currencies[c].is) it->currency = currencies[c].is;
+        if (glim_currencies[c].is) it->currency = glim_currencies[c].is;
         it->to = at + n;
         return true;
     }
@@ -230,16 +201,16 @@ static bool read_number(const parse *p, size_t i, item *it) {
     int m = it->money ? -1 : measure_at(p, at);
     for (size_t c = 0; m >= 0 && c < p->l->n_col; c++) { /* another unit of the same measure: kilograms where the table has grams */
         const glim_lib_col *col = &p->l->col[c];
-        int own = col->number ? measure_of(col->unit_zh) : -1;
-        if (own < 0 && col->number) own = measure_of(col->unit_en);
-        if (own < 0 || it->col >= 0 || strcmp(measures[own].of, measures[m].of) != 0) continue;
+        int own = col->number ? glim_measure_of(col->unit_zh) : -1;
+        if (own < 0 && col->number) own = glim_measure_of(col->unit_en);
+        if (own < 0 || it->col >= 0 || strcmp(glim_measures[own].of, glim_measures[m].of) != 0) continue;
         it->col = (int)c;
-        it->scale = measures[m].v / measures[own].v;
+        it->scale = glim_measures[m].v / glim_measures[own].v;
         it->number *= it->scale;
     }
     if (m >= 0) { /* without such a column: a number that no column answers */
         it->has_unit = true;
-        it->to = at + strlen(measures[m].text);
+        it->to = at + strlen(glim_measures[m].text);
         return true;
     }
     it->to = end;
@@ -367,8 +338,8 @@ static int number_column(parse *p, const item *number, int concept, size_t from,
     int col = -1;
     if (number->money) { /* fifty dollars are not fifty yuan, and nobody here knows the rate */
         col = column_of(p->l, GLIM_CONCEPT_PRICE);
-        const char *is = col >= 0 ? currency_of(p->l->col[col].unit_en) : NULL;
-        if (!is && col >= 0) is = currency_of(p->l->col[col].unit_zh);
+        const char *is = col >= 0 ? glim_currency_of(p->l->col[col].unit_en) : NULL;
+        if (!is && col >= 0) is = glim_currency_of(p->l->col[col].unit_zh);
         return number->currency && is && strcmp(is, number->currency) != 0 ? -1 : col;
     }
     if (number->col >= 0) {

@@ -1,0 +1,43 @@
+/* units.c - see units.h. */
+#include "know/units.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/alloc.h"
+
+const glim_currency glim_currencies[] = {
+    {"元钱", NULL}, {"元", NULL}, {"块钱", NULL}, {"块", NULL},
+    {"人民币", "cny"}, {"yuan", "cny"}, {"rmb", "cny"}, {"cny", "cny"}, {"¥", "cny"}, {"￥", "cny"},
+    {"dollars", "usd"}, {"dollar", "usd"}, {"usd", "usd"}, {"us$", "usd"}, {"$", "usd"}, {"刀", "usd"}, {"美元", "usd"}, {"美金", "usd"},
+    {"euros", "eur"}, {"euro", "eur"}, {"eur", "eur"}, {"€", "eur"}, {"欧元", "eur"},
+    {"£", "gbp"}, {"gbp", "gbp"}, {"英镑", "gbp"},
+};
+const size_t glim_n_currencies = GLIM_COUNT(glim_currencies);
+
+const char *glim_currency_of(const char *unit) {
+    for (size_t i = 0; unit && i < glim_n_currencies; i++)
+        if (strcasecmp(unit, glim_currencies[i].text) == 0) return glim_currencies[i].is || strcmp(unit, "元") != 0 ? glim_currencies[i].is : "cny";
+    return NULL;
+}
+
+const glim_measure glim_measures[] = {
+    {"克", "g", 1, false}, {"g", "g", 1, false}, {"grams", "g", 1, false}, {"千克", "g", 1000, false}, {"公斤", "g", 1000, false}, {"kg", "g", 1000, false},
+    {"kilos", "g", 1000, false}, {"kilograms", "g", 1000, false}, {"斤", "g", 500, false},
+    {"gb", "byte", 1, false}, {"tb", "byte", 1024, false},
+    {"mah", "mah", 1, false}, {"毫安", "mah", 1, false}, {"毫安时", "mah", 1, false}, {"ah", "mah", 1000, false},
+    {"英寸", "in", 1, false}, {"寸", "in", 1, false}, {"inch", "in", 1, false}, {"inches", "in", 1, false}, {"in", "in", 1, true},
+    {"厘米", "in", 1 / 2.54, false}, {"公分", "in", 1 / 2.54, false}, {"cm", "in", 1 / 2.54, false}, {"毫米", "in", 1 / 25.4, false}, {"mm", "in", 1 / 25.4, false},
+    {"毫升", "ml", 1, false}, {"ml", "ml", 1, false}, {"升", "ml", 1000, false},
+    {"瓦", "w", 1, false}, {"w", "w", 1, false},
+    {"大卡", "kcal", 1, false}, {"千卡", "kcal", 1, false}, {"kcal", "kcal", 1, false}, {"calories", "kcal", 1, false},
+    {"平米", "m2", 1, false}, {"平方米", "m2", 1, false}, {"平方", "m2", 1, false}, {"㎡", "m2", 1, false}, {"m2", "m2", 1, false}, {"sqm", "m2", 1, false},
+    {"个月", "month", 1, false}, {"months", "month", 1, false}, {"年", "month", 12, false}, {"years", "month", 12, false},
+};
+const size_t glim_n_measures = GLIM_COUNT(glim_measures);
+
+int glim_measure_of(const char *unit) {
+    for (size_t i = 0; unit && i < glim_n_measures; i++)
+        if (strcasecmp(unit, glim_measures[i].text) == 0) return (int)i;
+    return -1;
+}
