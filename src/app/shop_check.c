@@ -220,18 +220,19 @@ static bool tells(const glim_shop *s, const glim_shop_answer *a, const char *tex
     return fine;
 }
 
-/* A product named by half may be another one: "Lanstar" is the L9 and the L9 Pro. With any word of a name go those with a figure. */
+/* A product named by half may be another one: "Lanstar" is the L9 and the L9 Pro. With a word of its name go those with a figure
+ * behind it; what stands behind them ("phone") names nothing. */
 static bool named_whole(const char *said, const char *name) {
-    bool any = false, lacks = false;
+    bool any = false;
     for (const char *w = name; *w;) {
         size_t n = strcspn(w, " "), digits = 0;
         for (size_t i = 0; i < n; i++) digits += isdigit((unsigned char)w[i]) != 0;
         bool has = n > 0 && stands(said, w, n);
+        if (any && digits && !has) return false;
         any |= has;
-        lacks |= digits > 0 && !has;
         w += n + (w[n] == ' ');
     }
-    return !any || !lacks;
+    return true;
 }
 
 bool glim_shop_grounded(const glim_shop *s, const glim_shop_answer *a, const glim_shop_asks *asks, const char *answer, size_t n) {

@@ -310,6 +310,7 @@ TEST(a_models_sentence_stands_only_if_the_rows_bear_it_out) {
         {price, 0, "[1] 这款卖1999元。", "2999", false},
         {price, 0, "[1] 澜星的价格是2999元。", "2999", false}, /* which one? */
         {price, 0, "[1] 澜星 L9的价格是2999元。", "2999", true},
+        {price, 0, "[1] 这款手机卖2999元。", "2999", true}, /* what it is, not what it is called */
         {price, 0, "这款卖2999元。", "2999", false},
         {price, 0, "这款卖2999元。[1]", "2999", false},
         {price, 0, "这款卖2999元。[PH001]", "2999", false},
