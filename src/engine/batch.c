@@ -174,9 +174,10 @@ static void compose_readers(glim_sched *d) {
     for (size_t i = 0; i < d->n_running; i++)
         if (d->running[i]->n_rows == 0 && !d->running[i]->stalled && !glim_choice_writes(d->running[i]))
             d->prompts[n++] = d->running[i];
+    if (n == 0) return;
     size_t budget = d->p.slice_rows && d->n_write_rows ? d->p.slice_rows : glim_pace_slice(&d->pace, d->n_write_rows, n, max_rows);
     if (budget > max_rows - d->n_rows) budget = max_rows - d->n_rows;
-    if (n == 0 || budget == 0) return;
+    if (budget == 0) return;
     glim_choice *first = d->prompts[0];
     size_t end = d->n_rows + budget, others = n > 1 ? budget / 2 : 0;
     qsort(d->prompts, n, sizeof *d->prompts, by_left);

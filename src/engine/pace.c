@@ -1,11 +1,10 @@
 /* pace.c - see pace.h. */
 #include "engine/pace.h"
 
-/* Beside writers a slice may take as long as one step of all who run would if nobody were reading any more, and the time that the
- * readers' own rows will take then: the worst gap is about twice the one that comes when all write. With few writers and many who
- * read, slices of the few writers' own step would keep it so: most would wait for long, and steps for few give few tokens.
- * Alone a slice may take half a second, so that a cancel or a newcomer does not wait longer. */
-static const double SLICE_SHARE = 1.0, SLICE_ALONE_S = 0.5, DECAY = 0.98, READ_DECAY = 0.9;
+/* Beside writers a step may take twice as long as one in which everybody who runs writes, which is what they will all live with
+ * soon. Twice the step of the few who write now would be less, but then those who read wait long, and steps for few give few
+ * tokens. Alone a slice may take half a second, so that a cancel or a newcomer does not wait longer. */
+static const double STEPS = 2.0, SLICE_ALONE_S = 0.5, DECAY = 0.98, READ_DECAY = 0.9;
 /* Before steps of different width were seen: reading the weights is most of a step, a row some of it. */
 static const double ROW_SHARE = 0.15;
 enum { SLICE_MIN = 16, SLICE_ALONE_MIN = 64 };
@@ -58,7 +57,7 @@ static double step_of_all(const glim_pace *p, size_t n_write, size_t n) {
 size_t glim_pace_slice(const glim_pace *p, size_t n_write, size_t n_read, size_t max_rows) {
     size_t min = n_write ? SLICE_MIN : SLICE_ALONE_MIN;
     double all = n_write ? step_of_all(p, n_write, n_write + n_read) : 0;
-    double may = n_write ? (1 + SLICE_SHARE) * all - glim_pace_step(p, n_write) : SLICE_ALONE_S;
+    double may = n_write ? STEPS * all - glim_pace_step(p, n_write) : SLICE_ALONE_S;
     const int beside = n_write > 0;
     double c = p->read_rows[beside] > 0 ? p->read_s[beside] / p->read_rows[beside] : 0;
     /* Not known yet: alone a guess; beside writers, who would feel a wrong one, the least. */
