@@ -63,7 +63,7 @@ typedef enum style { S_GADGET, S_DISH, S_ROOM, S_WEAR, S_BRAND, S_PERSON } style
 /* A name of this style that the side (training, evaluation) may use. */
 void name_of(gen *g, style s, char *out);
 void word_of(gen *g, char *out);     /* a made-up word */
-void id_of(gen *g, char *out);       /* a row's identifier */
+void id_of(gen *g, char *out);       /* an identifier, of lists that are said again */
 void code_of(gen *g, char *out);     /* an order's number, a model's */
 void date_of(gen *g, char *out);
 void clock_of(gen *g, char *out);

@@ -251,9 +251,8 @@ static void put_row(glim_buf *b, const row *r) {
 
 /* ---- questions and answers ---- */
 
-static void put_frame(gen *g, glim_buf *b, const glim_buf *q, bool capital) {
+static void put_frame(gen *g, glim_buf *b, const glim_buf *q) {
     char frame[TEXT];
-    (void)capital;
     say(g, "{q}？|请问{q}？|你好，{q}？|想问一下{q}？|老板，{q}？|{q}呀？|帮我看下{q}？|*你好，请问{q}？|*老板，想问一下{q}？|*请问{q}呀？",
         "{q}?|Hi, {q}?|Please tell me, {q}?|Hello, {q}?|Quick question: {q}?|{q}, please?|*Hello, please tell me, {q}?|*Hi, quick question: {q}?|*Hi, {q}, please?", frame);
     const slot s[] = {{'q', glim_buf_cstr(q)}};
@@ -340,7 +339,7 @@ static void right_qa(gen *g, const row *rows, size_t n, qa *o) {
             subject(g, r, at == 0 && chance(g, 20), who);
             const slot s[] = {{'n', who}, {'c', x->name}, {'d', y->name}};
             fill(&q, t, s, 3, false);
-            put_frame(g, &o->q, &q, true);
+            put_frame(g, &o->q, &q);
             const slot a[] = {{'n', r->name}, {'c', x->name}, {'v', x->value}, {'d', y->name}, {'w', y->value}};
             glim_buf_printf(&o->a, "[%s] ", r->id);
             fill(&o->a, g->zh ? "{n}的{c}是{v}，{d}是{w}。" : "The {c} of {n} is {v} and the {d} is {w}.", a, 5, false);
@@ -357,7 +356,7 @@ static void right_qa(gen *g, const row *rows, size_t n, qa *o) {
                 say(g, "{n}和{m}的{c}分别是多少|{n}跟{m}的{c}各是多少|*{n}和{m}的{c}各是多少", "what are the {c} of {n} and of {m}|what {c} do {n} and {m} have|*which {c} do {n} and {m} have", t);
                 const slot s[] = {{'n', r->name}, {'m', p->name}, {'c', x->name}};
                 fill(&q, t, s, 3, false);
-                put_frame(g, &o->q, &q, true);
+                put_frame(g, &o->q, &q);
                 answer_cell(g, &o->a, r, x, x->value, r->id);
                 glim_buf_putc(&o->a, ' ');
                 answer_cell(g, &o->a, p, &p->cells[j], p->cells[j].value, p->id);
@@ -368,7 +367,7 @@ static void right_qa(gen *g, const row *rows, size_t n, qa *o) {
     }
     subject(g, r, at == 0 && chance(g, n == 1 ? 45 : 30), who);
     ask_cell(g, &q, x, who);
-    put_frame(g, &o->q, &q, true);
+    put_frame(g, &o->q, &q);
     answer_cell(g, &o->a, r, x, x->value, r->id);
     if (yes || chance(g, 40)) glim_buf_puts(&o->wrong, none(g));
     else {
@@ -396,7 +395,7 @@ static void missing_qa(gen *g, const row *rows, size_t n, qa *o) {
         const row *of = n && rows[0].n ? &rows[0] : &other;
         x = of->cells[below(g, of->n)];
         ask_cell(g, &q, &x, other.name);
-        put_frame(g, &o->q, &q, true);
+        put_frame(g, &o->q, &q);
         answer_cell(g, &o->wrong, &other, &x, x.value, of->id[0] ? of->id : "1");
     } else { /* a column that the row lacks */
         const size_t at = below(g, n);
@@ -410,7 +409,7 @@ static void missing_qa(gen *g, const row *rows, size_t n, qa *o) {
         x = full.cells[0];
         subject(g, r, at == 0 && chance(g, 40), who);
         ask_cell(g, &q, &x, who);
-        put_frame(g, &o->q, &q, true);
+        put_frame(g, &o->q, &q);
         answer_cell(g, &o->wrong, r, &x, r->n && chance(g, 50) ? r->cells[0].value : x.value, r->id);
         if (has_column(r, x.name)) { /* every column is there: a question that cannot be */
             glim_buf_clear(&o->q);
