@@ -93,20 +93,31 @@ TEST(arguments_nested_too_deeply_are_refused) {
     json_decref(m);
 }
 
+/* A call of f as GLM-4.7 renders it; arguments: its members behind the name, as JSON. */
+static glim_status render_call(glim_prompt *p, const char *arguments, glim_err *err) {
+    char text[300];
+    snprintf(text, sizeof text, "[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\"%s}}]}]", arguments);
+    json_t *m = parse(text);
+    *p = (glim_prompt){0};
+    glim_status rc = glim_chat_render(p, GLIM_CHAT_GLM47, m, NULL, NULL, err);
+    json_decref(m);
+    return rc;
+}
+
+static void check_call(const char *arguments, const char *want) {
+    char all[300];
+    glim_prompt p;
+    glim_err err = {0};
+    snprintf(all, sizeof all, "[gMASK]<sop><|assistant|></think><tool_call>f%s</tool_call><|assistant|><think>", want);
+    CHECK_OK(render_call(&p, arguments, &err), err);
+    CHECK_STR(p.text.s, all);
+    glim_prompt_free(&p);
+}
+
 TEST(no_arguments_in_any_spelling_are_an_empty_object) {
     static const char *const spellings[] = {"", ",\"arguments\":null", ",\"arguments\":\"\"", ",\"arguments\":\" \\n\"",
                                             ",\"arguments\":{}", ",\"arguments\":\"{}\""};
-    for (size_t i = 0; i < GLIM_COUNT(spellings); i++) {
-        char text[200];
-        snprintf(text, sizeof text, "[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\"%s}}]}]", spellings[i]);
-        json_t *m = parse(text);
-        glim_prompt p = {0};
-        glim_err err = {0};
-        CHECK_OK(glim_chat_render(&p, GLIM_CHAT_GLM47, m, NULL, NULL, &err), err);
-        CHECK_STR(p.text.s, "[gMASK]<sop><|assistant|></think><tool_call>f</tool_call><|assistant|><think>");
-        glim_prompt_free(&p);
-        json_decref(m);
-    }
+    for (size_t i = 0; i < GLIM_COUNT(spellings); i++) check_call(spellings[i], "");
 }
 
 TEST(arguments_that_were_cut_come_back_as_far_as_they_got) {
@@ -116,28 +127,18 @@ TEST(arguments_that_were_cut_come_back_as_far_as_they_got) {
         {"{\\\"a\\\": [1, {\\\"b\\\": \\\"x]", "<arg_key>a</arg_key><arg_value>[1, {\"b\": \"x]\"}]</arg_value>"},
         {"{\\\"a\\\": \\\"\\\\\\\"{", "<arg_key>a</arg_key><arg_value>\"{</arg_value>"},
         {"{", ""}};
-    for (size_t i = 0; i < GLIM_COUNT(cut); i++) {
-        char text[300], want[300];
-        snprintf(text, sizeof text, "[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"%s\"}}]}]", cut[i][0]);
-        snprintf(want, sizeof want, "[gMASK]<sop><|assistant|></think><tool_call>f%s</tool_call><|assistant|><think>", cut[i][1]);
-        json_t *m = parse(text);
-        glim_prompt p = {0};
-        glim_err err = {0};
-        CHECK_OK(glim_chat_render(&p, GLIM_CHAT_GLM47, m, NULL, NULL, &err), err);
-        CHECK_STR(p.text.s, want);
-        glim_prompt_free(&p);
-        json_decref(m);
-    }
     static const char *const never[] = {"{\\\"a\\\"", "{\\\"a\\\": ", "{\\\"a\\\": 1,", "\\\"a", "a"};
+    char text[200];
+    for (size_t i = 0; i < GLIM_COUNT(cut); i++) {
+        snprintf(text, sizeof text, ",\"arguments\":\"%s\"", cut[i][0]);
+        check_call(text, cut[i][1]);
+    }
     for (size_t i = 0; i < GLIM_COUNT(never); i++) {
-        char text[300];
-        snprintf(text, sizeof text, "[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"%s\"}}]}]", never[i]);
-        json_t *m = parse(text);
-        glim_prompt p = {0};
+        glim_prompt p;
         glim_err err = {0};
-        CHECK(glim_chat_render(&p, GLIM_CHAT_GLM47, m, NULL, NULL, &err) == GLIM_E_FORMAT);
+        snprintf(text, sizeof text, ",\"arguments\":\"%s\"", never[i]);
+        CHECK(render_call(&p, text, &err) == GLIM_E_FORMAT);
         CHECK(strstr(err.msg, "messages[0].tool_calls[0]: \"arguments\": "));
-        json_decref(m);
     }
 }
 
