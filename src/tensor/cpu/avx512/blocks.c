@@ -359,10 +359,16 @@ static unpack_fn *const g_unpack[GLIM_N_DTYPE] = {
 /* What a tile must know of a type: where its sums start, how many scales and minima a block has. */
 enum { KIND_MINUS = 1, KIND_HALVES = 2, KIND_ADD = 4 };
 
+/* What the next two panels are unpacked from, asked for while this pair is multiplied: `lines` of each a block. */
+typedef struct next_x {
+    const uint8_t *p[2];
+    size_t lines;
+} next_x;
+
 /* y[r][0 .. 31] += the products of n blocks of two panels; from zero if `first`. bias[2] comes last, if there
  * is one. */
 INLINE void tile_many(const int K, const int R, const panel_x z[2], const tile_x *x, size_t n, bool first,
-                      const __m512 *bias, float *y, size_t y_stride) {
+                      const __m512 *bias, float *y, size_t y_stride, next_x *next) {
     const int H = K & KIND_HALVES ? 2 : 1, T = 8 / H; /* halves are blocks of 16 in turn */
     const int8_t *q = x->q;
     const float *xs = x->xs, *sum = x->sum;
@@ -372,7 +378,12 @@ INLINE void tile_many(const int K, const int R, const panel_x z[2], const tile_x
         UNROLL for (int i = 0; i < 2; i++) acc[r][i] =
             first ? _mm512_setzero_ps() : _mm512_loadu_ps(y + y_stride * (size_t)r + 16 * i);
     }
+    const uint8_t *next0 = next->p[0], *next1 = next->p[1];
     for (size_t b = 0; b < n; b++, q += 32 * R, xs += R) {
+        for (size_t i = 0; i < next->lines; i++, next0 += 64, next1 += 64) {
+            _mm_prefetch((const char *)next0, _MM_HINT_T0);
+            _mm_prefetch((const char *)next1, _MM_HINT_T0);
+        }
         UNROLL for (int h = 0; h < H; h++) {
             __m512i s[TILE_ROWS][2];
             UNROLL for (int r = 0; r < R; r++) s[r][0] = s[r][1] =
@@ -406,6 +417,8 @@ INLINE void tile_many(const int K, const int R, const panel_x z[2], const tile_x
             }
         }
     }
+    next->p[0] = next0;
+    next->p[1] = next1;
     UNROLL for (int r = 0; r < R; r++) {
         UNROLL for (int i = 0; i < 2; i++) _mm512_storeu_ps(
             y + y_stride * (size_t)r + 16 * i, bias ? _mm512_add_ps(acc[r][i], bias[i]) : acc[r][i]);
@@ -413,11 +426,11 @@ INLINE void tile_many(const int K, const int R, const panel_x z[2], const tile_x
 }
 
 typedef void many_fn(const panel_x z[2], const tile_x *x, size_t n, bool first, const __m512 *bias, float *y,
-                     size_t y_stride);
+                     size_t y_stride, next_x *next);
 #define TILE_MANY(NAME, K, R)                                                                  \
     static void many_##NAME##_##R(const panel_x z[2], const tile_x *x, size_t n, bool first,   \
-                                  const __m512 *bias, float *y, size_t y_stride) {             \
-        tile_many(K, R, z, x, n, first, bias, y, y_stride);                                    \
+                                  const __m512 *bias, float *y, size_t y_stride, next_x *next) { \
+        tile_many(K, R, z, x, n, first, bias, y, y_stride, next);                                    \
     }
 #define TILES_MANY(NAME, K) TILE_MANY(NAME, K, 2) TILE_MANY(NAME, K, 4) TILE_MANY(NAME, K, 6) TILE_MANY(NAME, K, 8)
 TILES_MANY(minus, KIND_MINUS)
@@ -521,6 +534,9 @@ static void run_many(const glim_matmul_job *j, size_t out0, size_t n_out, size_t
     for (size_t b0 = 0; b0 < n_blocks; b0 += SEGMENT) {
         const size_t n = n_blocks - b0 < SEGMENT ? n_blocks - b0 : SEGMENT;
         const uint8_t *p = (const uint8_t *)w->panels + out0 / GLIM_PANEL * stride + b0 / l.blocks * l.group_bytes;
+        const uint8_t *after_segment = p + n / l.blocks * l.group_bytes; /* past the end it is asked for in vain */
+        const size_t n_tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
+        const size_t n_lines = (n * l.group_bytes / l.blocks / 64 + n_tiles * n - 1) / (n_tiles * n);
         tile_x x[ROWS / TILE_ROWS];
         for (size_t r = 0; r < rows; r += TILE_ROWS) {
             const size_t here = rows - r < TILE_ROWS ? rows - r : TILE_ROWS;
@@ -530,6 +546,8 @@ static void run_many(const glim_matmul_job *j, size_t out0, size_t n_out, size_t
             const size_t cols = n_out - o < 2 * GLIM_PANEL ? n_out - o : 2 * GLIM_PANEL;
             g_unpack[T](p, n, &panel[0]);
             g_unpack[T](cols > GLIM_PANEL ? p + stride : p, n, &panel[1]); /* a last one twice: its twin is dropped */
+            const uint8_t *after = o + 2 * GLIM_PANEL < n_out ? p + 2 * stride : after_segment;
+            next_x next = {{after, after + stride}, n_lines};
             const __mmask16 mask[2] = {first_lanes(cols), cols > GLIM_PANEL ? first_lanes(cols - GLIM_PANEL) : 0};
             const bool biased = j->bias && b0 + n == n_blocks;
             __m512 bias[2];
@@ -539,7 +557,7 @@ static void run_many(const glim_matmul_job *j, size_t out0, size_t n_out, size_t
                 const size_t here = rows - r < TILE_ROWS ? rows - r : TILE_ROWS, R = here + here % 2;
                 float *y = j->y + (row + r) * j->y_stride + out0 + o;
                 if (here == R && mask[1] == 0xffff) {
-                    tiles[R / 2 - 1](panel, &x[r / TILE_ROWS], n, b0 == 0, biased ? bias : NULL, y, j->y_stride);
+                    tiles[R / 2 - 1](panel, &x[r / TILE_ROWS], n, b0 == 0, biased ? bias : NULL, y, j->y_stride, &next);
                     continue;
                 }
                 _Alignas(64) float part[TILE_ROWS][2][16]; /* a tile that is not whole: what lies beyond is not y's */
@@ -548,7 +566,7 @@ static void run_many(const glim_matmul_job *j, size_t out0, size_t n_out, size_t
                         const __mmask16 m = i < here && b0 ? mask[h] : 0;
                         _mm512_store_ps(part[i][h], _mm512_maskz_loadu_ps(m, y + i * j->y_stride + 16 * h));
                     }
-                tiles[R / 2 - 1](panel, &x[r / TILE_ROWS], n, b0 == 0, biased ? bias : NULL, part[0][0], 32);
+                tiles[R / 2 - 1](panel, &x[r / TILE_ROWS], n, b0 == 0, biased ? bias : NULL, part[0][0], 32, &next);
                 for (size_t i = 0; i < here; i++)
                     for (int h = 0; h < 2; h++)
                         _mm512_mask_storeu_ps(y + i * j->y_stride + 16 * h, mask[h], _mm512_load_ps(part[i][h]));
