@@ -44,6 +44,38 @@ __attribute__((constructor)) static void watch_jansson(void) { json_set_alloc_fu
 
 void glim_json_saw_refusal(void) { t_refused = true; }
 
+/* An integer as jansson takes it: within int64. */
+static bool fits(const char *digits, size_t n, bool negative) {
+    static const char most[2][20] = {"9223372036854775807", "9223372036854775808"};
+    return n < 19 || (n == 19 && memcmp(digits, most[negative], 19) <= 0);
+}
+
+static bool digit(char c) { return c >= '0' && c <= '9'; }
+
+/* The text with ".0" behind the integers that are outside int64. */
+static void make_real(glim_buf *b, const char *s, size_t n) {
+    bool in_string = false;
+    size_t done = 0; /* what of s is in b */
+    for (size_t i = 0; i < n; i++) {
+        if (in_string || !digit(s[i])) {
+            if (s[i] == '"') in_string = !in_string;
+            else if (in_string && s[i] == '\\') i++;
+            continue;
+        }
+        const size_t from = i;
+        while (i < n && digit(s[i])) i++;
+        const bool whole = i == n || !strchr(".eE", s[i]);
+        if (whole && !fits(s + from, i - from, from > 0 && s[from - 1] == '-')) {
+            glim_buf_append(b, s + done, i - done);
+            glim_buf_puts(b, ".0");
+            done = i;
+        }
+        while (i < n && (digit(s[i]) || strchr("+-.eE", s[i]))) i++; /* a fraction is no integer */
+        i--;
+    }
+    glim_buf_append(b, s + done, n - done);
+}
+
 glim_status glim_json_parse(json_t **out, const char *text, size_t len, int max_depth, glim_err *err) {
     *out = NULL;
     glim_status rc = check_depth(text, len, max_depth > 0 ? max_depth : GLIM_JSON_DEPTH, err);
@@ -54,7 +86,15 @@ glim_status glim_json_parse(json_t **out, const char *text, size_t len, int max_
     json_error_t je;
     t_refused = false;
     /* JSON_DECODE_ANY: a bare value is JSON too (RFC 8259). */
-    json_t *v = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &je);
+    const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL;
+    json_t *v = json_loadb(text, len, flags, &je);
+    if (!v && !t_refused && json_error_code(&je) == json_error_numeric_overflow && strstr(je.text, "integer")) {
+        glim_buf b = {0}; /* a schema's limit of a u64, say: nobody need count with it */
+        make_real(&b, text, len);
+        t_refused = b.failed;
+        if (!b.failed) v = json_loadb(b.s, b.len, flags, &je);
+        glim_buf_free(&b);
+    }
     if (!v || t_refused) {
         json_decref(v);
         if (t_refused || json_error_code(&je) == json_error_out_of_memory)

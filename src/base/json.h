@@ -2,7 +2,8 @@
  *
  * Strict: UTF-8 only, duplicate keys refused by name, NUL in keys refused, nothing after the value,
  * at most max_depth nested arrays and objects, at most max_bytes of text. \u0000 in strings is kept
- * (json_string_length tells). Integers outside int64 and reals outside double are refused. */
+ * (json_string_length tells). Integers outside int64 are read as reals, as
+ * JavaScript does; reals outside double are refused. */
 #ifndef GLIM_BASE_JSON_H
 #define GLIM_BASE_JSON_H
 

@@ -22,6 +22,35 @@ TEST(duplicate_keys_nul_keys_and_trailing_bytes_are_refused) {
     CHECK(parse("\"a\\u0000b\"", 10, &err) == GLIM_OK);
 }
 
+TEST(integers_beyond_64_bits_are_reals_and_strings_stay) {
+    static const struct {
+        const char *text, *want;
+    } rows[] = {
+        {"[9223372036854775807, -9223372036854775808]", "[9223372036854775807, -9223372036854775808]"},
+        {"[9223372036854775808, -9223372036854775809, 1]", "[9.223372036854775808e18, -9.223372036854775808e18, 1]"},
+        {"18446744073709551615", "18446744073709551616.0"},
+        {"{\"18446744073709551615\": 18446744073709551615}", "{\"18446744073709551615\": 18446744073709551616.0}"},
+        {"[\"\\\"99999999999999999999\", 99999999999999999999]", "[\"\\\"99999999999999999999\", 1e20]"},
+        {"[99999999999999999999, 12345678901234567890.5, 12345678901234567890e1]", "[1e20, 12345678901234567890.5, 12345678901234567890e1]"}};
+    for (size_t i = 0; i < GLIM_COUNT(rows); i++) {
+        json_t *got, *want;
+        glim_err err = {0};
+        char *text = malloc(strlen(rows[i].text)); /* without a NUL behind it */
+        memcpy(text, rows[i].text, strlen(rows[i].text));
+        CHECK_OK(glim_json_parse(&got, text, strlen(rows[i].text), 0, &err), err);
+        CHECK_OK(glim_json_parse(&want, rows[i].want, strlen(rows[i].want), 0, &err), err);
+        CHECK_MSG(json_equal(got, want), "%s", rows[i].text);
+        json_decref(got);
+        json_decref(want);
+        free(text);
+    }
+    char digits[402];
+    memset(digits, '1', sizeof digits);
+    glim_err err = {0};
+    CHECK(parse(digits, sizeof digits, &err) == GLIM_E_FORMAT);
+    CHECK(parse("[99999999999999999999, 01]", 26, &err) == GLIM_E_FORMAT);
+}
+
 TEST(nesting_is_limited_before_recursion_starts) {
     char deep[300];
     memset(deep, '[', sizeof deep);
