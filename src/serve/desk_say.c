@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "serve/server_internal.h"
 
-enum { LOOK_MS = 100 }; /* how often a server that is closing is noticed */
+enum { LOOK_MS = 100 }; /* how soon a server that is closing, or a client that left, is noticed */
 
 /* What the call's error says is the caller's now. */
 static glim_status not_the_calls(glim_call *c, glim_err *err) {
@@ -48,7 +48,7 @@ static void hear(talk *t, glim_outbox *box, glim_err *err) {
                 over = ev.kind == GLIM_EV_END;
             }
         if (over) break;
-        if (t->c->s->closing) glim_stream_cancel(t->stream);
+        if (t->c->s->closing || t->c->gone) glim_stream_cancel(t->stream);
         glim_outbox_wait(box, LOOK_MS);
     }
 }
@@ -63,6 +63,7 @@ glim_status glim_desk_say(void *ctx, const glim_shop_prompt *p, glim_shop_said *
     json_t *messages = json_pack("[{s:s, s:s}, {s:s, s:s}]", "role", "system", "content", p->system, "role", "user", "content", p->user);
     glim_outbox *box = glim_outbox_new(NULL, NULL);
     glim_status rc = messages ? GLIM_OK : glim_fail(err, GLIM_E_FORMAT, "the prompt is no UTF-8 text");
+    if (rc == GLIM_OK && c->gone) rc = glim_fail(err, GLIM_E_CANCELLED, "nobody waits for the answer");
     if (rc == GLIM_OK && !glim_prompt_chat(c, messages, NULL, &(glim_chat_options){.thinking = -1}, NULL, &ids, &in_reasoning)) rc = not_the_calls(c, err);
     if (rc == GLIM_OK && !glim_call_admit(c, (int64_t)ids.n)) rc = not_the_calls(c, err);
     if (rc == GLIM_OK) {
@@ -97,7 +98,7 @@ glim_status glim_desk_say(void *ctx, const glim_shop_prompt *p, glim_shop_said *
     }
     if (t.hold) {
         out->cost = glim_hold_cost(t.hold, &t.used);
-        glim_hold_end(t.hold, &t.used, t.stream ? GLIM_OUTCOME_DONE : GLIM_OUTCOME_ABORTED);
+        glim_hold_end(t.hold, &t.used, t.stream && !c->gone ? GLIM_OUTCOME_DONE : GLIM_OUTCOME_ABORTED);
     }
     if (t.stream) glim_stream_close(t.stream);
     glim_outbox_free(box);

@@ -223,7 +223,10 @@ void glim_server_close(glim_server *s) {
         MHD_run(s->daemon);
         MHD_stop_daemon(s->daemon);
     }
-    for (glim_call *c = s->calls; c; c = c->next) c->gone = true, c->conn = NULL;
+    for (glim_call *c = s->calls; c; c = c->next) {
+        c->gone = true;
+        c->conn = NULL;
+    }
     atomic_store(&s->closing, true);
     glim_jobs_drain(s, false);
     glim_reload_end(s);

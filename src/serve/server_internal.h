@@ -117,7 +117,7 @@ struct glim_call {
     glim_verdict verdict;
     size_t n_open;
     size_t n_sent;   /* units handed to the engine so far */
-    bool gone;                   /* nobody reads any more */
+    _Atomic bool gone;           /* nobody reads any more; the loop's word, heard by the thread of a slow route */
     bool started, ended, failed;
     bool cut;                    /* the budget ended it: finish_reason "length" */
     bool hungry;                 /* waits for its reservation to grow, or for a place in the queue */

@@ -229,6 +229,14 @@ def server(model, *flags):
     return _servers[k]
 
 
+def eventually(fn):
+    """Whether fn came true; asked once more it may not be, where it uses a connection itself."""
+    end = time.monotonic() + PATIENCE
+    while not (ok := fn()) and time.monotonic() < end:
+        time.sleep(0.01)
+    return ok
+
+
 # ---- HTTP ----
 
 class Broken(Exception):

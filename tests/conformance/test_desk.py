@@ -3,7 +3,7 @@ it out and nowhere else, counted, charged to the key; and an answer in any case.
 import json
 
 import harness
-from harness import Server, check
+from harness import Server, check, eventually, request_bytes
 from scripted import Scripted
 
 SENTENCE = ["[1] ", "\u6f9c\u661f L9 \u624b\u673a\u5356", "2999", "\u5143\u3002"]
@@ -79,4 +79,19 @@ def test_customers_who_ask_at_once_all_get_their_answer():
     [t.start() for t in threads]
     [t.join() for t in threads]
     check(sorted(got) == sorted([(1, 200, "language model")] * 12 + [(0, 200, "filter")] * 12), "%s", got)
+    check(s.idle() and s.stop() == 0)
+
+
+def test_a_customer_who_leaves_while_the_model_is_asked_is_asked_for_no_longer():
+    s = Server(model(), "--desk", harness.work("desk"), "--ctx", "4096", "--parallel", "1")
+    holder = s.connect()
+    holder.sendall(request_bytes("POST", "/v1/completions", {"model": s.call("GET", "/v1/models").json["data"][0]["id"], "prompt": "x", "max_tokens": 4000, "stream": True, "logprobs": 5, "ignore_eos": True}))
+    running, waits = (lambda: s.metric("vllm:num_requests_running")), (lambda: s.metric("vllm:num_requests_waiting"))
+    check(eventually(lambda: running() == 1), "the place is taken")
+    c = s.connect()
+    c.sendall(request_bytes("POST", "/v1/desk/ask", {"question": PRICE}))
+    check(eventually(lambda: waits() == 1), "the desk's request waits")
+    c.close()
+    check(eventually(lambda: waits() == 0) and running() == 1, "and no longer, while the place is still taken")
+    holder.close()
     check(s.idle() and s.stop() == 0)

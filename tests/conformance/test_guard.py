@@ -3,7 +3,7 @@ import random
 import socket
 import time
 
-from harness import PATIENCE, SANITIZED, SOAK, Reader, check, hold_to_rules, request_bytes, server
+from harness import PATIENCE, SANITIZED, SOAK, Reader, check, eventually, hold_to_rules, request_bytes, server
 
 MODEL = "glm4"
 CHAT = "/v1/chat/completions"
@@ -26,14 +26,6 @@ def ends(c, patience=PATIENCE):
     return got
 
 
-def until(fn):
-    """Whether fn came true; asked once more it may not be, where it uses a connection itself."""
-    end = time.monotonic() + PATIENCE
-    while not (ok := fn()) and time.monotonic() < end:
-        time.sleep(0.01)
-    return ok
-
-
 def test_one_client_holds_its_share_of_connections_and_no_more():
     s = server(MODEL, "--max-connections-per-client", "8")
     s.client.close()
@@ -54,7 +46,7 @@ def test_one_client_holds_its_share_of_connections_and_no_more():
     closed = 0
     for c in more:
         c.setblocking(False)
-    until(lambda: sum(gone(c) for c in more) >= 24)
+    eventually(lambda: sum(gone(c) for c in more) >= 24)
     closed = sum(gone(c) for c in more)
     check(closed >= 24, "%d of 40 too many were closed at once", closed)
     for c in more:
@@ -71,7 +63,7 @@ def test_one_client_holds_its_share_of_connections_and_no_more():
         finally:
             c.close()
 
-    check(until(room), "who goes makes room")
+    check(eventually(room), "who goes makes room")
     for c in held:
         c.sendall(LIVE)
         check(Reader(c).reply().status == 200, "those within the share are as before")
@@ -105,7 +97,7 @@ def test_half_a_request_whose_client_stopped_sending_is_dropped_at_once():
         check(got is not None, "half a request is held: %r", p[:80])
         check(not p.startswith(LIVE) or (got or b"").startswith(b"HTTP/1.1 200"), "what was whole is answered: %r", got)
         c.close()
-    check(until(lambda: s.metric("glim_connections") <= 1), "nothing is left")
+    check(eventually(lambda: s.metric("glim_connections") <= 1), "nothing is left")
 
 
 def test_who_waits_and_leaves_is_gone_at_once():
@@ -119,7 +111,7 @@ def test_who_waits_and_leaves_is_gone_at_once():
         r.more()
     waits = lambda: s.metric("vllm:num_requests_waiting")
     calls = lambda: s.metric("glim_calls")
-    check(until(lambda: calls() == 1), "one call runs: %s", calls())
+    check(eventually(lambda: calls() == 1), "one call runs: %s", calls())
     base = waits()
     for k in range(24):
         c = s.connect()

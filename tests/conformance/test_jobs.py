@@ -14,7 +14,7 @@ import time
 import harness
 import schema
 import sdk
-from harness import PATIENCE, SANITIZED, SOAK, Server, Skip, check
+from harness import PATIENCE, SANITIZED, SOAK, Server, Skip, check, eventually
 from uploads import chat_rows, pairs, send
 
 MODEL = "glm4"
@@ -118,15 +118,6 @@ def trainers(s):
         if mine and b"--job" in words and words[words.index(b"--job") + 1] == str(s.p.pid).encode():
             out.append(int(p))
     return out
-
-
-def eventually(f):
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if f():
-            return True
-        time.sleep(0.01)
-    return False
 
 
 STATES = ("queued", "running", "succeeded", "failed", "cancelled", "paused")
