@@ -115,8 +115,11 @@ static void put(void *ctx, const char *name, const char *folder, size_t bytes) {
     if (!glim_shelf_shows(l->c, name)) return;
     glim_buf_puts(l->b, l->n++ ? ", {\"id\": " : "{\"id\": ");
     glim_json_put_str(l->b, name, strlen(name));
-    glim_buf_puts(l->b, ", \"object\": \"adapter\", \"path\": ");
-    glim_json_put_str(l->b, folder, strlen(folder));
+    glim_buf_puts(l->b, ", \"object\": \"adapter\"");
+    if (!l->c->keyed || (l->c->key.scopes & GLIM_SCOPE_ADMIN)) { /* where it lies is the machine's business */
+        glim_buf_puts(l->b, ", \"path\": ");
+        glim_json_put_str(l->b, folder, strlen(folder));
+    }
     glim_buf_printf(l->b, ", \"bytes\": %zu}", bytes);
 }
 

@@ -3,6 +3,7 @@
 
 #include "serve/jobs.h"
 #include "serve/routes.h"
+#include "serve/shelf.h"
 
 enum MHD_Result glim_route_health(glim_call *c) {
     if (c->s->draining) {
@@ -39,7 +40,7 @@ enum MHD_Result glim_route_metrics(glim_call *c) {
     for (const glim_conn *k = s->conns; k; k = k->next) now.connections++;
     for (const glim_call *k = s->calls; k; k = k->next) {
         now.calls++;
-        if (!k->away && k->adapter && k->n_open) add_name(k->started ? &running : &waiting, k->adapter);
+        if (!k->away && k->adapter && k->n_open && glim_shelf_shows(c, k->adapter)) add_name(k->started ? &running : &waiting, k->adapter);
     }
     if (pthread_mutex_trylock(&c->b->grammar_mu) == 0) { /* held while the vocabulary is prepared: nobody waits for a figure */
         glim_constraint_cache_stats g = {0};

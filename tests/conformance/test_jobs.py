@@ -14,7 +14,7 @@ import time
 import harness
 import schema
 import sdk
-from harness import PATIENCE, SANITIZED, SOAK, Server, Skip, check, eventually
+from harness import PATIENCE, SANITIZED, SOAK, Server, Skip, check, eventually, request_bytes
 from uploads import chat_rows, pairs, send
 
 MODEL = "glm4"
@@ -537,11 +537,15 @@ def test_a_tenants_jobs_and_models_are_its_own():
             check(s.call("GET", "/v1/models/" + m, key=who).status == want, "GET model %s", m)
             check((m in models(s, who)) == (want == 200), "lists of models")
         lora = s.call("GET", "/v1/lora", key=who).text
-        check((name in lora) == (want == 200), "lists of adapters: %s", lora)
+        check((name in lora) == (want == 200) and ('"path"' in lora) == (who == admin), "lists of adapters: %s", lora)
         check([x["id"] for x in s.call("GET", JOBS, key=who).json["data"]] == ([i] if want == 200 else []), "lists of jobs")
         for f in j["result_files"]:
             check(s.call("GET", "/v1/files/" + f, key=who).status == want, "result files")
     check(says(s, name, infer).status == 200, "a key of the tenant that may only ask")
+    held = s.connect()
+    held.sendall(request_bytes("POST", "/v1/completions", {"model": name, "prompt": "x", "max_tokens": 1900, "stream": True, "logprobs": 5, "ignore_eos": True}, key=a))
+    check(eventually(lambda: name in s.call("GET", "/metrics", key=a2).text) and name not in s.call("GET", "/metrics", key=b).text and name in s.call("GET", "/metrics", key=admin).text, "what runs is its own too")
+    held.close()
     r = says(s, name, b)
     other = says(s, name.replace(":desk:", ":desl:"), b)
     check(s.post("/v1/load_lora_adapter", {"lora_name": "ft:x", "lora_path": "/x"}, key=admin).status == 400, "names of fine-tuned models are not given away")
