@@ -103,7 +103,8 @@ static glim_status make_keys(glim_find *f, keys *k, const char *text, size_t n, 
 /* A pair that no row has, beside one of b's: it only spans the seam between a name and the next word, "包一" in "小笼包一笼". */
 static bool seam(const keys *a, size_t i, const keys *b, float most) {
     if (!a->pair[i] || a->idf[i] < most) return false;
-    return (i > 0 && has_key(b, a->key[i - 1])) || (i + 1 < a->n && has_key(b, a->key[i + 1]));
+    if (i + 1 == a->n) return false; /* nothing behind it: a word of one character, "鸡" in "糖醋鸡" */
+    return (i > 0 && has_key(b, a->key[i - 1])) || has_key(b, a->key[i + 1]);
 }
 
 /* The share of a's weight that stands in b. */
@@ -153,6 +154,31 @@ static glim_status candidates(glim_find *f, const char *text, size_t n_text, gli
     return rc;
 }
 
+/* Puts the keys of a row's names into k. */
+static glim_status name_keys(glim_find *f, keys *k, uint32_t row, glim_err *err) {
+    glim_status rc = GLIM_OK;
+    k->n = 0;
+    for (size_t c = 0; rc == GLIM_OK && c < f->l->n_col; c++) {
+        if (f->l->col[c].type != GLIM_LIB_NAME && f->l->col[c].type != GLIM_LIB_ID) continue;
+        const char *s = glim_lib_cell(f->l, row, c);
+        rc = make_keys(f, &f->name, s, strlen(s), err);
+        for (size_t i = 0; i < f->name.n; i++) put_key(k, f->name.key[i], f->name.idf[i], f->name.pair[i]);
+    }
+    return rc;
+}
+
+/* Half of one name and half of another: "红烧羊肉" where there is 红烧肉 and 孜然羊肉. Neither is meant. */
+static glim_status halves_of_two(glim_find *f, const glim_named *v, size_t n_v, bool *so, glim_err *err) {
+    glim_status rc = name_keys(f, &f->rest, v[0].row, err);
+    keys other;
+    *so = false;
+    for (size_t i = 1; rc == GLIM_OK && i < n_v && !*so; i++) {
+        rc = name_keys(f, &other, v[i].row, err);
+        for (size_t k = 0; k < f->text.n && !*so; k++) *so = f->text.pair[k] && !has_key(&f->rest, f->text.key[k]) && has_key(&other, f->text.key[k]);
+    }
+    return rc;
+}
+
 glim_status glim_find_named(glim_find *f, const char *text, size_t n_text, glim_named *out, size_t cap, size_t *n, glim_err *err) {
     glim_named v[CANDIDATES];
     size_t n_v;
@@ -161,7 +187,9 @@ glim_status glim_find_named(glim_find *f, const char *text, size_t n_text, glim_
     if (rc != GLIM_OK || n_v == 0) return rc;
     bool all = v[0].text > 0.95f && v[0].name > 0.2f; /* "接机" of "接机服务" */
     if (!all && (v[0].name < 0.4f || v[0].name + v[0].text < 0.95f)) return rc;
-    for (size_t i = 0; i < n_v && *n < cap; i++)
+    bool two = false;
+    if (!all && v[0].name < 0.9f) rc = halves_of_two(f, v, n_v, &two, err);
+    for (size_t i = 0; rc == GLIM_OK && !two && i < n_v && *n < cap; i++)
         if (v[i].name + v[i].text > v[0].name + v[0].text - 0.03f) out[(*n)++] = v[i];
     return rc;
 }
