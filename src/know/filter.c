@@ -104,6 +104,17 @@ static size_t chinese_number(const parse *p, size_t i, double *out) {
     return i - from;
 }
 
+/* "两" of "两份" and "三" of "三个人": a digit by itself counts only what is counted in pieces or people, "一款" says nothing. */
+static size_t lone_digit(const parse *p, size_t i, double *out) {
+    if (i + 3 >= p->n || (glim_piece_word(p->s + i + 3, p->n - i - 3) == 0 && glim_person_word(p->s + i + 3, p->n - i - 3) == 0)) return 0;
+    for (size_t k = 0; k < GLIM_COUNT(digits_zh); k++)
+        if (memcmp(p->s + i, digits_zh[k].text, 3) == 0) {
+            *out = digits_zh[k].v;
+            return 3;
+        }
+    return 0;
+}
+
 /* The measure written at i, or -1: the longest one. A lone letter is too often part of a name ("5g"). */
 static int measure_at(const parse *p, size_t i) {
     int best = -1;
@@ -135,6 +146,8 @@ static bool counts_nothing(const parse *p, size_t i) {
     return i >= p->n || ((unsigned char)p->s[i] < 0x80 && !alnum(p, i));
 }
 
+static int column_of(const glim_lib *l, int concept);
+
 static bool read_number(const parse *p, size_t i, item *it) {
     size_t at = i, k;
     *it = (item){.from = i, .kind = NUMBER, .col = -1, .concept = -1};
@@ -158,6 +171,8 @@ static bool read_number(const parse *p, size_t i, item *it) {
         t[m] = 0;
         it->number = strtod(t, NULL);
     } else if ((k = chinese_number(p, at, &it->number)) > 0) {
+        at += k;
+    } else if (!it->money && (k = lone_digit(p, at, &it->number)) > 0) {
         at += k;
     } else {
         return false;
@@ -196,6 +211,12 @@ static bool read_number(const parse *p, size_t i, item *it) {
     if (longest) {
         it->has_unit = true;
         it->to = at + longest;
+        return true;
+    }
+    const size_t persons = it->money ? 0 : glim_person_word(p->s + at, p->n - at);
+    if (persons && (it->col = column_of(p->l, GLIM_CONCEPT_PEOPLE)) >= 0) {
+        it->has_unit = true;
+        it->to = at + persons;
         return true;
     }
     int m = it->money ? -1 : measure_at(p, at);
@@ -358,6 +379,49 @@ static int number_column(parse *p, const item *number, int concept, size_t from,
     return col >= 0 ? col : column_of(p->l, GLIM_CONCEPT_PRICE);
 }
 
+/* Item k reaches from `from` to `to`; those in between are used up. Items never overlap. */
+static void cover(parse *p, size_t k, size_t from, size_t to) {
+    for (size_t i = 0; i < p->n_items; i++) {
+        item *o = &p->v[i];
+        if (i == k || o->to <= from || o->from >= to) continue;
+        o->used = true;
+        if (i < k && o->to > from) from = o->to;
+        if (i > k && o->from < to) o->from = to, o->to = o->to > to ? o->to : to;
+    }
+    p->v[k].from = from;
+    p->v[k].to = to;
+}
+
+/* Takes the verb before a number of people, "够三个人", "sleeps 4 people": what a row is for, not who comes. False: there is none. */
+static bool take_verb(parse *p, size_t k) {
+    static const char *const verbs[] = {"住", "住下", "睡", "睡下", "够", "适合", "容纳", "供", "sleeps ", "sleep ", "fits ", "feeds ", "serves ", "enough for ", "room for "};
+    const item *it = &p->v[k];
+    if (it->col < 0 || p->l->col[it->col].concept != GLIM_CONCEPT_PEOPLE) return false;
+    for (size_t i = 0; i < GLIM_COUNT(verbs); i++) {
+        const size_t n = strlen(verbs[i]);
+        if (n > it->from || memcmp(p->s + it->from - n, verbs[i], n) != 0) continue;
+        cover(p, k, it->from - n, it->to);
+        return true;
+    }
+    return false;
+}
+
+/* A number that nothing is compared with: "两份", of which the row does not speak, is out of the way. */
+static void lone_number(parse *p, size_t k) {
+    item *it = &p->v[k];
+    const int col = it->has_unit ? it->col : -1;
+    if (it->money || it->number < 1 || it->number > 99) return;
+    if (take_verb(p, k)) {
+        add_cond(p, (glim_cond){.col = col, .op = GLIM_COND_GE, .a = it->number});
+        it->used = true;
+    } else if (col >= 0 && p->l->col[col].type == GLIM_LIB_STOCK) {
+        it->used = true;
+    } else if (!it->has_unit) {
+        const size_t at = skip_spaces(p, it->to), n = glim_piece_word(p->s + at, p->n - at);
+        if (n) cover(p, k, it->from, at + n), it->used = true;
+    }
+}
+
 static void number_conds(parse *p, size_t k) {
     item *it = &p->v[k], *before = k > 0 ? &p->v[k - 1] : NULL, *behind = k + 1 < p->n_items ? &p->v[k + 1] : NULL;
     item *other = k + 2 < p->n_items ? &p->v[k + 2] : NULL;
@@ -404,12 +468,14 @@ static void number_conds(parse *p, size_t k) {
     } else if (it->money) {
         about = true; /* "2000元的手机" */
     } else {
+        lone_number(p, k);
         return;
     }
     c.col = number_column(p, it, op ? op->concept : -1, it->from, it->to);
     if (c.col < 0) return;
     it->used = true;
     if (op) op->used = true;
+    take_verb(p, k);
     c.a = it->number;
     if (about) {
         add_cond(p, (glim_cond){.col = c.col, .op = GLIM_COND_GE, .a = it->number * 0.9});

@@ -27,7 +27,7 @@ const glim_concept_words glim_concepts[GLIM_N_CONCEPT] = {
     [GLIM_CONCEPT_HOURS] = {"营业时间", "hours", W{"营业时间", "开放时间", "几点开门", "几点关门", "几点", "hours", "opening hours", "open until", NULL}},
     [GLIM_CONCEPT_SPICY] = {"辣度", "spiciness", W{"辣度", "辣不辣", "辣吗", "多辣", "几分辣", "spiciness", "how spicy", "spicy", NULL}},
     [GLIM_CONCEPT_CALORIES] = {"热量", "calories", W{"热量", "卡路里", "多少卡", "大卡", "calories", "calorie", "kcal", NULL}},
-    [GLIM_CONCEPT_PEOPLE] = {"可住人数", "guests", W{"可住人数", "住几个人", "住几人", "几个人住", "几人份", "够几个人吃", "guests", "sleeps", "how many people", NULL}},
+    [GLIM_CONCEPT_PEOPLE] = {"可住人数", "guests", W{"可住人数", "份量", "serves", "住几个人", "住几人", "几个人住", "几人份", "够几个人吃", "guests", "sleeps", "how many people", NULL}},
     [GLIM_CONCEPT_BED] = {"床型", "bed", W{"床型", "什么床", "几张床", "床", "bed", "beds", "bed type", NULL}},
     [GLIM_CONCEPT_BREAKFAST] = {"早餐", "breakfast", W{"早餐", "含早", "早饭", "breakfast", NULL}},
     [GLIM_CONCEPT_AREA] = {"面积", "area", W{"面积", "多少平", "几平米", "平方", "area", "square metres", "square meters", NULL}},
@@ -107,7 +107,7 @@ const glim_word glim_words[] = {
     {"比", GLIM_WORD_THAN, -1}, {"than", GLIM_WORD_THAN, -1}, {"贵一点", GLIM_WORD_MOST, P}, {"贵点", GLIM_WORD_MOST, P}, {"贵一些", GLIM_WORD_MOST, P},
     {"比较", GLIM_WORD_COMPARE, -1}, {"对比", GLIM_WORD_COMPARE, -1}, {"区别", GLIM_WORD_COMPARE, -1}, {"差别", GLIM_WORD_COMPARE, -1}, {"有什么不同", GLIM_WORD_COMPARE, -1}, {"compare", GLIM_WORD_COMPARE, -1}, {"difference", GLIM_WORD_COMPARE, -1}, {"differences", GLIM_WORD_COMPARE, -1}, {"versus", GLIM_WORD_COMPARE, -1}, {"vs", GLIM_WORD_COMPARE, -1},
 #define F(s) {s, GLIM_WORD_FILLER, -1}
-    F("请问"), F("今天"), F("今晚"), F("明天"), F("today"), F("tonight"), F("适合"), F("用"), F("一种"), F("一间"), F("一道"), F("几个"), F("介绍"), F("看看"), F("wondering"), F("你好"), F("您好"), F("你们"), F("我们"), F("我想"), F("我要"), F("一下"), F("知道"), F("告诉我"), F("麻烦"), F("帮我"), F("可以"), F("能不能"), F("是否"), F("是不是"), F("多少"), F("什么"), F("怎么样"), F("怎样"), F("如何"),
+    F("请问"), F("今天"), F("今晚"), F("明天"), F("today"), F("tonight"), F("适合"), F("用"), F("一种"), F("一间"), F("一道"), F("几个"), F("介绍"), F("看看"), F("wondering"), F("你好"), F("您好"), F("你们"), F("我们"), F("我想"), F("我要"), F("来"), F("下单"), F("吃的菜"), F("吃的"), F("菜品"), F("一下"), F("知道"), F("告诉我"), F("麻烦"), F("帮我"), F("可以"), F("能不能"), F("是否"), F("是不是"), F("多少"), F("什么"), F("怎么样"), F("怎样"), F("如何"),
     F("怎么"), F("一款"), F("一个"), F("一台"), F("一部"), F("一副"), F("一些"), F("一点"), F("的话"), F("有吗"), F("好吗"), F("对吗"), F("价格"), F("店里"), F("店"), F("里面"), F("里"), F("现在"), F("目前"), F("还有"), F("商品"), F("产品"), F("东西"), F("款"), F("台"), F("卖"), F("买"), F("元"), F("块"),
     F("的"), F("了"), F("吗"), F("呢"), F("吧"), F("啊"), F("呀"), F("有"), F("是"), F("在"), F("和"), F("与"), F("跟"), F("或"), F("我"), F("你"), F("您"), F("能"), F("会"), F("要"), F("想"), F("给"), F("对"), F("把"), F("被"), F("就"), F("也"), F("都"), F("还"), F("又"), F("很"), F("更"), F("几"), F("多"), F("哪"), F("谁"), F("么"), F("个"), F("点"), F("价"),
     F("a"), F("an"), F("the"), F("is"), F("are"), F("was"), F("be"), F("do"), F("does"), F("did"), F("can"), F("could"), F("would"), F("will"), F("i"), F("me"), F("my"), F("we"), F("us"), F("you"), F("your"), F("they"), F("of"), F("in"), F("on"), F("at"), F("for"), F("from"), F("by"), F("or"), F("and"), F("to"),

@@ -1,6 +1,7 @@
 /* units.c - see units.h. */
 #include "know/units.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -40,4 +41,24 @@ int glim_measure_of(const char *unit) {
     for (size_t i = 0; unit && i < glim_n_measures; i++)
         if (strcasecmp(unit, glim_measures[i].text) == 0) return (int)i;
     return -1;
+}
+
+static size_t longest(const char *const *words, size_t n_words, const char *s, size_t n) {
+    size_t best = 0;
+    for (size_t i = 0; i < n_words; i++) {
+        const size_t len = strlen(words[i]);
+        const bool ends = (unsigned char)words[i][0] >= 0x80 || len >= n || !isalnum((unsigned char)s[len]);
+        if (len <= n && len > best && ends && strncasecmp(s, words[i], len) == 0) best = len;
+    }
+    return best;
+}
+
+size_t glim_person_word(const char *s, size_t n) {
+    static const char *const words[] = {"个人", "人", "位", "位客人", "口人", "个大人", "people", "persons", "guests", "adults"};
+    return longest(words, GLIM_COUNT(words), s, n);
+}
+
+size_t glim_piece_word(const char *s, size_t n) {
+    static const char *const words[] = {"份", "笼", "碗", "杯", "盘", "瓶", "台", "部", "件", "双", "套", "盒", "间", "portions of", "portion of", "orders of", "order of"};
+    return longest(words, GLIM_COUNT(words), s, n);
 }

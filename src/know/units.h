@@ -26,4 +26,9 @@ extern const size_t glim_n_measures;
 /* The number of a unit in glim_measures; -1: not there, as for NULL. Case does not count. */
 int glim_measure_of(const char *unit);
 
+/* Bytes of the word at s that counts pieces, "份" of "两份", or of the one that counts people, "个人"; 0: there is none. So many
+ * pieces are wanted of whatever it is, which no column says; so many people may be what a row is for. */
+size_t glim_piece_word(const char *s, size_t n);
+size_t glim_person_word(const char *s, size_t n);
+
 #endif

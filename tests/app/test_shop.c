@@ -67,6 +67,44 @@ TEST(who_is_allergic_is_never_shown_what_he_must_not_eat) {
     done(s);
 }
 
+TEST(so_many_pieces_are_wanted_of_one_and_so_many_people_are_what_one_is_for) {
+    static const struct {
+        const char *desk, *q, *has, *has_not;
+    } t[] = {
+        {"restaurant", "来一份小笼包", "小笼包", "没有"},
+        {"restaurant", "我要两份虾饺", "[D36]", "没有"},
+        {"restaurant", "2 portions of shrimp dumplings", "[D36]", "not in"},
+        {"restaurant", "够三个人吃的菜", "份量3人份[D05]", "份量2人份"},
+        {"hotel", "住四个人以上的房间", "可住人数4人[H19]", "没有“住”"},
+        {"hotel", "能住三个人的房间", "[H19]", "可住人数2人"},
+        {"hotel", "room that sleeps 4 people", "guests 4 people [H19]", "guests 2 people"}};
+    glim_shop *s = NULL;
+    for (size_t i = 0; i < GLIM_COUNT(t); i++) {
+        if (!i || strcmp(t[i].desk, t[i - 1].desk) != 0) {
+            if (i) done(s);
+            s = desk(t[i].desk);
+        }
+        glim_shop_answer a = ask(s, t[i].q, NULL, NULL);
+        CHECK_MSG(a.status == GLIM_SHOP_ANSWERED && strstr(a.text.s, t[i].has) && !strstr(a.text.s, t[i].has_not), "%s: %s", t[i].q, a.text.s);
+        glim_shop_answer_deinit(&a);
+    }
+    done(s);
+}
+
+TEST(half_of_one_name_and_half_of_another_is_neither) {
+    glim_shop *s = desk("restaurant"); /* 红烧肉, 孜然羊肉, 糖醋里脊 */
+    static const char *const no[] = {"红烧羊肉多少钱", "红烧羊肉辣不辣", "糖醋鸡块多少钱"};
+    for (size_t i = 0; i < GLIM_COUNT(no); i++) {
+        glim_shop_answer a = ask(s, no[i], NULL, NULL);
+        CHECK_MSG(a.status == GLIM_SHOP_NOT_IN_LIBRARY, "%s: %s", no[i], a.text.s);
+        glim_shop_answer_deinit(&a);
+    }
+    glim_shop_answer a = ask(s, "红烧肉呢", NULL, NULL);
+    CHECK_HAS(a.text.s, "[D12]");
+    glim_shop_answer_deinit(&a);
+    done(s);
+}
+
 TEST(an_order_beside_this_one_is_about_it) {
     glim_shop *s = desk("electronics"); /* PH001: 2999, 8 GB, 192 g */
     static const struct {
