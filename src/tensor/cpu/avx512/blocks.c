@@ -29,7 +29,7 @@ enum {
     SEGMENT = 16,   /* blocks; a multiple of every group: codes and a tile's rows stay in the first-level cache */
     SEGMENT_FEW = 64, /* that few rows are laid out for: 20 KB of 8 rows; a multiple of every group */
     SEGMENT_1 = 512, /* of a single row, which is read where it lies */
-    LONG_ROW = 2048, /* from here on five rows repay unpacking two panels at a time */
+    LONG_ROW = 2048, /* from here on four rows repay unpacking two panels at a time */
     AHEAD = 4096    /* bytes: how far weights are asked for before they are used (bench/NOTES.md) */
 };
 
@@ -581,7 +581,7 @@ void glim_avx512_matmul_blocks(const glim_matmul_job *j, size_t out0, size_t n_o
     rows_x z; /* 120 KB, touched as far as rows go */
     for (size_t row = row0; row < row0 + n_rows;) {
         const size_t left = row0 + n_rows - row, rows = left < ROWS ? left : ROWS;
-        if (rows <= 4 || (rows <= TILE_ROWS && j->w->n_in < LONG_ROW)) run_few(j, out0, n_out, row, rows, &z);
+        if (rows <= 3 || (rows <= TILE_ROWS && j->w->n_in < LONG_ROW)) run_few(j, out0, n_out, row, rows, &z);
         else run_many(j, out0, n_out, row, rows, &z);
         row += rows;
     }
