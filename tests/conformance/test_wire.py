@@ -270,3 +270,7 @@ def test_a_name_that_was_made_to_lead_here_is_refused():
     for host in ("localhost", "localhost:8000", "LOCALHOST.", "glim.localhost:1", "box.local", "127.0.0.1", "127.0.0.1:9", "[::1]:8000", "10.1.2.3", "x", "host.docker.internal:8000"):
         r = s.client.raw(("GET /v1/models HTTP/1.1\r\nHost: %s\r\n\r\n" % host).encode(), "GET", "/v1/models")
         check(r.status == 200, "a name of this machine, %s: %d %s", host, r.status, r.text[:200])
+    for flags, host, status in ((("--cors", "http://shop.example:8000"), "Shop.example:8000", 200), (("--cors", "http://shop.example:8000"), "shop.example:8001", 403),
+                                (("--cors", "*"), "evil.example", 200), (("--host", "0.0.0.0", "--auth", "none"), "a.name.of.its.own.example", 200)):
+        r = server(MODEL, *flags).client.raw(("GET /v1/models HTTP/1.1\r\nHost: %s\r\n\r\n" % host).encode(), "GET", "/v1/models")
+        check(r.status == status, "%s of a server with %s: %d %s", host, flags, r.status, r.text[:200])
