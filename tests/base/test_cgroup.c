@@ -83,6 +83,10 @@ TEST(the_first_version_and_paths_of_the_host_are_understood) {
     put("memory/box/memory.usage_in_bytes", "500\n");
     put("memory/box/memory.stat", "inactive_file 1\ntotal_inactive_file 40\ntotal_active_file 60\n");
     CHECK(memory() == 200);
+    begin("1:cpu,cpuacct:/box\n");
+    put("cpu/box/cpu.cfs_quota_us", "150000\n");
+    put("cpu/box/cpu.cfs_period_us", "100000\n");
+    CHECK(cpus() == 2);
     begin("4:memory:/docker/0123\n1:cpu:/docker/0123\n");
     put("memory/memory.limit_in_bytes", "700\n");
     put("memory/memory.usage_in_bytes", "100\n");
