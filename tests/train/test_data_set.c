@@ -280,6 +280,30 @@ TEST(pairs_share_their_prompt_and_count_only_their_answers) {
     }
 }
 
+TEST(pairs_that_go_on_from_a_conversation_are_told_from_whole_ones) {
+    static const char go_on[] = "[{\"role\":\"user\",\"content\":\"and b\"},{\"role\":\"assistant\",\"content\":\"%s\"}]";
+    static const char *const before[] = {
+        "\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"x\"}]",
+        "\"prompt\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"x\"}]",
+        "\"conversations\":[{\"from\":\"human\",\"value\":\"a\"},{\"from\":\"gpt\",\"value\":\"x\"}]",
+    };
+    for (size_t i = 0; i < GLIM_COUNT(before); i++) {
+        char good[160], bad[160], row[640];
+        snprintf(good, sizeof good, go_on, "good");
+        snprintf(bad, sizeof bad, go_on, "bad");
+        snprintf(row, sizeof row, "{%s,\"chosen\":%s,\"rejected\":%s}", before[i], good, bad);
+        set s = parse("glm4", GLIM_CHAT_GLM4_0414, "x.jsonl", row, (glim_data_params){0});
+        glim_example a, b;
+        CHECK(glim_dataset_pair(s.d, 0, &a, &b) == GLIM_OK);
+        char *x = marked_example(s.tok, &a), *y = marked_example(s.tok, &b);
+        CHECK_MSG(strstr(x, "<|user|>\na<|assistant|>\nx<|user|>\nand b<|assistant|>") && strstr(x, "good<|user|>⟧"), "case %zu: %s", i, x);
+        CHECK_MSG(strstr(y, "<|user|>\na<|assistant|>\nx<|user|>\nand b<|assistant|>") && strstr(y, "bad<|user|>⟧"), "case %zu: %s", i, y);
+        free(x);
+        free(y);
+        done(&s);
+    }
+}
+
 TEST(text_is_cut_into_windows_in_which_every_token_is_a_target_once) {
     const char *text = "the quick brown fox jumps over the lazy dog, again and again and again";
     set s = parse("qwen2", GLIM_CHAT_NONE, "x.txt", text, (glim_data_params){.max_tokens = 7}), whole = parse("qwen2", GLIM_CHAT_NONE, "x.txt", text, (glim_data_params){0});
@@ -295,6 +319,10 @@ TEST(text_is_cut_into_windows_in_which_every_token_is_a_target_once) {
     CHECK(at + 1 == all.n && targets == all.n - 1);
     size_t line = 9;
     CHECK(glim_dataset_split_rows(s.d, &line) == 1 && line == 1 && glim_dataset_split_rows(whole.d, &line) == 0);
+    done(&s);
+    s = parse("qwen2", GLIM_CHAT_NONE, "x.jsonl", "{\"text\":\"one\"}\n{\"text\":\"the quick brown fox jumps\"}\n{\"text\":\"over the lazy dog again\"}\n",
+              (glim_data_params){.max_tokens = 7});
+    CHECK(glim_dataset_split_rows(s.d, &line) == 2 && line == 2); /* the first of them is named */
     done(&s);
     done(&whole);
     s = parse("qwen2", GLIM_CHAT_NONE, "x.jsonl", "{\"text\":\"one\"}\n{\"text\":\"two\"}\n", (glim_data_params){0});
