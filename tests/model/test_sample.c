@@ -146,6 +146,32 @@ TEST(a_large_vocabulary_gives_the_same_with_bins_as_with_a_full_sort) {
     free(logits);
 }
 
+TEST(top_p_of_a_large_vocabulary_reaches_all_of_its_share) {
+    enum { V = 2000 };
+    float *logits = calloc(V, sizeof *logits);
+    uint32_t x = 1;
+    for (int i = 0; i < V; i++) x = x * 1664525u + 1013904223u, logits[i] = (float)(x >> 16) / 8192; /* 0..8 */
+    glim_sampler *s;
+    glim_err err;
+    CHECK_OK(glim_sampler_new(&s, V, V, &err), err);
+    static const double shares[] = {0.9, 0.97, 0.99};
+    for (size_t k = 0; k < GLIM_COUNT(shares); k++) {
+        float least = INFINITY;
+        for (uint64_t t = 0; t < 1500; t++) {
+            const int32_t id = glim_sample(s, &(glim_sample_params){.temperature = 1, .top_p = shares[k], .seed = t}, logits, 9);
+            least = fminf(least, logits[id]);
+        }
+        double total = 0, above = 0;
+        for (int i = 0; i < V; i++) {
+            total += exp((double)logits[i]);
+            if (logits[i] > least) above += exp((double)logits[i]);
+        }
+        CHECK_MSG(above < shares[k] * total && above > (shares[k] - 0.004) * total, "%g of %g was drawn from", above / total, shares[k]);
+    }
+    glim_sampler_free(s);
+    free(logits);
+}
+
 TEST(log_probabilities_sum_to_one) {
     double sum = 0;
     for (int32_t i = 0; i < N; i++) sum += exp(glim_log_prob(g_logits, N, i));
