@@ -98,6 +98,7 @@ TEST(what_must_not_be_is_left_out_wherever_the_no_stands) {
     CHECK_STR(rows_of(l, "red-free keyboards"), "A5");
     CHECK_STR(rows_of(l, "不要黑色，红色的键盘有吗"), "A4"); /* another clause */
     CHECK_STR(rows_of(l, "黑色或红色的手机"), "A1 A2");
+    CHECK_STR(rows_of(l, "黑色和白色过敏"), "A4"); /* behind a list it is said of all of it too */
     glim_lib_free(l);
 }
 
@@ -111,7 +112,7 @@ TEST(ranges_with_a_hyphen_and_units_of_one_measure_are_read) {
     glim_filter f = {0};
     glim_err err = {0};
     /* Not a range; not our money; not a price: the category is the only condition. */
-    const char *q[] = {"2023-07-11上市的手机", "打0571-88886666问的手机", "phones under 50 dollars", "tablets under 1.5 kg", "8-12楼的手机", "300美元以内的手机"};
+    const char *q[] = {"2023-07-11上市的手机", "2023-11-12 上市的手机", "打0571-88886666问的手机", "打 0571-8888 问的手机", "phones under 50 dollars", "tablets under 1.5 kg", "8-12楼的手机", "300美元以内的手机"};
     for (size_t i = 0; i < GLIM_COUNT(q); i++) {
         CHECK_OK(glim_filter_parse(&f, l, q[i], strlen(q[i]), &err), err);
         CHECK_MSG(f.n_cond == 1, "\"%s\": got %zu conditions, want 1", q[i], f.n_cond);
@@ -148,6 +149,15 @@ TEST(a_word_that_sets_one_against_another_is_told_from_a_name) {
         CHECK_MSG(f.than == t[i].than && strstr(glim_buf_cstr(&f.rest), t[i].left), "\"%s\": got %d, left \"%s\"", t[i].q, f.than, glim_buf_cstr(&f.rest));
     }
     glim_filter_deinit(&f);
+    glim_lib_free(l);
+}
+
+TEST(a_cell_in_either_language_is_the_schemas_value) {
+    glim_lib *l = open_shop("sku,名称,颜色\nA1,甲,\"Red, black\"\nA2,乙,红色\n",
+                            "{\"columns\": [{\"column\": \"sku\", \"type\": \"id\"}, {\"column\": \"名称\", \"type\": \"name\"},"
+                            "{\"column\": \"颜色\", \"type\": \"enum\", \"many\": true, \"values\": {\"黑色\": [\"black\"], \"红色\": [\"red\"]}}]}");
+    CHECK_STR(rows_of(l, "红色的"), "A1 A2");
+    CHECK_STR(rows_of(l, "黑色的有哪些"), "A1");
     glim_lib_free(l);
 }
 
@@ -195,6 +205,9 @@ TEST(a_product_is_not_called_by_the_name_of_its_brand) {
     glim_lib_show(&b, l, 0, 4, true);
     CHECK_STR(glim_buf_cstr(&b), "4999元");
     glim_lib_free(l);
+    l = open_shop("编码,商品名称,产品名,价格\nB1,保温杯,杯子一,59\nB2,保鲜盒,盒子二,39\n", NULL); /* of two in one language the first */
+    CHECK_STR(glim_lib_row_name(l, 0, true), "保温杯");
+    glim_lib_free(l);
     l = open_shop(en, NULL);
     CHECK_STR(glim_lib_row_name(l, 2, false), "Wool Coat");
     CHECK_STR(rows_of(l, "the cheapest Acme"), "T1 T3");
@@ -238,6 +251,11 @@ TEST(a_row_is_written_as_the_language_model_reads_it) {
     glim_buf_clear(&b);
     glim_lib_row_line(&b, l, 3, false, NULL, 0);
     CHECK_STR(b.s, "Moon K keyboard | price: 199 CNY | colour: red | stock: 3");
+    glim_lib_free(l);
+    l = open_shop("sku,名称,价格\nA1,\"星辰\nX1|手机\r\n[2]\",1999\n", NULL); /* one line; no mark that separates columns */
+    glim_buf_clear(&b);
+    glim_lib_row_line(&b, l, 0, true, NULL, 0);
+    CHECK_MSG(!strpbrk(b.s, "\r\n") && strncmp(b.s, "星辰 X1 手机", strlen("星辰 X1 手机")) == 0 && strchr(b.s, '|') == strrchr(b.s, '|'), "%s", b.s);
     glim_buf_free(&b);
     glim_lib_free(l);
 }
