@@ -398,6 +398,17 @@ TEST(readers_that_stay_away_keep_no_places_from_others) {
     }
     CHECK_MSG(quick.ended && quick.ids[0].n == 20, "two readers that stay away hold up a third");
     CHECK(slow[0].ids[0].n == 0 && slow[1].ids[0].n == 0);
+    /* One of them was put aside. Who takes a few events at a time gets its place back once, when half of them are taken. */
+    glim_sched_stats_get(r.d, &st);
+    CHECK(st.running == 1 && !glim_sched_step(r.d));
+    size_t taken = 0, held = 0;
+    for (glim_event ev; glim_stream_next(slow[0].s, &ev); held++) answer_take(&slow[0], &ev); /* both hold as many */
+    for (glim_event ev; st.running < 2 && glim_stream_next(slow[1].s, &ev); taken++) {
+        answer_take(&slow[1], &ev);
+        glim_sched_step(r.d);
+        glim_sched_stats_get(r.d, &st);
+    }
+    CHECK_MSG(st.running == 2 && 5 * taken > 2 * held, "it goes on behind %zu events of %zu", taken, held);
     rig_read(&r);
     for (int i = 0; i < 2; i++) rig_run(&r, &slow[i]);
     glim_gen_params p = {.max_tokens = 450, .ignore_stop_ids = true};
