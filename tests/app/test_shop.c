@@ -128,6 +128,13 @@ TEST(an_order_beside_this_one_is_about_it) {
         CHECK_MSG(strstr(glim_buf_cstr(&a.filter), t[i].filter), "%s: the filter is %s", t[i].q, glim_buf_cstr(&a.filter));
         glim_shop_answer_deinit(&a);
     }
+    /* No other kind than this one's; and nothing is less or more than an empty cell. */
+    static const char *const no[][2] = {{"有没有比这款便宜的洗衣机", "PH001"}, {"anything cheaper than this with a fridge compartment?", "PH001"}, {"有没有比这款电池更大的", "CB002"}};
+    for (size_t i = 0; i < GLIM_COUNT(no); i++) {
+        glim_shop_answer a = ask(s, no[i][0], no[i][1], NULL);
+        CHECK_MSG(a.status != GLIM_SHOP_ANSWERED, "%s: %s", no[i][0], a.text.s);
+        glim_shop_answer_deinit(&a);
+    }
     done(s);
 }
 
@@ -226,7 +233,10 @@ TEST(a_clerks_answer_about_one_product_is_not_given_about_another) {
         {"早餐几点开始供应呀", NULL, true},
         {"早餐几点开始供应呀", "H07", true}, /* nothing is said of a row */
         {"晚餐几点开始供应呀", NULL, false},
+        {"酒店门口有没有可以打车的地方", NULL, true},
+        {"酒店门口有没有可以租车的地方", NULL, false}, /* all the desk can read is the same, but another word is left */
     };
+    CHECK_OK(glim_shop_correct_answer(s, "酒店门口有没有可以打车的地方", "出门右转。", NULL, 0, &err), err);
     CHECK_OK(glim_shop_correct_answer(s, "湖景高级大床房今天多少钱一晚", "今天特价399元。", NULL, 0, &err), err);
     CHECK_OK(glim_shop_correct_answer(s, "这间可以带猫入住吗", "可以，收清洁费50元。", "H07", 0, &err), err);
     CHECK_OK(glim_shop_correct_answer(s, "早餐几点开始供应呀", "六点半。", NULL, 0, &err), err);
@@ -302,6 +312,14 @@ TEST(a_correction_does_not_go_over_to_what_another_file_says) {
     costs(s, "大铁锅多少钱", "159");
     replace(s, "名称,价格\n小砂锅,199\n木铲子,12\n"); /* another product on the same line */
     costs(s, "小砂锅多少钱", "199");
+    glim_shop *other; /* a correction of what another one has corrected meanwhile */
+    CHECK_OK(glim_shop_open(&other, folder, &err), err);
+    CHECK_OK(glim_shop_correct_cell(other, "R3", "价格", "11", &err), err);
+    CHECK_OK(glim_shop_correct_cell(s, "R3", "价格", "10", &err), err);
+    glim_shop_close(other);
+    CHECK_OK(glim_shop_open(&other, folder, &err), err);
+    costs(other, "木铲子多少钱", "10元");
+    glim_shop_close(other);
     glim_shop_answer a = ask(s, "这个能用洗碗机洗吗", "R2", NULL);
     CHECK(a.part != GLIM_PART_CORRECTION);
     glim_shop_answer_deinit(&a);
@@ -422,7 +440,7 @@ TEST(a_models_sentence_stands_only_if_the_rows_bear_it_out) {
 TEST(a_model_that_mixes_up_two_rows_is_not_shown) {
     glim_shop *s = desk("hotel"); /* H07 has breakfast for 548, H01 has none for 408 */
     const glim_shop_model m = {.say = say};
-    static const char eat[] = "湖景高级大床房和山景舒适大床房对比早餐", cost[] = "湖景高级大床房和山景舒适大床房对比价格";
+    static const char eat[] = "湖景高级大床房和山景舒适大床房对比早餐", none[] = "山景舒适大床房和园景舒适大床房对比早餐", cost[] = "湖景高级大床房和山景舒适大床房对比价格";
     static const struct {
         const char *q, *says;
         bool stands;
@@ -430,6 +448,8 @@ TEST(a_model_that_mixes_up_two_rows_is_not_shown) {
         {eat, "[1] 山景舒适大床房没有早餐。\n[2] 湖景高级大床房有早餐。", true},
         {eat, "[1] 山景舒适大床房有早餐。\n[2] 湖景高级大床房没有早餐。", false}, /* one no on either side, but of the wrong row */
         {eat, "[1][2] 山景舒适大床房有早餐，湖景高级大床房没有早餐。", false},
+        {none, "[1][2] 山景舒适大床房和园景舒适大床房都没有早餐。", true},
+        {none, "[1][2] 山景舒适大床房和园景舒适大床房是山景，没有早餐。", false}, /* true of one of them */
         {cost, "[1] 山景舒适大床房的价格是408元。\n[2] 湖景高级大床房的价格是548元。", true},
         {cost, "[1] 山景舒适大床房的价格是548元。\n[2] 湖景高级大床房的价格是408元。", false},
         {cost, "[1][2] 山景舒适大床房的价格是548元，湖景高级大床房的价格是408元。", false},
@@ -437,10 +457,18 @@ TEST(a_model_that_mixes_up_two_rows_is_not_shown) {
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         g_says = t[i].says;
         glim_shop_answer a = ask(s, t[i].q, NULL, &m);
-        CHECK_MSG(a.n_rows == 2 && strcmp(a.row[0].id, "H01") == 0, "\"%s\": got \"%s\"", t[i].q, a.text.s);
+        CHECK_MSG(a.n_rows == 2 && strcmp(a.row[0].id, t[i].q == none ? "H02" : "H01") == 0, "\"%s\": got \"%s\"", t[i].q, a.text.s);
         CHECK_MSG(a.phrased == t[i].stands && a.unchecked_dropped == !t[i].stands, "\"%s\": got \"%s\"", t[i].says, a.text.s);
         glim_shop_answer_deinit(&a);
     }
+    g_says = "[1] 面积是28平方米，有早餐。"; /* which ones, is the question */
+    glim_shop_answer which = ask(s, "含早餐的大床房面积多大，低于450元", NULL, &m);
+    CHECK_MSG(which.n_rows == 1 && !which.phrased && which.unchecked_dropped, "got \"%s\"", which.text.s);
+    glim_shop_answer_deinit(&which);
+    g_says = "[1] 街景高级大床房的面积是28平方米，有早餐。";
+    which = ask(s, "含早餐的大床房面积多大，低于450元", NULL, &m);
+    CHECK_MSG(which.phrased, "got \"%s\"", which.text.s);
+    glim_shop_answer_deinit(&which);
     free_said();
     done(s);
 }
