@@ -119,6 +119,51 @@ TEST(a_plan_counts_only_the_rows_of_a_table_that_tokens_can_touch) {
     glim_dataset_free(d);
 }
 
+TEST(the_plan_of_a_run_leaves_idle_rows_out_of_model_and_teacher) {
+    rig r;
+    glim_tune_params p = usual();
+    glim_tune_plan all, less;
+    glim_dataset *d = make_data();
+    rig_open(&r, "tests/fixtures/qwen3", NULL, 0, 1);
+    const glim_model was = *r.m;
+    p.method = GLIM_TUNE_DISTILL, p.teacher = r.m, p.distill_weight = 1;
+    for (size_t rank = 0; rank <= 4; rank += 4) {
+        r.m->embd.n_out = 100000, r.m->embd.row_bytes = 324, r.m->embd.rows = (const void *)(uintptr_t)(5 << 20); /* not read: only addresses count */
+        r.m->plan.packed += r.m->embd.n_out * r.m->embd.row_bytes;
+        r.m->tied = r.m->packed.ready = false; /* loading read all of it */
+        p.net.lora.rank = rank;
+        CHECK_OK(glim_tune_make_plan(&all, r.m, d, &p, &r.err), r.err);
+        r.m->packed.ready = true;
+        CHECK_OK(glim_tune_make_plan(&less, r.m, d, &p, &r.err), r.err);
+        const glim_dataset *const sets[] = {d};
+        const size_t idle = glim_tune_idle_rows(r.m, sets, 1), trained = rank ? idle : 0; /* all weights are trained, touched or not */
+        CHECK(idle > 0 && all.weights - less.weights == trained && all.teacher - less.teacher == idle && all.total - less.total == idle + trained);
+        *r.m = was;
+    }
+    glim_dataset_free(d);
+    rig_close(&r);
+}
+
+/* Either answer of a pair is read. */
+TEST(tokens_of_both_answers_of_a_pair_touch_their_rows) {
+    glim_model m = {.tied = true, .plan = {.packed = 1}, .embd = {.n_out = 100000, .n_in = 576, .row_bytes = 324 << 10, .rows = (const void *)(uintptr_t)(5 << 20)}};
+    glim_tok *tok;
+    glim_dataset *d;
+    glim_err err = {0};
+    CHECK_OK(glim_tok_open(&tok, glim_test_source("tests/fixtures/glm4/tokenizer.json"), &err), err);
+    size_t idle[2];
+    for (size_t i = 0; i < 2; i++) {
+        const char *row = i ? "{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":\"xyz\"}" : "{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":\"b b\"}";
+        const glim_data_params dp = {.tok = tok};
+        CHECK_OK(glim_dataset_parse(&d, "rows.jsonl", row, strlen(row), &dp, NULL, &err), err);
+        const glim_dataset *const sets[] = {d};
+        idle[i] = glim_tune_idle_rows(&m, sets, 1);
+        glim_dataset_free(d);
+    }
+    CHECK_MSG(idle[1] < idle[0], "%zu and %zu bytes", idle[0], idle[1]);
+    glim_tok_free(tok);
+}
+
 TEST(a_teacher_of_another_tokenizer_is_refused_by_token) {
     glim_tok *a, *b;
     glim_err err = {0};
