@@ -280,6 +280,20 @@ TEST(pairs_share_their_prompt_and_count_only_their_answers) {
     }
 }
 
+TEST(pairs_of_whole_conversations_keep_their_tools) {
+    static const char row[] = "{\"prompt\":\"q\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"weather_of\",\"parameters\":{}}}],"
+                              "\"chosen\":[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\",\"content\":\"good\"}],"
+                              "\"rejected\":[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\",\"content\":\"bad\"}]}";
+    set s = parse("glm4", GLIM_CHAT_GLM4_0414, "x.jsonl", row, (glim_data_params){0});
+    glim_example a, b;
+    CHECK(glim_dataset_pair(s.d, 0, &a, &b) == GLIM_OK);
+    char *x = marked_example(s.tok, &a), *y = marked_example(s.tok, &b);
+    CHECK_MSG(strstr(x, "weather_of") && strstr(y, "weather_of"), "%s", x);
+    free(x);
+    free(y);
+    done(&s);
+}
+
 TEST(pairs_that_go_on_from_a_conversation_are_told_from_whole_ones) {
     static const char go_on[] = "[{\"role\":\"user\",\"content\":\"and b\"},{\"role\":\"assistant\",\"content\":\"%s\"}]";
     static const char *const before[] = {
