@@ -297,9 +297,8 @@ static uint64_t fingerprint(const run *r) {
     const glim_dp_plan *dp = &r->plan.dp;
     if (p->dp.epsilon != 0) glim_buf_printf(&b, "|%.17g %.17g %.17g %.17g %.17g", dp->epsilon, dp->delta, dp->clip, dp->sigma, dp->q);
     glim_buf_printf(&b, "|%d %.17g %.17g", p->net.lora.dora, p->balance, p->router_step);
-    if (p->teacher) /* the same teacher: its last norm tells */
-        glim_buf_printf(&b, "|%.17g %.17g %zu %llx", p->distill_temperature, p->distill_weight, p->distill_top,
-                        (unsigned long long)glim_sum64(1, p->teacher->out_norm, p->teacher->cfg.n_embd * sizeof(float)));
+    if (p->teacher)
+        glim_buf_printf(&b, "|%.17g %.17g %zu %llx", p->distill_temperature, p->distill_weight, p->distill_top, (unsigned long long)sum_of_model(p->teacher));
     const uint64_t sum = glim_sum64(1, glim_buf_cstr(&b), b.len);
     glim_buf_free(&b);
     return sum;

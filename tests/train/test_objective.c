@@ -97,6 +97,61 @@ TEST(a_student_learns_from_its_teacher_alone) {
     rig_close(&t);
 }
 
+/* A tensor's bytes, each with its last bit turned. */
+static void change_tensor(const char *folder, const char *name) {
+    char path[128];
+    uint64_t header;
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    FILE *f = fopen(path, "r+b");
+    CHECK(f && fread(&header, sizeof header, 1, f) == 1 && header < 1 << 20);
+    char *text = malloc(header);
+    CHECK(fread(text, 1, header, f) == header);
+    json_t *all = json_loadb(text, header, 0, NULL), *at = json_object_get(json_object_get(all, name), "data_offsets");
+    const long begin = (long)(8 + header) + json_integer_value(json_array_get(at, 0)), end = (long)(8 + header) + json_integer_value(json_array_get(at, 1));
+    CHECK(end > begin);
+    for (long i = begin; i < end; i++) {
+        CHECK(fseek(f, i, SEEK_SET) == 0);
+        const int c = fgetc(f) ^ 1;
+        CHECK(fseek(f, i, SEEK_SET) == 0 && fputc(c, f) == c);
+    }
+    CHECK(fclose(f) == 0);
+    json_decref(all);
+    free(text);
+}
+
+TEST(a_checkpoint_belongs_to_the_teacher_that_it_began_with) {
+    char teacher[128], cmd[640];
+    rig r, t;
+    glim_tune_params p = usual();
+    glim_tune_result res;
+    glim_dataset *d = make_data();
+    char *dir = new_dir();
+    p.out = new_dir();
+    snprintf(teacher, sizeof teacher, "%s/model", dir);
+    snprintf(cmd, sizeof cmd, "cp -rL %s %s && chmod -R u+w %s", glim_test_source("tests/fixtures/qwen3"), teacher, teacher);
+    CHECK(system(cmd) == 0);
+    rig_open(&r, "tests/fixtures/llama-tied", NULL, 0, 1);
+    rig_open(&t, teacher, NULL, 0, 1);
+    p.method = GLIM_TUNE_DISTILL, p.teacher = t.m, p.distill_weight = 1, p.distill_top = SIZE_MAX, p.on_step = stop_at_3;
+    CHECK(glim_tune_run(r.m, d, &p, &res, &r.err) == GLIM_E_CANCELLED);
+    rig_close(&t);
+    change_tensor(teacher, "model.layers.0.mlp.up_proj.weight");
+    rig_open(&t, teacher, NULL, 0, 1);
+    p.teacher = t.m, p.on_step = NULL, p.resume = true;
+    CHECK_MSG(glim_tune_run(r.m, d, &p, &res, &r.err) == GLIM_E_STATE && strstr(r.err.msg, "other settings"), "%s", r.err.msg);
+    rig_close(&t);
+    change_tensor(teacher, "model.layers.0.mlp.up_proj.weight"); /* as it was */
+    rig_open(&t, teacher, NULL, 0, 1);
+    p.teacher = t.m;
+    CHECK_OK(glim_tune_run(r.m, d, &p, &res, &r.err), r.err);
+    CHECK(res.resumed_at == 3);
+    rig_close(&t);
+    rig_close(&r);
+    glim_dataset_free(d);
+    remove_all(p.out);
+    remove_all(dir);
+}
+
 /* A table of 100,000 rows of 324 bytes, 31 MiB that nobody reads here: only addresses count. */
 TEST(a_plan_counts_only_the_rows_of_a_table_that_tokens_can_touch) {
     static const int32_t ids[] = {0, 1, 2, 99999, 100000, -1};
