@@ -504,7 +504,7 @@ static void hold_half(client *c) {
 
 typedef struct usage_of {
     double t, cpu_s;
-    long rss_kib;
+    long rss_kib, own_kib; /* own: without the pages of mapped files, which the kernel may take back (weights) */
 } usage_of;
 
 static usage_of *samples;
@@ -514,7 +514,7 @@ static usage_of look_at(int pid) {
     usage_of u = {.t = now_s()};
     char path[64], line[1024];
     unsigned long user = 0, sys = 0;
-    long pages = 0;
+    long pages = 0, of_files = 0;
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
     FILE *f = fopen(path, "r");
     if (f) {
@@ -527,11 +527,12 @@ static usage_of look_at(int pid) {
     snprintf(path, sizeof path, "/proc/%d/statm", pid);
     f = fopen(path, "r");
     if (f) {
-        if (fscanf(f, "%*d %ld", &pages) != 1) pages = 0;
+        if (fscanf(f, "%*d %ld %ld", &pages, &of_files) != 2) pages = of_files = 0;
         fclose(f);
     }
     u.cpu_s = (double)(user + sys) / (double)sysconf(_SC_CLK_TCK);
     u.rss_kib = pages * (sysconf(_SC_PAGESIZE) / 1024);
+    u.own_kib = (pages - of_files) * (sysconf(_SC_PAGESIZE) / 1024);
     return u;
 }
 
@@ -566,14 +567,14 @@ static void report(void) {
         const usage_of *a = &samples[0], *z = &samples[n_samples - 1];
         long top = 0, low_half = 0, high_half = 0;
         for (size_t i = 0; i < n_samples; i++) {
-            if (samples[i].rss_kib > top) top = samples[i].rss_kib;
+            if (samples[i].own_kib > top) top = samples[i].own_kib;
             long *half = i < n_samples / 2 ? &low_half : &high_half;
-            if (samples[i].rss_kib > *half) *half = samples[i].rss_kib;
+            if (samples[i].own_kib > *half) *half = samples[i].own_kib;
         }
-        printf_to(&o, ", \"server_cpu_s\": %.2f, \"rss_kib\": {\"first\": %ld, \"last\": %ld, \"max\": %ld, \"max_first_half\": %ld, \"max_second_half\": %ld, \"over_time\": [",
-                  z->cpu_s - a->cpu_s, a->rss_kib, z->rss_kib, top, low_half, high_half);
+        printf_to(&o, ", \"server_cpu_s\": %.2f, \"rss_kib\": {\"first\": %ld, \"last\": %ld}, \"own_kib\": {\"first\": %ld, \"last\": %ld, \"max\": %ld, \"max_first_half\": %ld, \"max_second_half\": %ld, \"over_time\": [",
+                  z->cpu_s - a->cpu_s, a->rss_kib, z->rss_kib, a->own_kib, z->own_kib, top, low_half, high_half);
         size_t step = n_samples / 20 + 1;
-        for (size_t i = 0; i < n_samples; i += step) printf_to(&o, "%s[%.1f, %ld]", i ? ", " : "", samples[i].t - t_begin, samples[i].rss_kib);
+        for (size_t i = 0; i < n_samples; i += step) printf_to(&o, "%s[%.1f, %ld]", i ? ", " : "", samples[i].t - t_begin, samples[i].own_kib);
         puts_to(&o, "]}");
     }
     if (first_error.n) {
@@ -595,7 +596,8 @@ static void report(void) {
     printf("whole     p50 %.2f ms, p99 %.2f ms, max %.2f ms\n", 1e3 * quantile(&whole_s, 0.5), 1e3 * quantile(&whole_s, 0.99), 1e3 * quantile(&whole_s, 1));
     if (opt.idle) printf("idle      %d half requests, reopened %ld times\n", opt.idle, n_reopened);
     if (opt.pid && n_samples) {
-        printf("server    %.2f s of CPU, RSS %ld KiB first, %ld KiB last\n", samples[n_samples - 1].cpu_s - samples[0].cpu_s, samples[0].rss_kib, samples[n_samples - 1].rss_kib);
+        printf("server    %.2f s of CPU, RSS %ld KiB first, %ld KiB last; %ld and %ld of them its own\n", samples[n_samples - 1].cpu_s - samples[0].cpu_s, samples[0].rss_kib,
+               samples[n_samples - 1].rss_kib, samples[0].own_kib, samples[n_samples - 1].own_kib);
     }
     printf("generator %.2f s of CPU (%.0f %% of a core)\n", cpu, 100 * cpu / wall);
     if (first_error.n) printf("first error: %s\n", first_error.s);
