@@ -146,7 +146,11 @@ static bool counts_nothing(const parse *p, size_t i) {
     return i >= p->n || ((unsigned char)p->s[i] < 0x80 && !alnum(p, i));
 }
 
-static int column_of(const glim_lib *l, int concept);
+static int column_of(const glim_lib *l, int concept) {
+    for (size_t c = 0; c < l->n_col; c++)
+        if (l->col[c].concept == concept && l->col[c].number && l->col[c].type != GLIM_LIB_HIDDEN) return (int)c;
+    return -1;
+}
 
 static bool read_number(const parse *p, size_t i, item *it) {
     size_t at = i, k;
@@ -316,12 +320,6 @@ static bool bare_between(const parse *p, size_t from, size_t to) {
     return true;
 }
 
-static int column_of(const glim_lib *l, int concept) {
-    for (size_t c = 0; c < l->n_col; c++)
-        if (l->col[c].concept == concept && l->col[c].number && l->col[c].type != GLIM_LIB_HIDDEN) return (int)c;
-    return -1;
-}
-
 static bool numeric(const parse *p, int col) {
     glim_lib_type t = p->l->col[col].type;
     return t == GLIM_LIB_NUMBER || t == GLIM_LIB_PRICE || t == GLIM_LIB_STOCK || t == GLIM_LIB_DATE;
@@ -379,14 +377,18 @@ static int number_column(parse *p, const item *number, int concept, size_t from,
     return col >= 0 ? col : column_of(p->l, GLIM_CONCEPT_PRICE);
 }
 
-/* Item k reaches from `from` to `to`; those in between are used up. Items never overlap. */
+/* Item k reaches from `from` to `to`, as far as items before it leave room; what it reaches over is used up. Items never overlap. */
 static void cover(parse *p, size_t k, size_t from, size_t to) {
     for (size_t i = 0; i < p->n_items; i++) {
         item *o = &p->v[i];
         if (i == k || o->to <= from || o->from >= to) continue;
         o->used = true;
-        if (i < k && o->to > from) from = o->to;
-        if (i > k && o->from < to) o->from = to, o->to = o->to > to ? o->to : to;
+        if (i < k) {
+            from = o->to;
+        } else {
+            o->from = to;
+            if (o->to < to) o->to = to;
+        }
     }
     p->v[k].from = from;
     p->v[k].to = to;

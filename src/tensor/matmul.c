@@ -11,9 +11,10 @@ enum {
     ROWS_MAX = 128,          /* rows in a piece: their activations stay in the second-level cache */
     PIECE_BYTES = 1024 * 1024, /* weights in a piece, at most: long streams are what memory likes */
     PANELS_MANY = 32,        /* and so many panels at least, if there are so many, where rows are laid out anew for each piece */
-    PANELS_FEW = 8,
+    PANELS_FEW = 8,          /* the same where that leaves a thread fewer than PIECES_PER_THREAD, but still PIECES_AT_LEAST */
     PIECE_MIN = 24 * 1024,   /* and at least, when there are few rows: a piece is some microseconds */
-    PIECES_PER_THREAD = 8
+    PIECES_PER_THREAD = 8,
+    PIECES_AT_LEAST = 2
 };
 
 typedef struct cut {
@@ -27,7 +28,7 @@ typedef struct many_ctx {
     const glim_matmul_job *jobs;
     size_t n_jobs;
     size_t share; /* panels of a piece that give every thread PIECES_PER_THREAD of them, over all jobs */
-    size_t enough; /* and a quarter of them */
+    size_t enough; /* and PIECES_AT_LEAST of them */
 } many_ctx;
 
 static size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
@@ -45,7 +46,8 @@ static cut cut_job(const glim_matmul_job *j, size_t share, size_t enough) {
     const size_t panel_bytes = row_bytes * GLIM_PANEL;
     size_t most = PIECE_BYTES / panel_bytes, least = n_rows < 16 ? PIECE_MIN / panel_bytes : 1;
     if (most < 1) most = 1;
-    if (n_rows > 4 && least < PANELS_FEW) least = enough < PANELS_FEW ? enough : PANELS_FEW;
+    const size_t few = enough < PANELS_FEW ? enough : PANELS_FEW;
+    if (n_rows > 4 && least < few) least = few;
     if (n_rows > 4 && most < PANELS_MANY) most = PANELS_MANY;
     if (least < 1) least = 1;
     c.panels = share;
@@ -83,7 +85,7 @@ void glim_matmul_many(glim_pool *pool, const glim_kernels *k, const glim_matmul_
     size_t n_pieces = 0;
     for (size_t n = 0; n < n_jobs; n++)
         m.share += glim_panel_count(jobs[n].w->n_out) * ceil_div(jobs[n].x->n_rows, ROWS_MAX);
-    m.enough = m.share / ((size_t)glim_pool_size(pool) * 2);
+    m.enough = m.share / ((size_t)glim_pool_size(pool) * PIECES_AT_LEAST);
     m.share /= (size_t)glim_pool_size(pool) * PIECES_PER_THREAD;
     for (size_t n = 0; n < n_jobs; n++) n_pieces += cut_job(&jobs[n], m.share, m.enough).n_pieces;
     glim_pool_for(pool, n_pieces, 1, run_pieces, &m);

@@ -8,7 +8,7 @@
  *
  * Two ways through the same sums, for few rows and for many:
  *
- *   few     up to 8 rows by one panel: a block's codes are unpacked into eight registers (16 columns x 4
+ *   few     up to 8 rows, 3 where rows are long, by one panel: a block's codes are unpacked into eight registers (16 columns x 4
  *           inputs each) and multiplied with every row's broadcast activations
  *   many    a segment of two panels is unpacked once into the first-level cache, scales as f32, and serves up
  *           to 128 rows in tiles of 8; what the codes looked like no longer matters there. Two panels, because
