@@ -5,7 +5,8 @@
 
 Planned: `planned_bytes` of --json. Measured: the process's largest resident set (wait4), mapped files that it touched included.
 Models: SmolLM2-135M cut to 8 layers in q4_0, q8_0 and bf16 (random weights), and a Hugging Face folder of 8 M values in f32. --check ends with
-1 unless each is within ten per cent. Standard library only; 0.4 GB of disk and 1 GB of memory for minutes."""
+1 unless each is within ten per cent. --model FILE.gguf: instead of these, LoRA of rank 16 on all linear layers of that model, sequences of 512, one in a
+step, with the seconds of each step. Standard library only; 0.4 GB of disk and 1 GB of memory for minutes."""
 import argparse
 import json
 import os
@@ -23,8 +24,10 @@ a.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
 a.add_argument("--batch", default="4", help="fewer leave a pass half empty, and its memory untouched")
 a.add_argument("--only", default="")
 a.add_argument("--check", action="store_true")
+a.add_argument("--model")
 a = a.parse_args()
 work = tempfile.TemporaryDirectory(prefix="glim-tune-memory-")
+caches = os.environ.get("XDG_CACHE_HOME")
 os.environ.update(XDG_CACHE_HOME=work.name + "/cache", XDG_DATA_HOME=work.name + "/data", GLIM_PROGRESS="0", GLIM_CONFIG="")
 
 
@@ -65,6 +68,11 @@ def made_model(kind):
     return path
 
 
+if a.model:
+    made[a.model] = a.model
+    del os.environ["XDG_CACHE_HOME"]  # its packed weights are large, and may lie in the user's own folder already
+    if caches:
+        os.environ["XDG_CACHE_HOME"] = caches
 LORA = ["--lora-targets", "all-linear", "--batch", a.batch]
 CASES = [  # name, model, rows, flags
     ("lora f32", "hf", text, [*LORA, "--precision", "f32"]),
@@ -82,6 +90,9 @@ CASES = [  # name, model, rows, flags
     ("private dpo", "q4_0", pairs, [*LORA, "--method", "dpo", "--dp-epsilon", "50", "--dp-delta", "1e-3"]),
     ("pretrain", "hf", text, ["--method", "pretrain", "--max-tokens", "256", "--batch", a.batch]),
 ]
+if a.model:
+    CASES = [("qlora, rank 16, 512 tokens", a.model, rows("long.jsonl", lambda i: {"text": words(400, i)}),
+              ["--lora-targets", "all-linear", "--lora-rank", "16", "--batch", "1", "--rows", "512", "--max-tokens", "512"])]
 
 
 def run(name, kind, data, flags):
@@ -96,6 +107,10 @@ def run(name, kind, data, flags):
     p.returncode = os.waitstatus_to_exitcode(status)
     if p.returncode:
         sys.exit("%s: %s" % (name, err))
+    if a.model:
+        with open(out + "/metrics.jsonl") as f:
+            steps = [json.loads(line) for line in f]
+        print("steps: " + ", ".join("%(tokens)d tokens in %(seconds).1f s (%(tokens_per_s).1f tokens/s), loss %(loss).3f" % s for s in steps))
     shutil.rmtree(out)
     plan = [x for x in err.splitlines() if x.startswith("plan:")]
     return json.loads(said)["planned_bytes"], usage.ru_maxrss * 1024, plan[0][6:] if plan else ""

@@ -111,11 +111,12 @@ glim_status glim_file_read(glim_buf *out, const char *path, size_t max_bytes, gl
     return GLIM_OK;
 }
 
-glim_status glim_file_write_atomic(const char *path, const void *bytes, size_t n, glim_err *err) {
+static glim_status write_atomic(const char *path, const void *bytes, size_t n, mode_t mode, glim_err *err) {
     glim_buf tmp = {0};
     glim_buf_printf(&tmp, "%s.tmp.%ld", path, (long)getpid());
     if (tmp.failed) return glim_buf_status(&tmp, path, err);
-    int fd = open(tmp.s, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (mode == 0600) (void)unlink(tmp.s); /* what a killed process of this number left may have another mode */
+    int fd = open(tmp.s, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
     if (fd < 0) {
         glim_status rc = glim_fail_errno(err, GLIM_E_IO, errno, "could not create \"%s\"", tmp.s);
         glim_buf_free(&tmp);
@@ -155,6 +156,9 @@ glim_status glim_file_write_atomic(const char *path, const void *bytes, size_t n
     glim_buf_free(&tmp);
     return GLIM_OK;
 }
+
+glim_status glim_file_write_atomic(const char *path, const void *bytes, size_t n, glim_err *err) { return write_atomic(path, bytes, n, 0644, err); }
+glim_status glim_file_write_secret(const char *path, const void *bytes, size_t n, glim_err *err) { return write_atomic(path, bytes, n, 0600, err); }
 
 bool glim_path_exists(const char *path) {
     struct stat st;

@@ -29,6 +29,8 @@ glim_status glim_file_read(glim_buf *out, const char *path, size_t max_bytes, gl
 /* Writes to "<path>.tmp.<pid>", fsyncs, renames, fsyncs the folder: after a crash `path` holds the
  * old bytes or the new, never a part. */
 glim_status glim_file_write_atomic(const char *path, const void *bytes, size_t n, glim_err *err);
+/* The same for its owner alone: mode 0600 from its first byte. */
+glim_status glim_file_write_secret(const char *path, const void *bytes, size_t n, glim_err *err);
 
 bool glim_path_exists(const char *path);
 bool glim_path_is_dir(const char *path);

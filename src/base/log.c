@@ -36,6 +36,8 @@ void glim_log(glim_log_level level, const char *module, const char *fmt, ...) {
     va_end(ap);
     size_t len = (size_t)n + (m < 0 ? 0 : (size_t)m);
     if (len > sizeof line - 2) len = sizeof line - 2;
+    for (size_t i = 0; i < len; i++) /* names come from clients: a line is one line, and moves no terminal's cursor */
+        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f) line[i] = '?';
     line[len] = '\n';
     /* One write: lines of several threads do not mix. */
     ssize_t w = write(STDERR_FILENO, line, len + 1);

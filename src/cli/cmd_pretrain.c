@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
+#include "train/folder.h"
 #include "train/pretrain.h"
 #include "train/start.h"
 
@@ -37,15 +38,24 @@ static glim_status params_of(glim_pretrain_params *p, const flags *f, glim_err *
     if (rc == GLIM_OK) rc = one_of("--precision", f->precision, "f32", "bf16", &bf16, err);
     *p = (glim_pretrain_params){.type = bf16 ? GLIM_GEMM_BF16 : GLIM_GEMM_F32, .window = (size_t)f->window, .batch = (size_t)f->batch,
                                 .n_rows = (size_t)f->rows, .n_steps = (size_t)f->steps, .n_tokens = (uint64_t)f->tokens,
-                                .warmup_share = f->warmup_share, .save_seconds = f->save_minutes * 60, .seed = (uint64_t)f->seed, .out = f->out,
+                                .warmup_share = f->warmup < 0 ? f->warmup_share : 0, .save_seconds = f->save_minutes * 60, .seed = (uint64_t)f->seed, .out = f->out,
                                 .resume = f->resume, .kernels = glim_kernels_get()};
-    p->optim = (glim_optim_params){.lr = f->lr, .weight_decay = f->decay, .clip = f->clip, .warmup = (size_t)f->warmup, .eight_bit = eight_bit};
+    p->optim = (glim_optim_params){.lr = f->lr, .weight_decay = f->decay, .clip = f->clip, .warmup = f->warmup > 0 ? (size_t)f->warmup : 0, .eight_bit = eight_bit};
     if (rc == GLIM_OK && !glim_schedule_parse(f->schedule, &p->optim.schedule))
         rc = glim_fail(err, GLIM_E_ARG, "--schedule: got \"%s\", want cosine, linear or constant", f->schedule);
     return rc;
 }
 
-/* Where the run begins: the model given, or a new one in OUT/start, which a resumed run finds there. */
+static bool has_checkpoint(const char *out) {
+    char *new = glim_path_join(out, "state.glim"), *old = glim_path_join(out, "state.old");
+    const bool yes = glim_path_exists(new) || glim_path_exists(old);
+    free(new);
+    free(old);
+    return yes;
+}
+
+/* Where the run begins: the model given, or a new one in OUT/start, which a resumed run finds there. The start of a run that trains, or that
+ * has a checkpoint, is that run's. */
 static glim_status start_of(char **path, const flags *f, const char *model, glim_err *err) {
     *path = NULL;
     if (model) {
@@ -53,8 +63,14 @@ static glim_status start_of(char **path, const flags *f, const char *model, glim
         return GLIM_OK;
     }
     char *dir = glim_path_join(f->out, "start"), *weights = glim_path_join(dir, "model.safetensors");
-    glim_status rc = GLIM_OK;
-    if (!f->resume || !glim_path_exists(weights)) rc = glim_start_model(dir, f->fresh, f->tokenizer, (uint64_t)f->seed, err);
+    int held = -1;
+    glim_status rc = glim_run_folder_take(&held, f->out, f->resume, err);
+    if (rc == GLIM_OK && !f->resume && has_checkpoint(f->out)) {
+        rc = glim_fail(err, GLIM_E_ARG, "\"%s\" holds the checkpoint of a run", f->out);
+        glim_err_hint(err, "--resume goes on with it; another folder with -o begins anew");
+    }
+    if (rc == GLIM_OK && (!f->resume || !glim_path_exists(weights))) rc = glim_start_model(dir, f->fresh, f->tokenizer, (uint64_t)f->seed, err);
+    glim_run_folder_release(held);
     free(weights);
     *path = dir;
     return rc;
@@ -115,7 +131,7 @@ static glim_status pretrain(const flags *f, const glim_model_flags *mf, const ch
 }
 
 int glim_cmd_pretrain(int argc, char **argv) {
-    flags f = {.schedule = "cosine", .optim = "adamw", .precision = "bf16", .clip = 1, .warmup_share = 0.03, .decay = 0.1, .save_minutes = 10};
+    flags f = {.schedule = "cosine", .optim = "adamw", .precision = "bf16", .clip = 1, .warmup_share = 0.03, .warmup = -1, .decay = 0.1, .save_minutes = 10};
     glim_model_flags mf = {.ctx = 64};
     const glim_flag what[] = {
         {"--method", NULL, GLIM_FLAG_STR, &f.method, "M", "pretrain", 0, 0},

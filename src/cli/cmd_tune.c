@@ -70,8 +70,17 @@ static glim_status params_of(glim_tune_params *p, const tune_flags *f, char *wor
     if (rc == GLIM_OK) rc = choose("--optim", f->optim, optims, 2, &optim, err);
     if (rc == GLIM_OK) rc = choose("--precision", f->precision, types, 2, &type, err);
     if (rc != GLIM_OK) return rc;
+    const struct {
+        const char *flag;
+        double v;
+        bool zero; /* may be 0 */
+    } reals[] = {{"--distill-weight", f->teacher_weight, false}, {"--distill-temperature", f->temperature, false}, {"--dpo-beta", f->beta, false},
+                 {"--lr", f->lr, true}, {"--epochs", f->epochs, true}, {"--lora-alpha", f->alpha, true}, {"--clip", f->clip, true}, {"--weight-decay", f->decay, true}};
+    for (size_t i = 0; i < GLIM_COUNT(reals); i++)
+        if (!(reals[i].v > 0 || (reals[i].zero && reals[i].v == 0)))
+            return glim_fail(err, GLIM_E_ARG, "%s: got %g, want %s", reals[i].flag, reals[i].v, reals[i].zero ? "0 or more" : "more than 0");
     *p = (glim_tune_params){.method = (glim_tune_method)method, .epochs = f->epochs, .max_steps = (size_t)f->steps, .batch = (size_t)f->batch,
-                            .warmup_share = f->warmup_share, .dpo_beta = f->beta, .eval_share = f->eval, .eval_every = (size_t)f->eval_every,
+                            .warmup_share = f->warmup < 0 ? f->warmup_share : 0, .dpo_beta = f->beta, .eval_share = f->eval, .eval_every = (size_t)f->eval_every,
                             .patience = (size_t)f->patience, .save_every = (size_t)f->save_every,
                             .exports = (size_t)f->exports, .seed = (uint64_t)f->seed,
                             .out = f->out, .resume = f->resume};
@@ -84,7 +93,7 @@ static glim_status params_of(glim_tune_params *p, const tune_flags *f, char *wor
     if (f->dora && f->full) return glim_fail(err, GLIM_E_ARG, "--dora is a kind of adapter, --full trains none");
     if ((method == GLIM_TUNE_DISTILL) != (f->teacher != NULL))
         return glim_fail(err, GLIM_E_ARG, f->teacher ? "--teacher is for --method distill" : "--method distill wants a --teacher MODEL");
-    p->optim = (glim_optim_params){.lr = f->lr, .weight_decay = f->decay, .clip = f->clip, .warmup = (size_t)f->warmup, .eight_bit = optim == 1};
+    p->optim = (glim_optim_params){.lr = f->lr, .weight_decay = f->decay, .clip = f->clip, .warmup = f->warmup > 0 ? (size_t)f->warmup : 0, .eight_bit = optim == 1};
     if (!glim_schedule_parse(f->schedule, &p->optim.schedule))
         return glim_fail(err, GLIM_E_ARG, "--schedule: got \"%s\", want cosine, linear or constant", f->schedule);
     for (char *at = words; at && *at;) {
@@ -275,7 +284,7 @@ static bool pretrains(int argc, char **argv) {
 int glim_cmd_tune(int argc, char **argv) {
     if (pretrains(argc, argv)) return glim_cmd_pretrain(argc, argv);
     tune_flags f = {.method = "sft", .schedule = "cosine", .optim = "adamw", .precision = "bf16", .loss = "answers", .rank = 16, .epochs = 0,
-                    .clip = 1, .warmup_share = 0.03, .seed = 0, .max_tokens = 2048, .distill_top = 128};
+                    .clip = 1, .warmup_share = 0.03, .warmup = -1, .seed = 0, .max_tokens = 2048, .distill_top = 128, .teacher_weight = 0.5, .temperature = 2, .beta = 0.1};
     glim_model_flags mf = {.ctx = 64};
     const glim_flag what[] = {
         {"--data", NULL, GLIM_FLAG_STR, &f.data, "FILE", "the rows, if they are not given as the second word", 0, 0},

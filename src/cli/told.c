@@ -1,9 +1,13 @@
 /* told.c - see told.h. */
 #include "cli/told.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -61,12 +65,16 @@ static void read_again(glim_told *t, const glim_job *j) {
     json_object_set_new(t->progress, "steps", json_integer((json_int_t)t->n_steps));
 }
 
-/* A folder of another run, which is about to be refused. */
+/* A folder of another run, or one that a process trains in (train/folder.c), which is about to be refused. */
 static bool taken(const glim_told_params *p) {
-    char *state = glim_path_join(p->out, "state.glim");
-    const bool yes = !p->resume && glim_path_exists(state);
+    char *state = glim_path_join(p->out, "state.glim"), *old = glim_path_join(p->out, "state.old");
+    const bool yes = !p->resume && (glim_path_exists(state) || glim_path_exists(old));
+    const int fd = open(p->out, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool held = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (fd >= 0) close(fd);
     free(state);
-    return yes;
+    free(old);
+    return yes || held;
 }
 
 glim_told *glim_told_begin(const glim_told_params *p) {

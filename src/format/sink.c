@@ -21,7 +21,7 @@ struct glim_sink {
     bool committed;
 };
 
-glim_status glim_sink_open(glim_sink **out, const char *path, glim_err *err) {
+static glim_status open_mode(glim_sink **out, const char *path, mode_t mode, glim_err *err) {
     *out = NULL;
     glim_sink *s = glim_xcalloc(1, sizeof *s);
     s->fd = -1;
@@ -33,7 +33,8 @@ glim_status glim_sink_open(glim_sink **out, const char *path, glim_err *err) {
     glim_status rc = glim_try_calloc(&p, SINK_BUF, 1, "a write buffer", err);
     if (rc == GLIM_OK) {
         s->buf = p;
-        s->fd = open(s->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        if (mode == 0600) (void)unlink(s->tmp); /* what a killed process of this number left may have another mode */
+        s->fd = open(s->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
         if (s->fd < 0) rc = glim_fail_errno(err, GLIM_E_IO, errno, "could not create \"%s\"", s->tmp);
     }
     if (rc != GLIM_OK) {
@@ -44,6 +45,9 @@ glim_status glim_sink_open(glim_sink **out, const char *path, glim_err *err) {
     *out = s;
     return GLIM_OK;
 }
+
+glim_status glim_sink_open(glim_sink **out, const char *path, glim_err *err) { return open_mode(out, path, 0644, err); }
+glim_status glim_sink_open_secret(glim_sink **out, const char *path, glim_err *err) { return open_mode(out, path, 0600, err); }
 
 static glim_status write_all(glim_sink *s, const char *p, size_t n, glim_err *err) {
     while (n > 0) {

@@ -19,6 +19,8 @@ typedef struct glim_sink glim_sink;
 
 /* Errors of all: GLIM_E_IO naming the path and what the system said; GLIM_E_NOMEM. */
 glim_status glim_sink_open(glim_sink **out, const char *path, glim_err *err);
+/* The same for its owner alone: mode 0600 from its first byte. */
+glim_status glim_sink_open_secret(glim_sink **out, const char *path, glim_err *err);
 glim_status glim_sink_write(glim_sink *s, const void *bytes, size_t n, glim_err *err);
 glim_status glim_sink_zeros(glim_sink *s, size_t n, glim_err *err);
 uint64_t glim_sink_pos(const glim_sink *s); /* bytes written so far */

@@ -5,7 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -23,9 +22,8 @@ glim_status glim_curve_open(FILE **out, const char *folder, size_t steps, bool s
             keep = (size_t)(end - b.s) + 1;
         }
     }
-    if (rc == GLIM_OK) rc = glim_file_write_atomic(path, glim_buf_cstr(&b), keep, err);
+    if (rc == GLIM_OK) rc = secret ? glim_file_write_secret(path, glim_buf_cstr(&b), keep, err) : glim_file_write_atomic(path, glim_buf_cstr(&b), keep, err);
     if (rc == GLIM_OK && !(*out = fopen(path, "ae"))) rc = glim_fail_errno(err, GLIM_E_IO, errno, "could not open \"%s\"", path);
-    if (rc == GLIM_OK && secret) (void)fchmod(fileno(*out), 0600);
     glim_buf_free(&b);
     free(path);
     return rc;

@@ -129,9 +129,15 @@ static glim_status get_key(glim_dp_run *r, const glim_dp_open *o, glim_err *err)
     for (size_t i = 0; i < r->net->n_params; i++) b.n_params += r->net->params[i].n;
     glim_status rc = glim_dp_lattice_make(&r->lattice, r->plan.clip, r->plan.sigma, b.n_params, err);
     if (rc != GLIM_OK) return rc;
-    if (glim_path_exists(r->key_path)) return glim_dp_state_open(&r->rng, r->key_path, &b, err);
     rc = glim_dp_ledger_charged(r->p.ledger, r->id, &charged, err);
     if (rc != GLIM_OK) return rc;
+    if (glim_path_exists(r->key_path)) {
+        rc = glim_dp_state_open(&r->rng, r->key_path, &b, err);
+        if (rc != GLIM_E_FORMAT || charged > 0 || o->done > 0) return rc;
+        glim_err_clear(err); /* killed while it was written: nothing was drawn with it */
+        rc = glim_dp_state_erase(r->key_path, err);
+        if (rc != GLIM_OK) return rc;
+    }
     if (charged > 0 || o->done > 0) {
         glim_fail(err, GLIM_E_STATE, "\"%s\" is gone: %llu steps of run \"%s\" were charged with its key", r->key_path,
                   (unsigned long long)(charged > o->done ? charged : o->done), r->id);

@@ -56,7 +56,7 @@ typedef struct glim_dp_open {
 } glim_dp_open;
 
 /* Errors: GLIM_E_LIMIT (over the data set's budget), GLIM_E_STATE (the folder holds another run; its key is gone or bound to
- * other settings), GLIM_E_ARG, IO, NOMEM, UNSUPPORTED (dp_grad.h). */
+ * other settings), GLIM_E_FORMAT (its key is damaged and a step was charged with it), GLIM_E_ARG, IO, NOMEM, UNSUPPORTED (dp_grad.h). */
 glim_status glim_dp_run_open(glim_dp_run **out, const glim_dp_open *o, glim_err *err);
 void glim_dp_run_free(glim_dp_run *d); /* the run stays open on the ledger; takes NULL */
 

@@ -19,6 +19,7 @@
 
 typedef struct run {
     glim_model *m;
+    const glim_tok *tok;
     glim_pretrain_params p;
     glim_corpus *corpus;
     glim_corpus_pos pos;  /* where the next step's first window begins */
@@ -97,7 +98,15 @@ static uint64_t fingerprint(const run *r) {
     glim_buf_printf(&b, "%.17g %.17g %.17g %.17g %.17g %.17g %d %zu %zu %d|", p->optim.lr, p->optim.beta1, p->optim.beta2, p->optim.eps,
                     p->optim.weight_decay, p->optim.clip, (int)p->optim.schedule, p->optim.warmup, p->optim.n_steps, p->optim.eight_bit);
     for (size_t i = 0; i < r->n->n_params; i++) glim_buf_printf(&b, "%s %zu;", r->n->params[i].name, r->n->params[i].n);
-    glim_buf_printf(&b, "%s %016llx", r->n->k->name, (unsigned long long)glim_corpus_hash(r->corpus));
+    uint64_t words = 1; /* the corpus' hash is of bytes: what becomes of them is the tokenizer's */
+    for (size_t i = 0; i < glim_tok_n(r->tok); i++) {
+        size_t n = 0;
+        const char *s = glim_tok_piece(r->tok, (int32_t)i, &n);
+        words = glim_sum64(words, &n, sizeof n);
+        if (s) words = glim_sum64(words, s, n);
+    }
+    glim_buf_printf(&b, "%s %016llx %016llx %016llx", r->n->k->name, (unsigned long long)glim_corpus_hash(r->corpus), (unsigned long long)words,
+                    (unsigned long long)glim_tune_model_sum(r->m));
     const uint64_t sum = glim_sum64(1, glim_buf_cstr(&b), b.len);
     glim_buf_free(&b);
     return sum;
@@ -149,7 +158,10 @@ static glim_status one_step(run *r, glim_tune_step *s) {
     s->n_tokens = s->n_targets;
     s->step = r->state.step + 1;
     s->rate = glim_optim_rate(&r->opt.p, r->state.step);
-    if (s->n_targets == 0) return GLIM_OK; /* nothing but ends */
+    if (s->n_targets == 0) { /* nothing but ends: it counts, as a resumed run will count it */
+        r->opt.step++;
+        return GLIM_OK;
+    }
     const double scale = 1 / (double)s->n_targets;
     glim_net_zero(r->n);
     glim_packer_clear(&r->pack, r->state.step);
@@ -176,7 +188,7 @@ static glim_status one_step(run *r, glim_tune_step *s) {
 
 /* ---- the run ---- */
 
-static glim_status save(run *r) { return glim_state_write(r->p.out, &r->state, r->pieces, r->n_pieces, r->err); }
+static glim_status save(run *r) { return glim_state_write(r->p.out, &r->state, r->pieces, r->n_pieces, false, r->err); }
 
 static glim_status steps(run *r, glim_tune_result *out) {
     glim_run_state *st = &r->state;
@@ -218,7 +230,7 @@ static glim_status steps(run *r, glim_tune_result *out) {
     return GLIM_E_CANCELLED;
 }
 
-static glim_status prepare(run *r, const glim_tok *tok, const char *const *paths, size_t n_paths) {
+static glim_status prepare(run *r, const char *const *paths, size_t n_paths) {
     void *p[4] = {0};
     const struct {
         size_t n, size;
@@ -226,7 +238,7 @@ static glim_status prepare(run *r, const glim_tok *tok, const char *const *paths
     glim_status rc = GLIM_OK;
     for (int i = 0; i < 4 && rc == GLIM_OK; i++) rc = glim_try_calloc(&p[i], want[i].n, want[i].size, "a training run", r->err);
     r->tokens = p[0], r->loss = p[1], r->nll = p[2], r->scale = p[3];
-    const glim_corpus_params cp = {.tok = tok, .config = &r->m->cfg, .n_tokens = r->p.window, .shuffle = true, .seed = r->p.seed};
+    const glim_corpus_params cp = {.tok = r->tok, .config = &r->m->cfg, .n_tokens = r->p.window, .shuffle = true, .seed = r->p.seed};
     const glim_net_params np = net_params(&r->p);
     if (rc == GLIM_OK) rc = glim_corpus_open(&r->corpus, paths, n_paths, &cp, r->err);
     if (rc == GLIM_OK) rc = glim_net_new(&r->n, r->m, &np, r->err);
@@ -269,12 +281,12 @@ static glim_status start(run *r, glim_tune_result *out) {
 
 glim_status glim_pretrain_run(glim_model *m, const glim_tok *tok, const char *const *paths, size_t n_paths, const glim_pretrain_params *p,
                               glim_tune_result *out, glim_err *err) {
-    run r = {.m = m, .p = *p, .folder = -1, .err = err};
+    run r = {.m = m, .tok = tok, .p = *p, .folder = -1, .err = err};
     glim_tune_plan plan;
     *out = (glim_tune_result){.eval_after = NAN, .eval_before = NAN, .best_eval = NAN};
     glim_status rc = glim_pretrain_plan(&plan, m, p, err);
     if (rc == GLIM_OK) rc = with_defaults(&r.p, err);
-    if (rc == GLIM_OK) rc = prepare(&r, tok, paths, n_paths);
+    if (rc == GLIM_OK) rc = prepare(&r, paths, n_paths);
     if (rc == GLIM_OK) rc = start(&r, out);
     if (rc == GLIM_OK) rc = steps(&r, out);
     if (rc == GLIM_OK) rc = glim_net_export_model(r.n, p->out, err);

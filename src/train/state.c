@@ -22,7 +22,7 @@ static const char MAGIC[8] = "GLIMTUNE", NEW[] = "state.glim", OLD[] = "state.ol
 
 static uint64_t sum_header(const header *h) { return glim_sum64(VERSION, h, offsetof(header, sum)); }
 
-glim_status glim_state_write(const char *folder, const glim_run_state *s, const glim_piece *pieces, size_t n, glim_err *err) {
+glim_status glim_state_write(const char *folder, const glim_run_state *s, const glim_piece *pieces, size_t n, bool secret, glim_err *err) {
     header h;
     memset(&h, 0, sizeof h); /* its padding is written too */
     memcpy(h.magic, MAGIC, sizeof h.magic);
@@ -32,7 +32,7 @@ glim_status glim_state_write(const char *folder, const glim_run_state *s, const 
     for (size_t i = 0; i < n; i++) h.sum = glim_sum64(h.sum, pieces[i].data, pieces[i].n_bytes);
     char *new = glim_path_join(folder, NEW), *old = glim_path_join(folder, OLD);
     glim_sink *sink = NULL;
-    glim_status rc = glim_sink_open(&sink, new, err);
+    glim_status rc = secret ? glim_sink_open_secret(&sink, new, err) : glim_sink_open(&sink, new, err);
     if (rc == GLIM_OK) rc = glim_sink_write(sink, &h, sizeof h, err);
     for (size_t i = 0; i < n && rc == GLIM_OK; i++)
         for (size_t at = 0; at < pieces[i].n_bytes && rc == GLIM_OK; at += PART) {

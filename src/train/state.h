@@ -19,8 +19,8 @@ typedef struct glim_run_state {
 
 enum { GLIM_STATE_PIECES = 8 };
 
-/* Errors: GLIM_E_IO. */
-glim_status glim_state_write(const char *folder, const glim_run_state *s, const glim_piece *pieces, size_t n, glim_err *err);
+/* secret: for its owner alone. Errors: GLIM_E_IO. */
+glim_status glim_state_write(const char *folder, const glim_run_state *s, const glim_piece *pieces, size_t n, bool secret, glim_err *err);
 /* Fills s and the pieces. Errors: GLIM_E_NOT_FOUND (there is none), GLIM_E_STATE (of other settings, or a newer version),
  * GLIM_E_FORMAT (none is whole). *from: which file, for the log. */
 glim_status glim_state_read(const char *folder, uint64_t fingerprint, glim_run_state *s, const glim_piece *pieces, size_t n,

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -30,7 +29,7 @@ typedef struct run {
     glim_teacher *teacher; /* of distillation */
     glim_run_state state;
     glim_dp_run *dp;      /* NULL: not private */
-    float *best;          /* [n_values] with patience */
+    float *best;          /* [n_values, then router biases that move] with patience */
     size_t *part;         /* those for evaluation (of p.eval if it is given), then those for training */
     size_t *order;        /* [n_train] of the epoch `epoch` */
     size_t epoch;
@@ -268,9 +267,7 @@ static glim_status evaluate(run *r, double *loss) {
 
 /* ---- files ---- */
 
-/* Which weights the run began from, and in which type: names, shapes and some bytes of every tensor, wherever the file lies. The
- * bytes are those that loading looked at already (format/packed.c). */
-static uint64_t sum_of_model(const glim_model *m) {
+uint64_t glim_tune_model_sum(const glim_model *m) {
     uint64_t sum = glim_sum64(1, &m->plan.weight_type, sizeof m->plan.weight_type);
     for (size_t i = 0; i < glim_ckpt_n_tensors(m->ckpt); i++) {
         const glim_tensor *t = glim_ckpt_tensor(m->ckpt, i);
@@ -292,26 +289,20 @@ static uint64_t fingerprint(const run *r) {
                     p->optim.weight_decay, p->optim.clip, (int)p->optim.schedule, p->optim.warmup, p->optim.n_steps, p->optim.eight_bit,
                     p->eval_share, p->eval_every, p->patience);
     for (size_t i = 0; i < r->n->n_params; i++) glim_buf_printf(&b, "%s %zu;", r->n->params[i].name, r->n->params[i].n);
-    glim_buf_printf(&b, "%s %s %zu %llx", r->n->k->name, glim_dataset_hash(r->d), r->m->n_bound, (unsigned long long)sum_of_model(r->m));
+    glim_buf_printf(&b, "%s %s %zu %llx", r->n->k->name, glim_dataset_hash(r->d), r->m->n_bound, (unsigned long long)glim_tune_model_sum(r->m));
     if (r->p.eval) glim_buf_printf(&b, " %s", glim_dataset_hash(r->p.eval));
     const glim_dp_plan *dp = &r->plan.dp;
     if (p->dp.epsilon != 0) glim_buf_printf(&b, "|%.17g %.17g %.17g %.17g %.17g", dp->epsilon, dp->delta, dp->clip, dp->sigma, dp->q);
     glim_buf_printf(&b, "|%d %.17g %.17g", p->net.lora.dora, p->balance, p->router_step);
     if (p->teacher)
-        glim_buf_printf(&b, "|%.17g %.17g %zu %llx", p->distill_temperature, p->distill_weight, p->distill_top, (unsigned long long)sum_of_model(p->teacher));
+        glim_buf_printf(&b, "|%.17g %.17g %zu %llx", p->distill_temperature, p->distill_weight, p->distill_top, (unsigned long long)glim_tune_model_sum(p->teacher));
     const uint64_t sum = glim_sum64(1, glim_buf_cstr(&b), b.len);
     glim_buf_free(&b);
     return sum;
 }
 
 /* A private run's checkpoint holds losses of its examples without noise. */
-static glim_status save(run *r, glim_err *err) {
-    const glim_status rc = glim_state_write(r->p.out, &r->state, r->pieces, r->n_pieces, err);
-    char *path = r->dp ? glim_path_join(r->p.out, "state.glim") : NULL;
-    if (path) chmod(path, 0600);
-    free(path);
-    return rc;
-}
+static glim_status save(run *r, glim_err *err) { return glim_state_write(r->p.out, &r->state, r->pieces, r->n_pieces, r->dp != NULL, err); }
 
 static const char *base_of(const run *r) { return r->p.base ? r->p.base : glim_ckpt_path(r->m->ckpt); }
 
@@ -402,6 +393,19 @@ static glim_status one_step(run *r, glim_tune_step *s) {
     return GLIM_OK;
 }
 
+/* Biases of routers that move lie beside w, and belong to the weights of their step. */
+static size_t n_biases(const run *r) { return r->p.router_step > 0 ? r->m->cfg.n_layer * r->m->cfg.n_expert : 0; }
+
+static void keep_best(run *r) {
+    memcpy(r->best, r->n->w, r->n->n_values * sizeof(float));
+    if (n_biases(r)) memcpy(r->best + r->n->n_values, r->n->router_bias, n_biases(r) * sizeof(float));
+}
+
+static void take_best(run *r) {
+    memcpy(r->n->w, r->best, r->n->n_values * sizeof(float));
+    if (n_biases(r)) memcpy(r->n->router_bias, r->best + r->n->n_values, n_biases(r) * sizeof(float));
+}
+
 static glim_status steps(run *r, glim_tune_result *out) {
     glim_run_state *st = &r->state;
     glim_status rc = GLIM_OK;
@@ -424,7 +428,7 @@ static glim_status steps(run *r, glim_tune_result *out) {
             if (rc != GLIM_OK) break;
             if (!(s.eval_loss >= st->best_eval)) {
                 st->best_eval = s.eval_loss, st->bad_evals = 0;
-                if (r->best) memcpy(r->best, r->n->w, r->n->n_values * sizeof(float));
+                if (r->best) keep_best(r);
             } else if (r->p.patience && ++st->bad_evals >= r->p.patience) out->stopped_early = true;
         }
         const double now = glim_now_s(), run_s = now - begin;
@@ -454,7 +458,7 @@ static glim_status prepare(run *r) {
     const struct {
         size_t n, size;
     } want[6] = {{n + (r->p.eval ? r->plan.n_eval : 0), sizeof(size_t)}, {n, sizeof(size_t)}, {r->p.net.n_rows, sizeof(double)}, {r->p.net.n_rows, sizeof(double)},
-                 {r->p.batch, sizeof(size_t)}, {r->p.patience ? r->plan.n_values : 0, sizeof(float)}};
+                 {r->p.batch, sizeof(size_t)}, {r->p.patience ? r->plan.n_values + n_biases(r) : 0, sizeof(float)}};
     glim_status rc = GLIM_OK;
     for (int i = 0; i < 6 && rc == GLIM_OK; i++) rc = glim_try_calloc(&p[i], want[i].n, want[i].size, "a training run", r->err);
     r->part = p[0], r->order = p[1], r->nll = p[2], r->scale = p[3], r->step_of = p[4], r->best = p[5];
@@ -477,8 +481,8 @@ static glim_status prepare(run *r) {
     r->pieces[r->n_pieces++] = (glim_piece){r->n->w, r->n->n_values * sizeof(float)};
     r->n_pieces += glim_optim_pieces(&r->opt, r->pieces + 1);
     if (r->n->router_bias)
-        r->pieces[r->n_pieces++] = (glim_piece){r->n->router_bias, r->m->cfg.n_layer * r->m->cfg.n_expert * sizeof(float)};
-    if (r->best) r->pieces[r->n_pieces++] = (glim_piece){r->best, r->n->n_values * sizeof(float)};
+        r->pieces[r->n_pieces++] = (glim_piece){r->n->router_bias, n_biases(r) * sizeof(float)};
+    if (r->best) r->pieces[r->n_pieces++] = (glim_piece){r->best, (r->n->n_values + n_biases(r)) * sizeof(float)};
     return GLIM_OK;
 }
 
@@ -522,7 +526,7 @@ glim_status glim_tune_run(glim_model *m, const glim_dataset *d, const glim_tune_
     if (rc == GLIM_OK) rc = start(&r, out);
     if (rc == GLIM_OK) rc = steps(&r, out);
     if (rc == GLIM_OK) {
-        if (r.best && !isnan(r.state.best_eval)) memcpy(r.n->w, r.best, r.n->n_values * sizeof(float));
+        if (r.best && !isnan(r.state.best_eval)) take_best(&r);
         rc = all_numbers(&r);
         if (rc == GLIM_OK) rc = evaluate(&r, &out->eval_after);
         out->eval_accuracy = r.eval_accuracy;

@@ -104,4 +104,8 @@ glim_status glim_tune_make_plan(glim_tune_plan *plan, const glim_model *m, const
  * settings or data), GLIM_E_CANCELLED, GLIM_E_IO, and as above. The last good checkpoint stays in any case. */
 glim_status glim_tune_run(glim_model *m, const glim_dataset *d, const glim_tune_params *p, glim_tune_result *out, glim_err *err);
 
+/* Which weights a run begins from, and in which type: names, shapes and some bytes of every tensor, wherever the file lies. The
+ * bytes are those that loading looked at already (format/packed.c). */
+uint64_t glim_tune_model_sum(const glim_model *m);
+
 #endif

@@ -17,6 +17,20 @@ bad() { # WHAT
     [ -s "$work/err" ] && { echo "  stderr: $(head -c 400 "$work/err")"; }
 }
 
+# killed_at FILE COMMAND...: runs it until FILE is there, at most ten seconds, then kill -9. It may have been quicker.
+killed_at() {
+    local file=$1 pid
+    shift
+    "$@" > /dev/null 2>&1 &
+    pid=$!
+    for _ in $(seq 1 1000); do
+        [ -s "$file" ] && break
+        sleep 0.01
+    done
+    kill -9 $pid 2> /dev/null
+    wait $pid 2> /dev/null
+}
+
 # run CODE COMMAND...: runs it with stdin from $work/in (empty unless written), stdout in $work/out, stderr
 # in $work/err, and checks the exit code.
 run() {

@@ -21,14 +21,7 @@ awk -v a="$first" -v b="$last" 'BEGIN {exit !(a > 5 && b < a - 2)}' && ok || bad
 run 0 $GLIM run "$work/a" -p "row 7 costs" -n 4 --temp 0 --template glm-4-0414
 
 # The same in pieces: a checkpoint after every step, killed, then on two threads to the end.
-$run -o "$work/b" --save-minutes 1e-9 --threads 1 > /dev/null 2>&1 &
-pid=$!
-for _ in $(seq 1 400); do
-    [ -s "$work/b/state.old" ] && break
-    sleep 0.02
-done
-kill -9 $pid 2> /dev/null
-wait $pid 2> /dev/null
+killed_at "$work/b/state.old" $run -o "$work/b" --save-minutes 1e-9 --threads 1
 run 0 $run -o "$work/b" --save-minutes 5 --threads 2 --resume
 says "$sum"
 same "$work/a/model.safetensors" "$work/b/model.safetensors"
@@ -51,6 +44,37 @@ run 0 $run -o "$work/d" --plan
 warns '40 steps of 4 windows'
 run 2 $run -o "$work/a"
 one_error 'holds the checkpoint' '--resume'
+# Who is refused leaves the start of the run there as it was: with another configuration, with a plan only, while another process trains.
+run 0 $GLIM tokenizer train "$work/config.json" "$corpus" -o "$work/tok2" --vocab 310
+sed 's/"rope_theta": 10000.0/"rope_theta": 500.0/' "$work/config.json" > "$work/theta.json"
+before=$(cat "$work"/a/start/* | sha256sum)
+other="$GLIM tune --method pretrain --new $work/theta.json --tokenizer $work/tok2 $corpus --max-tokens 48 --batch 4 --steps 40 --lr 0.01 --seed 3"
+run 2 $other -o "$work/a"
+run 2 $other -o "$work/a" --plan
+one_error 'holds the checkpoint' '--resume'
+[ "$before" = "$(cat "$work"/a/start/* | sha256sum)" ] && ok || bad "the start of a run was written over"
+mkdir -p "$work/held"
+flock "$work/held" sleep 3 &
+sleep 0.5
+run 1 $other -o "$work/held"
+one_error 'another process trains'
+[ ! -e "$work/held/start" ] && ok || bad "a folder in which another process trains was written to"
+wait
+# A checkpoint is one of its tokenizer and of its beginning.
+run 0 $run -o "$work/bound" --steps 4
+cp "$work/tok2/"tokenizer*.json "$work/bound/start/"
+run 1 $run -o "$work/bound" --steps 4 --resume
+one_error 'other settings'
+# A step of nothing but ends of texts counts, in one go and in pieces.
+for i in 1 2 3 4 5 6; do echo '{"text": ""}'; done > "$work/empty.jsonl"
+cat "$work/empty.jsonl" "$work/empty.jsonl" "$corpus" > "$work/some.jsonl"
+some="$new $work/some.jsonl --max-tokens 4 --batch 1 --steps 12 --lr 0.01 --seed 3 --json"
+run 0 $some -o "$work/some1"
+grep -q '"tokens": 0' "$work/some1/metrics.jsonl" && ok || bad "no step was without targets"
+sum=$(grep -o '"sum": "[0-9a-f]*"' "$work/out")
+killed_at "$work/some2/state.old" $some -o "$work/some2" --save-minutes 1e-9
+run 0 $some -o "$work/some2" --resume
+says "$sum"
 run 1 $run -o "$work/b" --resume --lr 0.02
 one_error 'other settings'
 run 2 $new "$corpus" -o "$work/e"

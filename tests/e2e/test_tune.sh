@@ -18,15 +18,27 @@ sum=$(grep -o '"sum": "[0-9a-f]*"' "$work/out")
 [ "$(wc -l < "$work/a/metrics.jsonl")" -eq 10 ] && ok || bad "metrics have another number of lines"
 run 0 $GLIM run $model --adapter "$work/a" -p "say 3" -n 4 --temp 0
 
-# The same run in pieces: stopped by a signal, with another number of threads, then to its end.
-$tune -o "$work/b" --save-every 1 > /dev/null 2>&1 &
-pid=$!
-for _ in $(seq 1 200); do
-    [ -s "$work/b/state.glim" ] && break
-    sleep 0.02
+# A number that cannot be is refused, not replaced.
+for w in "--lr -1e-4" "--epochs -2" "--clip -1" "--weight-decay -0.1" "--lora-alpha -8" "--lr nan"; do
+    run 2 $GLIM tune $model $rows $w -o "$work/w"
+    one_error "${w%% *}"
 done
-kill -9 $pid 2> /dev/null
-wait $pid 2> /dev/null
+for w in "--distill-weight 0" "--distill-temperature -1"; do
+    run 2 $GLIM tune $model $rows --method distill --teacher $model $w -o "$work/w"
+    one_error "${w%% *}: got"
+done
+
+# Three per cent of a hundred steps warm up; with --warmup 0 none does, with 2 two do.
+for w in "" "--warmup 0" "--warmup 2"; do
+    run 0 $GLIM tune $model $rows --batch 1 --steps 100 --lr 0.01 --lora-rank 1 --schedule constant $w -o "$work/w"
+    rates=$(head -n 4 "$work/w/metrics.jsonl" | grep -o '"rate": [0-9.e-]*' | cut -d' ' -f2 | xargs printf '%.4f ')
+    case $w in "") want="0.0033 0.0067 0.0100 0.0100 " ;; *0) want="0.0100 0.0100 0.0100 0.0100 " ;; *) want="0.0050 0.0100 0.0100 0.0100 " ;; esac
+    [ "$rates" = "$want" ] && ok || bad "rates with \"$w\": $rates, want $want"
+    rm -rf "$work/w"
+done
+
+# The same run in pieces: stopped by a signal, with another number of threads, then to its end.
+killed_at "$work/b/state.glim" $tune -o "$work/b" --save-every 1
 run 0 $tune -o "$work/b" --save-every 1 --threads 2 --resume --json
 says "$sum"
 same "$work/a/adapter_model.safetensors" "$work/b/adapter_model.safetensors"

@@ -13,14 +13,7 @@ warns 'privacy: data set "people.jsonl" spends epsilon'
 [ -e "$work/data" ] && bad "a plan touched the ledger" || ok
 
 # Killed and resumed: the key stays with the run, mode 0600, and goes with it.
-$tune --dp-epsilon 6 --dp-delta 1e-3 -o "$work/a" --save-every 1 > /dev/null 2>&1 &
-pid=$!
-for _ in $(seq 1 500); do
-    [ -s "$work/a/state.glim" ] && break
-    sleep 0.01
-done
-kill -9 $pid 2> /dev/null
-wait $pid 2> /dev/null
+killed_at "$work/a/state.glim" $tune --dp-epsilon 6 --dp-delta 1e-3 -o "$work/a" --save-every 1
 if [ -e "$work/a/privacy.key" ]; then # else it was quicker than the kill
     [ "$(stat -c %a "$work/a/privacy.key")" = 600 ] && ok || bad "the key's mode is $(stat -c %a "$work/a/privacy.key")"
 fi
@@ -54,14 +47,7 @@ says 'people.jsonl'
 run 0 $GLIM privacy runs --data "$work/data"
 says ' over'
 run 0 $GLIM privacy budget people.jsonl 20 1e-3 --data "$work/data"
-$tune --dp-epsilon 6 --dp-delta 1e-3 -o "$work/d" --save-every 1 --epochs 40 > /dev/null 2>&1 &
-pid=$!
-for _ in $(seq 1 500); do
-    [ -s "$work/d/state.glim" ] && break
-    sleep 0.01
-done
-kill -9 $pid 2> /dev/null
-wait $pid 2> /dev/null
+killed_at "$work/d/state.glim" $tune --dp-epsilon 6 --dp-delta 1e-3 -o "$work/d" --save-every 1 --epochs 40
 id=$(grep -o 'tune-[A-Za-z0-9]*' "$work/d/privacy.json")
 run 0 $GLIM privacy --json --data "$work/data"
 says '"open_runs": 1'

@@ -135,7 +135,7 @@ mutate_private halves_of_a_pair_cut_apart a_private_step_of_pairs dp_grad '= (ui
 mutate_private ghost_norm_without_its_cross_terms a_private_step_of_all dp_grad 'sum += (s == i ? 1 : 2) * dot(j->dy' 'sum += (s == i ? 1 : 0) * dot(j->dy'
 mutate_private an_examples_loss_depends_on_its_batch a_private_step_of_an dp_run 'scale[i] = 1 / (double)n;' 'scale[i] = 1 / (double)(n * b->n_seq);'
 mutate_private a_step_that_is_not_charged a_private_run_is dp_run 'rc = glim_dp_ledger_charge(r->p.ledger, r->id, step, err);' 'rc = GLIM_OK;'
-mutate_private a_key_that_outlives_its_run a_private_run_is dp_run 'glim_dp_state_erase(r->key_path, err)' 'GLIM_OK'
+mutate_private a_key_that_outlives_its_run a_private_run_is dp_run 'glim_status rc = glim_dp_state_erase(r->key_path, err)' 'glim_status rc = GLIM_OK'
 
 echo "$passed passed, $failed failed, 0 skipped"
 [ $failed -eq 0 ]

@@ -25,12 +25,18 @@ static inline glim_dataset *rows_with_a_pattern(size_t n, size_t len, size_t hea
     return d;
 }
 
-/* A new folder, and its end. */
+/* A new folder, and its end; what a test leaves goes with the program. */
+static inline void remove_left(void) {
+    char cmd[96];
+    snprintf(cmd, sizeof cmd, "rm -rf /tmp/glim-train-%ld-*", (long)getpid());
+    if (system(cmd) != 0) fprintf(stderr, "could not remove /tmp/glim-train-%ld-*\n", (long)getpid());
+}
 static inline char *new_dir(void) {
     static char path[16][64];
     static int next;
+    if (next == 0) atexit(remove_left);
     char *p = path[next++ % 16];
-    snprintf(p, sizeof path[0], "/tmp/glim-train-XXXXXX");
+    snprintf(p, sizeof path[0], "/tmp/glim-train-%ld-XXXXXX", (long)getpid());
     CHECK(mkdtemp(p) != NULL);
     return p;
 }

@@ -389,6 +389,48 @@ TEST(a_key_that_is_gone_or_belongs_to_other_settings_ends_the_run) {
     remove_all(ledger);
 }
 
+/* Killed while the key was written: nothing was drawn with it, so the run begins with another. Once a step is charged it does not. */
+TEST(a_key_that_is_half_written_is_made_anew_before_the_first_step_only) {
+    rig r;
+    glim_net *n;
+    glim_dp_run *run;
+    glim_dp_plan plan;
+    glim_store *s;
+    glim_err err = {0};
+    const char *out = new_dir(), *ledger = new_dir();
+    char *path = glim_path_join(out, "privacy.key");
+    CHECK_OK(glim_store_open(&s, ledger, &(glim_store_params){.role = GLIM_STORE_GUEST}, &err), err);
+    rig_open(&r, "tests/fixtures/glm4", "ref", 0, 1);
+    glim_dataset *d = make_data();
+    CHECK_OK(glim_net_new(&n, r.m, &(glim_net_params){.n_rows = ROWS, .by_example = true, .kernels = glim_kernels_get(), .lora = {.rank = 2}}, &err), err);
+    const glim_dp_params dp = {.epsilon = 10, .delta = 1e-3, .clip = 1, .set = "rows", .ledger = s};
+    CHECK_OK(glim_dp_make_plan(&plan, &dp, EXAMPLES, 6, 12, &err), err);
+    glim_dp_open o = {&dp, &plan, n, out, glim_dataset_hash(d), 7, 0, false, 0};
+    for (int charged = 0; charged < 2; charged++) {
+        CHECK_OK(glim_dp_run_open(&run, &o, &err), err);
+        if (charged) {
+            double nll[ROWS], scale[ROWS];
+            size_t part[EXAMPLES];
+            glim_packer p;
+            glim_dp_taken t;
+            for (size_t i = 0; i < EXAMPLES; i++) part[i] = i;
+            CHECK_OK(glim_packer_init(&p, ROWS, &err), err);
+            CHECK_OK(glim_dp_run_step(run, 0, d, part, EXAMPLES, &p, nll, scale, &t, &err), err);
+            glim_packer_deinit(&p);
+        }
+        glim_dp_run_free(run);
+        CHECK(truncate(path, charged ? 10 : 0) == 0);
+        o.resume = true;
+    }
+    CHECK(glim_dp_run_open(&run, &o, &err) == GLIM_E_FORMAT);
+    glim_dataset_free(d);
+    glim_net_free(n);
+    rig_close(&r);
+    glim_store_close(s);
+    free(path);
+    remove_all(out), remove_all(ledger);
+}
+
 /* What a cancelled job leaves: its reservation is given back, its key is gone, and a folder of nobody is none of ours. */
 TEST(a_run_that_is_abandoned_keeps_what_it_charged_and_nothing_more) {
     const char *out = new_dir(), *ledger = new_dir(), *empty = new_dir();

@@ -186,7 +186,7 @@ TEST(a_torn_checkpoint_gives_way_to_the_one_before) {
     CHECK(glim_state_read(out, 7, &got, &to, 1, &from, &err) == GLIM_E_NOT_FOUND);
     for (int i = 0; i < 2; i++) {
         w[5] = (float)i + 1, s.step = (uint64_t)i + 1;
-        CHECK_OK(glim_state_write(out, &s, &piece, 1, &err), err);
+        CHECK_OK(glim_state_write(out, &s, &piece, 1, false, &err), err);
     }
     CHECK_OK(glim_state_read(out, 7, &got, &to, 1, &from, &err), err);
     CHECK(got.step == 2 && back[5] == 2 && strcmp(from, "state.glim") == 0);
@@ -292,6 +292,26 @@ TEST(early_stop_keeps_the_best_weights) {
     CHECK_OK(run_in("tests/fixtures/glm4", &p, 2, &res, &err), err);
     CHECK(res.stopped_early && res.steps < 150);
     CHECK_MSG(res.eval_after == res.best_eval, "evaluation is %g, the best was %g", res.eval_after, res.best_eval);
+    remove_all(out);
+}
+
+/* The routers' biases move beside the weights, and go back with them. */
+TEST(the_best_weights_come_with_the_router_biases_of_their_step) {
+    const char *out = new_dir();
+    glim_tune_params p = usual(out);
+    glim_tune_result res;
+    glim_err err = {0};
+    rig r;
+    p.net.lora.rank = 0, p.router_step = 0.2;
+    p.optim.lr = 0.05, p.epochs = 30, p.eval_every = 2, p.patience = 2, p.optim.schedule = GLIM_SCHEDULE_CONSTANT;
+    rig_open(&r, "tests/fixtures/glm4moe-air", "ref", 0, 2);
+    p.net.kernels = glim_kernels_get();
+    glim_dataset *d = make_data(1);
+    CHECK_OK(glim_tune_run(r.m, d, &p, &res, &err), err);
+    CHECK(res.stopped_early);
+    CHECK_MSG(res.eval_after == res.best_eval, "evaluation is %g, the best was %g", res.eval_after, res.best_eval);
+    glim_dataset_free(d);
+    rig_close(&r);
     remove_all(out);
 }
 
