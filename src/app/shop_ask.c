@@ -23,7 +23,7 @@
 #include "store/prices.h"
 
 enum { MAX_QUESTION = 4096, LIST = 5, FOUND = 400 };
-static const float sure = 0.5f, refuses = 0.8f, covers = 0.6f, says = 2.0f; /* weights are sums of idf: 2 is a word in an eighth of the rows */
+static const float covers = 0.6f, says = 2.0f; /* weights are sums of idf: 2 is a word in an eighth of the rows */
 
 const char *glim_shop_part_name(glim_shop_part p) {
     static const char *const names[] = {"none", "correction", "linear model", "filter", "retrieval", "language model"};
@@ -68,7 +68,8 @@ static void show_rows(glim_shop *s, glim_shop_answer *a) {
         for (size_t c = 0; c < l->n_col; c++) {
             if (!*glim_lib_cell(l, a->row[i].row, c) || !glim_lib_col_speaks(l, c, a->zh)) continue;
             glim_buf_clear(&cell);
-            glim_lib_show(&cell, l, a->row[i].row, c, a->zh);
+            if (l->col[c].type == GLIM_LIB_TEXT || l->col[c].type == GLIM_LIB_NAME) glim_buf_puts(&cell, glim_lib_cell(l, a->row[i].row, c)); /* whole: a clerk corrects it */
+            else glim_lib_show(&cell, l, a->row[i].row, c, a->zh);
             if (any) glim_buf_puts(b, ", ");
             any = true;
             glim_json_put_str(b, l->col[c].column, strlen(l->col[c].column));
@@ -104,6 +105,39 @@ static glim_status best_note(glim_shop *s, const char *label, const char *q, siz
     for (uint32_t r = 0; rc == GLIM_OK && label && r < s->notes->n_rows && !*found; r++)
         if (strcmp(glim_lib_cell(s->notes, r, (size_t)s->col_note_intent), label) == 0) *row = r, *found = true;
     return rc;
+}
+
+/* The note in which the words stand, or UINT32_MAX. With an intent, one of this that has any of them: "停车费". */
+static glim_status covering_note(glim_shop *s, const glim_buf *words, const char *intent, uint32_t *row, glim_err *err) {
+    glim_index_hit hit[1];
+    size_t n_hits = 0;
+    float left = 0, share = 0;
+    *row = UINT32_MAX;
+    glim_status rc = glim_find_search(s->find_notes, glim_buf_cstr(words), words->len, &(glim_index_params){.limit = 1, .exact = true}, hit, &n_hits, err);
+    if (rc == GLIM_OK && n_hits) rc = glim_find_covered(s->find_notes, glim_buf_cstr(words), words->len, hit[0].row, &left, &share, err);
+    const bool agrees = intent && n_hits && strcmp(glim_lib_cell(s->notes, hit[0].row, (size_t)s->col_note_intent), intent) == 0;
+    if (rc == GLIM_OK && n_hits && (agrees || share >= 0.75f)) *row = hit[0].row;
+    return rc;
+}
+
+static bool say_note(glim_shop *s, glim_shop_answer *a, uint32_t row, glim_shop_part part) {
+    glim_say_note(&a->text, s, row, a->zh);
+    cite_row(s, a, true, row);
+    a->part = part;
+    a->n_all = 1;
+    return true;
+}
+
+/* "运费多少钱" beside a product asks another price than its own where its row does not have these words: *cells is false if the
+ * intent is a note's, and *note is one that has them. */
+static glim_status another_price(glim_shop *s, uint32_t row, const glim_buf *words, const char *intent, bool *cells, uint32_t *note, glim_err *err) {
+    const glim_filter *f = &s->filter;
+    float left, share;
+    if (f->n_ask != 1 || s->lib->col[f->ask[0]].type != GLIM_LIB_PRICE) return GLIM_OK;
+    glim_status rc = glim_find_covered(s->find, glim_buf_cstr(words), words->len, row, &left, &share, err);
+    if (rc != GLIM_OK || left < says || share >= covers) return rc;
+    if (intent) *cells = false;
+    return covering_note(s, words, intent, note, err);
 }
 
 static bool blank(const char *p) {
@@ -161,7 +195,7 @@ static glim_status prose(glim_shop *s, uint32_t row, const char *text, bool zh, 
     return rc;
 }
 
-static bool has_cjk(const char *p, size_t n) {
+bool glim_shop_chinese(const char *p, size_t n) {
     uint32_t cp;
     for (size_t i = 0; i < n;) {
         int k = glim_utf8_next(p + i, n - i, &cp);
@@ -222,6 +256,31 @@ static glim_status beyond(glim_shop *s, glim_shop_answer *a, uint32_t than, cons
     return rc;
 }
 
+/* The column of the order is asked of one product. */
+static void ask_order(glim_filter *f) {
+    bool asked = f->n_ask == GLIM_FILTER_ASKS;
+    for (size_t i = 0; i < f->n_ask; i++) asked |= f->ask[i] == f->sort;
+    if (!asked) f->ask[f->n_ask++] = f->sort;
+    f->sort = -1;
+}
+
+/* "How many of it are there?" asks for its stock, not for how many products there are. "一笼有几个" may mean its pieces: all that is
+ * known of it is said, and so it is where more words are left. */
+static glim_status count_one(glim_shop *s, uint32_t row, bool pieces, const glim_buf *words, glim_err *err) {
+    glim_filter *f = &s->filter;
+    float left, share;
+    if (row == UINT32_MAX) return GLIM_OK;
+    f->count = false;
+    if (narrows(s->lib, f)) {
+        f->count = true;
+        return GLIM_OK;
+    }
+    glim_status rc = glim_find_covered(s->find, glim_buf_cstr(words), words->len, row, &left, &share, err);
+    for (size_t c = 0; rc == GLIM_OK && left < says && !pieces && c < s->lib->n_col && f->n_ask == 0; c++)
+        if (s->lib->col[c].type == GLIM_LIB_STOCK) f->ask[f->n_ask++] = (int)c;
+    return rc;
+}
+
 /* Products: steps 3 to 5. *done false: the library does not hold it. */
 static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_named *named, size_t n_named, uint32_t view, uint32_t also,
                                 const char *words, const char *rest, bool *done, glim_err *err) {
@@ -252,12 +311,14 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
         }
         return GLIM_OK;
     }
+    if (!two && f->sort >= 0 && n_named && !f->list && !f->compare && !f->than && (!f->top || f->n_cond == 0)) ask_order(f); /* "is the L9 cheap?" */
     bool listing = f->sort >= 0 || f->count || f->mean;
     bool in_view = view != UINT32_MAX && !listing && n_named == 0 && !(f->list && !f->self && narrows(s->lib, f));
     if ((n_named && n_named <= 4 && !(listing && narrows(s->lib, f) && !f->self)) || in_view) {
         glim_buf quote = {0};
         bool any = false;
         for (size_t i = 0; i < (in_view ? 1 : n_named); i++) row[n++] = in_view ? view : named[i].row;
+        if (!in_view && also != UINT32_MAX && f->n_ask && n < 4) row[n++] = also; /* "what do A and B cost?" */
         /* What the question says beside the product: is it a column, or does the row's prose say it? */
         float left, share;
         rc = glim_find_covered(s->find, words, strlen(words), row[0], &left, &share, err);
@@ -335,7 +396,7 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
         }
     } else if (rc == GLIM_OK) {
         *done = glim_say(&a->text, s, f, f->count ? GLIM_SAY_COUNT : GLIM_SAY_LIST, row, n, n_all, NULL, glim_buf_cstr(&missing));
-        a->n_all = n_all;
+        a->n_all = *done ? n_all : 0;
     }
     if (*done) {
         a->part = conds ? GLIM_PART_FILTER : GLIM_PART_RETRIEVAL;
@@ -352,7 +413,7 @@ static void second(glim_intent_guess *g, const char *confirmed) {
     if (!confirmed || !g->best || strcmp(g->best, confirmed) != 0) return;
     g->oos = false;
     g->label = g->best;
-    if (!(g->p >= sure)) g->p = sure;
+    if (!(g->p >= GLIM_SHOP_SURE)) g->p = GLIM_SHOP_SURE;
 }
 
 static glim_status decide(glim_shop *s, const glim_shop_question *q, const char *confirmed, glim_shop_answer *a, const char **reason, glim_err *err) {
@@ -381,7 +442,7 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
         glim_buf_append(&f->rest, spelt.s, spelt.len);
     }
     if (rc != GLIM_OK) goto done;
-    f->zh = a->zh = has_cjk(q->text, q->n);
+    f->zh = a->zh = glim_shop_chinese(q->text, q->n);
     const glim_shop_fix *fix = glim_shop_find_fix(s, q->text, q->n, q->row, err);
     if (fix) {
         a->part = GLIM_PART_CORRECTION;
@@ -419,29 +480,23 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
             if (all == 0) n_named = 0;
         }
     }
-    if (n_named == 0 && view != UINT32_MAX && f->self && f->sort >= 0 && !f->than && !f->list && !f->compare) { /* "the most memory of this one" is its memory */
-        bool asked = f->n_ask == GLIM_FILTER_ASKS;
-        for (size_t i = 0; i < f->n_ask; i++) asked |= f->ask[i] == f->sort;
-        if (!asked) f->ask[f->n_ask++] = f->sort;
-        f->sort = -1;
-    }
+    if (n_named == 0 && view != UINT32_MAX && f->self && f->sort >= 0 && !f->than && !f->list && !f->compare) ask_order(f); /* "the most memory of this one" is its memory */
+    if (rc == GLIM_OK && f->count) rc = count_one(s, exact ? named[0].row : n_named == 0 && f->self ? view : UINT32_MAX, strstr(glim_buf_cstr(&spelt), "几") != NULL, &words, err);
     bool product = n_named || (view != UINT32_MAX && (f->self || f->n_ask)) || narrows(s->lib, f) || (f->n_cond && (f->list || f->n_ask));
     bool unwanted = false; /* "I am allergic to peanuts, is it safe?" asks the row, not the note about wishes */
     for (size_t i = 0; i < f->n_cond; i++) unwanted |= f->cond[i].op == GLIM_COND_IS_NOT;
     bool cells = (f->n_ask || unwanted) && (n_named || view != UINT32_MAX);
-    bool note = strcmp(todo, "note") == 0 && g.p >= sure && !cells && !(f->sort >= 0) && !(f->n_cond && f->list);
-    bool other = (strcmp(todo, "reply") == 0 || strcmp(todo, "handover") == 0 || strcmp(todo, "tool") == 0) && g.p >= sure && !product;
+    uint32_t other_note = UINT32_MAX;
+    if (rc == GLIM_OK && cells && !unwanted) rc = another_price(s, n_named ? named[0].row : view, &words, strcmp(todo, "note") == 0 ? g.label : NULL, &cells, &other_note, err);
+    bool note = strcmp(todo, "note") == 0 && g.p >= GLIM_SHOP_SURE && !cells && !(f->sort >= 0) && !(f->n_cond && f->list);
+    bool other = (strcmp(todo, "reply") == 0 || strcmp(todo, "handover") == 0 || strcmp(todo, "tool") == 0) && g.p >= GLIM_SHOP_SURE && !product;
     if (rc == GLIM_OK && note) {
         uint32_t r = 0;
         bool found;
         rc = best_note(s, g.label, q->text, q->n, &r, &found, err);
-        if (rc == GLIM_OK && found) {
-            glim_say_note(&a->text, s, r, f->zh);
-            cite_row(s, a, true, r);
-            a->part = GLIM_PART_LINEAR;
-            a->n_all = 1;
-            done = true;
-        }
+        if (rc == GLIM_OK && found) done = say_note(s, a, r, GLIM_PART_LINEAR);
+    } else if (rc == GLIM_OK && other_note != UINT32_MAX) {
+        done = say_note(s, a, other_note, GLIM_PART_RETRIEVAL);
     } else if (rc == GLIM_OK && other) {
         a->part = GLIM_PART_LINEAR;
         bool person = strcmp(todo, "reply") != 0;
@@ -457,18 +512,9 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     uint32_t second = n_also ? also[0].row : UINT32_MAX;
     if (rc == GLIM_OK && !done) rc = from_library(s, a, named, n_named, view, second, glim_buf_cstr(&words), glim_buf_cstr(&rest), &done, err);
     if (rc == GLIM_OK && !done) { /* a note that says it, whatever the intent */
-        glim_index_hit hit[1];
-        size_t n_hits = 0;
-        float left = 0, share = 0;
-        rc = glim_find_search(s->find_notes, glim_buf_cstr(&f->words), f->words.len, &(glim_index_params){.limit = 1, .exact = true}, hit, &n_hits, err);
-        if (rc == GLIM_OK && n_hits) rc = glim_find_covered(s->find_notes, glim_buf_cstr(&f->words), f->words.len, hit[0].row, &left, &share, err);
-        if (rc == GLIM_OK && n_hits && !product && share >= 0.75f) {
-            glim_say_note(&a->text, s, hit[0].row, f->zh);
-            cite_row(s, a, true, hit[0].row);
-            a->part = GLIM_PART_RETRIEVAL;
-            a->n_all = 1;
-            done = true;
-        }
+        uint32_t r = UINT32_MAX;
+        if (!product) rc = covering_note(s, &f->words, NULL, &r, err);
+        if (rc == GLIM_OK && r != UINT32_MAX) done = say_note(s, a, r, GLIM_PART_RETRIEVAL);
     }
     if (rc == GLIM_OK && !done) {
         a->status = GLIM_SHOP_NOT_IN_LIBRARY;
@@ -482,66 +528,6 @@ done:
     return rc == GLIM_OK ? glim_buf_status(&a->text, "an answer", err) : rc;
 }
 
-/* ---- the language model ---- */
-
-enum { LABEL_TOKENS = 32, ANSWER_TOKENS = 192 };
-
-/* Asks it and counts. False: it had nothing to say. */
-static bool ask_model(const glim_shop_question *q, glim_shop_answer *a, const glim_shop_prompt *p, glim_buf *text) {
-    glim_shop_said said = {0};
-    glim_err ignored = {0};
-    double t0 = glim_now_s();
-    bool ok = q->model->say(q->model->ctx, p, &said, &ignored) == GLIM_OK;
-    a->model_ms += (glim_now_s() - t0) * 1e3;
-    a->n_asked++;
-    a->n_prompt += said.n_prompt;
-    a->n_tokens += said.n_tokens;
-    a->decode_s += said.decode_s;
-    a->cost += said.cost;
-    const char *from = glim_buf_cstr(&said.text), *end = from + said.text.len;
-    while (from < end && strchr(" \n", *from)) from++;
-    while (end > from && strchr(" \n", end[-1])) end--;
-    glim_buf_append(text, from, (size_t)(end - from));
-    glim_buf_free(&said.text);
-    return ok && !text->failed;
-}
-
-/* Where the linear model is unsure: the label that the language model chooses, if that is the linear model's own best one. */
-static glim_status confirm(glim_shop *s, const glim_shop_question *q, glim_shop_answer *a, char label[64], glim_err *err) {
-    glim_intent_guess g;
-    glim_buf system = {0}, said = {0}, text = {0};
-    json_t *labels = NULL;
-    label[0] = 0;
-    pthread_mutex_lock(&s->mu);
-    glim_status rc = glim_shop_sync(s, err);
-    bool fixed = rc == GLIM_OK && glim_shop_find_fix(s, q->text, q->n, q->row, err);
-    if (rc == GLIM_OK) rc = glim_intent_ask(s->intents, s->work, q->text, q->n, &g, NULL, err);
-    bool unsure = rc == GLIM_OK && !fixed && g.best && g.p < (g.oos ? refuses : sure);
-    unsure = unsure && glim_shop_intents(&system, &labels, s, has_cjk(q->text, q->n)) && !system.failed;
-    if (unsure) snprintf(label, 64, "%s", g.best);
-    pthread_mutex_unlock(&s->mu);
-    glim_buf_append(&text, q->text, q->n);
-    if (unsure && !(ask_model(q, a, &(glim_shop_prompt){glim_buf_cstr(&system), glim_buf_cstr(&text), labels, LABEL_TOKENS}, &said) && strcmp(glim_buf_cstr(&said), label) == 0)) label[0] = 0;
-    a->seconded = label[0] != 0;
-    glim_buf_free(&system);
-    glim_buf_free(&said);
-    glim_buf_free(&text);
-    json_decref(labels);
-    return rc;
-}
-
-/* Something is asked of rows that were found: the model can say it in a sentence of its own. */
-static bool to_phrase(const glim_shop *s, const glim_shop_question *q, const glim_shop_answer *a, glim_shop_asks *asks) {
-    const glim_filter *f = &s->filter;
-    asks->n = 0;
-    for (size_t i = 0; i < f->n_ask; i++) asks->col[asks->n++] = f->ask[i];
-    if (f->sort >= 0 && f->n_ask == 0) asks->col[asks->n++] = f->sort;
-    asks->names = a->n_rows > 1 || f->n_ask == 0 || (f->n_cond > 0 && !q->row); /* which ones, is the question */
-    for (size_t i = 0; i < a->n_rows; i++)
-        if (a->row[i].note) return false;
-    return a->status == GLIM_SHOP_ANSWERED && a->n_rows > 0 && a->n_rows <= 4 && a->n_all == a->n_rows && asks->n > 0 && a->part != GLIM_PART_CORRECTION && !f->count && !f->mean;
-}
-
 glim_status glim_shop_ask(glim_shop *s, const glim_shop_question *q, glim_shop_answer *a, glim_err *err) {
     *a = (glim_shop_answer){0};
     if (q->n > MAX_QUESTION) return glim_fail(err, GLIM_E_LIMIT, "the question has %zu bytes, want at most %d", q->n, MAX_QUESTION);
@@ -549,43 +535,19 @@ glim_status glim_shop_ask(glim_shop *s, const glim_shop_question *q, glim_shop_a
     double t0 = glim_now_s();
     const char *reason;
     char label[64] = "";
-    glim_buf system = {0}, user = {0}, said = {0}, cited = {0};
-    glim_shop_asks asks;
-    glim_status rc = q->model ? confirm(s, q, a, label, err) : GLIM_OK;
+    glim_shop_phrasing phrasing = {0};
+    glim_status rc = q->model ? glim_shop_confirm(s, q, a, label, err) : GLIM_OK;
     if (rc != GLIM_OK) return rc;
     pthread_mutex_lock(&s->mu);
     rc = decide(s, q, label[0] ? label : NULL, a, &reason, err);
     a->found = a->part;
     if (rc == GLIM_OK) show_rows(s, a);
-    bool phrase = rc == GLIM_OK && q->model && to_phrase(s, q, a, &asks);
-    if (phrase) {
-        glim_shop_system(&system, s, a->zh);
-        glim_shop_user(&user, s, a, &s->filter, q->text, q->n);
-    }
+    if (rc == GLIM_OK && q->model) glim_shop_phrase_begin(s, q, a, &phrasing);
     if (rc == GLIM_OK && reason && !q->dry) rc = glim_shop_hand_over(s, q, reason, &a->handover, err);
-    uint64_t edition = s->edition;
     pthread_mutex_unlock(&s->mu);
     a->ms = (glim_now_s() - t0) * 1e3 - a->model_ms;
-    if (rc == GLIM_OK && phrase) { /* outside of the lock: this takes as long as a model takes */
-        bool fine = ask_model(q, a, &(glim_shop_prompt){glim_buf_cstr(&system), glim_buf_cstr(&user), NULL, ANSWER_TOKENS}, &said);
-        pthread_mutex_lock(&s->mu);
-        fine = fine && glim_shop_cite(&cited, a, glim_buf_cstr(&said), said.len) && s->edition == edition &&
-               glim_shop_grounded(s, a, &asks, glim_buf_cstr(&cited), cited.len);
-        pthread_mutex_unlock(&s->mu);
-        if (fine) {
-            glim_buf_free(&a->text);
-            a->text = cited;
-            cited = (glim_buf){0};
-            a->phrased = true;
-            a->part = GLIM_PART_LANGUAGE;
-        } else {
-            a->unchecked_dropped = true;
-        }
-    }
-    glim_buf_free(&system);
-    glim_buf_free(&user);
-    glim_buf_free(&said);
-    glim_buf_free(&cited);
+    if (rc == GLIM_OK) glim_shop_phrase(s, q, a, &phrasing);
+    glim_shop_phrasing_deinit(&phrasing);
     if (rc == GLIM_OK) rc = glim_buf_status(&a->rows_json, "the rows of an answer", err);
     if (rc != GLIM_OK) glim_shop_answer_deinit(a);
     return rc;

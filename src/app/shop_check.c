@@ -131,6 +131,29 @@ static bool values_stand(const glim_lib *l, const char *text, const char *rows) 
     return true;
 }
 
+/* Names a row that is not cited. The longest name first: "L9 Pro" is not the L9; of rows of one name the cited one. */
+static bool speaks_of_another(const glim_shop *s, const glim_shop_answer *a, const char *text, uint32_t cited) {
+    glim_buf b = {0};
+    uint32_t done = 0;
+    bool another = false;
+    glim_buf_puts(&b, text);
+    for (size_t k = 0; b.s && !another && k < a->n_rows; k++) {
+        size_t at = 0, longest = 0;
+        const char *name = NULL;
+        for (size_t i = 0; i < a->n_rows; i++) {
+            const char *of = glim_lib_row_name(lib_of(s, &a->row[i]), a->row[i].row, a->zh);
+            const size_t n = 2 * strlen(of) + (cited >> i & 1);
+            if (!(done >> i & 1) && (!name || n > longest)) at = i, longest = n, name = of;
+        }
+        done |= 1u << at;
+        another = *name && !(cited >> at & 1) && stands(b.s, name, strlen(name));
+        take_out(b.s, name);
+    }
+    another |= b.failed;
+    glim_buf_free(&b);
+    return another;
+}
+
 static bool segment_stands(const glim_shop *s, const glim_shop_answer *a, const char *text, uint32_t cited) {
     glim_buf rows = {0};
     char figure[64];
@@ -139,7 +162,7 @@ static bool segment_stands(const glim_shop *s, const glim_shop_answer *a, const 
     const char *have = glim_buf_cstr(&rows);
     bool fine = !rows.failed;
     for (const char *p = text, *end = text + strlen(text); fine && next_figure(&p, end, figure);) fine = has_figure(have, figure);
-    fine = fine && words_stand(text, have, a->zh) && values_stand(s->lib, text, have);
+    fine = fine && words_stand(text, have, a->zh) && values_stand(s->lib, text, have) && !speaks_of_another(s, a, text, cited);
     glim_buf prose = {0}; /* said of several rows: true of each, apart from what they are called. "A is 2999 and B 3999" is also what a mix-up looks like */
     glim_buf_puts(&prose, text);
     for (size_t i = 0; prose.s && i < a->n_rows; i++)

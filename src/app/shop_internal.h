@@ -2,6 +2,7 @@
  *
  *   shop.c          the folder: opening, replacing the library
  *   shop_ask.c      a question's way to rows
+ *   shop_model.c    a language model asked: to second an intent, to say what was found
  *   shop_say.c      rows to sentences, without a language model
  *   shop_prompt.c   rows and intents to a language model (docs/desk.md)
  *   shop_check.c    whether what it wrote may be shown
@@ -67,9 +68,9 @@ const char *glim_say_refusal(bool zh);
 /* ---- shop_prompt.c ---- */
 void glim_shop_system(glim_buf *out, const glim_shop *s, bool zh);
 void glim_shop_user(glim_buf *out, const glim_shop *s, const glim_shop_answer *a, const glim_filter *f, const char *question, size_t n);
-/* What a model said with the numbers of its rows before each sentence, as a customer reads it: with their ids behind; false: a
- * sentence has no number, or one of no row. */
-bool glim_shop_cite(glim_buf *out, const glim_shop_answer *a, const char *said, size_t n);
+/* What a model said with the numbers of its rows before each sentence, as a customer reads it: with their ids behind, and with `names`
+ * the row's name before what names no row; false: a sentence has no number, or one of no row. */
+bool glim_shop_cite(glim_buf *out, const glim_shop *s, const glim_shop_answer *a, bool names, const char *said, size_t n);
 /* The intents as labels to choose from, and the same as a list; false: there are not 2 to 40 of them. */
 bool glim_shop_intents(glim_buf *system, json_t **labels, const glim_shop *s, bool zh);
 
@@ -82,5 +83,25 @@ typedef struct glim_shop_asks {
 } glim_shop_asks;
 /* May a model's answer stand in the place of the desk's own, a->text? */
 bool glim_shop_grounded(const glim_shop *s, const glim_shop_answer *a, const glim_shop_asks *asks, const char *answer, size_t n);
+
+/* ---- shop_ask.c ---- */
+bool glim_shop_chinese(const char *p, size_t n); /* a CJK character stands in it */
+
+/* ---- shop_model.c ---- */
+/* An intent of which the linear model is less sure than this is the language model's to second; of "out of scope" it must be surer. */
+#define GLIM_SHOP_SURE 0.5f
+#define GLIM_SHOP_REFUSES 0.8f
+/* Where the linear model is unsure: the label that the language model chooses, if that is the linear model's own best one; else "". */
+glim_status glim_shop_confirm(glim_shop *s, const glim_shop_question *q, glim_shop_answer *a, char label[64], glim_err *err);
+/* Begin with the mutex held, when rows are found; the rest without it: if what the model says may be shown, it takes a->text's place. */
+typedef struct glim_shop_phrasing {
+    bool wanted;
+    glim_shop_asks asks;
+    uint64_t edition; /* of the library that the rows are of */
+    glim_buf system, user;
+} glim_shop_phrasing;
+void glim_shop_phrase_begin(glim_shop *s, const glim_shop_question *q, const glim_shop_answer *a, glim_shop_phrasing *p);
+void glim_shop_phrase(glim_shop *s, const glim_shop_question *q, glim_shop_answer *a, glim_shop_phrasing *p);
+void glim_shop_phrasing_deinit(glim_shop_phrasing *p);
 
 #endif

@@ -1,6 +1,7 @@
 /* shop_journal.c - corrections and the hand-over list: two files of JSON lines, appended to with one write a line.
  *
  *   corrections.jsonl  {"time", "kind": "answer", "question", "answer", "row"?, "name"?, "handover"?}
+ *                      {"time", "kind": "reply", ...}: to one customer; settles the list and teaches nothing
  *                      {"time", "kind": "cell", "row", "name", "column", "was", "value"}
  *   handover.jsonl     {"id", "time", "question", "reason", "row"?}
  *
@@ -57,14 +58,21 @@ static bool same_row(const char *a, const char *b) { return (!a && !b) || (a && 
 typedef struct reading {
     glim_filter f;
     glim_named named[2][8];
-    size_t n_named[2];
+    size_t n_named[2], at[2]; /* at: where in the question */
 } reading;
 
 static glim_status read_question(glim_shop *s, reading *r, const char *q, size_t n, glim_err *err) {
-    glim_buf spelt = {0};
+    glim_buf spelt = {0}, before = {0};
     *r = (reading){0};
     glim_status rc = glim_terms_fold(&spelt, q, n, err);
-    for (size_t k = 0; rc == GLIM_OK && k < 2 && (k == 0 || r->n_named[0]); k++) rc = glim_find_exact(s->find, &spelt, r->named[k], 8, &r->n_named[k], err);
+    for (size_t k = 0; rc == GLIM_OK && k < 2 && (k == 0 || r->n_named[0]); k++) {
+        glim_buf_clear(&before);
+        glim_buf_append(&before, spelt.s, spelt.len);
+        rc = glim_buf_status(&before, "a question", err);
+        if (rc == GLIM_OK) rc = glim_find_exact(s->find, &spelt, r->named[k], 8, &r->n_named[k], err);
+        while (rc == GLIM_OK && r->at[k] < spelt.len && spelt.s[r->at[k]] == before.s[r->at[k]]) r->at[k]++; /* a name that is found is blanked */
+    }
+    glim_buf_free(&before);
     if (rc == GLIM_OK) rc = glim_filter_parse(&r->f, s->lib, glim_buf_cstr(&spelt), spelt.len, err);
     glim_buf_free(&spelt);
     return rc;
@@ -72,6 +80,8 @@ static glim_status read_question(glim_shop *s, reading *r, const char *q, size_t
 
 static bool same_reading(const reading *a, const reading *b) {
     if (a->f.n_cond != b->f.n_cond || a->f.n_ask != b->f.n_ask || a->f.sort != b->f.sort || a->f.most != b->f.most || a->f.count != b->f.count) return false;
+    if (a->f.mean != b->f.mean || a->f.than != b->f.than || a->f.compare != b->f.compare) return false;
+    if (a->n_named[1] && (a->at[0] < a->at[1]) != (b->at[0] < b->at[1])) return false; /* "is A dearer than B" and "is B dearer than A" */
     for (size_t k = 0; k < 2; k++) {
         if (a->n_named[k] != b->n_named[k]) return false;
         for (size_t i = 0; i < a->n_named[k]; i++)
@@ -83,6 +93,14 @@ static bool same_reading(const reading *a, const reading *b) {
     }
     for (size_t i = 0; i < a->f.n_ask; i++)
         if (a->f.ask[i] != b->f.ask[i]) return false;
+    return true;
+}
+
+/* Words that the filter passes over, and that make another question nevertheless. */
+static bool same_marks(const char *x, const char *y) {
+    static const char *const marks[] = {"今天", "今晚", "明天", "明晚", "后天", "周末", "today", "tonight", "tomorrow", "weekend", "买", "卖", "buy", "sell"};
+    for (size_t i = 0; i < GLIM_COUNT(marks); i++)
+        if (!strstr(x, marks[i]) != !strstr(y, marks[i])) return false;
     return true;
 }
 
@@ -119,7 +137,8 @@ const glim_shop_fix *glim_shop_find_fix(glim_shop *s, const char *question, size
         if ((!f->row || same_row(f->row, row)) && alike(f->key, f->n, key, n_key)) {
             /* a figure or a model number makes another question */
             glim_buf a = {0}, b = {0};
-            bool same = glim_terms_fold(&a, f->question, strlen(f->question), err) == GLIM_OK && glim_terms_fold(&b, question, n, err) == GLIM_OK;
+            bool same = glim_terms_fold(&a, f->question, strlen(f->question), err) == GLIM_OK && glim_terms_fold(&b, question, n, err) == GLIM_OK &&
+                        same_marks(glim_buf_cstr(&a), glim_buf_cstr(&b));
             const char *x = glim_buf_cstr(&a), *y = glim_buf_cstr(&b);
             for (;;) {
                 while (*x && !(*x >= '0' && *x <= '9')) x++;
@@ -231,6 +250,26 @@ glim_status glim_shop_sync(glim_shop *s, glim_err *err) {
     return rc == GLIM_OK ? read_lines(s, "handover.jsonl", &s->handover_read, take_handover, err) : rc;
 }
 
+static glim_status json_lines(const glim_shop *s, const char *name, json_t **out, glim_err *err) {
+    char *path = glim_shop_path(s, name);
+    glim_buf b = {0};
+    *out = json_array();
+    glim_status rc = *out ? GLIM_OK : glim_fail(err, GLIM_E_NOMEM, "could not allocate a list");
+    if (rc == GLIM_OK && glim_path_exists(path)) rc = glim_file_read(&b, path, MAX_JOURNAL, err);
+    for (size_t at = 0; rc == GLIM_OK && at < b.len;) {
+        const char *e = memchr(b.s + at, '\n', b.len - at);
+        if (!e) break;
+        json_t *o = NULL;
+        glim_err broken = {0};
+        if (glim_json_parse(&o, b.s + at, (size_t)(e - b.s) - at, 8, &broken) == GLIM_OK && json_is_object(o)) json_array_append(*out, o);
+        json_decref(o);
+        at = (size_t)(e - b.s) + 1;
+    }
+    glim_buf_free(&b);
+    free(path);
+    return rc;
+}
+
 /* ---- writing ---- */
 
 static json_t *now(void) {
@@ -242,8 +281,8 @@ static json_t *now(void) {
     return json_string(t);
 }
 
-/* One line in one write, under a lock, behind a whole line. */
-static glim_status append(const glim_shop *s, const char *name, const json_t *o, glim_err *err) {
+/* One line in one write, under a lock, behind a whole line. With `no` it is numbered, behind what other processes wrote. */
+static glim_status append(glim_shop *s, const char *name, json_t *o, uint64_t *no, glim_err *err) {
     glim_buf b = {0};
     char *path = glim_shop_path(s, name), last = '\n';
     int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
@@ -251,6 +290,11 @@ static glim_status append(const glim_shop *s, const char *name, const json_t *o,
     struct stat st;
     if (rc == GLIM_OK && (flock(fd, LOCK_EX) != 0 || fstat(fd, &st) != 0)) rc = glim_fail(err, GLIM_E_IO, "could not lock \"%s\": %s", path, strerror(errno));
     if (rc == GLIM_OK && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) != 1) rc = glim_fail(err, GLIM_E_IO, "could not read \"%s\": %s", path, strerror(errno));
+    if (rc == GLIM_OK && no) {
+        rc = read_lines(s, name, &s->handover_read, take_handover, err);
+        *no = s->n_handover + 1;
+        json_object_set_new(o, "id", json_integer((json_int_t)*no));
+    }
     if (rc == GLIM_OK) {
         if (last != '\n') glim_buf_putc(&b, '\n');
         glim_json_dump_py(&b, o, -1, false);
@@ -274,30 +318,44 @@ static glim_status append(const glim_shop *s, const char *name, const json_t *o,
 glim_status glim_shop_hand_over(glim_shop *s, const glim_shop_question *q, const char *reason, uint64_t *no, glim_err *err) {
     glim_status rc = glim_shop_sync(s, err);
     if (rc != GLIM_OK) return rc;
-    json_t *o = json_pack("{s:I,s:o,s:s%,s:s}", "id", (json_int_t)(s->n_handover + 1), "time", now(), "question", q->text, q->n, "reason", reason);
+    json_t *o = json_pack("{s:I,s:o,s:s%,s:s}", "id", (json_int_t)0, "time", now(), "question", q->text, q->n, "reason", reason);
     if (!o) return glim_fail(err, GLIM_E_FORMAT, "the question is no UTF-8 text");
     if (q->row) json_object_set_new(o, "row", json_string(q->row));
-    rc = append(s, "handover.jsonl", o, err);
+    rc = append(s, "handover.jsonl", o, no, err);
     json_decref(o);
-    if (rc == GLIM_OK) rc = glim_shop_sync(s, err);
-    *no = s->n_handover;
-    return rc;
+    return rc == GLIM_OK ? glim_shop_sync(s, err) : rc;
 }
 
 static bool blank(const char *t) { return !t || strspn(t, " \t\r\n") == strlen(t); }
+
+/* Where the library lacks an answer, a clerk's is for everybody. Who wants a person, or his parcel, is answered alone. */
+static glim_status teaches_others(const glim_shop *s, uint64_t handover, bool *so, glim_err *err) {
+    json_t *list = NULL, *o;
+    size_t i;
+    glim_status rc = json_lines(s, "handover.jsonl", &list, err);
+    json_array_foreach(list, i, o) {
+        const char *reason = str(o, "reason");
+        if (json_integer_value(json_object_get(o, "id")) == (json_int_t)handover && reason) *so = strcmp(reason, "not in the library") == 0;
+    }
+    json_decref(list);
+    return rc;
+}
 
 glim_status glim_shop_correct_answer(glim_shop *s, const char *question, const char *answer, const char *row, uint64_t handover, glim_err *err) {
     if (blank(question) || blank(answer)) return glim_fail(err, GLIM_E_ARG, "a correction wants a question and an answer");
     if (strlen(question) > 4096 || strlen(answer) > 16384) return glim_fail(err, GLIM_E_LIMIT, "question and answer have %zu and %zu bytes, want at most 4096 and 16384", strlen(question), strlen(answer));
     pthread_mutex_lock(&s->mu);
     glim_status rc = GLIM_OK;
-    if (row && glim_lib_find_id(s->lib, row, strlen(row)) == UINT32_MAX) rc = glim_fail(err, GLIM_E_NOT_FOUND, "there is no row \"%.40s\"", row);
-    json_t *o = json_pack("{s:o,s:s,s:s,s:s}", "time", now(), "kind", "answer", "question", question, "answer", answer);
+    const uint32_t at = row ? glim_lib_find_id(s->lib, row, strlen(row)) : UINT32_MAX;
+    if (row && at == UINT32_MAX && !handover) rc = glim_fail(err, GLIM_E_NOT_FOUND, "there is no row \"%.40s\"", row); /* what was handed over is settled without it */
+    bool teaches = true;
+    if (rc == GLIM_OK && handover) rc = teaches_others(s, handover, &teaches, err);
+    json_t *o = json_pack("{s:o,s:s,s:s,s:s}", "time", now(), "kind", teaches ? "answer" : "reply", "question", question, "answer", answer);
     if (rc == GLIM_OK && !o) rc = glim_fail(err, GLIM_E_FORMAT, "question or answer is no UTF-8 text");
     if (rc == GLIM_OK && row) json_object_set_new(o, "row", json_string(row));
-    if (rc == GLIM_OK && row) json_object_set_new(o, "name", json_string(glim_lib_row_name(s->lib, glim_lib_find_id(s->lib, row, strlen(row)), true)));
+    if (rc == GLIM_OK && at != UINT32_MAX) json_object_set_new(o, "name", json_string(glim_lib_row_name(s->lib, at, true)));
     if (rc == GLIM_OK && handover) json_object_set_new(o, "handover", json_integer((json_int_t)handover));
-    if (rc == GLIM_OK) rc = append(s, "corrections.jsonl", o, err);
+    if (rc == GLIM_OK) rc = append(s, "corrections.jsonl", o, NULL, err);
     if (rc == GLIM_OK) rc = glim_shop_sync(s, err);
     json_decref(o);
     pthread_mutex_unlock(&s->mu);
@@ -320,7 +378,7 @@ glim_status glim_shop_correct_cell(glim_shop *s, const char *row, const char *co
     /* Set first: a value that does not fit never reaches the file. The sync behind the write sets it once more. */
     if (rc == GLIM_OK) rc = glim_lib_set(s->lib, r, (size_t)c, value, err);
     if (rc == GLIM_OK) {
-        rc = append(s, "corrections.jsonl", o, err);
+        rc = append(s, "corrections.jsonl", o, NULL, err);
         glim_err ignored = {0};
         if (rc != GLIM_OK) (void)glim_lib_set(s->lib, r, (size_t)c, old, &ignored);
     }
@@ -328,26 +386,6 @@ glim_status glim_shop_correct_cell(glim_shop *s, const char *row, const char *co
     json_decref(o);
     free(old);
     pthread_mutex_unlock(&s->mu);
-    return rc;
-}
-
-static glim_status json_lines(const glim_shop *s, const char *name, json_t **out, glim_err *err) {
-    char *path = glim_shop_path(s, name);
-    glim_buf b = {0};
-    *out = json_array();
-    glim_status rc = *out ? GLIM_OK : glim_fail(err, GLIM_E_NOMEM, "could not allocate a list");
-    if (rc == GLIM_OK && glim_path_exists(path)) rc = glim_file_read(&b, path, MAX_JOURNAL, err);
-    for (size_t at = 0; rc == GLIM_OK && at < b.len;) {
-        const char *e = memchr(b.s + at, '\n', b.len - at);
-        if (!e) break;
-        json_t *o = NULL;
-        glim_err broken = {0};
-        if (glim_json_parse(&o, b.s + at, (size_t)(e - b.s) - at, 8, &broken) == GLIM_OK && json_is_object(o)) json_array_append(*out, o);
-        json_decref(o);
-        at = (size_t)(e - b.s) + 1;
-    }
-    glim_buf_free(&b);
-    free(path);
     return rc;
 }
 

@@ -43,7 +43,20 @@ static int numbered(const glim_shop_answer *a, const char *p, const char *end, c
     return p[1] - '1';
 }
 
-bool glim_shop_cite(glim_buf *out, const glim_shop_answer *a, const char *said, size_t n) {
+static const char *name_of(const glim_shop *s, const glim_shop_answer *a, size_t i) {
+    return glim_lib_row_name(a->row[i].note ? s->notes : s->lib, a->row[i].row, a->zh);
+}
+
+/* Whether a sentence has the name of any of the answer's rows. */
+static bool names_one(const glim_shop *s, const glim_shop_answer *a, const char *text, size_t n) {
+    for (size_t i = 0; i < a->n_rows; i++) {
+        const char *name = name_of(s, a, i);
+        if (*name && memmem(text, n, name, strlen(name))) return true;
+    }
+    return false;
+}
+
+bool glim_shop_cite(glim_buf *out, const glim_shop *s, const glim_shop_answer *a, bool names, const char *said, size_t n) {
     const char *p = said, *end = said + n;
     while (p < end) {
         int row[9], k;
@@ -56,6 +69,7 @@ bool glim_shop_cite(glim_buf *out, const glim_shop_answer *a, const char *said, 
         while (last > p && (last[-1] == ' ' || last[-1] == '\n')) last--;
         if (n_row == 0 || last == p) return false;
         if (out->len && !a->zh) glim_buf_putc(out, ' ');
+        if (names && n_row == 1 && !names_one(s, a, p, (size_t)(last - p))) glim_buf_printf(out, "%s%s", name_of(s, a, (size_t)row[0]), a->zh ? "：" : ": ");
         glim_buf_append(out, p, (size_t)(last - p));
         for (size_t i = 0; i < n_row; i++) glim_buf_printf(out, "%s[%s]", i == 0 && !a->zh ? " " : "", a->row[row[i]].id);
         p = stop;

@@ -183,6 +183,7 @@ static void say_item(glim_buf *out, const glim_lib *l, const glim_filter *f, uin
 static bool say_list(glim_buf *out, const glim_lib *l, const glim_filter *f, const uint32_t *row, size_t n, size_t n_all) {
     if (f->sort >= 0 && n) { /* the first one is the answer */
         const glim_lib_col *c = &l->col[f->sort];
+        if (isnan(c->number[row[0]])) return false; /* none of them has it */
         const char *what = glim_lib_col_name(c, f->zh);
         glim_buf_printf(out, f->zh ? "按%s%s，第一是" : "By %s, %s first: ", what, f->zh ? (f->most ? "从高到低" : "从低到高") : f->most ? "highest" : "lowest");
         say_item(out, l, f, row[0]);

@@ -1,302 +1,113 @@
 /* filter.c - a question to items (numbers, words, columns, values), items to conditions.
  *
  * The longest item wins where several begin at one place. Latin items stand between word boundaries, with a plural allowed. */
-#include "know/filter.h"
-
-#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/utf8.h"
-#include "know/filter_words.h"
-#include "know/units.h"
+#include "know/filter_internal.h"
 #include "know/terms.h"
+#include "know/units.h"
 
-enum { MAX_QUESTION = 4096, MAX_ITEMS = 256, NEAR = 30 };
+enum { MAX_QUESTION = 4096, NEAR = 30 };
 
-typedef enum item_kind { NUMBER, WORD, COLUMN, VALUE } item_kind;
-
-typedef struct item {
-    size_t from, to;
-    item_kind kind;
-    glim_word_kind word;
-    int concept;
-    int col;        /* COLUMN, VALUE; NUMBER: the column whose unit it has, or -1 */
-    uint16_t value;
-    double number;
-    bool money;     /* a number with a currency */
-    double scale;   /* what it was multiplied by for the column's unit, or 0 */
-    const char *currency; /* which, or NULL: the shop's own ("元", "块") */
-    bool has_unit, used;
-} item;
-
-typedef struct parse {
-    const glim_lib *l;
-    glim_filter *f;
-    const char *s; /* folded */
-    size_t n;
-    item v[MAX_ITEMS];
-    size_t n_items;
-} parse;
-
-static bool alnum(const parse *p, size_t i) { return i < p->n && (unsigned char)p->s[i] < 0x80 && isalnum((unsigned char)p->s[i]); }
-
-/* Does the word stand at i? Its length with a plural ending, or 0. */
-static size_t stands(const parse *p, size_t i, const char *w) {
+size_t glim_parse_stands(const glim_parse *p, size_t i, const char *w) {
     size_t n = strlen(w);
     if (n == 0 || n > p->n - i || memcmp(p->s + i, w, n) != 0) return 0;
     bool latin = (unsigned char)w[0] < 0x80 && isalnum((unsigned char)w[0]);
-    if (latin && i > 0 && alnum(p, i - 1)) return 0;
-    if ((unsigned char)w[n - 1] < 0x80 && isalnum((unsigned char)w[n - 1]) && alnum(p, i + n)) {
-        if (!isalpha((unsigned char)w[n - 1]) || n < 3) return 0;
-        if (p->s[i + n] == 's' && !alnum(p, i + n + 1)) return n + 1;
-        if (p->s[i + n] == 'e' && i + n + 1 < p->n && p->s[i + n + 1] == 's' && !alnum(p, i + n + 2)) return n + 2;
+    if (latin && i > 0 && glim_parse_alnum(p, i - 1)) return 0;
+    if ((unsigned char)w[n - 1] < 0x80 && isalnum((unsigned char)w[n - 1]) && glim_parse_alnum(p, i + n)) {
+        if (!isalpha((unsigned char)w[n - 1]) || n < 2) return 0;
+        if (p->s[i + n] == 's' && !glim_parse_alnum(p, i + n + 1)) return n + 1; /* "TVs" */
+        if (n > 2 && p->s[i + n] == 'e' && i + n + 1 < p->n && p->s[i + n + 1] == 's' && !glim_parse_alnum(p, i + n + 2)) return n + 2;
         return 0;
     }
     return n;
 }
 
-static size_t skip_spaces(const parse *p, size_t i) {
-    while (i < p->n && p->s[i] == ' ') i++;
-    return i;
-}
-
-/* ---- numbers ---- */
-
-static const struct {
-    const char *text;
-    int v;
-} digits_zh[] = {{"零", 0}, {"〇", 0}, {"一", 1}, {"二", 2}, {"两", 2}, {"三", 3}, {"四", 4}, {"五", 5}, {"六", 6}, {"七", 7}, {"八", 8}, {"九", 9}},
-  units_zh[] = {{"十", 10}, {"百", 100}, {"千", 1000}, {"万", 10000}};
-
-/* "两千", "三千五" (3500), "一万二", "十五"; wants a unit of ten, so that "一款" is none. */
-static size_t chinese_number(const parse *p, size_t i, double *out) {
-    double sum = 0, part = 0, digit = 0;
-    int last = 0;
-    bool any_unit = false, have = false;
-    size_t from = i;
-    for (; i + 3 <= p->n; i += 3) {
-        int d = -1, u = 0;
-        for (size_t k = 0; k < GLIM_COUNT(digits_zh); k++)
-            if (memcmp(p->s + i, digits_zh[k].text, 3) == 0) d = digits_zh[k].v;
-        for (size_t k = 0; k < GLIM_COUNT(units_zh); k++)
-            if (memcmp(p->s + i, units_zh[k].text, 3) == 0) u = units_zh[k].v;
-        if (d >= 0) {
-            digit = d;
-            have = true;
-            if (d == 0) last = 0;
-        } else if (u == 10000) {
-            if (!have && !any_unit) break;
-            sum = (sum + part + (have ? digit : 0)) * 10000;
-            part = digit = 0, have = false, any_unit = true, last = u;
-        } else if (u) {
-            if (!have && u != 10) break;
-            part += (have ? digit : 1) * u;
-            digit = 0, have = false, any_unit = true, last = u;
-        } else {
-            break;
-        }
-    }
-    if (!any_unit) return 0;
-    *out = sum + part + (have ? digit * (last >= 100 ? last / 10 : 1) : 0);
-    return i - from;
-}
-
-/* "两" of "两份" and "三" of "三个人": a digit by itself counts only what is counted in pieces or people, "一款" says nothing. */
-static size_t lone_digit(const parse *p, size_t i, double *out) {
-    if (i + 3 >= p->n || (glim_piece_word(p->s + i + 3, p->n - i - 3) == 0 && glim_person_word(p->s + i + 3, p->n - i - 3) == 0)) return 0;
-    for (size_t k = 0; k < GLIM_COUNT(digits_zh); k++)
-        if (memcmp(p->s + i, digits_zh[k].text, 3) == 0) {
-            *out = digits_zh[k].v;
-            return 3;
-        }
-    return 0;
-}
-
-/* The measure written at i, or -1: the longest one. A lone letter is too often part of a name ("5g"). */
-static int measure_at(const parse *p, size_t i) {
-    int best = -1;
-    for (size_t m = 0; m < glim_n_measures; m++) {
-        const char *u = glim_measures[m].text;
-        size_t n = strlen(u);
-        if (glim_measures[m].column_only || n < 2 || n > p->n - i || memcmp(p->s + i, u, n) != 0 || ((unsigned char)u[0] < 0x80 && alnum(p, i + n))) continue;
-        if (best < 0 || n > strlen(glim_measures[best].text)) best = (int)m;
-    }
-    return best;
-}
-
-/* Is the number at i, behind "-", the end of a range, "2000-3000元"? A SKU, a date and a telephone number are none. */
-static bool ends_range(const parse *p, size_t i) {
-    if (p->n_items < 2) return false;
-    const item *to = &p->v[p->n_items - 1], *from = &p->v[p->n_items - 2];
-    if (to->kind != WORD || to->word != GLIM_WORD_TO || to->to != i || from->kind != NUMBER || from->to != to->from) return false;
-    size_t e = i;
-    while (e < p->n && (isdigit((unsigned char)p->s[e]) || p->s[e] == '.' || p->s[e] == ',')) e++;
-    bool zeros = (p->s[i] == '0' && e > i + 1) || (p->s[from->from] == '0' && isdigit((unsigned char)p->s[from->from + 1]));
-    return !zeros && !(e < p->n && p->s[e] == '-') && !(from->from > 0 && p->s[from->from - 1] == '-');
-}
-
-/* Does nothing that is counted stand at i? "8-12楼" is no price. */
-static bool counts_nothing(const parse *p, size_t i) {
-    static const char *const ends[] = {"的", "之", "以", "左右", "价", "。"};
-    for (size_t k = 0; k < GLIM_COUNT(ends); k++)
-        if (strncmp(p->s + i, ends[k], strlen(ends[k])) == 0) return true;
-    return i >= p->n || ((unsigned char)p->s[i] < 0x80 && !alnum(p, i));
-}
-
-static int column_of(const glim_lib *l, int concept) {
-    for (size_t c = 0; c < l->n_col; c++)
-        if (l->col[c].concept == concept && l->col[c].number && l->col[c].type != GLIM_LIB_HIDDEN) return (int)c;
-    return -1;
-}
-
-static bool read_number(const parse *p, size_t i, item *it) {
-    size_t at = i, k;
-    *it = (item){.from = i, .kind = NUMBER, .col = -1, .concept = -1};
-    static const char *const signs[] = {"¥", "£", "$", "€"};
-    for (size_t i_sign = 0; i_sign < GLIM_COUNT(signs) && !it->money; i_sign++)
-        if (strncmp(p->s + at, signs[i_sign], strlen(signs[i_sign])) == 0) it->money = true, it->currency = glim_currency_of(signs[i_sign]), at += strlen(signs[i_sign]);
-    bool joined = false;
-    at = it->money ? skip_spaces(p, at) : at;
-    if (at < p->n && isdigit((unsigned char)p->s[at])) {
-        joined = at > 1 && p->s[at - 1] == '-' && alnum(p, at - 2);
-        if (!it->money && at > 0 && (alnum(p, at - 1) || (joined && !ends_range(p, at)))) return false;
-        char t[32];
-        size_t m = 0;
-        bool point = false;
-        for (; at < p->n && m < sizeof t - 1; at++) {
-            char c = p->s[at];
-            if (isdigit((unsigned char)c)) t[m++] = c;
-            else if (c == '.' && !point && at + 1 < p->n && isdigit((unsigned char)p->s[at + 1])) point = true, t[m++] = c;
-            else if (!(c == ',' && at + 3 < p->n && isdigit((unsigned char)p->s[at + 1]) && isdigit((unsigned char)p->s[at + 2]) && isdigit((unsigned char)p->s[at + 3]))) break;
-        }
-        t[m] = 0;
-        it->number = strtod(t, NULL);
-    } else if ((k = chinese_number(p, at, &it->number)) > 0) {
-        at += k;
-    } else if (!it->money && (k = lone_digit(p, at, &it->number)) > 0) {
-        at += k;
-    } else {
-        return false;
-    }
-    size_t end = at;
-    static const struct {
-        const char *text;
-        double v;
-    } times[] = {{"k", 1000}, {"千", 1000}, {"万", 10000}, {"百", 100}};
-    for (size_t t = 0; t < GLIM_COUNT(times); t++)
-        if (strncmp(p->s + at, times[t].text, strlen(times[t].text)) == 0 && !alnum(p, at + strlen(times[t].text))) {
-            it->number *= times[t].v;
-            end = at += strlen(times[t].text);
-            break;
-        }
-    at = skip_spaces(p, at);
-    for (size_t c = 0; c < glim_n_currencies; c++) {
-        size_t n = strlen(glim_currencies[c].text);
-        if (strncmp(p->s + at, glim_currencies[c].text, n) != 0 || ((unsigned char)glim_currencies[c].text[0] < 0x80 && alnum(p, at + n))) continue;
-        it->money = it->has_unit = true;
-        if (glim_currencies[c].is) it->currency = glim_currencies[c].is;
-        it->to = at + n;
-        return true;
-    }
-    size_t longest = 0;
-    for (size_t c = 0; c < p->l->n_col; c++) { /* a unit of the schema */
-        const glim_lib_col *col = &p->l->col[c];
-        for (int j = 0; j < 2 && col->number; j++) {
-            const char *u = j ? col->unit_en : col->unit_zh;
-            size_t un = u ? strlen(u) : 0;
-            if (un == 0 || un > p->n - at || strncasecmp(p->s + at, u, un) != 0) continue;
-            if ((unsigned char)u[un - 1] < 0x80 && alnum(p, at + un)) continue;
-            if (un > longest) longest = un, it->col = (int)c;
-        }
-    }
-    if (longest) {
-        it->has_unit = true;
-        it->to = at + longest;
-        return true;
-    }
-    const size_t persons = it->money ? 0 : glim_person_word(p->s + at, p->n - at);
-    if (persons && (it->col = column_of(p->l, GLIM_CONCEPT_PEOPLE)) >= 0) {
-        it->has_unit = true;
-        it->to = at + persons;
-        return true;
-    }
-    int m = it->money ? -1 : measure_at(p, at);
-    for (size_t c = 0; m >= 0 && c < p->l->n_col; c++) { /* another unit of the same measure: kilograms where the table has grams */
-        const glim_lib_col *col = &p->l->col[c];
-        int own = col->number ? glim_measure_of(col->unit_zh) : -1;
-        if (own < 0 && col->number) own = glim_measure_of(col->unit_en);
-        if (own < 0 || it->col >= 0 || strcmp(glim_measures[own].of, glim_measures[m].of) != 0) continue;
-        it->col = (int)c;
-        it->scale = glim_measures[m].v / glim_measures[own].v;
-        it->number *= it->scale;
-    }
-    if (m >= 0) { /* without such a column: a number that no column answers */
-        it->has_unit = true;
-        it->to = at + strlen(glim_measures[m].text);
-        return true;
-    }
-    it->to = end;
-    if (joined && !it->money) return counts_nothing(p, end);
-    return it->money || !alnum(p, end); /* "5g", "3s": parts of names */
-}
-
 /* ---- items ---- */
 
-static void offer(item *best, item it, size_t i, size_t n) {
+static void offer(glim_item *best, glim_item it, size_t i, size_t n) {
     if (n == 0) return;
     it.from = i;
     it.to = i + n;
     if (n > best->to - best->from) *best = it;
 }
 
-static bool number_follows(const parse *p, size_t i) {
-    item it;
-    i = skip_spaces(p, i);
-    return i < p->n && read_number(p, i, &it);
+static bool number_follows(const glim_parse *p, size_t i) {
+    glim_item it;
+    i = glim_parse_spaces(p, i);
+    return i < p->n && glim_parse_number(p, i, &it);
 }
 
 /* Is the last item a value, with nothing but spaces behind it? "花生过敏", "peanut-free". */
-static bool value_ends(const parse *p, size_t i) {
+static bool value_ends(const glim_parse *p, size_t i) {
     if (p->n_items == 0 || p->v[p->n_items - 1].kind != VALUE) return false;
-    return skip_spaces(p, p->v[p->n_items - 1].to) == i;
+    return glim_parse_spaces(p, p->v[p->n_items - 1].to) == i;
 }
 
-static void find_items(parse *p) {
-    for (size_t i = 0; i < p->n && p->n_items < MAX_ITEMS;) {
-        item best = {.from = i, .to = i}, it;
-        if (read_number(p, i, &it)) best = it;
+/* Does a product's name have the word behind the same word as the question: "Mist 3 Max 1024GB"? */
+static bool of_a_name(const glim_parse *p, size_t i, size_t n) {
+    char both[64];
+    size_t from = i;
+    bool digit = false;
+    if (i < 2 || p->s[i - 1] != ' ' || !glim_parse_alnum(p, i - 2)) return false;
+    for (from--; from > 0 && glim_parse_alnum(p, from - 1); from--) digit |= isdigit((unsigned char)p->s[from - 1]) != 0;
+    if (n == 3 && strncmp(p->s + i, "max", 3) == 0 && (digit || strncmp(p->s + from, "pro ", 4) == 0)) return true; /* of a name that no row has */
+    if (i + n - from >= sizeof both) return false;
+    snprintf(both, sizeof both, "%.*s", (int)(i + n - from), p->s + from);
+    for (size_t c = 0; c < p->l->n_col; c++)
+        for (uint32_t r = 0; p->l->col[c].type == GLIM_LIB_NAME && r < p->l->n_rows; r++)
+            if (strcasestr(glim_lib_cell(p->l, r, c), both)) return true;
+    return false;
+}
+
+/* Where a kind begins inside [from, to) and ends behind it, or `to`: the charger of "无线充电器" is none of "无线充电". */
+static size_t before_value(const glim_parse *p, size_t from, size_t to) {
+    for (size_t i = from + 1; i < to; i++)
+        for (size_t c = 0; (unsigned char)p->s[i] >= 0x80 && c < p->l->n_col; c++)
+            for (size_t v = 0; p->l->col[c].concept == GLIM_CONCEPT_KIND && v < p->l->col[c].n_value; v++)
+                for (size_t a = 0; a < p->l->col[c].value[v].n_alias; a++)
+                    if (i + glim_parse_stands(p, i, p->l->col[c].value[v].alias[a]) > to) return i;
+    return to;
+}
+
+static void find_items(glim_parse *p) {
+    for (size_t i = 0; i < p->n && p->n_items < GLIM_PARSE_ITEMS;) {
+        glim_item best = {.from = i, .to = i}, it;
+        if (glim_parse_number(p, i, &it)) best = it;
         for (size_t c = 0; c < p->l->n_col; c++) {
             const glim_lib_col *col = &p->l->col[c];
             if (col->type == GLIM_LIB_HIDDEN) continue;
             for (size_t v = 0; v < col->n_value; v++)
                 for (size_t a = 0; a < col->value[v].n_alias; a++)
                     if (col->value[v].alias[a][0] == p->s[i])
-                        offer(&best, (item){.kind = VALUE, .col = (int)c, .value = (uint16_t)v, .concept = -1}, i, stands(p, i, col->value[v].alias[a]));
+                        offer(&best, (glim_item){.kind = VALUE, .col = (int)c, .value = (uint16_t)v, .concept = -1}, i, glim_parse_stands(p, i, col->value[v].alias[a]));
             for (size_t a = 0; a < col->n_alias; a++)
-                if (col->alias[a][0] == p->s[i]) offer(&best, (item){.kind = COLUMN, .col = (int)c, .concept = -1}, i, stands(p, i, col->alias[a]));
+                if (col->alias[a][0] == p->s[i]) offer(&best, (glim_item){.kind = COLUMN, .col = (int)c, .concept = -1}, i, glim_parse_stands(p, i, col->alias[a]));
         }
         for (size_t w = 0; w < glim_n_words; w++) {
             const glim_word *g = &glim_words[w];
             if (g->text[0] != p->s[i]) continue;
-            size_t n = stands(p, i, g->text);
+            size_t n = glim_parse_stands(p, i, g->text);
             if (n == 0) continue;
             bool bound = g->kind <= GLIM_WORD_GT_BEFORE;
             if (bound && !number_follows(p, i + n)) continue; /* "over", "under" without a number say nothing of one */
+            if (bound && of_a_name(p, i, n)) continue;
             if (g->kind == GLIM_WORD_NOT_BEHIND && !value_ends(p, i)) continue;
-            item x = {.kind = WORD, .word = g->kind, .concept = g->concept, .col = -1};
+            glim_item x = {.kind = WORD, .word = g->kind, .concept = g->concept, .col = -1};
             if ((bound || g->kind == GLIM_WORD_NOT_BEHIND) && n == best.to - best.from && best.kind == COLUMN) best.to = best.from; /* "预算2000": the bound */
             offer(&best, x, i, n);
         }
+        if (best.kind == COLUMN && best.to > best.from) best.to = before_value(p, i, best.to);
         if (best.to > best.from) {
             p->v[p->n_items++] = best;
             i = best.to;
             continue;
         }
-        if (alnum(p, i)) { /* the whole word, so that no item begins inside it */
-            while (alnum(p, i)) i++;
+        if (glim_parse_alnum(p, i)) { /* the whole word, so that no item begins inside it */
+            while (glim_parse_alnum(p, i)) i++;
             continue;
         }
         uint32_t cp;
@@ -306,7 +117,7 @@ static void find_items(parse *p) {
 }
 
 /* Only spaces, marks and words that say nothing lie between two places. */
-static bool bare_between(const parse *p, size_t from, size_t to) {
+static bool bare_between(const glim_parse *p, size_t from, size_t to) {
     if (to < from || to - from > 18) return false;
     for (size_t i = from; i < to;) {
         bool skip = p->s[i] == ' ' || p->s[i] == ',';
@@ -320,26 +131,29 @@ static bool bare_between(const parse *p, size_t from, size_t to) {
     return true;
 }
 
-static bool numeric(const parse *p, int col) {
+static bool numeric(const glim_parse *p, int col) {
     glim_lib_type t = p->l->col[col].type;
     return t == GLIM_LIB_NUMBER || t == GLIM_LIB_PRICE || t == GLIM_LIB_STOCK || t == GLIM_LIB_DATE;
 }
 
-/* The nearest column of numbers that is named around [from, to); its item is used up. */
-static int named_column(parse *p, size_t from, size_t to) {
+/* The nearest column of numbers that is named around [from, to), or NULL. */
+static glim_item *named_column(glim_parse *p, size_t from, size_t to) {
     size_t best = NEAR + 1, which = 0;
     for (size_t k = 0; k < p->n_items; k++) {
-        item *it = &p->v[k];
+        glim_item *it = &p->v[k];
         if (it->kind != COLUMN || !numeric(p, it->col)) continue;
         size_t d = it->to <= from ? from - it->to : it->from >= to ? it->from - to + 1 : 0;
         if (d < best) best = d, which = k;
     }
-    if (best > NEAR) return -1;
-    p->v[which].used = true;
-    return p->v[which].col;
+    return best > NEAR ? NULL : &p->v[which];
 }
 
-static void add_cond(parse *p, glim_cond c) {
+static int take(glim_item *it) {
+    if (it) it->used = true;
+    return it ? it->col : -1;
+}
+
+static void add_cond(glim_parse *p, glim_cond c) {
     glim_filter *f = p->f;
     for (size_t i = 0; i < f->n_cond; i++)
         if (f->cond[i].col == c.col && f->cond[i].op == c.op && f->cond[i].value == c.value && f->cond[i].a == c.a) return;
@@ -353,18 +167,18 @@ static bool spans(const glim_lib *l, const glim_lib_col *c, double v) {
     return v >= low && v <= high;
 }
 
-static int number_column(parse *p, const item *number, int concept, size_t from, size_t to) {
+static int number_column(glim_parse *p, const glim_item *number, int concept, size_t from, size_t to) {
     int col = -1;
     if (number->money) { /* fifty dollars are not fifty yuan, and nobody here knows the rate */
-        col = column_of(p->l, GLIM_CONCEPT_PRICE);
+        col = glim_parse_column(p->l, GLIM_CONCEPT_PRICE);
         const char *is = col >= 0 ? glim_currency_of(p->l->col[col].unit_en) : NULL;
         if (!is && col >= 0) is = glim_currency_of(p->l->col[col].unit_zh);
         return number->currency && is && strcmp(is, number->currency) != 0 ? -1 : col;
     }
     if (number->col >= 0) {
-        int named = named_column(p, from, to); /* two columns may share a unit */
-        const glim_lib_col *a = named >= 0 ? &p->l->col[named] : NULL, *b = &p->l->col[number->col];
-        if (a && a->unit_zh && b->unit_zh && strcmp(a->unit_zh, b->unit_zh) == 0) return named;
+        glim_item *named = named_column(p, from, to); /* two columns may share a unit */
+        const glim_lib_col *a = named ? &p->l->col[named->col] : NULL, *b = &p->l->col[number->col];
+        if (a && (named->col == number->col || (a->unit_zh && b->unit_zh && strcmp(a->unit_zh, b->unit_zh) == 0))) return take(named);
         for (size_t c = 0; b->unit_zh && c < p->l->n_col; c++) { /* 256 GB are storage where memory ends at 32 */
             const glim_lib_col *x = &p->l->col[c];
             if (x->number && x->unit_zh && strcmp(x->unit_zh, b->unit_zh) == 0 && spans(p->l, x, number->number)) return (int)c;
@@ -372,15 +186,15 @@ static int number_column(parse *p, const item *number, int concept, size_t from,
         return number->col;
     }
     if (number->has_unit) return -1;
-    if (concept >= 0) col = column_of(p->l, concept);
-    if (col < 0) col = named_column(p, from, to);
-    return col >= 0 ? col : column_of(p->l, GLIM_CONCEPT_PRICE);
+    if (concept >= 0) col = glim_parse_column(p->l, concept);
+    if (col < 0) col = take(named_column(p, from, to));
+    return col >= 0 ? col : glim_parse_column(p->l, GLIM_CONCEPT_PRICE);
 }
 
 /* Item k reaches from `from` to `to`, as far as items before it leave room; what it reaches over is used up. Items never overlap. */
-static void cover(parse *p, size_t k, size_t from, size_t to) {
+static void cover(glim_parse *p, size_t k, size_t from, size_t to) {
     for (size_t i = 0; i < p->n_items; i++) {
-        item *o = &p->v[i];
+        glim_item *o = &p->v[i];
         if (i == k || o->to <= from || o->from >= to) continue;
         o->used = true;
         if (i < k) {
@@ -395,9 +209,9 @@ static void cover(parse *p, size_t k, size_t from, size_t to) {
 }
 
 /* Takes the verb before a number of people, "够三个人", "sleeps 4 people": what a row is for, not who comes. False: there is none. */
-static bool take_verb(parse *p, size_t k) {
+static bool take_verb(glim_parse *p, size_t k) {
     static const char *const verbs[] = {"住", "住下", "睡", "睡下", "够", "适合", "容纳", "供", "sleeps ", "sleep ", "fits ", "feeds ", "serves ", "enough for ", "room for "};
-    const item *it = &p->v[k];
+    const glim_item *it = &p->v[k];
     if (it->col < 0 || p->l->col[it->col].concept != GLIM_CONCEPT_PEOPLE) return false;
     for (size_t i = 0; i < GLIM_COUNT(verbs); i++) {
         const size_t n = strlen(verbs[i]);
@@ -408,9 +222,20 @@ static bool take_verb(parse *p, size_t k) {
     return false;
 }
 
+/* "The 3 cheapest", "recommend 3 phones", "5 phones": how many are wanted. */
+static bool so_many(const glim_parse *p, size_t k) {
+    if (k + 1 == p->n_items) return false;
+    const glim_item *it = &p->v[k], *before = k > 0 ? &p->v[k - 1] : NULL, *behind = &p->v[k + 1];
+    if (!bare_between(p, it->to, behind->from)) return false;
+    if (behind->kind == WORD) return behind->word == GLIM_WORD_MOST || behind->word == GLIM_WORD_LEAST;
+    if (behind->kind != VALUE) return false;
+    if (it->from == 0) return true;
+    return before && before->kind == WORD && bare_between(p, before->to, it->from) && (before->word == GLIM_WORD_LIST || p->s[behind->to - 1] == 's');
+}
+
 /* A number that nothing is compared with: "两份", of which the row does not speak, is out of the way. */
-static void lone_number(parse *p, size_t k) {
-    item *it = &p->v[k];
+static void lone_number(glim_parse *p, size_t k) {
+    glim_item *it = &p->v[k];
     const int col = it->has_unit ? it->col : -1;
     if (it->money || it->number < 1 || it->number > 99) return;
     if (take_verb(p, k)) {
@@ -419,24 +244,50 @@ static void lone_number(parse *p, size_t k) {
     } else if (col >= 0 && p->l->col[col].type == GLIM_LIB_STOCK) {
         it->used = true;
     } else if (!it->has_unit) {
-        const size_t at = skip_spaces(p, it->to), n = glim_piece_word(p->s + at, p->n - at);
+        const size_t at = glim_parse_spaces(p, it->to), n = glim_piece_word(p->s + at, p->n - at);
         if (n) cover(p, k, it->from, at + n), it->used = true;
+        else if (so_many(p, k)) it->used = true;
     }
 }
 
-static void number_conds(parse *p, size_t k) {
-    item *it = &p->v[k], *before = k > 0 ? &p->v[k - 1] : NULL, *behind = k + 1 < p->n_items ? &p->v[k + 1] : NULL;
-    item *other = k + 2 < p->n_items ? &p->v[k + 2] : NULL;
+/* Is what stands at `at` denied? The words up to it are read then. */
+static bool denied(glim_parse *p, size_t at) {
+    size_t from;
+    if (!glim_parse_denied(p, at, &from)) return false;
+    if (p->n_denials < GLIM_PARSE_DENIALS) p->denial[p->n_denials].from = from, p->denial[p->n_denials++].to = at;
+    return true;
+}
+
+static bool denied_behind(glim_parse *p, size_t at) {
+    size_t to;
+    if (!glim_parse_denied_behind(p, at, &to)) return false;
+    if (p->n_denials < GLIM_PARSE_DENIALS) p->denial[p->n_denials].from = at, p->denial[p->n_denials++].to = to;
+    return true;
+}
+
+/* "Not more than 3000", "不想超过3000元". "没有低于2000的吗" and "none under 2000?" ask whether there are any. */
+static bool bound_denied(glim_parse *p, size_t at) {
+    static const char *const exist[] = {"没", "无", "no ", "without", "nothing"};
+    size_t from;
+    if (!glim_parse_denied(p, at, &from)) return false;
+    for (size_t k = 0; k < GLIM_COUNT(exist); k++)
+        if (strncmp(p->s + from, exist[k], strlen(exist[k])) == 0 && (k || strstr(p->s, "吗"))) return false;
+    return denied(p, at);
+}
+
+static void number_conds(glim_parse *p, size_t k) {
+    glim_item *it = &p->v[k], *before = k > 0 ? &p->v[k - 1] : NULL, *behind = k + 1 < p->n_items ? &p->v[k + 1] : NULL;
+    glim_item *other = k + 2 < p->n_items ? &p->v[k + 2] : NULL;
     if (it->used) return;
     /* a to b */
     if (behind && other && behind->kind == WORD && behind->word == GLIM_WORD_TO && other->kind == NUMBER && bare_between(p, it->to, behind->from) &&
         bare_between(p, behind->to, other->from)) {
         bool and_ = p->s[behind->from] == 'a' || strncmp(p->s + behind->from, "和", 3) == 0;
         bool between = before && before->kind == WORD && before->word == GLIM_WORD_BETWEEN;
-        size_t end = skip_spaces(p, other->to);
+        size_t end = glim_parse_spaces(p, other->to);
         bool inside = strncmp(p->s + end, "之间", 6) == 0;
         if (!and_ || between || inside) {
-            item unit = other->money || other->has_unit ? *other : *it;
+            glim_item unit = other->money || other->has_unit ? *other : *it;
             int col = number_column(p, &unit, -1, it->from, other->to);
             if (col >= 0) {
                 double a = it->number, b = other->number;
@@ -445,13 +296,13 @@ static void number_conds(parse *p, size_t k) {
                 add_cond(p, (glim_cond){.col = col, .op = GLIM_COND_GE, .a = a < b ? a : b});
                 add_cond(p, (glim_cond){.col = col, .op = GLIM_COND_LE, .a = a < b ? b : a});
                 it->used = behind->used = other->used = true;
-                if (between) before->used = true;
+                if (between || (before && before->kind == WORD && before->word <= GLIM_WORD_GT_BEFORE && bare_between(p, before->to, it->from))) before->used = true;
                 return;
             }
         }
     }
     glim_cond c = {0};
-    item *op = NULL;
+    glim_item *op = NULL;
     bool about = false;
     if (before && before->kind == WORD && (before->word <= GLIM_WORD_GT_BEFORE || before->word == GLIM_WORD_ABOUT) && bare_between(p, before->to, it->from)) op = before;
     if (behind && behind->kind == WORD && (behind->word == GLIM_WORD_LE_BEHIND || behind->word == GLIM_WORD_GE_BEHIND || behind->word == GLIM_WORD_ABOUT) &&
@@ -467,7 +318,7 @@ static void number_conds(parse *p, size_t k) {
         case GLIM_WORD_GT_BEFORE: c.op = GLIM_COND_GT; break;
         default: about = true;
         }
-    } else if (it->money) {
+    } else if (it->money || it->low > 0) {
         about = true; /* "2000元的手机" */
     } else {
         lone_number(p, k);
@@ -477,24 +328,37 @@ static void number_conds(parse *p, size_t k) {
     if (c.col < 0) return;
     it->used = true;
     if (op) op->used = true;
+    if (op && !about && bound_denied(p, op->from < it->from ? op->from : it->from)) {
+        static const glim_cond_op turned[] = {[GLIM_COND_LT] = GLIM_COND_GE, [GLIM_COND_LE] = GLIM_COND_GT, [GLIM_COND_GT] = GLIM_COND_LE, [GLIM_COND_GE] = GLIM_COND_LT};
+        c.op = turned[c.op];
+    }
     take_verb(p, k);
     c.a = it->number;
     if (about) {
-        add_cond(p, (glim_cond){.col = c.col, .op = GLIM_COND_GE, .a = it->number * 0.9});
+        add_cond(p, (glim_cond){.col = c.col, .op = GLIM_COND_GE, .a = it->low > 0 ? it->low : it->number * 0.9});
         c.op = GLIM_COND_LE;
         c.a = it->number * 1.1;
     }
     add_cond(p, c);
 }
 
-/* The word right before item k, where only "的" or a space lies between. */
-static const item *word_before(const parse *p, size_t k) {
-    if (k == 0 || p->v[k - 1].kind != WORD || !bare_between(p, p->v[k - 1].to, p->v[k].from)) return NULL;
-    return &p->v[k - 1];
+/* Does a list of columns go on at item k, "without a bathtub or breakfast"? */
+static bool joined(const glim_parse *p, size_t k) {
+    static const char *const joins[] = {" ", "、", "/", "和", "或者", "或", "以及", "及", "or", "nor", "a ", "any ", "the "};
+    size_t j = k;
+    while (j > 0 && p->v[j - 1].kind == WORD) j--;
+    if (j == 0 || p->v[j - 1].kind != COLUMN) return false;
+    for (size_t i = p->v[j - 1].to; i < p->v[k].from;) {
+        size_t w = 0;
+        while (w < GLIM_COUNT(joins) && strncmp(p->s + i, joins[w], strlen(joins[w])) != 0) w++;
+        if (w == GLIM_COUNT(joins)) return false;
+        i += strlen(joins[w]);
+    }
+    return p->v[k].from > p->v[j - 1].to;
 }
 
 /* The next value of a list of one column's, "麸质和花生", "nuts, eggs or milk": its item, or k. */
-static size_t next_of_list(const parse *p, size_t k) {
+static size_t next_of_list(const glim_parse *p, size_t k) {
     size_t j = k + 1;
     while (j < p->n_items && j <= k + 2 && p->v[j].kind == WORD) j++;
     if (j >= p->n_items || p->v[j].kind != VALUE || p->v[j].col != p->v[k].col) return k;
@@ -509,63 +373,81 @@ static size_t next_of_list(const parse *p, size_t k) {
 }
 
 /* Is the value at item k one that must not be? "No" before a list of values, or "过敏", "-free" behind it, is said of all of them. */
-static bool unwanted(const parse *p, size_t k) {
+static bool unwanted(glim_parse *p, size_t k) {
     size_t first = k, last = k, next;
     while ((next = next_of_list(p, last)) > last) last = next;
     if (last + 1 < p->n_items && p->v[last + 1].kind == WORD && p->v[last + 1].word == GLIM_WORD_NOT_BEHIND) return true;
+    if (p->l->col[p->v[k].col].concept != GLIM_CONCEPT_KIND && denied_behind(p, p->v[last].to)) return true;
     for (size_t i = k; i-- > 0 && i + 3 >= first;)
         if (p->v[i].kind == VALUE && next_of_list(p, i) == first) first = i;
-    const item *w = word_before(p, first);
-    return w && w->word == GLIM_WORD_NOT;
+    return denied(p, p->v[first].from);
 }
 
-static void ask(parse *p, int col) {
+static void ask(glim_parse *p, int col) {
     glim_filter *f = p->f;
     for (size_t i = 0; i < f->n_ask; i++)
         if (f->ask[i] == col) return;
     if (f->n_ask < GLIM_FILTER_ASKS) f->ask[f->n_ask++] = col;
 }
 
-static bool can_be_had(const parse *p, int col) {
+static bool can_be_had(const glim_parse *p, int col) {
     const glim_lib_col *c = &p->l->col[col];
     return c->type == GLIM_LIB_BOOL || c->concept == GLIM_CONCEPT_WARM_CHARGE || c->concept == GLIM_CONCEPT_WATER || c->concept == GLIM_CONCEPT_BREAKFAST;
 }
 
 /* Is a product set against this one? "A和B比哪个轻" sets two against each other, and "比萨" is eaten. */
-static bool is_than(const parse *p, const item *it) {
+static bool is_than(const glim_parse *p, const glim_item *it) {
     static const char *const others[] = {"哪", "一", "起", "萨", "基", "亚", "利", "目"};
     bool than = p->s[it->from] == 't', sorts = than;
     for (size_t k = 0; k < p->n_items; k++) sorts |= p->v[k].kind == WORD && (p->v[k].word == GLIM_WORD_MOST || p->v[k].word == GLIM_WORD_LEAST);
-    size_t i = skip_spaces(p, it->to);
+    size_t i = glim_parse_spaces(p, it->to);
     for (size_t k = 0; !than && k < GLIM_COUNT(others); k++) sorts &= strncmp(p->s + i, others[k], strlen(others[k])) != 0;
     if (sorts) p->f->than = true;
     return sorts;
 }
 
-static void conditions(parse *p) {
+/* "手机充电器", "phone chargers": of two kinds in one word the last is what it is, and no row is two kinds.
+ * "手机平板都有吗" wants either. */
+static bool of_the_next(const glim_parse *p, size_t k) {
+    const glim_item *it = &p->v[k], *head = it + 1;
+    if (k + 1 == p->n_items || head->kind != VALUE || head->col != it->col || p->l->col[it->col].many || p->l->col[it->col].concept != GLIM_CONCEPT_KIND) return false;
+    if (strncmp(p->s + head->to, "都", 3) == 0) return false;
+    return head->from == it->to || (!p->f->zh && head->from == it->to + 1 && p->s[it->to] == ' ');
+}
+
+static bool superlative(const glim_parse *p, const glim_item *it) {
+    const char *w = p->s + it->from, *end = p->s + it->to;
+    for (const char *q = w; q + 3 <= end; q++)
+        if (memcmp(q, "最", 3) == 0 || memcmp(q, "est", 3) == 0) return true;
+    static const char *const more[] = {"most", "least", "best", "top"};
+    for (size_t k = 0; k < GLIM_COUNT(more); k++)
+        if (strncmp(w, more[k], strlen(more[k])) == 0) return true;
+    return false;
+}
+
+static void conditions(glim_parse *p) {
     glim_filter *f = p->f;
     for (size_t k = 0; k < p->n_items; k++) {
-        item *it = &p->v[k];
+        glim_item *it = &p->v[k];
         if (it->kind == NUMBER) number_conds(p, k);
-        if (it->kind == VALUE) {
-            add_cond(p, (glim_cond){.col = it->col, .value = it->value, .op = unwanted(p, k) ? GLIM_COND_IS_NOT : GLIM_COND_IS});
-            it->used = true;
-        }
+        if (it->kind == VALUE && !of_the_next(p, k)) add_cond(p, (glim_cond){.col = it->col, .value = it->value, .op = unwanted(p, k) ? GLIM_COND_IS_NOT : GLIM_COND_IS});
+        if (it->kind == VALUE) it->used = true;
         if (it->kind != WORD) continue;
         int col = -1;
         switch (it->word) {
         case GLIM_WORD_MOST:
         case GLIM_WORD_LEAST:
             if (f->sort >= 0) break;
-            col = it->concept >= 0 ? column_of(p->l, it->concept) : named_column(p, it->from, it->to);
+            col = it->concept >= 0 ? glim_parse_column(p->l, it->concept) : take(named_column(p, it->from, it->to));
             if (col < 0) break;
             f->sort = col;
+            f->top = superlative(p, it);
             f->most = it->word == GLIM_WORD_MOST;
             it->used = true;
             break;
         case GLIM_WORD_IN_STOCK:
         case GLIM_WORD_NO_STOCK:
-            col = column_of(p->l, GLIM_CONCEPT_STOCK);
+            col = glim_parse_column(p->l, GLIM_CONCEPT_STOCK);
             if (col < 0) break;
             add_cond(p, (glim_cond){.col = col, .op = it->word == GLIM_WORD_IN_STOCK ? GLIM_COND_GT : GLIM_COND_LE, .a = 0});
             it->used = true;
@@ -575,6 +457,7 @@ static void conditions(parse *p) {
             f->count |= !(k + 1 < p->n_items && p->v[k + 1].kind == COLUMN && bare_between(p, it->to, p->v[k + 1].from));
             break;
         case GLIM_WORD_TO: it->used = it->used || (p->s[it->from] != '-' && p->s[it->from] != '~'); break;
+        case GLIM_WORD_ABOUT: it->used = true; break; /* "tell me about it": without a number too */
         case GLIM_WORD_MEAN: f->mean = it->used = true; break;
         case GLIM_WORD_LIST: f->list = it->used = true; break;
         case GLIM_WORD_THIS: f->self = it->used = true; break;
@@ -584,14 +467,14 @@ static void conditions(parse *p) {
         default: break;
         }
     }
+    bool no = false;
     for (size_t k = 0; k < p->n_items; k++) { /* columns that no condition took */
-        item *it = &p->v[k];
+        glim_item *it = &p->v[k];
         if (it->kind != COLUMN || it->used) continue;
         it->used = true;
         ask(p, it->col);
-        const item *w = word_before(p, k);
-        if (can_be_had(p, it->col))
-            add_cond(p, (glim_cond){.col = it->col, .op = w && w->word == GLIM_WORD_NOT ? GLIM_COND_HAS_NOT : GLIM_COND_HAS});
+        no = denied(p, it->from) || (can_be_had(p, it->col) && denied_behind(p, it->to)) || (no && joined(p, k));
+        if (can_be_had(p, it->col)) add_cond(p, (glim_cond){.col = it->col, .op = no ? GLIM_COND_HAS_NOT : GLIM_COND_HAS});
     }
 }
 
@@ -603,13 +486,13 @@ glim_status glim_filter_parse(glim_filter *f, const glim_lib *l, const char *que
     glim_buf_clear(&f->rest);
     glim_status rc = glim_terms_fold(&s, question, n, err);
     void *mem = NULL;
-    if (rc == GLIM_OK) rc = glim_try_calloc(&mem, 1, sizeof(parse), "a question", err);
+    if (rc == GLIM_OK) rc = glim_try_calloc(&mem, 1, sizeof(glim_parse), "a question", err);
     if (rc != GLIM_OK) {
         glim_buf_free(&s);
         return rc;
     }
-    parse *p = mem;
-    *p = (parse){.l = l, .f = f, .s = glim_buf_cstr(&s), .n = s.len};
+    glim_parse *p = mem;
+    *p = (glim_parse){.l = l, .f = f, .s = glim_buf_cstr(&s), .n = s.len};
     uint32_t cp;
     for (size_t i = 0; i < s.len && !f->zh;) {
         int k = glim_utf8_next(s.s + i, s.len - i, &cp);
@@ -618,13 +501,14 @@ glim_status glim_filter_parse(glim_filter *f, const glim_lib *l, const char *que
     }
     find_items(p);
     conditions(p);
+    for (size_t k = 0; k < p->n_denials; k++) memset(s.s + p->denial[k].from, ' ', p->denial[k].to - p->denial[k].from);
     size_t at = 0;
     for (size_t k = 0; k <= p->n_items; k++) {
         size_t to = k < p->n_items ? p->v[k].from : p->n;
         glim_buf_append(&f->words, p->s + at, to - at);
         glim_buf_append(&f->rest, p->s + at, to - at);
         if (k == p->n_items) break;
-        const item *it = &p->v[k];
+        const glim_item *it = &p->v[k];
         at = it->to;
         if (it->used && it->kind != VALUE) {
             glim_buf_putc(&f->words, ' ');
@@ -644,98 +528,4 @@ glim_status glim_filter_parse(glim_filter *f, const glim_lib *l, const char *que
 void glim_filter_deinit(glim_filter *f) {
     glim_buf_free(&f->words);
     glim_buf_free(&f->rest);
-}
-
-/* ---- rows ---- */
-
-bool glim_lib_has(const glim_lib *l, uint32_t row, size_t col) {
-    static const char *const no[] = {"无", "否", "不支持", "没有", "no", "none", "-", "n/a", "不含", "未配备"};
-    const glim_lib_col *c = &l->col[col];
-    if (c->type == GLIM_LIB_BOOL || c->type == GLIM_LIB_STOCK) return c->number[row] > 0;
-    const char *s = glim_lib_cell(l, row, col);
-    for (size_t i = 0; i < GLIM_COUNT(no); i++)
-        if (strcasecmp(s, no[i]) == 0) return false;
-    return *s != 0;
-}
-
-bool glim_cond_holds(const glim_lib *l, const glim_cond *c, uint32_t row) {
-    const glim_lib_col *col = &l->col[c->col];
-    double v = col->number ? col->number[row] : NAN;
-    bool is = false;
-    switch (c->op) {
-    case GLIM_COND_LT: return v < c->a; /* false for NaN: an empty cell fits no bound */
-    case GLIM_COND_LE: return v <= c->a;
-    case GLIM_COND_GT: return v > c->a;
-    case GLIM_COND_GE: return v >= c->a;
-    case GLIM_COND_HAS: return glim_lib_has(l, row, (size_t)c->col);
-    case GLIM_COND_HAS_NOT: return !glim_lib_has(l, row, (size_t)c->col);
-    default:
-        for (uint32_t i = col->value_at[row]; i < col->value_at[row + 1]; i++) is |= col->value_no[i] == c->value;
-        return is == (c->op == GLIM_COND_IS);
-    }
-}
-
-bool glim_filter_keep(const glim_lib *l, const glim_filter *f, uint32_t row) {
-    for (size_t i = 0; i < f->n_cond; i++) {
-        const glim_cond *c = &f->cond[i];
-        bool holds = glim_cond_holds(l, c, row);
-        for (size_t k = 0; !holds && c->op == GLIM_COND_IS && k < f->n_cond; k++)
-            holds = f->cond[k].op == GLIM_COND_IS && f->cond[k].col == c->col && glim_cond_holds(l, &f->cond[k], row);
-        if (!holds) return false;
-    }
-    return true;
-}
-
-typedef struct ordered {
-    double key;
-    uint32_t no, row;
-} ordered;
-
-static int by_key(const void *a, const void *b) {
-    const ordered *x = a, *y = b;
-    bool nx = isnan(x->key), ny = isnan(y->key);
-    if (nx != ny) return nx ? 1 : -1;
-    if (!nx && x->key != y->key) return x->key < y->key ? -1 : 1;
-    return (x->no > y->no) - (x->no < y->no);
-}
-
-glim_status glim_filter_rows(const glim_lib *l, const glim_filter *f, const uint32_t *among, size_t n_among, uint32_t *out, size_t limit, size_t *n_out,
-                             size_t *n_all, glim_err *err) {
-    *n_out = *n_all = 0;
-    size_t n = among ? n_among : l->n_rows;
-    void *mem;
-    glim_status rc = glim_try_calloc(&mem, n, sizeof(ordered), "the rows of a filter", err);
-    if (rc != GLIM_OK) return rc;
-    ordered *v = mem;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t row = among ? among[i] : (uint32_t)i;
-        if (!glim_filter_keep(l, f, row)) continue;
-        double key = f->sort >= 0 ? l->col[f->sort].number[row] : 0;
-        v[(*n_all)++] = (ordered){.key = f->most ? -key : key, .no = (uint32_t)i, .row = row};
-    }
-    if (f->sort >= 0) qsort(v, *n_all, sizeof *v, by_key);
-    for (size_t i = 0; i < *n_all && i < limit; i++) out[(*n_out)++] = v[i].row;
-    free(v);
-    return GLIM_OK;
-}
-
-void glim_filter_show(glim_buf *out, const glim_lib *l, const glim_filter *f) {
-    static const char *const ops[] = {":", ": not", "<", "<=", ">", ">=", ":", ":"};
-    const char *sep = "";
-    for (size_t i = 0; i < f->n_cond; i++) {
-        const glim_cond *c = &f->cond[i];
-        const glim_lib_col *col = &l->col[c->col];
-        const char *unit = f->zh ? col->unit_zh : col->unit_en;
-        glim_buf_printf(out, "%s%s%s%s ", sep, glim_lib_col_name(col, f->zh), ops[c->op][0] == ':' ? "" : " ", ops[c->op]);
-        if (c->op == GLIM_COND_IS || c->op == GLIM_COND_IS_NOT) glim_buf_puts(out, !f->zh && col->value[c->value].en ? col->value[c->value].en : col->value[c->value].text);
-        else if (c->op == GLIM_COND_HAS || c->op == GLIM_COND_HAS_NOT) glim_buf_puts(out, f->zh ? (c->op == GLIM_COND_HAS ? "是" : "否") : c->op == GLIM_COND_HAS ? "yes" : "no");
-        else glim_buf_printf(out, "%.10g%s%s", c->a, unit ? " " : "", unit ? unit : "");
-        sep = "; ";
-    }
-    if (f->sort >= 0) {
-        glim_buf_printf(out, "%s%s %s", sep, glim_lib_col_name(&l->col[f->sort], f->zh), f->zh ? (f->most ? "从高到低" : "从低到高") : f->most ? "highest first" : "lowest first");
-        sep = "; ";
-    }
-    if (f->count) glim_buf_printf(out, "%s%s", sep, f->zh ? "计数" : "count");
-    if (f->mean) glim_buf_printf(out, "%s%s", sep, f->zh ? "平均" : "average");
 }

@@ -24,6 +24,7 @@ typedef struct glim_filter {
     size_t n_cond;
     int sort;                          /* a column, or -1 */
     bool most;                         /* largest first */
+    bool top;                          /* the order is a superlative: "cheapest" */
     bool count, mean;                  /* how many; the average of what is asked */
     bool list, self, compare;          /* several are wanted; "this one"; two against each other */
     bool than;                         /* the order is one against a product: "cheaper than this" */

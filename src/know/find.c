@@ -14,6 +14,7 @@ typedef struct keys {
     uint64_t key[MAX_KEYS];
     float idf[MAX_KEYS];
     bool pair[MAX_KEYS];
+    uint32_t at[MAX_KEYS]; /* the term it begins with: pairs at i and i + 1 overlap */
     size_t n;
 } keys;
 
@@ -79,10 +80,11 @@ static bool has_key(const keys *k, uint64_t key) {
     return false;
 }
 
-static void put_key(keys *k, uint64_t key, float idf, bool pair) {
+static void put_key(keys *k, uint64_t key, float idf, bool pair, uint32_t at) {
     if (k->n == MAX_KEYS || has_key(k, key)) return;
     k->key[k->n] = key;
     k->pair[k->n] = pair;
+    k->at[k->n] = at;
     k->idf[k->n++] = idf;
 }
 
@@ -94,17 +96,17 @@ static glim_status make_keys(glim_find *f, keys *k, const char *text, size_t n, 
         const char *s = f->cut.text.s + v[i].at;
         bool behind = v[i].cjk && i + 1 < f->cut.n && v[i + 1].cjk && !v[i + 1].apart;
         bool before = v[i].cjk && i > 0 && v[i - 1].cjk && !v[i].apart;
-        if (behind) put_key(k, glim_index_key(s, v[i].n + v[i + 1].n, 2), glim_index_idf(f->ix, s, v[i].n + v[i + 1].n, true), true);
-        else if (!before && !v[i].joined) put_key(k, glim_index_key(s, v[i].n, 1), glim_index_idf(f->ix, s, v[i].n, false), false);
+        if (behind) put_key(k, glim_index_key(s, v[i].n + v[i + 1].n, 2), glim_index_idf(f->ix, s, v[i].n + v[i + 1].n, true), true, (uint32_t)i);
+        else if (!before && !v[i].joined) put_key(k, glim_index_key(s, v[i].n, 1), glim_index_idf(f->ix, s, v[i].n, false), false, (uint32_t)i);
     }
     return rc;
 }
 
-/* A pair that no row has, beside one of b's: it only spans the seam between a name and the next word, "包一" in "小笼包一笼". */
+/* A pair that no row has and that overlaps one of b's: it only spans the seam between a name and the next word, "包一" in "小笼包一笼". */
 static bool seam(const keys *a, size_t i, const keys *b, float most) {
     if (!a->pair[i] || a->idf[i] < most) return false;
     if (i + 1 == a->n) return false; /* nothing behind it: a word of one character, "鸡" in "糖醋鸡" */
-    return (i > 0 && has_key(b, a->key[i - 1])) || has_key(b, a->key[i + 1]);
+    return (i > 0 && a->at[i - 1] + 1 == a->at[i] && has_key(b, a->key[i - 1])) || (a->at[i] + 1 == a->at[i + 1] && has_key(b, a->key[i + 1]));
 }
 
 /* The share of a's weight that stands in b. */
@@ -162,7 +164,7 @@ static glim_status name_keys(glim_find *f, keys *k, uint32_t row, glim_err *err)
         if (f->l->col[c].type != GLIM_LIB_NAME && f->l->col[c].type != GLIM_LIB_ID) continue;
         const char *s = glim_lib_cell(f->l, row, c);
         rc = make_keys(f, &f->name, s, strlen(s), err);
-        for (size_t i = 0; i < f->name.n; i++) put_key(k, f->name.key[i], f->name.idf[i], f->name.pair[i]);
+        for (size_t i = 0; i < f->name.n; i++) put_key(k, f->name.key[i], f->name.idf[i], f->name.pair[i], f->name.at[i]);
     }
     return rc;
 }
@@ -206,8 +208,21 @@ static glim_status without_names(glim_find *f, uint32_t row, glim_err *err) {
         bool drop[MAX_KEYS];
         for (size_t i = 0; i < f->rest.n; i++) drop[i] = has_key(&f->name, f->rest.key[i]) || seam(&f->rest, i, &f->name, most);
         for (size_t i = 0; i < f->rest.n; i++)
-            if (!drop[i]) f->rest.key[k] = f->rest.key[i], f->rest.idf[k] = f->rest.idf[i], f->rest.pair[k++] = f->rest.pair[i];
+            if (!drop[i]) f->rest.at[k] = f->rest.at[i], f->rest.key[k] = f->rest.key[i], f->rest.idf[k] = f->rest.idf[i], f->rest.pair[k++] = f->rest.pair[i];
         f->rest.n = k;
+    }
+    return rc;
+}
+
+/* Are a name's keys all in f->rest? */
+static glim_status part_of_other(glim_find *f, uint32_t row, bool *so, glim_err *err) {
+    glim_status rc = GLIM_OK;
+    *so = false;
+    for (size_t c = 0; rc == GLIM_OK && c < f->l->n_col && !*so; c++) {
+        const char *s = glim_lib_cell(f->l, row, c);
+        if (f->l->col[c].type != GLIM_LIB_NAME || !*s) continue;
+        rc = make_keys(f, &f->name, s, strlen(s), err);
+        *so = share(f, &f->name, &f->rest) > 0.95f;
     }
     return rc;
 }
@@ -216,10 +231,11 @@ glim_status glim_find_second(glim_find *f, const char *text, size_t n_text, uint
     glim_named v[CANDIDATES];
     size_t n_v;
     float best = 0;
+    bool part = false;
     *found = false;
     glim_status rc = candidates(f, text, n_text, v, &n_v, err);
     f->rest.n = 0; /* what of the text the first one's names leave */
-    for (size_t i = 0; i < f->text.n; i++) put_key(&f->rest, f->text.key[i], f->text.idf[i], f->text.pair[i]);
+    for (size_t i = 0; i < f->text.n; i++) put_key(&f->rest, f->text.key[i], f->text.idf[i], f->text.pair[i], f->text.at[i]);
     if (rc == GLIM_OK) rc = without_names(f, first, err);
     for (size_t i = 0; rc == GLIM_OK && i < n_v; i++) {
         if (v[i].row == first || v[i].name < 0.5f) continue;
@@ -232,9 +248,13 @@ glim_status glim_find_second(glim_find *f, const char *text, size_t n_text, uint
             if (own >= 0.2f && all > best) best = all, *second = v[i].row, *found = true;
         }
     }
+    if (rc == GLIM_OK && !*found) rc = name_keys(f, &f->rest, first, err);
     best = 0.6f; /* "L9 or L9 Pro": the one's name is a part of the other's */
     for (size_t i = 0; rc == GLIM_OK && !*found && i < n_v; i++)
-        if (v[i].row != first && v[i].name > best) best = v[i].name, *second = v[i].row;
+        if (v[i].row != first && v[i].name > best) {
+            rc = part_of_other(f, v[i].row, &part, err);
+            if (part) best = v[i].name, *second = v[i].row;
+        }
     *found |= best > 0.6f;
     return rc;
 }
@@ -252,7 +272,7 @@ glim_status glim_find_covered(glim_find *f, const char *text, size_t n_text, uin
     glim_status rc = glim_buf_status(&f->row, "a row's text", err);
     if (rc == GLIM_OK) rc = make_keys(f, &f->text, text, n_text, err);
     f->rest.n = 0;
-    for (size_t i = 0; i < f->text.n; i++) put_key(&f->rest, f->text.key[i], f->text.idf[i], f->text.pair[i]);
+    for (size_t i = 0; i < f->text.n; i++) put_key(&f->rest, f->text.key[i], f->text.idf[i], f->text.pair[i], f->text.at[i]);
     if (rc == GLIM_OK) rc = without_names(f, row, err);
     if (rc == GLIM_OK) rc = make_keys(f, &f->name, f->row.s, f->row.len, err);
     for (size_t i = 0; i < f->rest.n; i++) *left += f->rest.idf[i];

@@ -100,7 +100,7 @@ static bool cell_number(const glim_lib_col *c, const char *s, double *v) {
         if (glim_value_bool(s, &b)) return *v = b, true;
         if (strcmp(s, "有货") == 0 || strcmp(s, "现货") == 0 || strcasecmp(s, "in stock") == 0) return *v = 1, true;
         if (strcmp(s, "缺货") == 0 || strcmp(s, "无货") == 0 || strcmp(s, "售罄") == 0 || strcasecmp(s, "out of stock") == 0) return *v = 0, true;
-        return glim_lib_number(s, v, &unit) && strlen(unit) <= 6;
+        return glim_lib_number(s, v, &unit) && strlen(unit) <= 24 && !strpbrk(unit, "0123456789"); /* "36 in stock", as a page shows it */
     case GLIM_LIB_DATE:
         if (!glim_value_date(s, iso) || sscanf(iso, "%d-%d-%d", &y, &m, &d) != 3) return false;
         *v = y * 10000 + m * 100 + d;

@@ -59,6 +59,6 @@ size_t glim_person_word(const char *s, size_t n) {
 }
 
 size_t glim_piece_word(const char *s, size_t n) {
-    static const char *const words[] = {"份", "笼", "碗", "杯", "盘", "瓶", "台", "部", "件", "双", "套", "盒", "间", "portions of", "portion of", "orders of", "order of"};
+    static const char *const words[] = {"款", "种", "道", "个", "份", "笼", "碗", "杯", "盘", "瓶", "台", "部", "件", "双", "套", "盒", "间", "portions of", "portion of", "orders of", "order of"};
     return longest(words, GLIM_COUNT(words), s, n);
 }

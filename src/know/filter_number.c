@@ -1,0 +1,209 @@
+/* filter_number.c - figures and number words in a question, with the unit behind them. */
+#include "know/filter_internal.h"
+
+#include "base/alloc.h"
+#include "know/units.h"
+
+static const struct {
+    const char *text;
+    int v;
+} digits_zh[] = {{"零", 0}, {"〇", 0}, {"一", 1}, {"二", 2}, {"两", 2}, {"三", 3}, {"四", 4}, {"五", 5}, {"六", 6}, {"七", 7}, {"八", 8}, {"九", 9}},
+  units_zh[] = {{"十", 10}, {"百", 100}, {"千", 1000}, {"万", 10000}};
+
+/* "两千", "三千五" (3500), "一万二", "十五"; wants a unit of ten, so that "一款" is none. *low: 3000 of
+ * "三四千". */
+static size_t chinese_number(const glim_parse *p, size_t i, double *out, double *low) {
+    double sum = 0, part = 0, digit = 0, first = 0;
+    int last = 0;
+    bool any_unit = false, have = false;
+    size_t from = i;
+    for (; i + 3 <= p->n; i += 3) {
+        int d = -1, u = 0;
+        for (size_t k = 0; k < GLIM_COUNT(digits_zh); k++)
+            if (memcmp(p->s + i, digits_zh[k].text, 3) == 0) d = digits_zh[k].v;
+        for (size_t k = 0; k < GLIM_COUNT(units_zh); k++)
+            if (memcmp(p->s + i, units_zh[k].text, 3) == 0) u = units_zh[k].v;
+        if (d >= 0) {
+            first = have && digit > 0 && d == (int)digit + 1 ? digit : 0;
+            digit = d;
+            have = true;
+            if (d == 0) last = 0;
+        } else if (u == 10000) {
+            if (!have && !any_unit) break;
+            if (first > 0) *low = (sum + part + first) * u;
+            first = 0;
+            sum = (sum + part + (have ? digit : 0)) * 10000;
+            part = digit = 0, have = false, any_unit = true, last = u;
+        } else if (u) {
+            if (!have && u != 10) break;
+            if (first > 0) *low = sum + part + first * u;
+            first = 0;
+            part += (have ? digit : 1) * u;
+            digit = 0, have = false, any_unit = true, last = u;
+        } else {
+            break;
+        }
+    }
+    if (!any_unit) return 0;
+    *out = sum + part + (have ? digit * (last >= 100 ? last / 10 : 1) : 0);
+    return i - from;
+}
+
+/* "两" of "两份" and "三" of "三个人": a digit by itself counts only what is counted in pieces or people, "一款" says nothing. */
+static size_t lone_digit(const glim_parse *p, size_t i, double *out) {
+    if (i + 3 >= p->n || (glim_piece_word(p->s + i + 3, p->n - i - 3) == 0 && glim_person_word(p->s + i + 3, p->n - i - 3) == 0)) return 0;
+    for (size_t k = 0; k < GLIM_COUNT(digits_zh); k++)
+        if (memcmp(p->s + i, digits_zh[k].text, 3) == 0) {
+            *out = digits_zh[k].v;
+            return 3;
+        }
+    return 0;
+}
+
+/* The measure written at i, or -1: the longest one. A lone letter is too often part of a name ("5g"). */
+static int measure_at(const glim_parse *p, size_t i) {
+    int best = -1;
+    for (size_t m = 0; m < glim_n_measures; m++) {
+        const char *u = glim_measures[m].text;
+        size_t n = strlen(u);
+        if (glim_measures[m].column_only || n < 2 || n > p->n - i || memcmp(p->s + i, u, n) != 0 || ((unsigned char)u[0] < 0x80 && glim_parse_alnum(p, i + n))) continue;
+        if (best < 0 || n > strlen(glim_measures[best].text)) best = (int)m;
+    }
+    return best;
+}
+
+/* Is the number at i, behind "-", the end of a range, "2000-3000元"? A SKU, a date and a telephone number are none. */
+static bool ends_range(const glim_parse *p, size_t i) {
+    if (p->n_items < 2) return false;
+    const glim_item *to = &p->v[p->n_items - 1], *from = &p->v[p->n_items - 2];
+    if (to->kind != WORD || to->word != GLIM_WORD_TO || to->to != i || from->kind != NUMBER || from->to != to->from) return false;
+    size_t e = i;
+    while (e < p->n && (isdigit((unsigned char)p->s[e]) || p->s[e] == '.' || p->s[e] == ',')) e++;
+    bool zeros = (p->s[i] == '0' && e > i + 1) || (p->s[from->from] == '0' && isdigit((unsigned char)p->s[from->from + 1]));
+    return !zeros && !(e < p->n && p->s[e] == '-') && !(from->from > 0 && p->s[from->from - 1] == '-');
+}
+
+/* Does nothing that is counted stand at i? "8-12楼" is no price. */
+static bool counts_nothing(const glim_parse *p, size_t i) {
+    static const char *const ends[] = {"的", "之", "以", "左右", "价", "。"};
+    for (size_t k = 0; k < GLIM_COUNT(ends); k++)
+        if (strncmp(p->s + i, ends[k], strlen(ends[k])) == 0) return true;
+    return i >= p->n || ((unsigned char)p->s[i] < 0x80 && !glim_parse_alnum(p, i));
+}
+
+int glim_parse_column(const glim_lib *l, int concept) {
+    for (size_t c = 0; c < l->n_col; c++)
+        if (l->col[c].concept == concept && l->col[c].number && l->col[c].type != GLIM_LIB_HIDDEN) return (int)c;
+    return -1;
+}
+
+/* "Under 3000 in black", "under 2000 in stock": what looks like inches or pieces is another word of the question. */
+static bool preposition(const glim_parse *p, size_t i, size_t at, const glim_lib_col *col, const char *unit, double v) {
+    if (strncasecmp(unit, "in", 2) != 0 || (unit[2] && unit[2] != ' ') || at == 0 || p->s[at - 1] != ' ') return false;
+    double high = -1;
+    for (uint32_t r = 0; r < p->l->n_rows; r++)
+        if (col->number[r] > high) high = col->number[r];
+    if (v > high) return true;
+    if (unit[2]) { /* nobody wants less than 50 in stock */
+        const glim_item *last = p->n_items ? &p->v[p->n_items - 1] : NULL;
+        return last && last->kind == WORD && (last->word == GLIM_WORD_LT_BEFORE || last->word == GLIM_WORD_LE_BEFORE) && glim_parse_spaces(p, last->to) == i;
+    }
+    const size_t next = glim_parse_spaces(p, at + 2);
+    for (size_t c = 0; next > at + 2 && c < p->l->n_col; c++)
+        for (size_t x = 0; p->l->col[c].concept == GLIM_CONCEPT_COLOUR && x < p->l->col[c].n_value; x++)
+            for (size_t a = 0; a < p->l->col[c].value[x].n_alias; a++)
+                if (next < p->n && glim_parse_stands(p, next, p->l->col[c].value[x].alias[a])) return true;
+    return false;
+}
+
+bool glim_parse_number(const glim_parse *p, size_t i, glim_item *it) {
+    size_t at = i, k;
+    *it = (glim_item){.from = i, .kind = NUMBER, .col = -1, .concept = -1};
+    static const char *const signs[] = {"¥", "£", "$", "€"};
+    for (size_t i_sign = 0; i_sign < GLIM_COUNT(signs) && !it->money; i_sign++)
+        if (strncmp(p->s + at, signs[i_sign], strlen(signs[i_sign])) == 0) it->money = true, it->currency = glim_currency_of(signs[i_sign]), at += strlen(signs[i_sign]);
+    bool joined = false;
+    at = it->money ? glim_parse_spaces(p, at) : at;
+    if (at < p->n && isdigit((unsigned char)p->s[at])) {
+        joined = at > 1 && p->s[at - 1] == '-' && glim_parse_alnum(p, at - 2);
+        if (!it->money && at > 0 && (glim_parse_alnum(p, at - 1) || (joined && !ends_range(p, at)))) return false;
+        char t[32];
+        size_t m = 0;
+        bool point = false;
+        for (; at < p->n && m < sizeof t - 1; at++) {
+            char c = p->s[at];
+            if (isdigit((unsigned char)c)) t[m++] = c;
+            else if (c == '.' && !point && at + 1 < p->n && isdigit((unsigned char)p->s[at + 1])) point = true, t[m++] = c;
+            else if (!(c == ',' && at + 3 < p->n && isdigit((unsigned char)p->s[at + 1]) && isdigit((unsigned char)p->s[at + 2]) && isdigit((unsigned char)p->s[at + 3]))) break;
+        }
+        t[m] = 0;
+        it->number = strtod(t, NULL);
+    } else if ((k = chinese_number(p, at, &it->number, &it->low)) > 0) {
+        at += k;
+    } else if (!it->money && (k = lone_digit(p, at, &it->number)) > 0) {
+        at += k;
+    } else {
+        return false;
+    }
+    size_t end = at;
+    static const struct {
+        const char *text;
+        double v;
+    } times[] = {{" thousand", 1000}, {"thousand", 1000}, {" hundred", 100}, {"k", 1000}, {"千", 1000}, {"万", 10000}, {"百", 100}};
+    for (size_t t = 0; t < GLIM_COUNT(times); t++)
+        if (strncmp(p->s + at, times[t].text, strlen(times[t].text)) == 0 && !glim_parse_alnum(p, at + strlen(times[t].text))) {
+            it->number *= times[t].v;
+            end = at += strlen(times[t].text);
+            break;
+        }
+    at = glim_parse_spaces(p, at);
+    for (size_t c = 0; c < glim_n_currencies; c++) {
+        size_t n = strlen(glim_currencies[c].text);
+        if (strncmp(p->s + at, glim_currencies[c].text, n) != 0 || ((unsigned char)glim_currencies[c].text[0] < 0x80 && glim_parse_alnum(p, at + n))) continue;
+        it->money = it->has_unit = true;
+        if (glim_currencies[c].is) it->currency = glim_currencies[c].is;
+        it->to = at + n;
+        return true;
+    }
+    size_t longest = 0;
+    for (size_t c = 0; c < p->l->n_col; c++) { /* a unit of the schema */
+        const glim_lib_col *col = &p->l->col[c];
+        for (int j = 0; j < 2 && col->number; j++) {
+            const char *u = j ? col->unit_en : col->unit_zh;
+            size_t un = u ? strlen(u) : 0;
+            if (un == 0 || un > p->n - at || strncasecmp(p->s + at, u, un) != 0) continue;
+            if ((unsigned char)u[un - 1] < 0x80 && glim_parse_alnum(p, at + un)) continue;
+            if (preposition(p, i, at, col, u, it->number)) continue;
+            if (un > longest) longest = un, it->col = (int)c;
+        }
+    }
+    if (longest) {
+        it->has_unit = true;
+        it->to = at + longest;
+        return true;
+    }
+    const size_t persons = it->money ? 0 : glim_person_word(p->s + at, p->n - at);
+    if (persons && (it->col = glim_parse_column(p->l, GLIM_CONCEPT_PEOPLE)) >= 0) {
+        it->has_unit = true;
+        it->to = at + persons;
+        return true;
+    }
+    int m = it->money ? -1 : measure_at(p, at);
+    for (size_t c = 0; m >= 0 && c < p->l->n_col; c++) { /* another unit of the same measure: kilograms where the table has grams */
+        const glim_lib_col *col = &p->l->col[c];
+        int own = col->number ? glim_measure_of(col->unit_zh) : -1;
+        if (own < 0 && col->number) own = glim_measure_of(col->unit_en);
+        if (own < 0 || it->col >= 0 || strcmp(glim_measures[own].of, glim_measures[m].of) != 0) continue;
+        it->col = (int)c;
+        it->scale = glim_measures[m].v / glim_measures[own].v;
+        it->number *= it->scale;
+    }
+    if (m >= 0) { /* without such a column: a number that no column answers */
+        it->has_unit = true;
+        it->to = at + strlen(glim_measures[m].text);
+        return true;
+    }
+    it->to = end;
+    if (joined && !it->money) return counts_nothing(p, end);
+    return it->money || !glim_parse_alnum(p, end); /* "5g", "3s": parts of names */
+}
