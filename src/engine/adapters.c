@@ -40,6 +40,9 @@ glim_status glim_hot_adapter_get(glim_sched *d, const char *name, glim_hot_adapt
     return h ? GLIM_OK : unknown(name, err);
 }
 
+glim_status glim_sched_pin_adapter(glim_sched *d, const char *name, glim_hot_adapter **out, glim_err *err) { return glim_hot_adapter_get(d, name, out, err); }
+void glim_sched_unpin_adapter(glim_hot_adapter *a) { glim_hot_adapter_unref(a); }
+
 glim_status glim_sched_add_adapter(glim_sched *d, const char *name, const char *folder, glim_err *err) {
     if (!name[0] || strlen(name) > 256)
         return glim_fail(err, GLIM_E_ARG, "an adapter's name has %zu bytes, want 1 to 256", strlen(name));

@@ -51,6 +51,8 @@ bool glim_pages_for(glim_sched *d, glim_choice *c, size_t n_pos) {
         }
         /* Only we are left, and pages are short by the copy of one that the tree shares with us. */
         if (alone_with_pages(d, c) && d->prefix && glim_prefix_evict(d->prefix, true)) continue;
+        /* The first in order keeps what it has: a prompt that meets writers which are in this batch already waits, and they ask before it the next time. */
+        if (c == d->running[0] && d->n_batch > 0 && !glim_choice_writes(c)) return false;
         glim_choice_park(d, c);
         return false;
     }

@@ -226,7 +226,10 @@ glim_status glim_sched_submit(glim_sched *d, const glim_request *r, glim_stream 
     s->refs = 2; /* reader and engine */
     s->bell = d->bell;
     atomic_fetch_add(&d->bell->refs, 1);
-    if (r->adapter) rc = glim_hot_adapter_get(d, r->adapter, &s->adapter, err);
+    if (r->pinned) {
+        s->adapter = r->pinned;
+        atomic_fetch_add(&s->adapter->refs, 1);
+    } else if (r->adapter) rc = glim_hot_adapter_get(d, r->adapter, &s->adapter, err);
     if (rc == GLIM_OK) rc = copy_request(d, s, r, err);
     if (rc != GLIM_OK) {
         atomic_fetch_sub(&d->c.waiting, 1);

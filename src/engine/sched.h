@@ -118,6 +118,7 @@ typedef struct glim_request {
     int priority;              /* larger goes first, -10 to 10 */
     const char *tenant;        /* prefixes are shared inside a tenant only; NULL: "" */
     const char *adapter;       /* name given to glim_sched_add_adapter; NULL: the base model */
+    struct glim_hot_adapter *pinned; /* instead of `adapter`: what glim_sched_pin_adapter gave; borrowed */
     bool no_prefix;            /* neither use nor keep this prompt's prefix */
     glim_mask_hook mask;       /* mask.mask NULL: none. Owned by the scheduler once submit succeeds */
     glim_pooling pooling;      /* GLIM_TASK_EMBED */
@@ -191,6 +192,10 @@ uint64_t glim_stream_id(const glim_stream *s); /* 1, 2, ... in order of submissi
  * Errors: as glim_peft_open, GLIM_E_SHAPE (made for another base model), GLIM_E_NOMEM. */
 glim_status glim_sched_add_adapter(glim_sched *s, const char *name, const char *folder, glim_err *err);
 glim_status glim_sched_remove_adapter(glim_sched *s, const char *name, glim_err *err); /* GLIM_E_NOT_FOUND */
+/* The adapter that is called name now, for requests that are submitted later: it stays what it is, whatever becomes of the name.
+ * Errors: GLIM_E_NOT_FOUND. Any thread. */
+glim_status glim_sched_pin_adapter(glim_sched *s, const char *name, struct glim_hot_adapter **out, glim_err *err);
+void glim_sched_unpin_adapter(struct glim_hot_adapter *a); /* takes NULL */
 /* fn(ctx, name, folder, bytes) for each, in order of loading. */
 void glim_sched_adapters(glim_sched *s, void (*fn)(void *ctx, const char *name, const char *folder, size_t bytes),
                          void *ctx);

@@ -241,7 +241,7 @@ glim_status glim_choice_fork(glim_sched *d, glim_choice *first); /* the other ch
 
 /* batch.c: one step */
 /* Room for positions up to n_pos of c: from the pool, else from prefixes that nobody uses, else from whoever
- * gives way to it. False: nobody does; c itself was parked. */
+ * gives way to it. False: nobody does; c itself was parked, or, if it is a prompt and the first in order, waits. */
 bool glim_pages_for(glim_sched *d, glim_choice *c, size_t n_pos);
 void glim_batch_compose(glim_sched *d);
 void glim_batch_run(glim_sched *d);

@@ -17,6 +17,8 @@ bool glim_api_fail(glim_api_error *e, int status, const char *code, const char *
     va_start(ap, fmt);
     vsnprintf(e->message, sizeof e->message, fmt, ap);
     va_end(ap);
+    for (char *c = e->message; *c; c++) /* a client's own words may be in it: it stays one line */
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
     return false;
 }
 
@@ -28,6 +30,8 @@ static bool is_disk_full(const char *msg) {
         if (strstr(msg, strerror_r(errors[i], why, sizeof why))) return true;
     return strstr(msg, "the disk is full") != NULL;
 }
+
+bool glim_api_store_busy(const glim_err *err) { return err->code == GLIM_E_STATE && strstr(err->msg, "\" is busy: "); } /* store/db.c's words */
 
 bool glim_api_from(glim_api_error *e, const glim_err *err, const char *param) {
     int status = 400;
@@ -43,6 +47,12 @@ bool glim_api_from(glim_api_error *e, const glim_err *err, const char *param) {
     case GLIM_E_CANCELLED: status = 503, code = "shutting_down"; break;
     case GLIM_E_STATE: status = 429, code = "queue_full"; break;
     default: break;
+    }
+    if (glim_api_store_busy(err)) { /* the message names the server's files */
+        glim_log(GLIM_ERROR, "serve", "%s", err->msg);
+        glim_api_fail(e, 503, "store_busy", NULL, "nothing can be stored now; the server's log says why");
+        e->retry_ms = 5000;
+        return false;
     }
     if (err->code == GLIM_E_IO && is_disk_full(err->msg)) { /* the operator's to mend, and no matter of the request */
         glim_log(GLIM_ERROR, "serve", "%s", err->msg);

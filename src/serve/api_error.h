@@ -25,6 +25,8 @@ bool glim_api_fail(glim_api_error *e, int status, const char *code, const char *
     __attribute__((format(printf, 5, 6)));
 /* The same from an error of a lower layer: 400 for what the input was, 500 for what we are. */
 bool glim_api_from(glim_api_error *e, const glim_err *err, const char *param);
+/* Another process holds the database: nothing that the request could do about. */
+bool glim_api_store_busy(const glim_err *err);
 /* "invalid_request_error" and the like. */
 const char *glim_api_type(int status);
 /* Appends {"error": {...}}. */

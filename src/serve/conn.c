@@ -124,6 +124,7 @@ void glim_call_release(glim_call *c) {
     glim_buf_free(&c->sse);
     free(c->arg);
     c->s->n_body -= c->n_held;
+    glim_sched_unpin_adapter(c->pinned);
     glim_backend_drop(c->b);
     free(c);
 }

@@ -21,6 +21,7 @@ typedef struct talk {
     glim_hold *hold;
     glim_stream *stream;
     glim_tokens used;
+    int64_t n_prompt;
     glim_reply reply;
     glim_usage usage;
     glim_finish finish;
@@ -28,6 +29,8 @@ typedef struct talk {
 } talk;
 
 static void take(talk *t, const glim_event *ev, glim_err *err) {
+    /* Who leaves while he waits has a FINISH and an END too, of a prompt that nobody read. */
+    if (ev->kind == GLIM_EV_TOKEN || (ev->kind == GLIM_EV_END && ev->usage.prefill_s > 0)) t->used.prompt = t->n_prompt;
     if (ev->kind == GLIM_EV_TOKEN) t->used.completion++;
     if (ev->kind == GLIM_EV_END) {
         t->usage = ev->usage;
@@ -48,7 +51,7 @@ static void hear(talk *t, glim_outbox *box, glim_err *err) {
                 over = ev.kind == GLIM_EV_END;
             }
         if (over) break;
-        if (t->c->s->closing || t->c->gone) glim_stream_cancel(t->stream);
+        if (t->c->s->closing || t->c->gone || glim_hold_revoked(t->hold)) glim_stream_cancel(t->stream);
         glim_outbox_wait(box, LOOK_MS);
     }
 }
@@ -74,13 +77,13 @@ glim_status glim_desk_say(void *ctx, const glim_shop_prompt *p, glim_shop_said *
         rc = glim_ledger_reserve(c->s->store, &(glim_reserve){c->id, c->keyed ? c->key.id : NULL, c->model, (int64_t)ids.n, (int64_t)p->max_tokens}, &t.hold, NULL, err);
     if (rc == GLIM_OK) {
         glim_request r = {.prompt = ids.v, .n_prompt = ids.n, .max_tokens = p->max_tokens, .for_reply = true, .mask = mask, .outbox = box,
-                          .tenant = glim_call_tenant(c), .adapter = c->adapter};
+                          .tenant = glim_call_tenant(c), .adapter = c->adapter, .pinned = c->pinned};
         rc = glim_sched_submit(c->b->d, &r, &t.stream, err);
         if (rc == GLIM_OK) mask = (glim_mask_hook){0}; /* the scheduler's now */
     }
     glim_reply_init(&t.reply, c->b->e->chat, NULL, in_reasoning, false);
     if (rc == GLIM_OK) {
-        t.used.prompt = (int64_t)ids.n;
+        t.n_prompt = (int64_t)ids.n;
         hear(&t, box, err);
         rc = t.status;
         if (rc == GLIM_OK) rc = glim_reply_end(&t.reply, err);

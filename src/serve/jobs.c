@@ -355,7 +355,8 @@ static bool finish(running *r, glim_job_state state, const char *result, const j
         glim_log(GLIM_ERROR, "jobs", "the end of %s could not be noted: %s", r->j.id, err.msg);
         if (atomic_load(&r->q->draining)) break;
         struct pollfd p = {.fd = r->q->bell, .events = POLLIN};
-        (void)poll(&p, 1, RETRY_MS);
+        uint64_t n;
+        if (poll(&p, 1, RETRY_MS) > 0) (void)!read(r->q->bell, &n, sizeof n); /* or it would ring for ever */
     }
     glim_buf_free(&b);
     glim_log(GLIM_INFO, "jobs", "job %s %s", r->j.id, ok ? glim_job_state_name(t ? GLIM_JOB_SUCCEEDED : state) : "stays as it is");

@@ -93,6 +93,10 @@ void glim_jobs_sweep(glim_server *s) {
         glim_job j;
         glim_err err = {0};
         if (e->d_name[0] == '.') continue;
+        char *path = glim_path_join(jobs, e->d_name);
+        const bool folder = glim_path_is_dir(path); /* last-crash.log is no job's */
+        free(path);
+        if (!folder) continue;
         glim_status rc = glim_job_get(s->store, NULL, e->d_name, &j, &err);
         if (rc == GLIM_E_NOT_FOUND || (rc == GLIM_OK && j.finished_us)) glim_jobs_clear(s, e->d_name, false);
         if (rc == GLIM_OK) glim_job_deinit(&j);

@@ -31,6 +31,11 @@ bool glim_call_model(glim_call *c, const char *name) {
         glim_sched_adapters(c->b->d, look, &l);
     }
     if (l.found) {
+        glim_err err = {0};
+        glim_sched_unpin_adapter(c->pinned);
+        c->pinned = NULL;
+        if (glim_sched_pin_adapter(c->b->d, c->model, &c->pinned, &err) != GLIM_OK) /* it went this moment */
+            return glim_api_fail(&c->error, 404, "model_not_found", "model", "there is no model \"%.200s\" here: want \"%s\"", name, c->b->facts.model);
         c->adapter = c->model;
         return true;
     }

@@ -39,6 +39,7 @@ typedef struct upload {
     char *name;
     glim_buf purpose;
     bool n_files, bad;
+    bool some; /* bytes of the file have come: the next part of that name is another one, whatever it is called */
     int n_parts;
     glim_call *c;
 } upload;
@@ -70,11 +71,12 @@ static enum MHD_Result take_part(void *ctx, enum MHD_ValueKind kind, const char 
     }
     if (strcmp(key, "file") != 0) return MHD_YES; /* unknown fields are ignored */
     if (off == 0 && n == 0 && u->name) return MHD_YES;
-    if (off == 0 && u->n_files && n > 0 && u->name && filename && strcmp(filename, u->name) != 0) {
+    if (off == 0 && n > 0 && (u->some || (u->n_files && u->name && filename && strcmp(filename, u->name) != 0))) {
         glim_api_fail(&c->error, 400, "invalid_value", "file", "\"file\" is there twice");
         return fail_part(u);
     }
     u->n_files = true;
+    u->some = u->some || n > 0;
     if (!u->name) u->name = glim_xstrdup(filename && *filename ? filename : "file");
     if (glim_upload_write(u->to, data, n, &err) == GLIM_OK) return MHD_YES;
     if (err.code == GLIM_E_LIMIT) glim_api_fail(&c->error, 413, "request_too_large", "file", "%s", err.msg);

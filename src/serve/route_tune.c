@@ -100,7 +100,7 @@ static void put_json(glim_buf *b, json_t *v) {
 static bool job_error(glim_call *c, const glim_err *err, const char *id) {
     if (err->code == GLIM_E_NOT_FOUND) return glim_api_fail(&c->error, 404, "job_not_found", "fine_tuning_job_id", "there is no job \"%.100s\"", id);
     /* Not 409: SDKs would ask again and again. */
-    if (err->code == GLIM_E_STATE) return glim_api_fail(&c->error, 400, "invalid_state", NULL, "%s", err->msg);
+    if (err->code == GLIM_E_STATE && !glim_api_store_busy(err)) return glim_api_fail(&c->error, 400, "invalid_state", NULL, "%s", err->msg);
     return glim_api_from(&c->error, err, NULL);
 }
 

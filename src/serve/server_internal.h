@@ -109,6 +109,7 @@ struct glim_call {
     bool stream;
     char *model;                 /* as asked for; heap, or NULL */
     const char *adapter;         /* NULL: the base model */
+    struct glim_hot_adapter *pinned; /* that one, for all units, whatever becomes of its name */
     glim_unit *units;
     size_t n_units;
 

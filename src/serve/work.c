@@ -101,7 +101,7 @@ static void reserve(glim_call *c) {
     bool open_end = false;
     for (size_t i = 0; i < c->n_units; i++) {
         const glim_unit *u = &c->units[i];
-        size_t room = c->b->facts.n_ctx > u->ids.n ? c->b->facts.n_ctx - u->ids.n : 1;
+        size_t room = c->b->facts.n_ctx - u->ids.n + 1; /* the last id is chosen, not read; glim_prompt_fits: ids.n <= n_ctx */
         r.prompt += (int64_t)u->ids.n;
         if (u->r.task != GLIM_TASK_GENERATE) continue;
         if (u->r.max_tokens == 0) open_end = true;
@@ -136,6 +136,7 @@ static bool submit(glim_call *c, glim_unit *u) {
     u->r.outbox = c->b->box;
     u->r.tenant = glim_call_tenant(c);
     u->r.adapter = c->adapter;
+    u->r.pinned = c->pinned;
     glim_status rc = glim_sched_submit(c->b->d, &u->r, &u->stream, &err);
     if (rc != GLIM_OK) {
         if (rc == GLIM_E_LIMIT) return glim_api_fail(&c->error, 400, "context_length_exceeded", NULL, "%s", err.msg);
@@ -172,6 +173,14 @@ static void end(glim_call *c) {
  * for one that has would be lost, though it is charged, and asked for again. */
 static void send_units(glim_call *c) {
     while (c->route->prepare && !c->failed && !c->gone && !c->cut && c->n_sent < c->n_units && c->n_open < UNITS_OUT) {
+        if (c->n_sent > 0) { /* a look first: a call that goes on is not refused, and not counted as such */
+            glim_sched_stats st;
+            glim_sched_stats_get(c->b->d, &st);
+            if (st.waiting >= st.max_waiting) {
+                c->hungry = c->hungry || c->n_open == 0;
+                return;
+            }
+        }
         if (submit(c, &c->units[c->n_sent])) {
             c->n_sent++;
             continue;
@@ -256,7 +265,10 @@ static void take(glim_call *c, size_t i, glim_event *ev) {
     measure(c, ev, glim_now_s());
     if (ev->kind == GLIM_EV_END && !c->units[i].started && ev->usage.prefill_s <= 0) ev->usage = (glim_usage){0}; /* cancelled before its prompt was read */
     else if (!account(c, &c->units[i], ev)) return;
-    if (ev->kind == GLIM_EV_FINISH && ev->finish == GLIM_FINISH_CANCELLED && c->cut) ev->finish = GLIM_FINISH_LENGTH;
+    if (ev->kind == GLIM_EV_FINISH && ev->finish == GLIM_FINISH_CANCELLED) {
+        if (c->cut) ev->finish = GLIM_FINISH_LENGTH;
+        else if (!c->gone) fail(c, 503, "shutting_down", "the server is shutting down"); /* nobody else cancels: it is no end of its own */
+    }
     if (ev->kind == GLIM_EV_FINISH && ev->finish == GLIM_FINISH_ERROR) {
         if (c->units[i].r.sample.n_bias > 0 && !c->failed) { /* what the client banned may be all that was left to say */
             fail(c, 400, "invalid_value", ev->message);
@@ -267,7 +279,10 @@ static void take(glim_call *c, size_t i, glim_event *ev) {
     }
     if (ev->kind == GLIM_EV_END && ev->status != GLIM_OK && !c->cut) {
         if (ev->status == GLIM_E_CANCELLED) fail(c, 503, "shutting_down", "the server is shutting down");
-        else fail(c, ev->status == GLIM_E_NOMEM ? 503 : 500, ev->status == GLIM_E_NOMEM ? "overloaded" : NULL, ev->message);
+        else {
+            if (ev->status == GLIM_E_NOMEM) c->failed = false; /* the choices' ends came first, which know no reason: this is it */
+            fail(c, ev->status == GLIM_E_NOMEM ? 503 : 500, ev->status == GLIM_E_NOMEM ? "overloaded" : NULL, ev->message);
+        }
     }
     if (!c->gone && !c->failed && !c->route->event(c, i, ev)) c->failed = true;
     if (ev->kind == GLIM_EV_TOKEN && !c->gone && !c->failed && is_over(c, i, ev->choice)) glim_stream_enough(c->units[i].stream, ev->choice);

@@ -160,6 +160,7 @@ static glim_status bind(glim_db *db, sqlite3_stmt *st, const char *binds, va_lis
 }
 
 static glim_status begin(glim_db *db, glim_db_row **row, glim_err *err, const char *sql, const char *binds, va_list ap) {
+    *row = NULL; /* callers put a row to rest whatever happened; resting none is no harm */
     glim_status rc = prepared(db, row, sql, err);
     return rc == GLIM_OK ? bind(db, *row, binds, ap, err) : rc;
 }

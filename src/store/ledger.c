@@ -32,21 +32,27 @@ int64_t glim_period_start(glim_period p, int64_t day) {
     return day - (mday - 1);
 }
 
+/* The day after the last one of the period that holds `day`. */
+static int64_t period_end(glim_period p, int64_t day) {
+    if (p == GLIM_PERIOD_DAY) return day + 1;
+    return p == GLIM_PERIOD_TOTAL ? INT64_MAX : glim_day_next_month(day);
+}
+
 static glim_status room_left(glim_db *db, const glim_key *k, int64_t day, room *out, glim_err *err) {
     *out = (room){INT64_MAX, INT64_MAX};
     if (k->token_budget < 0 && k->money_budget < 0) return GLIM_OK;
-    int64_t from = glim_period_start(k->period, day), used[2] = {0, 0}, held[2] = {0, 0};
+    int64_t from = glim_period_start(k->period, day), end = period_end(k->period, day), used[2] = {0, 0}, held[2] = {0, 0};
     glim_db_row *r;
     bool more;
     glim_status rc = glim_db_query(db, &r, err,
                                    "SELECT COALESCE(SUM(prompt + completion), 0), COALESCE(SUM(cost), 0) FROM key_days "
-                                   "WHERE key = ? AND day >= ?", "si", k->id, from);
+                                   "WHERE key = ? AND day >= ? AND day < ?", "sii", k->id, from, end);
     if (rc == GLIM_OK && (rc = glim_db_next(db, r, &more, err)) == GLIM_OK) {
         used[0] = glim_db_i64(r, 0), used[1] = glim_db_i64(r, 1);
         glim_db_rest(r);
         rc = glim_db_query(db, &r, err,
                            "SELECT COALESCE(SUM(reserved_prompt + reserved_completion), 0), COALESCE(SUM(reserved_cost), 0) "
-                           "FROM usage WHERE state = 0 AND key = ? AND day >= ?", "si", k->id, from);
+                           "FROM usage WHERE state = 0 AND key = ? AND day >= ? AND day < ?", "sii", k->id, from, end);
     }
     if (rc == GLIM_OK && (rc = glim_db_next(db, r, &more, err)) == GLIM_OK) {
         held[0] = glim_db_i64(r, 0), held[1] = glim_db_i64(r, 1);
@@ -94,7 +100,7 @@ static glim_status refuse(const glim_key *k, glim_verdict v, int64_t left, glim_
 
 glim_status glim_ledger_insert(glim_db *db, const glim_reserve *q, int64_t now, glim_grant *out, glim_verdict *v, glim_err *err) {
     *v = GLIM_VERDICT_FAILED;
-    *out = (glim_grant){.prompt = q->prompt};
+    *out = (glim_grant){.prompt = q->prompt, .day = now / day_us};
     if (q->prompt < 0 || q->prompt > MOST_TOKENS || q->completion < 0 || q->completion > MOST_TOKENS)
         return glim_fail(err, GLIM_E_ARG, "reservation: got %" PRId64 " and %" PRId64 " tokens, want 0 to %d", q->prompt, q->completion,
                          MOST_TOKENS);
@@ -148,7 +154,7 @@ glim_status glim_ledger_grow(glim_db *db, const glim_grant *g, const char *key, 
     *more = 0;
     glim_status rc = load_key(db, key, &k, &found, err);
     if (rc != GLIM_OK || !found || k.revoked_us || (k.expires_us && k.expires_us <= now)) return rc;
-    rc = room_left(db, &k, now / day_us, &left, err);
+    rc = room_left(db, &k, g->day, &left, err);
     if (rc != GLIM_OK) return rc;
     int64_t want = GLIM_HOLD_GROWS_BY, base = glim_price_cost(&g->price, g->prompt, 0, g->completion);
     if (want > left.tokens) want = left.tokens;

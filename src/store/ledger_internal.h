@@ -36,6 +36,7 @@ typedef struct glim_grant {
     int64_t id, completion; /* row; tokens granted, all together */
     glim_price price;
     int64_t prompt;
+    int64_t day; /* on which the row is booked: its budgets are those of that day's period, also when it grows later */
 } glim_grant;
 
 glim_status glim_ledger_insert(glim_db *db, const glim_reserve *r, int64_t now_us, glim_grant *out, glim_verdict *v, glim_err *err);

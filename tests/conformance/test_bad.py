@@ -310,6 +310,15 @@ def send(s, path, data, stream):
     return s.post(path, body)
 
 
+def test_a_clients_words_stay_on_their_line_of_the_log():
+    s = server(MODEL)
+    r = s.post(CHAT, {"model": "x\ninfo serve forged\x1b[2J", "messages": [{"role": "user", "content": "a"}]})
+    check(r.status == 404, "%d %s", r.status, r.text[:200])
+    with open(s.log, errors="replace") as f:
+        log = f.read()
+    check("x?info serve forged?[2J" in log and "\ninfo serve forged" not in log and "\x1b" not in log, "%s", log[-500:])
+
+
 def test_the_table_is_long_enough():
     check(len(rows) >= 300, "%d rows", len(rows))
     seen = [(p, json.dumps(d.text if isinstance(d, Raw) else d)) for p, d, *_ in rows]

@@ -1,6 +1,7 @@
 """/v1/files: what goes in comes out, lists and their pages, forms that are wrong, and whose files they are."""
 import hashlib
 import os
+import sqlite3
 import threading
 
 import harness
@@ -71,7 +72,7 @@ def test_forms_that_are_wrong():
     before = len(get(s, "").json["data"])
     for about, parts, param in (("no file", [purpose], "file"), ("no purpose", [file], "purpose"), ("an empty purpose", [("purpose", None, b""), file], "purpose"),
                                 ("another purpose", [("purpose", None, b"fun"), file], "purpose"), ("a result's purpose", [("purpose", None, b"fine-tune-results"), file], "purpose"),
-                                ("a long purpose", [("purpose", None, b"x" * 5000), file], "purpose"), ("two files", [purpose, file, ("file", "b.jsonl", b"x")], "file"),
+                                ("a long purpose", [("purpose", None, b"x" * 5000), file], "purpose"), ("two files", [purpose, file, ("file", "b.jsonl", b"x")], "file"), ("two files of one name", [purpose, file, file], "file"), ("a second file without a name", [purpose, file, ("file", None, b"x")], "file"),
                                 ("many parts", [purpose] + [("x%d" % i, None, b"") for i in range(80)] + [file], None), ("a long name", [purpose, ("file", "n" * 3000, b"x")], "file"),
                                 ("a name with a control character", [purpose, ("file", "a\tb", b"x")], "file")):
         head, body = form(parts)
@@ -91,6 +92,18 @@ def test_forms_that_are_wrong():
     for method, path in (("PUT", "/v1/files"), ("POST", "/v1/files/file-x"), ("DELETE", "/v1/files")):
         check(s.call(method, path).status == 405, "%s %s", method, path)
     check(len(get(s, "").json["data"]) == before, "nothing of it stays")
+
+
+def test_a_store_that_another_process_holds_is_busy_and_says_no_path():
+    s = server(MODEL)
+    with sqlite3.connect(s.data + "/store.db", isolation_level=None) as db:
+        db.execute("BEGIN IMMEDIATE")
+        r = send(s, ROWS)
+        db.execute("ROLLBACK")
+    check(r.status == 503 and r.error["code"] == "store_busy" and s.data not in r.text, "%d %s", r.status, r.text[:200])
+    r = send(s, ROWS)
+    check(r.status == 200, "and then it is free: %d %s", r.status, r.text[:200])
+    s.call("DELETE", "/v1/files/" + r.json["id"])
 
 
 def test_an_idempotency_key_makes_one_file():

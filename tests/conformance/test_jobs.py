@@ -232,6 +232,9 @@ def test_a_run_by_hand_is_listed_with_its_curve_and_can_be_cancelled():
         check(eventually(lambda: named() and show(s, named())["status"] == "running"), "it runs under its name")
         i = named()
         j = wait(s, i, lambda j: j["status"] == "running" and steps(j) > done)
+        for more in ([], ["--resume"]):  # a second process there is refused, and the first is still told of under its name
+            code, _, err = harness.glim(*glim(out, "long.jsonl", "--batch", "1", "--epochs", "50", "--save-every", "50", *more))
+            check(code != 0 and named() == i and show(s, i)["status"] == "running", "%s %s", err, show(s, i))
         check(steer(s, i, "cancel").status == 200, "cancelled")
         err = p.communicate(timeout=PATIENCE)[1]
         check(p.returncode != 0 and "stopped after step" in err, "%s", err)
@@ -241,6 +244,16 @@ def test_a_run_by_hand_is_listed_with_its_curve_and_can_be_cancelled():
     told = [e["data"]["step"] for e in events(s, i) if e["type"] == "metrics"]
     check(told == sorted(set(told)) and told[0] == 1, "%s", told)
     check(s.call("DELETE", "/v1/files/nothing").status == 404 and says(s, MODEL).status == 200, "the server is well")
+
+
+def test_the_log_of_a_crash_is_no_job():
+    data = harness.work("crashed")
+    Server(MODEL, data=data).stop()
+    os.makedirs(data + "/jobs", 0o700, exist_ok=True)
+    with open(data + "/jobs/last-crash.log", "w") as f:
+        f.write("it was late")
+    s = Server(MODEL, data=data)
+    check("could not be ended" not in s.errors() and os.path.exists(data + "/jobs/last-crash.log"), "%s", s.errors()[-300:])
 
 
 def test_bad_rows_are_named():

@@ -196,6 +196,20 @@ TEST(a_prefix_is_shared_inside_a_tenant_and_an_adapter_only) {
     CHECK(cached(&r, ids, 300, NULL, "a", &with_b) == 256);
     CHECK_OK(glim_sched_remove_adapter(r.d, "a", &r.err), r.err);
     CHECK(glim_sched_remove_adapter(r.d, "a", &r.err) == GLIM_E_NOT_FOUND);
+    /* One that was pinned stays what it was, whatever became of its name. */
+    struct glim_hot_adapter *pinned;
+    CHECK_OK(glim_sched_pin_adapter(r.d, "c", &pinned, &r.err), r.err);
+    CHECK_OK(glim_sched_add_adapter(r.d, "c", glim_test_source("tests/fixtures/adapters/glm4-rs"), &r.err), r.err);
+    for (int removed = 0; removed < 2; removed++) {
+        answer a;
+        rig_submit(&r, &a, (glim_request){.prompt = ids, .n_prompt = 300, .max_tokens = 12, .ignore_stop_ids = true, .adapter = "c", .pinned = pinned});
+        rig_run(&r, &a);
+        check_same_ids("pinned", a.ids[0].v, a.ids[0].n, with_a.v, with_a.n);
+        answer_free(&a);
+        if (!removed) CHECK_OK(glim_sched_remove_adapter(r.d, "c", &r.err), r.err);
+    }
+    glim_sched_unpin_adapter(pinned);
+    CHECK(glim_sched_pin_adapter(r.d, "c", &pinned, &r.err) == GLIM_E_NOT_FOUND && !pinned);
     glim_stream *s;
     CHECK(glim_sched_submit(r.d, &(glim_request){.prompt = ids, .n_prompt = 3, .adapter = "a", .outbox = r.box}, &s, &r.err) == GLIM_E_NOT_FOUND);
     glim_ids_free(&base);

@@ -193,6 +193,26 @@ TEST(growth_takes_what_the_budget_still_holds_and_then_is_refused) {
     glim_store_close(s);
 }
 
+TEST(growth_over_midnight_stays_in_the_budget_of_the_day_it_is_booked_on) {
+    for (int p = 0; p < 2; p++) {
+        atomic_store(&g_now, T0);
+        glim_store *s = open_started(fresh("midnight"));
+        glim_key k = make(s, (glim_key_params){.has_token_budget = true, .token_budget = 1500, .period = p ? GLIM_PERIOD_MONTH : GLIM_PERIOD_DAY});
+        glim_hold *h = reserve(s, k.id, "m", 100, 0);
+        CHECK(glim_hold_room(h) == 1024);
+        atomic_store(&g_now, T0 + (p ? 40 : 1) * 86400000000);
+        glim_hold_progress(h, 100, 0, 600);
+        SOON(glim_hold_refused(h));
+        CHECK(glim_hold_room(h) == 800);
+        glim_hold *next = reserve(s, k.id, "m", 0, 1500); /* the new period has all of its own */
+        CHECK(refused(s, k.id, 0, 1) == GLIM_VERDICT_TOKENS);
+        end(s, next, 0, 0, 10);
+        end(s, h, 100, 0, 1400);
+        adds_up(s);
+        glim_store_close(s);
+    }
+}
+
 TEST(a_revoked_key_ends_its_running_requests) {
     atomic_store(&g_now, T0);
     glim_store *s = open_started(fresh("revoked"));

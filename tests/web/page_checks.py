@@ -92,6 +92,7 @@ def keyboard(b, url):
     p = c.p
     # composing: the Enter that ends a word of an input method is not a question
     p.click(".words")
+    p.wait("document.activeElement === document.querySelector('.words')")
     p.call("Input.imeSetComposition", text="ni hao", selectionStart=6, selectionEnd=6)
     p.call("Input.dispatchKeyEvent", type="rawKeyDown", key="Process", code="Enter", windowsVirtualKeyCode=229)
     p.run("""document.querySelector('.words').dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', isComposing: true, bubbles: true, cancelable: true}))""")
