@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A model tuned to choose an intent, beside the linear model that needs a second: accuracy before and after, wall time, peak memory.
 
-    bench/intents.py SET MODEL OUT [--rows N] [--shots N] [--epsilon E] [--epochs X] [--tune "WORDS"]
+    bench/intents.py SET MODEL OUT [--rows N] [--shots N] [--epsilon E] [--epochs X] [--tune "WORDS"] [--no-before]
 
 SET is banking77 (77 intents in English; the given training and test parts) or crosswoz (requests of Chinese dialogues; 400 dialogues
 to learn from, 100 to test). MODEL is any model of glim; the prompt holds the question alone, no list of labels, and the loss counts on
@@ -75,6 +75,7 @@ def main():
     p.add_argument("--template", default="smollm2")
     p.add_argument("--tune", default="--lr 6e-4 --batch 16 --lora-rank 16 --lora-targets all-linear", help="further words for glim tune")
     p.add_argument("--threads", type=int)
+    p.add_argument("--no-before", action="store_true", help="leave out the model as it came: its figure is known from another run")
     a = p.parse_args()
     os.makedirs(a.out, exist_ok=True)
     train, test = {"banking77": banking77, "crosswoz": crosswoz}[a.set]()
@@ -96,11 +97,11 @@ def main():
             json.dump(result, f, indent=1)
 
     labels = ["--classify", "--labels-from", a.out + "/train.csv", "--json"]
-    if "before" not in result:
+    if "before" not in result and not a.no_before:
         out, s, mib = timed([GLIM, "eval", a.model, a.out + "/test.csv", *form, *labels])
         keep("before", {"eval": json.loads(out), "seconds": s, "peak_mib": mib})
     if "tune" not in result:
-        private = ["--dp-epsilon", str(a.epsilon), "--dp-delta", "%g" % (0.1 / len(train)), "--dp-ledger", a.out] if a.epsilon else []
+        private = ["--dp-epsilon", str(a.epsilon), "--dp-delta", "%g" % (0.1 / len(train)), "--dp-ledger", a.out + "/ledger"] if a.epsilon else []
         out, s, mib = timed([GLIM, "tune", a.model, a.out + "/train.csv", *form, "-o", a.out + "/adapter", "--resume", "--epochs", str(a.epochs), "--seed", "1", *a.tune.split(), *private, "--json"])
         keep("tune", {"out": json.loads(out), "seconds": s, "peak_mib": mib})
     if "after" not in result:
@@ -108,7 +109,7 @@ def main():
         keep("after", {"eval": json.loads(out), "seconds": s, "peak_mib": mib})
     keep("linear", figures.run(a.out, train, test))
     print(json.dumps({k: v for k, v in result["tune"].items() if k != "out"}))
-    for k in ("before", "after"):
+    for k in [k for k in ("before", "after") if k in result]:
         print(k, {n: v for n, v in flat(result[k]["eval"]).items() if n in ("accuracy", "loss", "exact_match", "macro_f1")}, "%.0f s" % result[k]["seconds"])
     print("linear", {n: result["linear"][n] for n in ("accuracy", "ece")})
 
