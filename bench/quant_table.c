@@ -126,14 +126,11 @@ int main(int argc, char **argv) {
     size_t n_files = (size_t)argc - 4, tokens = strtoul(argv[3], NULL, 10);
     file source = {.path = argv[1]}, *files = glim_xcalloc(n_files, sizeof *files);
     glim_err err = {0};
-    glim_buf bytes = {0};
     glim_ids ids = {0};
     open_file(&source);
     const glim_tok *tok = source.e->tok;
     int32_t bos = glim_tok_add_bos(tok) ? glim_tok_bos(tok) : -1;
-    if (glim_file_read(&bytes, argv[2], (size_t)1 << 30, &err) != GLIM_OK) die(&err);
-    if (bos >= 0 && glim_ids_push(&ids, bos, &err) != GLIM_OK) die(&err);
-    if (glim_tok_encode(tok, glim_buf_cstr(&bytes), bytes.len, 0, &ids, &err) != GLIM_OK) die(&err);
+    if (glim_engine_text_ids(source.e, argv[2], &ids, &err) != GLIM_OK) die(&err);
     size_t left = ids.n > skip ? ids.n - skip : 0, n_windows = (tokens && tokens < left ? tokens : left) / CTX;
     table t = {.n_vocab = source.e->model->cfg.n_vocab};
     if (n_windows == 0) {
@@ -170,7 +167,6 @@ int main(int argc, char **argv) {
     glim_session_close(&source.s);
     glim_engine_free(source.e);
     glim_ids_free(&ids);
-    glim_buf_free(&bytes);
     free(files);
     free(t.kept);
     return 0;

@@ -11,7 +11,6 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
 
@@ -32,19 +31,6 @@ static bool score_row(void *ctx, size_t pos, const float *logits) {
     return !glim_cli_interrupt_pending();
 }
 
-static glim_status read_text(glim_ids *ids, const glim_tok *tok, const char *path, glim_err *err) {
-    glim_buf text = {0};
-    glim_status rc = glim_file_read(&text, path, (size_t)1 << 30, err);
-    if (rc == GLIM_OK) {
-        size_t n = text.len;
-        if (n > 0 && text.s[n - 1] == '\n') n--;
-        if (glim_tok_add_bos(tok) && glim_tok_bos(tok) >= 0) rc = glim_ids_push(ids, glim_tok_bos(tok), err);
-        if (rc == GLIM_OK) rc = glim_tok_encode(tok, text.s, n, 0, ids, err);
-    }
-    glim_buf_free(&text);
-    return rc;
-}
-
 int glim_cmd_perplexity(int argc, char **argv) {
     glim_model_flags mf = {0};
     int64_t chunks = 0, max_tokens = 0;
@@ -57,7 +43,8 @@ int glim_cmd_perplexity(int argc, char **argv) {
     const glim_flag model[] = {GLIM_MODEL_FLAGS(&mf), {0}};
     const glim_page u = {"glim perplexity MODEL FILE [--ctx N]",
                           "Perplexity of a text file in windows of --ctx tokens (default 512), second halves scored,\n"
-                          "as llama.cpp's perplexity tool counts it.", {own, model}};
+                          "as llama.cpp's perplexity tool counts it. A .jsonl holds conversations ({\"messages\": [...]}),\n"
+                          "which the model's template writes, or texts ({\"text\": \"...\"}).", {own, model}};
     glim_str_list pos = {0};
     int code = glim_args(argc, argv, &u, &pos, 2, 2);
     if (code >= 0) return code;
@@ -74,7 +61,7 @@ int glim_cmd_perplexity(int argc, char **argv) {
     glim_cli_catch_interrupt();
     mf.n_logits = 64;
     glim_status rc = glim_cli_open(&e, pos.v[0], &mf, 0, false, &err);
-    if (rc == GLIM_OK) rc = read_text(&ids, e->tok, pos.v[1], &err);
+    if (rc == GLIM_OK) rc = glim_engine_text_ids(e, pos.v[1], &ids, &err);
     if (rc == GLIM_OK) rc = glim_session_open(&s, e, &err);
     size_t n_ctx = (size_t)mf.ctx, n = ids.n;
     if (max_tokens && (size_t)max_tokens < n) n = (size_t)max_tokens;

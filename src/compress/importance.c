@@ -199,11 +199,9 @@ static bool seen_row(void *ctx, size_t pos, const float *logits) {
 
 static glim_status run_text(glim_engine *e, const char *text, const glim_calibrate_params *p, size_t n_ctx,
                             glim_importance *im, glim_err *err) {
-    glim_buf b = {0};
     glim_ids ids = {0};
     glim_session s = {0};
-    glim_status rc = glim_file_read(&b, text, (size_t)1 << 30, err);
-    if (rc == GLIM_OK) rc = glim_tok_encode(e->tok, glim_buf_cstr(&b), b.len, 0, &ids, err);
+    glim_status rc = glim_engine_text_ids(e, text, &ids, err);
     if (rc == GLIM_OK) rc = glim_session_open(&s, e, err);
     size_t n = p->max_tokens && p->max_tokens < ids.n ? p->max_tokens : ids.n;
     if (rc == GLIM_OK && n < 16)
@@ -223,7 +221,6 @@ static glim_status run_text(glim_engine *e, const char *text, const glim_calibra
     im->n_tokens = n;
     glim_session_close(&s);
     glim_ids_free(&ids);
-    glim_buf_free(&b);
     return rc;
 }
 

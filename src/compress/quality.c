@@ -133,30 +133,21 @@ glim_status glim_quality_compare(glim_quality *out, const char *source, const ch
     glim_engine_params ep = {.n_threads = p->n_threads,
                              .model = {.n_ctx = n_ctx, .n_logits = 32, .kv_type = 1 + GLIM_F32}};
     glim_engine *a = NULL, *b = NULL;
-    glim_buf bytes = {0};
     glim_ids ids = {0}, other = {0};
     rc = glim_engine_open(&a, source, &ep, err);
     if (rc == GLIM_OK) rc = glim_engine_open(&b, result, &ep, err);
     if (rc == GLIM_OK) {
         out->source_int8 = a->model->plan.fell_back;
         out->result_int8 = b->model->plan.fell_back;
-        rc = glim_file_read(&bytes, text, (size_t)1 << 30, err);
+        rc = glim_engine_text_ids(a, text, &ids, err);
     }
-    size_t len = bytes.len;
-    if (len > 0 && bytes.s[len - 1] == '\n') len--;
-    if (rc == GLIM_OK && glim_tok_add_bos(a->tok) && glim_tok_bos(a->tok) >= 0)
-        rc = glim_ids_push(&ids, glim_tok_bos(a->tok), err);
-    if (rc == GLIM_OK) rc = glim_tok_encode(a->tok, glim_buf_cstr(&bytes), len, 0, &ids, err);
-    if (rc == GLIM_OK && glim_tok_add_bos(b->tok) && glim_tok_bos(b->tok) >= 0)
-        rc = glim_ids_push(&other, glim_tok_bos(b->tok), err);
-    if (rc == GLIM_OK) rc = glim_tok_encode(b->tok, glim_buf_cstr(&bytes), len, 0, &other, err);
+    if (rc == GLIM_OK) rc = glim_engine_text_ids(b, text, &other, err);
     if (rc == GLIM_OK) {
         out->same_tokens = ids.n == other.n && (ids.n == 0 || memcmp(ids.v, other.v, ids.n * sizeof *ids.v) == 0);
         rc = compare_all(out, a, b, &ids, text, p, n_ctx, err);
     }
     glim_ids_free(&ids);
     glim_ids_free(&other);
-    glim_buf_free(&bytes);
     glim_engine_free(a);
     glim_engine_free(b);
     return rc;

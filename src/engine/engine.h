@@ -44,6 +44,10 @@ glim_status glim_engine_open(glim_engine **out, const char *path, const glim_eng
 void glim_engine_free(glim_engine *e); /* takes NULL */
 /* The error that chatting with an unknown template gives; GLIM_OK when it is known. */
 glim_status glim_engine_can_chat(const glim_engine *e, glim_err *err);
+/* Appends a file's tokens, BOS first where the vocabulary wants one: of a .jsonl the rows one after the other, conversations ({"messages": [...],
+ * "tools": [...]}) as the model's template writes them or {"text": "..."}; of any other file its plain text without the last line break.
+ * Errors: the file's and the tokenizer's; GLIM_E_FORMAT naming the line; glim_engine_can_chat's. */
+glim_status glim_engine_text_ids(const glim_engine *e, const char *path, glim_ids *ids, glim_err *err);
 /* Sampling as generation_config.json (or the GGUF) asks: what a person gets without flags. */
 glim_sample_params glim_engine_defaults(const glim_engine *e);
 

@@ -24,6 +24,16 @@ says 'importances from'; says 'KL divergence  mean'; says 'same top token'
 run 0 "$GLIM" quantize "$fixtures/glm" "$work/fed.gguf" --type q4_0 --calibrate "$work/text" --feedback
 says 'error feedback in [1-9]'
 
+# conversations as the model's own template writes them, control tokens included
+nano=$GLIM_SOURCE_DIR/models/glim-nano.gguf
+for i in 1 2 3 4; do echo '{"messages": [{"role": "user", "content": "hello '$i'"}, {"role": "assistant", "content": "Good day."}]}'; echo; done > "$work/rows.jsonl"
+run 0 "$GLIM" perplexity "$nano" "$work/rows.jsonl" --ctx 8 --json
+n=$(sed 's/.*"n_tokens": \([0-9]*\).*/\1/' "$work/out")
+[ "$n" -ge 40 ] && [ "$n" -le 72 ] && ok || bad "four conversations have $n tokens" # "<|assistant|>" as text alone would be more
+run 0 "$GLIM" quantize "$nano" "$work/chat.gguf" --type iq4_xs --calibrate "$work/rows.jsonl" --report "$work/rows.jsonl" --report-ctx 16; says 'importances from'; says 'KL divergence  mean'
+echo '{"text": "plain"}' >> "$work/rows.jsonl"; echo '{"prompt": "x"}' >> "$work/rows.jsonl"
+run 2 "$GLIM" quantize "$nano" "$work/n.gguf" --calibrate "$work/rows.jsonl"; one_error 'rows.jsonl", line 10' 'messages'
+
 # overrides
 run 0 "$GLIM" quantize "$fixtures/glm" "$work/o.gguf" --type q4_0 --tensor 'blk.1.attn_output.weight=q8_0' --json
 says '"q8_0": {"tensors": 1'
