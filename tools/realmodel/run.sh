@@ -2,7 +2,7 @@
 # run.sh - `make realmodel`: fetches the model and a pinned llama.cpp, then compares Glim with it. See README.md.
 #
 #   GLIM=build/glim           the program under test        GLIM_DATA=../shared/data   where text-wikitext2 lies
-#   REALMODEL="greedy ppl"    which comparisons
+#   REALMODEL="greedy ppl files"    which comparisons
 #
 # Skips with one sentence (status 0) where Python, pip, a C++ compiler or the network is missing.
 set -u
@@ -30,8 +30,10 @@ if ! "$python" -c "import importlib.metadata as m; exit(m.version('llama-cpp-pyt
         skip "$peer could not be installed; see $cache/build.log"
 fi
 
+"$python" -c 'import gguf' 2> /dev/null || "$cache/venv/bin/pip" install -q --disable-pip-version-check gguf==0.19.0 || skip "the package gguf could not be installed"
+
 failed=0
-for what in ${REALMODEL:-greedy ppl}; do
+for what in ${REALMODEL:-greedy ppl files}; do
     "$python" "tools/realmodel/compare_$what.py" "$model" || failed=1
 done
 exit $failed
