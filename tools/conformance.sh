@@ -13,11 +13,7 @@ export GLIM_CONFORMANCE=${GLIM_CONFORMANCE:-$HOME/.cache/glim/conformance}
 [ -x "$GLIM" ] || { echo "conformance.sh: $GLIM is not there: make" >&2; exit 2; }
 GLIM=$(realpath "$GLIM")
 venv=$GLIM_CONFORMANCE/venv
-if ! "$venv/bin/python" -c 'import openai' 2> /dev/null; then
-    mkdir -p "$GLIM_CONFORMANCE"
-    python3 -m venv "$venv" > /dev/null && "$venv/bin/pip" install -q --disable-pip-version-check openai ||
-        echo "conformance.sh: the openai package could not be installed: its tests are skipped" >&2
-fi
+tools/sdk.sh
 python=$venv/bin/python
 [ -x "$python" ] || python=python3
 suites=("$@")
