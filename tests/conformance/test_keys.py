@@ -351,3 +351,29 @@ def test_a_request_sent_again_makes_no_second_file():
     for k, mine in ((a, ids[0]), (b, ids[1])):
         check({f["id"] for f in s.call("GET", "/v1/files", key=k).json["data"]} == mine, "and no more are listed")
     check(upload(s, a, b"another").json["id"] not in ids[0], "another key, another file")
+
+
+def test_prefixes_outlive_a_restart_with_the_type_of_their_pages():
+    prefixes = harness.work("prefixes")
+    ids = [10 + (7 * i) % 280 for i in range(300)]
+    body = {"model": "glm4", "prompt": ids, "max_tokens": 12, "temperature": 0, "logit_bias": NO_END}
+
+    def ask(*flags):
+        s = server("glm4", "--snapshots", prefixes, *flags)
+        r = s.post(TEXT, body)
+        again = s.post(TEXT, body)
+        check(r.status == 200 and again.status == 200, "%d %s", r.status, r.text)
+        check(again.json["choices"][0]["text"] == r.json["choices"][0]["text"] and cached(again) >= 256, "the second finds the first's: %d", cached(again))
+        check(s.stop() == 0, "ended: %s", s.errors())
+        return r
+
+    def cached(r):
+        return r.json["usage"]["prompt_tokens_details"]["cached_tokens"]
+
+    first = ask("--kv", "q8")
+    check(cached(first) == 0, "nothing is known at first: %d", cached(first))
+    second = ask("--kv", "q8")
+    check(cached(second) >= 256, "the next process finds it: %d", cached(second))
+    check(second.json["choices"][0]["text"] == first.json["choices"][0]["text"], "and says the same")
+    other = ask("--kv", "bf16")
+    check(cached(other) == 0, "pages of another type are not taken: %d", cached(other))
