@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "format/peft_write.h"
@@ -162,13 +163,28 @@ static float *values_of(const glim_net *n, const glim_tensor *t) {
     return NULL;
 }
 
+glim_status glim_check_export_model(const glim_model *m, const char *folder, glim_err *err) {
+    const char *path = glim_ckpt_path(m->ckpt);
+    struct stat own, out;
+    if (glim_ckpt_kind_of(m->ckpt) != GLIM_CKPT_HF || !glim_path_is_dir(path)) {
+        glim_fail(err, GLIM_E_UNSUPPORTED, "%s: full weights are written for Hugging Face folders only", path);
+        glim_err_hint(err, "an adapter (without --full) is trained on any file");
+        return GLIM_E_UNSUPPORTED;
+    }
+    if (folder && stat(path, &own) == 0 && stat(folder, &out) == 0 && own.st_dev == out.st_dev && own.st_ino == out.st_ino) {
+        glim_fail(err, GLIM_E_ARG, "\"%s\" is the model's own folder: what is trained would take its place", folder);
+        glim_err_hint(err, "another folder with -o");
+        return GLIM_E_ARG;
+    }
+    return GLIM_OK;
+}
+
 glim_status glim_net_export_model(const glim_net *n, const char *folder, glim_err *err) {
     const glim_ckpt *c = n->m->ckpt;
-    if (glim_ckpt_kind_of(c) != GLIM_CKPT_HF || !glim_path_is_dir(glim_ckpt_path(c)))
-        return glim_fail(err, GLIM_E_UNSUPPORTED, "%s: full weights are written for Hugging Face folders only", glim_ckpt_path(c));
     const size_t n_tensors = glim_ckpt_n_tensors(c);
     void *list;
-    glim_status rc = glim_mkdirs(folder, err);
+    glim_status rc = glim_check_export_model(n->m, folder, err);
+    if (rc == GLIM_OK) rc = glim_mkdirs(folder, err);
     if (rc == GLIM_OK) rc = glim_try_calloc(&list, n_tensors, sizeof(glim_tensor_out), "a list of tensors", err);
     if (rc != GLIM_OK) return rc;
     glim_tensor_out *out = list;

@@ -75,6 +75,7 @@ glim_status glim_pretrain_plan(glim_tune_plan *plan, const glim_model *m, const 
     glim_pretrain_params p = *params;
     *plan = (glim_tune_plan){.weights = m->plan.packed + m->plan.mapped};
     glim_status rc = with_defaults(&p, err);
+    if (rc == GLIM_OK) rc = glim_check_export_model(m, p.out, err);
     const glim_net_params np = net_params(&p);
     if (rc == GLIM_OK) rc = glim_net_bytes(m, &np, &plan->trained, &plan->activations, &plan->n_values, err);
     if (rc != GLIM_OK) return rc;

@@ -83,6 +83,10 @@ run 2 $GLIM tune --method pretrain --new "$work/config.json" "$corpus" -o "$work
 one_error 'wants a tokenizer'
 run 2 $GLIM tune --method pretrain "$work/a" -o "$work/e" --steps 1
 one_error 'no corpus' '--new'
+run 2 $GLIM tune --method pretrain $fixtures/gguf/llama.gguf "$corpus" -o "$work/g" --steps 1
+one_error 'full weights are written for Hugging Face folders'
+run 2 $GLIM tune --method pretrain "$work/c" "$corpus" -o "$work/c" --steps 1 --resume
+one_error "is the model's own folder"
 sed 's/"glm4"/"llama"/; s/Glm4For/LlamaFor/' "$work/config.json" > "$work/llama.json"
 run 2 $GLIM tune --method pretrain --new "$work/llama.json" --tokenizer "$work/tok" "$corpus" -o "$work/e" --steps 1
 one_error 'Glm4ForCausalLM'

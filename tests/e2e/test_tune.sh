@@ -56,4 +56,15 @@ warns '25'
 printf '{"text": "one two three four"}\n%.0s' 1 2 3 4 > "$work/text.jsonl"
 run 0 $GLIM tune $fixtures/llama-tied "$work/text.jsonl" --full --epochs 2 --batch 2 --lr 0.001 -o "$work/full"
 run 0 $GLIM run "$work/full" -p "one" -n 2 --temp 0
+# What could not be written at the end is refused at the beginning: on one GGUF, and over the model itself.
+run 2 $GLIM tune $fixtures/gguf/llama.gguf "$work/text.jsonl" --full -o "$work/g"
+one_error 'full weights are written for Hugging Face folders' 'without --full'
+[ ! -e "$work/g" ] && ok || bad "a run that was refused left a folder"
+before=$(cat "$work"/full/*.safetensors | sha256sum)
+ln -s full "$work/link"
+for out in "$work/full" "$work/link/"; do
+    run 2 $GLIM tune "$work/full" "$work/text.jsonl" --full -o "$out" --resume
+    one_error "is the model's own folder" 'another folder'
+done
+[ "$before" = "$(cat "$work"/full/*.safetensors | sha256sum)" ] && ok || bad "the model was written over"
 finish
