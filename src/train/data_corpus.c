@@ -88,17 +88,64 @@ static glim_status cut_file(glim_corpus *s, size_t f, glim_err *err) {
 
 /* ---- tokens of a block ---- */
 
+/* The text of a row, which lives as long as the row. */
+static glim_status read_row(json_t **row, const json_t **v, const char *text, size_t len, glim_err *err) {
+    glim_status rc = glim_json_parse(row, text, len, 0, err);
+    if (rc != GLIM_OK) return rc;
+    *v = json_object_get(*row, "text");
+    if (json_is_string(*v)) return GLIM_OK;
+    rc = glim_fail(err, GLIM_E_FORMAT, "\"text\": got %s, want a string", glim_json_type_name(*v));
+    json_decref(*row);
+    return rc;
+}
+
 static glim_status put_row(void *ctx, size_t line, const char *text, size_t len, glim_err *err) {
     glim_corpus *s = ctx;
     json_t *row;
+    const json_t *v;
     (void)line;
-    glim_status rc = glim_json_parse(&row, text, len, 0, err);
+    glim_status rc = read_row(&row, &v, text, len, err);
     if (rc != GLIM_OK) return rc;
-    const json_t *v = json_object_get(row, "text");
-    if (!json_is_string(v)) rc = glim_fail(err, GLIM_E_FORMAT, "\"text\": got %s, want a string", glim_json_type_name(v));
-    if (rc == GLIM_OK) rc = glim_tok_encode(s->p.tok, json_string_value(v), json_string_length(v), 0, &s->buf, err);
+    rc = glim_tok_encode(s->p.tok, json_string_value(v), json_string_length(v), 0, &s->buf, err);
     if (rc == GLIM_OK && s->eos >= 0) rc = glim_ids_push(&s->buf, s->eos, err);
     json_decref(row);
+    return rc;
+}
+
+typedef struct check {
+    const char *name;
+    size_t lines; /* before the block */
+    bool named;
+} check;
+static glim_status check_row(void *ctx, size_t line, const char *text, size_t len, glim_err *err) {
+    check *c = ctx;
+    json_t *row;
+    const json_t *v;
+    const glim_status rc = read_row(&row, &v, text, len, err);
+    if (rc == GLIM_OK) {
+        json_decref(row);
+        return GLIM_OK;
+    }
+    glim_err_context(err, "\"%s\" line %zu", c->name, c->lines + line);
+    c->named = true;
+    return rc;
+}
+
+/* By the blocks that load_next will take: what it would refuse is refused here, and no more of a file than a block is held. */
+glim_status glim_corpus_check(const glim_corpus *s, glim_err *err) {
+    check c = {0};
+    glim_status rc = GLIM_OK;
+    for (size_t i = 0; rc == GLIM_OK && i < s->n_blocks; i++) {
+        const block *b = &s->blocks[i];
+        if (!s->rows[b->file]) continue;
+        const char *text = (const char *)s->maps[b->file].data + b->begin, *end = text + (b->end - b->begin);
+        if (b->begin == 0) c.lines = 0;
+        c.name = s->names[b->file];
+        rc = glim_rows_each(text, b->end - b->begin, check_row, &c, err);
+        if (rc != GLIM_OK && !c.named) glim_err_context(err, "\"%s\", behind line %zu", c.name, c.lines);
+        for (const char *at = text; (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++) c.lines++;
+        glim_map_drop(&s->maps[b->file], b->begin, b->end - b->begin);
+    }
     return rc;
 }
 

@@ -34,6 +34,9 @@ typedef struct glim_corpus_pos {
 glim_status glim_corpus_open(glim_corpus **out, const char *const *paths, size_t n_paths, const glim_corpus_params *p, glim_err *err);
 void glim_corpus_free(glim_corpus *s); /* takes NULL */
 
+/* Reads every row of the .jsonl files as `next` will, before anything is trained on them; nothing is tokenized.
+ * Errors: GLIM_E_FORMAT (by file, line and reason), NOMEM. */
+glim_status glim_corpus_check(const glim_corpus *s, glim_err *err);
 /* The next window; its arrays are valid until the next call. It never ends: epoch follows epoch.
  * Errors: GLIM_E_FORMAT (a row of a .jsonl file, by file and byte), NOMEM. */
 glim_status glim_corpus_next(glim_corpus *s, glim_example *out, glim_err *err);

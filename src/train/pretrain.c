@@ -202,7 +202,10 @@ static glim_status steps(run *r, glim_tune_result *out) {
         const double t0 = glim_now_s();
         glim_tune_step s = {.n_steps = n_steps, .eval_loss = NAN, .eval_accuracy = NAN, .epsilon = NAN, .accuracy = -1};
         rc = one_step(r, &s);
-        if (rc != GLIM_OK) break;
+        if (rc != GLIM_OK) { /* nothing has changed since the step before: it is kept. Where that fails, an older checkpoint is there */
+            if (!fresh) (void)glim_state_write(r->p.out, st, r->pieces, r->n_pieces, false, NULL);
+            break;
+        }
         st->step++;
         if (st->step == 1) st->first_loss = s.loss;
         st->last_loss = s.loss;
@@ -273,7 +276,7 @@ static glim_status start(run *r, glim_tune_result *out) {
         rc = glim_corpus_seek(r->corpus, r->pos, r->err);
         glim_log(GLIM_INFO, "train", "resume from=%s step=%llu", from, (unsigned long long)found.step);
     } else if (rc == GLIM_E_NOT_FOUND) {
-        rc = GLIM_OK;
+        rc = glim_corpus_check(r->corpus, r->err); /* before the first step, not in the ninth hour; who resumes has done it */
     } else if (r->err) {
         *r->err = why;
     }

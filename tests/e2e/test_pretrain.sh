@@ -96,4 +96,12 @@ one_error 'vocab_size is 300'
 echo '{"text": 5}' > "$work/bad.jsonl"
 run 2 $new "$work/bad.jsonl" -o "$work/f" --steps 1
 one_error '"text"'
+# A bad row anywhere is named by file and line before the first step; once it is right, the same command goes on.
+{ cat "$corpus" "$corpus" "$corpus"; echo '{"text": 5}'; cat "$corpus"; } > "$work/bad.jsonl"
+bad="$new $corpus $work/bad.jsonl --max-tokens 48 --steps 2"
+run 2 $bad -o "$work/f"
+one_error 'bad.jsonl" line 1201: "text": got integer, want a string'
+[ ! -e "$work/f/metrics.jsonl" ] && [ ! -e "$work/f/state.glim" ] && ok || bad "a step was made on a corpus with a bad row"
+sed -i 's/: 5}/: "five"}/' "$work/bad.jsonl"
+run 0 $bad -o "$work/f" --resume
 finish

@@ -197,6 +197,36 @@ TEST(a_shuffled_stream_goes_on_from_any_position_with_the_same_windows) {
     clean_up(paths, 1);
 }
 
+/* One row of two hundred is bad, wherever it stands and whatever the blocks are: its line is named before a window is taken. */
+TEST(a_bad_row_of_a_corpus_is_named_by_its_line_in_any_block) {
+    static const struct {
+        const char *row, *why;
+    } kinds[] = {{"{\"text\": 5}", "\"text\": got integer"}, {"{\"text\": \"a\"", "line 1"}, {"[1]", "\"text\": got nothing"}};
+    glim_tok *tok = tokenizer();
+    glim_err err = {0};
+    for (size_t k = 0; k < GLIM_COUNT(kinds); k++)
+        for (size_t at = 0; at <= 200; at += 50) { /* 200: none */
+            glim_buf b = {0};
+            char want[64];
+            for (size_t i = 0; i < 200; i++) glim_buf_printf(&b, "%s%s%s", i ? "" : "\xef\xbb\xbf", i == at ? kinds[k].row : "{\"text\": \"all is well\"}", i % 7 ? "\n" : "\r\n\n");
+            snprintf(want, sizeof want, "b.jsonl\" line %zu: ", at + 1 + (at + 6) / 7);
+            const char *paths[] = {write_file("a.jsonl", "{\"text\": \"before\"}\n"), write_file("b.jsonl", glim_buf_cstr(&b))};
+            for (size_t block = 64; block <= 1 << 16; block *= 32) {
+                glim_corpus *s;
+                const glim_corpus_params p = {.tok = tok, .n_tokens = 8, .block_bytes = block};
+                CHECK_OK(glim_corpus_open(&s, paths, 2, &p, &err), err);
+                const glim_status rc = glim_corpus_check(s, &err);
+                CHECK(rc == (at < 200 ? GLIM_E_FORMAT : GLIM_OK));
+                CHECK_MSG(at == 200 || (strstr(err.msg, want) && strstr(err.msg, kinds[k].why)), "want %s, %s: %s", want, kinds[k].why, err.msg);
+                glim_corpus_free(s);
+            }
+            glim_buf_free(&b);
+            unlink(paths[0]);
+            clean_up(paths + 1, 1);
+        }
+    glim_tok_free(tok);
+}
+
 TEST(empty_corpora_and_bad_rows_are_told) {
     glim_tok *tok = tokenizer();
     glim_corpus *s;
@@ -209,6 +239,8 @@ TEST(empty_corpora_and_bad_rows_are_told) {
     CHECK_OK(glim_corpus_open(&s, bad, 1, &p, &err), err);
     CHECK(glim_corpus_next(s, &e, &err) == GLIM_E_FORMAT);
     CHECK_MSG(strstr(err.msg, "between bytes 0 and") && strstr(err.msg, "\"text\": got nothing"), "%s", err.msg);
+    CHECK(glim_corpus_check(s, &err) == GLIM_E_FORMAT);
+    CHECK_MSG(strstr(err.msg, "b.jsonl\" line 2: \"text\": got nothing"), "%s", err.msg);
     glim_corpus_free(s);
     const char *blank[1] = {write_file("n.jsonl", "\n\n")};
     CHECK_OK(glim_corpus_open(&s, blank, 1, &p, &err), err);
