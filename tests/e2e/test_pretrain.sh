@@ -93,6 +93,13 @@ one_error 'Glm4ForCausalLM'
 sed 's/"model_type"/"vocab_size": 300, "model_type"/' "$work/config.json" > "$work/small.json"
 run 2 $GLIM tune --method pretrain --new "$work/small.json" --tokenizer "$work/tok" "$corpus" -o "$work/e" --steps 1
 one_error 'vocab_size is 300'
+# Values that are no numbers are neither exported nor kept: the step is named, whether its own loss still was one or not.
+run 1 $new "$corpus" -o "$work/nan" --max-tokens 48 --batch 4 --steps 1 --lr 1e39 --clip 0 --warmup 0 --schedule constant
+one_error 'step 1: a trained value is' '--lr'
+[ ! -e "$work/nan/model.safetensors" ] && [ ! -e "$work/nan/state.glim" ] && ok || bad "values that are no numbers were written"
+run 1 $new "$corpus" -o "$work/nan2" --max-tokens 48 --batch 4 --steps 9 --lr 1e30 --clip 0 --warmup 0 --schedule constant --save-minutes 60
+one_error 'step 2: the loss is' '--lr'
+[ ! -e "$work/nan2/model.safetensors" ] && ok || bad "a run that failed wrote a model"
 echo '{"text": 5}' > "$work/bad.jsonl"
 run 2 $new "$work/bad.jsonl" -o "$work/f" --steps 1
 one_error '"text"'
