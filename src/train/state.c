@@ -60,22 +60,26 @@ static glim_status read_one(const char *path, uint64_t fingerprint, glim_run_sta
     if (rc == GLIM_OK) {
         memcpy(&h, m.data, sizeof h);
         if (h.version > VERSION) rc = glim_fail(err, GLIM_E_STATE, "\"%s\" is of version %u, this program reads up to %d", path, h.version, VERSION);
-        else if (h.s.fingerprint != fingerprint) {
-            rc = glim_fail(err, GLIM_E_STATE, "\"%s\" is a checkpoint of other settings or other data", path);
-            glim_err_hint(err, "go on with the flags and files of that run, or choose another folder with -o");
-        } else if (h.version != VERSION || h.n_pieces != n)
+        else if (h.version != VERSION || h.n_pieces > GLIM_STATE_PIECES)
             rc = glim_fail(err, GLIM_E_FORMAT, "\"%s\" is not a whole checkpoint", path);
     }
+    /* The sum before anything that it covers is believed: a torn header is not another run's, and the file before it may be whole. */
     uint64_t sum = rc == GLIM_OK ? sum_header(&h) : 0;
-    for (size_t i = 0; i < n && rc == GLIM_OK; i++) {
-        if (h.bytes[i] != pieces[i].n_bytes || m.size - at < pieces[i].n_bytes) {
+    for (size_t i = 0; rc == GLIM_OK && i < h.n_pieces; i++) {
+        if (m.size - at < h.bytes[i]) {
             rc = glim_fail(err, GLIM_E_FORMAT, "\"%s\" is not a whole checkpoint", path);
             break;
         }
-        sum = glim_sum64(sum, m.data + at, pieces[i].n_bytes);
-        at += pieces[i].n_bytes;
+        sum = glim_sum64(sum, m.data + at, (size_t)h.bytes[i]);
+        at += (size_t)h.bytes[i];
     }
     if (rc == GLIM_OK && (sum != h.sum || at != m.size)) rc = glim_fail(err, GLIM_E_FORMAT, "\"%s\" is damaged: its checksum is another", path);
+    bool ours = rc != GLIM_OK || (h.s.fingerprint == fingerprint && h.n_pieces == n);
+    for (size_t i = 0; rc == GLIM_OK && ours && i < n; i++) ours = h.bytes[i] == pieces[i].n_bytes;
+    if (!ours) {
+        rc = glim_fail(err, GLIM_E_STATE, "\"%s\" is a checkpoint of other settings or other data", path);
+        glim_err_hint(err, "go on with the flags and files of that run, or choose another folder with -o");
+    }
     if (rc == GLIM_OK) *s = h.s;
     at = sizeof h;
     for (size_t i = 0; copy && i < n && rc == GLIM_OK; at += pieces[i++].n_bytes) memcpy(pieces[i].data, m.data + at, pieces[i].n_bytes);

@@ -174,8 +174,8 @@ def torn():
         about = "seed %d, damage %d" % (seed, k)
         if code == 0:
             same(result(out), want, about)
-        else:  # a header that names other settings or a newer version is not taken for a torn one
-            one_sentence(code, said, err, about, "state.glim")
+        else:  # a header that names a newer version is not taken for a torn one
+            one_sentence(code, said, err, about, "state.glim", "version")
             check(damage is flip, about, err)
         shutil.rmtree(out)
     out = os.path.join(folder, "torn")
