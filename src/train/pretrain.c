@@ -180,7 +180,7 @@ static glim_status one_step(run *r, glim_tune_step *s) {
     if (!isfinite(s->loss) || !isfinite(s->norm)) {
         glim_fail(r->err, GLIM_E_STATE, "step %zu: the loss is %g and the gradient's norm is %g (epoch %llu, block %llu of the corpus)", s->step,
                   s->loss, s->norm, (unsigned long long)r->pos.epoch, (unsigned long long)r->pos.block);
-        glim_err_hint(r->err, "the checkpoint before it stays in \"%s\"; a lower --lr or a tighter --clip is the usual remedy", r->p.out);
+        glim_err_hint(r->err, "the checkpoint before it stays in \"%s\" and would come to the same step; begin anew in another folder (-o) with a lower --lr or a tighter --clip", r->p.out);
         return GLIM_E_STATE;
     }
     glim_optim_step(&r->opt, r->n, s->norm);
@@ -194,7 +194,7 @@ static glim_status all_numbers(run *r) {
     for (size_t i = 0; i < r->n->n_values; i++)
         if (!isfinite(r->n->w[i])) {
             glim_fail(r->err, GLIM_E_STATE, "step %llu: a trained value is %g behind it", (unsigned long long)r->state.step, (double)r->n->w[i]);
-            glim_err_hint(r->err, "nothing was exported; a run that begins anew with a lower --lr or a tighter --clip is the usual remedy");
+            glim_err_hint(r->err, "nothing was exported; begin anew in another folder (-o) with a lower --lr or a tighter --clip");
             return GLIM_E_STATE;
         }
     return GLIM_OK;

@@ -330,7 +330,7 @@ static glim_status no_number(run *r, const glim_tune_step *s) {
     for (size_t i = 0; i < n; i++) glim_buf_printf(&b, "%s%zu", i ? ", " : "", lines ? glim_dataset_line(r->d, r->step_of[i]) : r->step_of[i]);
     glim_fail(r->err, GLIM_E_STATE, "step %zu: the loss is %g and the gradient's norm is %g (%s %s%s)", s->step, s->loss, s->norm,
               lines ? "rows on lines" : "examples", glim_buf_cstr(&b), n < r->p.batch ? ", ..." : "");
-    glim_err_hint(r->err, "the checkpoint before it stays in \"%s\"; a lower --lr or a tighter --clip is the usual remedy", r->p.out);
+    glim_err_hint(r->err, "the checkpoint before it stays in \"%s\" and would come to the same step; begin anew in another folder (-o) with a lower --lr or a tighter --clip", r->p.out);
     glim_buf_free(&b);
     return GLIM_E_STATE;
 }
@@ -338,7 +338,7 @@ static glim_status no_number(run *r, const glim_tune_step *s) {
 /* What a step left may be no number though its own loss was one. */
 static glim_status no_evaluation(run *r, const glim_tune_step *s) {
     glim_fail(r->err, GLIM_E_STATE, "step %zu: the loss is %g before it, and %g on the rows for evaluation behind it", s->step, s->loss, s->eval_loss);
-    glim_err_hint(r->err, "the checkpoint before it stays in \"%s\"; a lower --lr or a tighter --clip is the usual remedy", r->p.out);
+    glim_err_hint(r->err, "the checkpoint before it stays in \"%s\" and would come to the same step; begin anew in another folder (-o) with a lower --lr or a tighter --clip", r->p.out);
     return GLIM_E_STATE;
 }
 
@@ -347,7 +347,7 @@ static glim_status all_numbers(run *r) {
     for (size_t i = 0; i < r->n->n_values; i++)
         if (!isfinite(r->n->w[i])) {
             glim_fail(r->err, GLIM_E_STATE, "step %llu: a trained value is %g behind it", (unsigned long long)r->state.step, (double)r->n->w[i]);
-            glim_err_hint(r->err, "nothing was exported; a lower --lr or a tighter --clip is the usual remedy");
+            glim_err_hint(r->err, "nothing was exported; begin anew in another folder (-o) with a lower --lr or a tighter --clip");
             return GLIM_E_STATE;
         }
     return GLIM_OK;

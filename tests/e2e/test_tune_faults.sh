@@ -22,6 +22,10 @@ fi
 # A loss that is no number: step and rows are named, and what was good before it stays.
 for i in $(seq 1 8); do echo "{\"text\": \"one two three $i\"}"; done > "$work/rows.jsonl"
 run 1 $GLIM tune $fixtures/glm4 "$work/rows.jsonl" -o "$work/nan" --lr 1e30 --clip 0 --batch 2 --schedule constant --warmup 0 --epochs 4 --save-every 1
-one_error 'step [0-9]*: the loss is ' 'rows on lines [1-8], [1-8]' 'the checkpoint before it stays'
+one_error 'step [0-9]*: the loss is ' 'rows on lines [1-8], [1-8]' 'the checkpoint before it stays' 'begin anew in another folder'
 [ -s "$work/nan/state.glim" ] && [ ! -e "$work/nan/adapter_model.safetensors" ] && ok || bad "no checkpoint, or an adapter of a run that failed"
+# The hint can be followed: a lower rate is another run's, in another folder.
+run 1 $GLIM tune $fixtures/glm4 "$work/rows.jsonl" -o "$work/nan" --lr 1e-4 --batch 2 --schedule constant --warmup 0 --epochs 4 --save-every 1 --resume
+one_error 'other settings' '-o'
+run 0 $GLIM tune $fixtures/glm4 "$work/rows.jsonl" -o "$work/anew" --lr 1e-4 --batch 2 --schedule constant --warmup 0 --epochs 4 --save-every 1
 finish
