@@ -36,6 +36,12 @@ static glim_status params_of(glim_pretrain_params *p, const flags *f, glim_err *
     bool eight_bit = false, bf16 = false;
     glim_status rc = one_of("--optim", f->optim, "adamw", "adamw8", &eight_bit, err);
     if (rc == GLIM_OK) rc = one_of("--precision", f->precision, "f32", "bf16", &bf16, err);
+    const struct {
+        const char *flag;
+        double v;
+    } reals[] = {{"--lr", f->lr}, {"--clip", f->clip}, {"--weight-decay", f->decay}, {"--save-minutes", f->save_minutes}};
+    for (size_t i = 0; rc == GLIM_OK && i < GLIM_COUNT(reals); i++)
+        if (!(reals[i].v >= 0)) rc = glim_fail(err, GLIM_E_ARG, "%s: got %g, want 0 or more", reals[i].flag, reals[i].v);
     *p = (glim_pretrain_params){.type = bf16 ? GLIM_GEMM_BF16 : GLIM_GEMM_F32, .window = (size_t)f->window, .batch = (size_t)f->batch,
                                 .n_rows = (size_t)f->rows, .n_steps = (size_t)f->steps, .n_tokens = (uint64_t)f->tokens,
                                 .warmup_share = f->warmup < 0 ? f->warmup_share : 0, .save_seconds = f->save_minutes * 60, .seed = (uint64_t)f->seed, .out = f->out,

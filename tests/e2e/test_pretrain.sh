@@ -44,6 +44,12 @@ run 0 $run -o "$work/d" --plan
 warns '40 steps of 4 windows'
 run 2 $run -o "$work/a"
 one_error 'holds the checkpoint' '--resume'
+# A number that cannot be is refused, not replaced.
+for w in "--lr -1" "--lr nan" "--clip -1" "--weight-decay -0.1" "--save-minutes -5"; do
+    run 2 $new "$corpus" --steps 1 $w -o "$work/w"
+    one_error "${w%% *}: got"
+done
+[ ! -e "$work/w" ] && ok || bad "a run that was refused left a folder"
 # Who is refused leaves the start of the run there as it was: with another configuration, with a plan only, while another process trains.
 run 0 $GLIM tokenizer train "$work/config.json" "$corpus" -o "$work/tok2" --vocab 310
 sed 's/"rope_theta": 10000.0/"rope_theta": 500.0/' "$work/config.json" > "$work/theta.json"
