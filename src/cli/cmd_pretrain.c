@@ -1,8 +1,11 @@
 /* cmd_pretrain.c - glim tune --method pretrain: a corpus in, a model out, from nothing or from a model. */
+#include <dirent.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/file.h"
@@ -60,22 +63,43 @@ static bool has_checkpoint(const char *out) {
     return yes;
 }
 
+/* A start that nothing was learnt from. */
+static void remove_start(const char *folder) {
+    DIR *d = opendir(folder);
+    for (struct dirent *e; d && (e = readdir(d));) unlinkat(dirfd(d), e->d_name, 0); /* "." and ".." stay, as folders do */
+    if (d) closedir(d);
+    rmdir(folder);
+}
+
+/* A folder that a plan may write to: it is asked about a run that there may never be. */
+static glim_status folder_for_plan(char **path, glim_err *err) {
+    const char *tmp = getenv("TMPDIR");
+    *path = glim_path_join(tmp && *tmp ? tmp : "/tmp", "glim-plan-XXXXXX");
+    return mkdtemp(*path) ? GLIM_OK : glim_fail_errno(err, GLIM_E_IO, errno, "could not make a folder \"%s\"", *path);
+}
+
 /* Where the run begins: the model given, or a new one in OUT/start, which a resumed run finds there. The start of a run that trains, or that
- * has a checkpoint, is that run's. */
-static glim_status start_of(char **path, const flags *f, const char *model, glim_err *err) {
+ * has a checkpoint, is that run's. *made: it was written just now. */
+static glim_status start_of(char **path, bool *made, const flags *f, const char *model, glim_err *err) {
     *path = NULL;
     if (model) {
         *path = glim_xstrdup(model);
         return GLIM_OK;
     }
     char *dir = glim_path_join(f->out, "start"), *weights = glim_path_join(dir, "model.safetensors");
+    const bool new = !f->resume || !glim_path_exists(weights);
     int held = -1;
-    glim_status rc = glim_run_folder_take(&held, f->out, f->resume, err);
+    glim_status rc = f->plan ? GLIM_OK : glim_run_folder_take(&held, f->out, f->resume, err);
     if (rc == GLIM_OK && !f->resume && has_checkpoint(f->out)) {
         rc = glim_fail(err, GLIM_E_ARG, "\"%s\" holds the checkpoint of a run", f->out);
         glim_err_hint(err, "--resume goes on with it; another folder with -o begins anew");
     }
-    if (rc == GLIM_OK && (!f->resume || !glim_path_exists(weights))) rc = glim_start_model(dir, f->fresh, f->tokenizer, (uint64_t)f->seed, err);
+    if (rc == GLIM_OK && f->plan && new) {
+        free(dir);
+        rc = folder_for_plan(&dir, err);
+    }
+    *made = rc == GLIM_OK && new;
+    if (*made) rc = glim_start_model(dir, f->fresh, f->tokenizer, (uint64_t)f->seed, err);
     glim_run_folder_release(held);
     free(weights);
     *path = dir;
@@ -83,11 +107,12 @@ static glim_status start_of(char **path, const flags *f, const char *model, glim
 }
 
 static void show_plan(const glim_tune_plan *p) {
-    char a[6][32];
-    fprintf(stderr, "plan: %s in all (model %s, trained weights and gradients %s, optimizer %s, activations of %zu rows %s); %s are free\n",
+    char a[7][32];
+    fprintf(stderr, "plan: %s in all (model %s, trained weights and gradients %s, optimizer %s, activations of %zu rows %s, data and the program %s); %s are free\n",
             glim_human_bytes(a[0], sizeof a[0], (double)p->total), glim_human_bytes(a[1], sizeof a[1], (double)p->weights),
             glim_human_bytes(a[2], sizeof a[2], (double)p->trained), glim_human_bytes(a[3], sizeof a[3], (double)p->optimizer), p->n_rows,
-            glim_human_bytes(a[4], sizeof a[4], (double)p->activations), glim_human_bytes(a[5], sizeof a[5], (double)p->available));
+            glim_human_bytes(a[4], sizeof a[4], (double)p->activations), glim_human_bytes(a[6], sizeof a[6], (double)(p->data + p->program)),
+            glim_human_bytes(a[5], sizeof a[5], (double)p->available));
     fprintf(stderr, "      %zu steps of %zu windows; %s values are trained\n", p->n_steps, p->n_train,
             glim_human_count(a[0], sizeof a[0], (double)p->n_values));
 }
@@ -119,12 +144,14 @@ static glim_status pretrain(const flags *f, const glim_model_flags *mf, const ch
     glim_tune_plan plan;
     glim_tune_result result;
     char *from = NULL;
+    bool made = false, began = false;
     glim_status rc = params_of(&p, f, err);
-    if (rc == GLIM_OK) rc = start_of(&from, f, model, err);
+    if (rc == GLIM_OK) rc = start_of(&from, &made, f, model, err);
     if (rc == GLIM_OK) rc = glim_cli_open(&e, from, mf, 0, false, err);
     if (rc == GLIM_OK) rc = glim_pretrain_plan(&plan, e->model, &p, err);
     if (rc == GLIM_OK) show_plan(&plan);
     if (rc == GLIM_OK && !f->plan) {
+        began = true;
         glim_progress *bar = glim_progress_begin("training", plan.n_steps, GLIM_PROGRESS_COUNT);
         p.on_step = show_step, p.ctx = bar;
         rc = glim_pretrain_run(e->model, e->tok, paths, n_paths, &p, &result, err);
@@ -132,6 +159,10 @@ static glim_status pretrain(const flags *f, const glim_model_flags *mf, const ch
         if (rc == GLIM_OK) print_result(&result, &plan, f);
     }
     glim_engine_free(e);
+    if (made && !began) {
+        remove_start(from);
+        if (!f->plan) rmdir(f->out); /* if there is nothing else */
+    }
     free(from);
     return rc;
 }

@@ -42,6 +42,13 @@ run 0 $GLIM tune --method=pretrain "$work/a" "$corpus" --max-tokens 48 --batch 4
 says '"steps": 3'
 run 0 $run -o "$work/d" --plan
 warns '40 steps of 4 windows'
+warns 'data and the program'
+[ ! -e "$work/d" ] && ! ls -d "${TMPDIR:-/tmp}"/glim-plan-* > /dev/null 2>&1 && ok || bad "a plan left something behind"
+run 2 $run -o "$work/d" --rows 16777216
+one_error 'MiB are free'
+[ ! -e "$work/d" ] && ok || bad "a run that does not fit left its start behind"
+run 0 $run -o "$work/a" --plan --resume
+[ -s "$work/a/start/model.safetensors" ] && ok || bad "a plan removed the start of a run"
 run 2 $run -o "$work/a"
 one_error 'holds the checkpoint' '--resume'
 # A number that cannot be is refused, not replaced.
