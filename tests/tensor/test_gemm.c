@@ -122,8 +122,30 @@ TEST(pairs_of_bf16_are_within_their_rounding) {
     glim_pool *pool = glim_pool_new(2);
     glim_avx512_bf16_dots = 1;
     for (size_t x = 0; x < GLIM_COUNT(g_shapes); x++)
-        for (int back = 0; back < 2; back++) {
+        for (int back = 0; back < 3; back++) { /* W; W back; neither: a gradient of weights, A turned, B plain, added */
             const size_t m = g_shapes[x].m, n = g_shapes[x].n, k = g_shapes[x].k;
+            if (back == 2) {
+                float *a = mem64(k * m * 4), *b = mem64(k * n * 4), *c = mem64(m * n * 4), *d = mem64(m * n * 4);
+                void *scratch = mem64(glim_gemm_bytes(s, m, k, 2));
+                fill_normal(&rng, a, k * m, 1), fill_normal(&rng, b, k * n, 1);
+                for (size_t i = 0; i < m * n; i++) c[i] = d[i] = 3;
+                glim_gemm g = {.m = m, .n = n, .k = k, .c = c, .ldc = n, .add = true, .a = a, .a_row = 1, .a_k = m, .b = b, .b_k = n, .b_n = 1};
+                glim_gemm_run(pool, s, GLIM_GEMM_BF16, &g, scratch);
+                g.c = d;
+                glim_gemm_run(NULL, s, GLIM_GEMM_BF16, &g, scratch);
+                CHECK(memcmp(c, d, m * n * 4) == 0);
+                for (size_t i = 0; i < m; i++)
+                    for (size_t j = 0; j < n; j++) {
+                        double sum = 3, size = 3;
+                        for (size_t p = 0; p < k; p++) {
+                            const double t = (double)a[p * m + i] * b[p * n + j];
+                            sum += t, size += fabs(t);
+                        }
+                        CHECK(fabs(c[i * n + j] - sum) <= size / 128 + 1e-9);
+                    }
+                free(a), free(b), free(c), free(d), free(scratch);
+                continue;
+            }
             glim_mat w = random_mat(&rng, GLIM_F32, back ? k : n, back ? n : k);
             void *panels = pack_for(NULL, set, &w);
             const float *v = w.rows;
