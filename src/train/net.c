@@ -354,6 +354,7 @@ static glim_status build(builder *b, const glim_net_params *p) {
     n->n_rows = p->n_rows;
     n->seed = p->seed;
     n->by_example = p->by_example;
+    n->recompute = p->recompute;
     n->lora = p->lora;
     if (p->n_rows == 0 || p->n_rows > (size_t)1 << 24) return glim_fail(b->err, GLIM_E_ARG, "rows of a batch: got %zu, want 1 to %d", p->n_rows, 1 << 24);
     if (p->lora.rank > GLIM_ADAPTER_MAX_RANK)

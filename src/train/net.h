@@ -33,6 +33,7 @@ typedef struct glim_net_params {
     size_t n_rows;  /* of the largest batch */
     uint64_t seed;  /* of A and of dropout */
     bool by_example; /* room for gradients of single examples (dp_grad.h) */
+    bool recompute;  /* blocks are computed again in backward also where their values would fit (pass.c) */
     bool move_router; /* full weights: the biases that choose experts are this net's own (glim_net_move_router) */
     const glim_kernels *kernels; /* NULL: the model's. A model whose weights are all replaced by masters is best loaded
                                     with the plain set, which packs nothing, and trained with another */
@@ -109,7 +110,7 @@ struct glim_net {
     double dropout;
     bool train;    /* dropout is on */
     bool bypass;   /* pairs count as nothing: the base model */
-    bool by_example;
+    bool by_example, recompute;
     struct glim_dp_grad *single; /* takes gradients by example instead of adding them up (dp_grad.h); NULL: nobody */
     const uint32_t *row_of; /* rows of the batch that a product's rows are; NULL: the same. For `single` */
     double balance; /* backward also takes the gradient of this times each sequence's load-balancing loss; 0: none */

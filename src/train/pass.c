@@ -51,7 +51,7 @@ void glim_tape_layout(glim_tape *t, const glim_net *net, void *mem) {
     if (head_norms) FLOATS(q_in, n * Q), FLOATS(k_in, n * KV), FLOATS(rq, n * c->n_head), FLOATS(rk, n * c->n_kv_head);
     FLOATS(lse, n * c->n_head), FLOATS(r1, n), FLOATS(r2, n), FLOATS(rp1, n), FLOATS(rp2, n), FLOATS(t, n * t_wide), FLOATS(pre, n * z_wide);
     t->block_bytes = t->mem_bytes - begin;
-    t->kept = c->n_expert == 0 && t->block_bytes <= (size_t)GLIM_KEEP_BYTES / c->n_layer;
+    t->kept = !net->recompute && c->n_expert == 0 && t->block_bytes <= (size_t)GLIM_KEEP_BYTES / c->n_layer;
     if (t->kept) t->mem_bytes += (c->n_layer - 1) * t->block_bytes;
     t->holds = SIZE_MAX;
     FLOATS(dot, n * c->n_head), FLOATS(rout, n);
