@@ -29,10 +29,12 @@ for w in "--distill-weight 0" "--distill-temperature -1"; do
 done
 
 # Three per cent of a hundred steps warm up; with --warmup 0 none does, with 2 two do.
-for w in "" "--warmup 0" "--warmup 2"; do
+# A linear rate falls by a hundredth of it each step, from its first or from the end of the warm-up.
+for w in "" "--warmup 0" "--warmup 2" "--schedule linear --warmup 0" "--schedule linear --warmup 2"; do
     run 0 $GLIM tune $model $rows --batch 1 --steps 100 --lr 0.01 --lora-rank 1 --schedule constant $w -o "$work/w"
     rates=$(head -n 4 "$work/w/metrics.jsonl" | grep -o '"rate": [0-9.e-]*' | cut -d' ' -f2 | xargs printf '%.4f ')
-    case $w in "") want="0.0033 0.0067 0.0100 0.0100 " ;; *0) want="0.0100 0.0100 0.0100 0.0100 " ;; *) want="0.0050 0.0100 0.0100 0.0100 " ;; esac
+    [ "${w#--schedule}" = "$w" ] || rates="$rates$(tail -n 1 "$work/w/metrics.jsonl" | grep -o '"rate": [0-9.e-]*' | cut -d' ' -f2 | xargs printf '%.4f') "
+    case $w in *linear*0) want="0.0100 0.0099 0.0098 0.0097 0.0001 " ;; *linear*) want="0.0050 0.0100 0.0100 0.0099 0.0001 " ;; "") want="0.0033 0.0067 0.0100 0.0100 " ;; *0) want="0.0100 0.0100 0.0100 0.0100 " ;; *) want="0.0050 0.0100 0.0100 0.0100 " ;; esac
     [ "$rates" = "$want" ] && ok || bad "rates with \"$w\": $rates, want $want"
     rm -rf "$work/w"
 done
@@ -51,6 +53,22 @@ warns 'nothing_proj'
 echo '{"messages": []}' >> "$rows"
 run 2 $tune -o "$work/c"
 warns '25'
+
+# DoRA, rank-stabilised LoRA, and what a larger model says (here the model itself), as a person asks for them.
+sed -i '$d' "$rows"
+for w in --dora --rslora "--method distill --teacher $model --distill-weight 0.3 --distill-temperature 1.5 --distill-top 16"; do
+    run 0 $GLIM tune $model $rows $w --epochs 2 --batch 4 --lr 0.01 --lora-rank 4 --lora-targets all-linear -o "$work/m" --json
+    says '"steps": 12'
+    awk -v a="$(grep -o '"first_loss": [0-9.]*' "$work/out" | cut -d' ' -f2)" -v b="$(grep -o '"last_loss": [0-9.]*' "$work/out" | cut -d' ' -f2)" 'BEGIN {exit !(b < a)}' && ok || bad "$w: no fall of the loss"
+    case $w in
+    --dora) grep -aq 'lora_magnitude_vector' "$work/m/adapter_model.safetensors" && ok || bad "no lengths in a DoRA adapter"
+        grep -q '"use_dora": true' "$work/m/adapter_config.json" && ok || bad "the adapter does not say that it is DoRA" ;;
+    --rslora) grep -q '"use_rslora": true' "$work/m/adapter_config.json" && ok || bad "the adapter does not say how it scales" ;;
+    *) warns 'teacher [0-9]' ;;
+    esac
+    run 0 $GLIM run $model --adapter "$work/m" -p "say 3" -n 4 --temp 0
+    rm -rf "$work/m"
+done
 
 # All weights of a small model, and what was written is a model again.
 printf '{"text": "one two three four"}\n%.0s' 1 2 3 4 > "$work/text.jsonl"
