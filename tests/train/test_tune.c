@@ -80,6 +80,46 @@ TEST(a_run_learns_and_writes_an_adapter) {
     remove_all(out);
 }
 
+static double figure(const char *folder, const char *name) { /* of the first step */
+    size_t n;
+    char *text = read_all(folder, "metrics.jsonl", &n);
+    json_t *o;
+    glim_err err;
+    CHECK_OK(glim_json_parse(&o, text, (size_t)((char *)memchr(text, '\n', n) - text), 0, &err), err);
+    const double v = json_number_value(json_object_get(o, name));
+    json_decref(o);
+    free(text);
+    return v;
+}
+
+/* A step is the same in passes of three sequences, of one, and in one pass: gradients add up, and no pass is forgotten. */
+TEST(a_step_of_several_passes_is_a_step_of_one) {
+    static const struct {
+        const char *model;
+        size_t rank;
+    } kinds[] = {{"glm4", 4}, {"qwen3", 0}, {"glm4moe-air", 0}};
+    static const size_t rows[] = {400, 40, 14};
+    for (size_t k = 0; k < GLIM_COUNT(kinds); k++) {
+        double loss[3], norm[3];
+        for (size_t i = 0; i < GLIM_COUNT(rows); i++) {
+            const char *out = new_dir();
+            char path[64];
+            glim_tune_params p = usual(out);
+            glim_tune_result res;
+            glim_err err = {0};
+            p.batch = 12, p.max_steps = 1, p.eval_share = 0, p.optim.clip = 0;
+            p.net.n_rows = rows[i], p.net.lora.rank = kinds[k].rank, p.net.lora.dropout = 0;
+            snprintf(path, sizeof path, "tests/fixtures/%s", kinds[k].model);
+            CHECK_OK(run_in(path, &p, 2, &res, &err), err);
+            loss[i] = figure(out, "loss"), norm[i] = figure(out, "norm");
+            remove_all(out);
+        }
+        for (size_t i = 1; i < GLIM_COUNT(rows); i++)
+            CHECK_MSG(fabs(loss[i] - loss[0]) <= 1e-6 * loss[0] && fabs(norm[i] - norm[0]) <= 1e-5 * norm[0],
+                      "%s in passes of %zu rows: loss %.9g, norm %.9g; in one pass %.9g, %.9g", kinds[k].model, rows[i], loss[i], norm[i], loss[0], norm[0]);
+    }
+}
+
 /* Killed at every step in turn, resumed with another number of threads: the same curve and the same bits. */
 TEST(a_killed_run_ends_in_the_same_bits) {
     const char *whole = new_dir();
@@ -291,6 +331,67 @@ TEST(a_loss_that_is_no_number_stops_the_run_and_names_the_step) {
     CHECK(run_in("tests/fixtures/glm4", &p, 2, &res, &err) == GLIM_E_STATE);
     CHECK_MSG(strstr(err.msg, "step 2: the loss is ") && strstr(err.msg, "(examples "), "%s", err.msg);
     remove_all(out);
+}
+
+/* What Python PEFT itself saved is the measure: no key that it does not have, none of another kind, and tensors of its names and shapes. */
+TEST(an_adapter_has_the_keys_and_tensors_of_pefts_own) {
+    static const char *const needed[] = {"base_model_name_or_path", "bias", "fan_in_fan_out", "inference_mode", "init_lora_weights", "lora_alpha", "lora_dropout",
+                                         "modules_to_save", "peft_type", "r", "target_modules", "task_type", "use_dora", "use_rslora"};
+    static const struct {
+        const char *name;
+        bool dora;
+        const char *targets[6];
+        size_t n_targets;
+    } kinds[] = {{"glm4-all", false, {"q_proj", "k_proj", "v_proj", "o_proj", "gate_up_proj", "down_proj"}, 6},
+                 {"glm4-dora", true, {"q_proj", "o_proj", "gate_up_proj", "down_proj"}, 4}};
+    for (size_t k = 0; k < GLIM_COUNT(kinds); k++) {
+        const char *out = new_dir();
+        char path[128];
+        glim_tune_params p = usual(out);
+        glim_tune_result res;
+        glim_err err = {0};
+        json_t *ours, *theirs, *v;
+        const char *key;
+        p.max_steps = 1, p.net.lora.dora = kinds[k].dora, p.net.lora.alpha = 8, p.net.lora.dropout = 0;
+        for (size_t i = 0; i < kinds[k].n_targets; i++) p.net.lora.targets[i] = kinds[k].targets[i];
+        p.net.lora.n_targets = kinds[k].n_targets;
+        CHECK_OK(run_in("tests/fixtures/glm4", &p, 2, &res, &err), err);
+        snprintf(path, sizeof path, "tests/fixtures/adapters/%s/adapter_config.json", kinds[k].name);
+        CHECK_OK(glim_json_read(&theirs, glim_test_source(path), 1 << 20, &err), err);
+        snprintf(path, sizeof path, "%s/adapter_config.json", out);
+        CHECK_OK(glim_json_read(&ours, path, 1 << 20, &err), err);
+        for (size_t i = 0; i < GLIM_COUNT(needed); i++) CHECK_MSG(json_object_get(ours, needed[i]), "%s: no \"%s\"", kinds[k].name, needed[i]);
+        json_object_foreach(ours, key, v) {
+            const json_t *want = json_object_get(theirs, key);
+            CHECK_MSG(want, "%s: PEFT knows no \"%s\"", kinds[k].name, key);
+            CHECK_MSG(json_typeof(v) == json_typeof(want) || (json_is_number(v) && json_is_number(want)), "%s: \"%s\" is of another kind", kinds[k].name, key);
+            if (strcmp(key, "base_model_name_or_path") == 0) continue;
+            if (json_is_number(v)) CHECK_MSG(json_number_value(v) == json_number_value(want), "%s: \"%s\"", kinds[k].name, key);
+            else if (json_is_array(v)) { /* PEFT sorts them, which means nothing */
+                CHECK(json_array_size(v) == json_array_size(want));
+                for (size_t i = 0, found; i < json_array_size(v); i++) {
+                    found = 0;
+                    for (size_t j = 0; j < json_array_size(want); j++) found += json_equal(json_array_get(v, i), json_array_get(want, j));
+                    CHECK_MSG(found == 1, "%s: target %s", kinds[k].name, json_string_value(json_array_get(v, i)));
+                }
+            } else CHECK_MSG(json_equal(v, want), "%s: \"%s\"", kinds[k].name, key);
+        }
+        json_decref(ours), json_decref(theirs);
+        glim_st *a, *b;
+        snprintf(path, sizeof path, "tests/fixtures/adapters/%s/adapter_model.safetensors", kinds[k].name);
+        CHECK_OK(glim_st_open(&b, glim_test_source(path), &err), err);
+        snprintf(path, sizeof path, "%s/adapter_model.safetensors", out);
+        CHECK_OK(glim_st_open(&a, path, &err), err);
+        CHECK(glim_st_n_tensors(a) == glim_st_n_tensors(b));
+        for (size_t i = 0; i < glim_st_n_tensors(a); i++) {
+            const glim_tensor *x = glim_st_tensor(a, i), *y = NULL;
+            for (size_t j = 0; j < glim_st_n_tensors(b); j++)
+                if (strcmp(glim_st_tensor(b, j)->name, x->name) == 0) y = glim_st_tensor(b, j);
+            CHECK_MSG(y && x->n_dims == y->n_dims && memcmp(x->dims, y->dims, (size_t)x->n_dims * sizeof x->dims[0]) == 0 && x->type == y->type, "%s: %s", kinds[k].name, x->name);
+        }
+        glim_st_close(a), glim_st_close(b);
+        remove_all(out);
+    }
 }
 
 TEST(early_stop_keeps_the_best_weights) {
