@@ -12,22 +12,29 @@
 #include "base/json.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
+#include "cli/told.h"
 #include "train/folder.h"
 #include "train/pretrain.h"
 #include "train/start.h"
 
 typedef struct flags {
-    const char *method, *fresh, *tokenizer, *out, *schedule, *optim, *precision;
+    const char *method, *fresh, *tokenizer, *out, *schedule, *optim, *precision, *store;
     int64_t steps, tokens, batch, window, rows, warmup, seed;
     double lr, warmup_share, decay, clip, save_minutes;
     bool resume, plan, json;
 } flags;
 
+typedef struct shown {
+    glim_progress *bar;
+    glim_told *told; /* NULL: nobody asked */
+} shown;
+
 static bool show_step(void *ctx, const glim_tune_step *s) {
+    const shown *v = ctx;
     char note[64];
     snprintf(note, sizeof note, "loss %.4f, %.0f tokens/s", s->loss, s->tokens_per_s);
-    glim_progress_tell(ctx, s->step, s->n_steps, s->eta_s > 0 ? (double)(s->n_steps - s->step) / s->eta_s : -1, note);
-    return !glim_cli_interrupt_pending();
+    glim_progress_tell(v->bar, s->step, s->n_steps, s->eta_s > 0 ? (double)(s->n_steps - s->step) / s->eta_s : -1, note);
+    return glim_told_step(v->told, s->step) && !glim_cli_interrupt_pending();
 }
 
 static glim_status one_of(const char *flag, const char *got, const char *a, const char *b, bool *second, glim_err *err) {
@@ -152,10 +159,14 @@ static glim_status pretrain(const flags *f, const glim_model_flags *mf, const ch
     if (rc == GLIM_OK) show_plan(&plan);
     if (rc == GLIM_OK && !f->plan) {
         began = true;
-        glim_progress *bar = glim_progress_begin("training", plan.n_steps, GLIM_PROGRESS_COUNT);
-        p.on_step = show_step, p.ctx = bar;
+        const glim_told_params tp = {.dir = f->store, .out = f->out, .model = model ? model : f->fresh, .data = paths[0], .seed = p.seed, .method = "pretrain",
+                                     .n_steps = plan.n_steps, .resume = f->resume};
+        shown v = {.told = glim_told_begin(&tp)};
+        v.bar = glim_progress_begin("training", plan.n_steps, GLIM_PROGRESS_COUNT);
+        p.on_step = show_step, p.ctx = &v;
         rc = glim_pretrain_run(e->model, e->tok, paths, n_paths, &p, &result, err);
-        glim_progress_end(bar);
+        glim_progress_end(v.bar);
+        glim_told_end(v.told, rc, err, &result);
         if (rc == GLIM_OK) print_result(&result, &plan, f);
     }
     glim_engine_free(e);
@@ -180,6 +191,7 @@ int glim_cmd_pretrain(int argc, char **argv) {
         {"--resume", NULL, GLIM_FLAG_BOOL, &f.resume, NULL, "go on from the folder's checkpoint, if it has one", 0, 0},
         {"--plan", NULL, GLIM_FLAG_BOOL, &f.plan, NULL, "show what the run needs, and stop", 0, 0},
         {"--json", NULL, GLIM_FLAG_BOOL, &f.json, NULL, "one JSON object on stdout", 0, 0},
+        {"--store", NULL, GLIM_FLAG_STR, &f.store, "DIR", "data folder that is told of the run and its curve (default: $XDG_DATA_HOME/glim, if it is there)", 0, 0},
         {"--threads", "-t", GLIM_FLAG_INT, &mf.threads, "N", "threads (default: all this process may use)", 1, 1024},
         {0}};
     const glim_flag how[] = {

@@ -15,7 +15,7 @@ typedef struct glim_told_params {
     const char *dir;      /* the data folder; NULL: $XDG_DATA_HOME/glim, if it is there */
     const char *out;      /* the run's folder */
     const char *model, *data, *held; /* as they were named; only what stands behind the last '/' is told */
-    const char *method;   /* "supervised", "dpo", "distill" */
+    const char *method;   /* "supervised", "dpo", "distill", "pretrain" */
     uint64_t seed;
     size_t n_steps;
     bool resume;

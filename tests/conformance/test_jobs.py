@@ -224,6 +224,18 @@ def test_a_run_by_hand_is_listed_with_its_curve_and_can_be_cancelled():
     code, _, err = harness.glim(*glim(out, "hand.jsonl"))
     check(code == 2 and "holds the checkpoint" in err and show(s, i) == j, "a run that was refused is not told")
 
+    out = harness.work("hand_pretrain")
+    with open(harness.work("corpus.jsonl"), "w") as f:
+        f.writelines(json.dumps({"text": "row %d costs %d yuan" % (i, i)}) + "\n" for i in range(200))
+    code, _, err = harness.glim("tune", "--method", "pretrain", os.path.join(harness.FIXTURES, "llama-tied"), harness.work("corpus.jsonl"), "-o", out, "--store", s.data,
+                                "--threads", "1", "--max-tokens", "16", "--batch", "2", "--steps", "12")
+    check(code == 0, "%s", err)
+    with open(out + "/job") as f:
+        i = f.read()
+    j = show(s, i)
+    check(j["status"] == "succeeded" and j["training_file"] == "corpus.jsonl" and j["method"]["type"] == "pretrain" and j["trained_tokens"] > 200, "%s", j)
+    check([e["data"]["step"] for e in events(s, i) if e["type"] == "metrics"] == list(range(1, 13)), "a pretraining run has its curve there")
+
     out, done = harness.work("hand2"), 0
     for turn in range(2):  # stopped from afar, resumed, stopped again: one job, each step once
         p = subprocess.Popen([harness.GLIM, *glim(out, "long.jsonl", "--batch", "1", "--epochs", "50", "--save-every", "50", "--resume")],
