@@ -86,7 +86,7 @@ static glim_status folder_for_plan(char **path, glim_err *err) {
 }
 
 /* Where the run begins: the model given, or a new one in OUT/start, which a resumed run finds there. The start of a run that trains, or that
- * has a checkpoint, is that run's. *made: it was written just now. */
+ * has a checkpoint, is that run's. *made: its folder was made just now, and may go again. */
 static glim_status start_of(char **path, bool *made, const flags *f, const char *model, glim_err *err) {
     *path = NULL;
     if (model) {
@@ -94,7 +94,7 @@ static glim_status start_of(char **path, bool *made, const flags *f, const char 
         return GLIM_OK;
     }
     char *dir = glim_path_join(f->out, "start"), *weights = glim_path_join(dir, "model.safetensors");
-    const bool new = !f->resume || !glim_path_exists(weights);
+    const bool new = !f->resume || !glim_path_exists(weights), had = glim_path_exists(dir);
     int held = -1;
     glim_status rc = f->plan ? GLIM_OK : glim_run_folder_take(&held, f->out, f->resume, err);
     if (rc == GLIM_OK && !f->resume && has_checkpoint(f->out)) {
@@ -105,8 +105,8 @@ static glim_status start_of(char **path, bool *made, const flags *f, const char 
         free(dir);
         rc = folder_for_plan(&dir, err);
     }
-    *made = rc == GLIM_OK && new;
-    if (*made) rc = glim_start_model(dir, f->fresh, f->tokenizer, (uint64_t)f->seed, err);
+    *made = rc == GLIM_OK && new && (f->plan || !had);
+    if (rc == GLIM_OK && new) rc = glim_start_model(dir, f->fresh, f->tokenizer, (uint64_t)f->seed, err);
     glim_run_folder_release(held);
     free(weights);
     *path = dir;

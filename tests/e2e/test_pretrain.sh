@@ -47,6 +47,9 @@ warns 'data and the program'
 run 2 $run -o "$work/d" --rows 16777216
 one_error 'MiB are free'
 [ ! -e "$work/d" ] && ok || bad "a run that does not fit left its start behind"
+mkdir -p "$work/mine/start" && echo mine > "$work/mine/start/notes"
+run 2 $run -o "$work/mine" --rows 16777216
+[ "$(cat "$work/mine/start/notes")" = mine ] && ok || bad "a run that was refused removed what was not its own"
 run 0 $run -o "$work/a" --plan --resume
 [ -s "$work/a/start/model.safetensors" ] && ok || bad "a plan removed the start of a run"
 run 2 $run -o "$work/a"
