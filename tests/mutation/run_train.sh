@@ -86,7 +86,9 @@ mutate sandwich_norm_is_passed_by block block.c 'norm_back(n, t->d_o, t->dh, t->
 mutate bias_has_no_gradient lin lin.c 'if (l->gbias) glim' 'if (0) glim'
 mutate tied_head_gives_the_embedding_nothing net net.c 'n->head.w = own, n->head.gw = g;' 'n->head.w = own;'
 mutate residual_is_cut block block.c 'norm_back(n, t->dh, t->dx, t->h1, &l->ffn_norm, t->r2, true);' 'norm_back(n, t->dh, t->dx, t->h1, &l->ffn_norm, t->r2, false);'
-
+only=blocks_that_are
+mutate dense_blocks_are_not_computed_again block block.c 'if (!t->kept && t->holds != layer)' 'if (!t->kept && t->holds != layer && n->m->cfg.n_expert)'
+mutate blocks_are_kept_whoever_asks_otherwise pass pass.c 't->kept = !net->recompute &&' 't->kept ='
 
 # The methods beside plain LoRA: their gradients and losses (test_methods.c).
 test=methods only=pytorchs_gradients
