@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "know/filter_words.h"
 #include "know/index_internal.h"
 
 enum { MAX_KEYS = 512, CANDIDATES = 40, MAX_ROW_BYTES = 65536 };
@@ -302,6 +303,14 @@ static size_t parts(const glim_find *f, const char *s, size_t n, size_t low, siz
     return n_ends;
 }
 
+/* The same letters in another order: "phnoe". */
+static bool same_letters(const char *a, const char *b, size_t n) {
+    int count[256] = {0}, off = 0;
+    for (size_t i = 0; i < n; i++) count[(unsigned char)a[i]]++, count[(unsigned char)b[i]]--;
+    for (size_t i = 0; i < 256; i++) off += count[i] != 0;
+    return off == 0;
+}
+
 glim_status glim_find_respell(glim_find *f, glim_buf *out, const char *text, size_t n, glim_err *err) {
     glim_buf s = {0};
     glim_status rc = glim_terms_fold(&s, text, n, err);
@@ -318,7 +327,7 @@ glim_status glim_find_respell(glim_find *f, glim_buf *out, const char *text, siz
         const char *as = p + i;
         size_t at[PARTS];
         if (len >= 3 && !known(f, p + i, len)) {
-            cut = parts(f, p + i, len, digit || len < 8 ? (digit ? 1 : 3) : 2, PARTS, at);
+            if (strspn(p + i, "0123456789") < len) cut = parts(f, p + i, len, digit || len < 8 ? (digit ? 1 : 3) : 2, PARTS, at); /* 2024 is not "20 24" */
             if (!cut && !digit) {
                 glim_like like[GLIM_LIKE_MAX];
                 size_t m = glim_index_like(f->ix, f->w, p + i, len, like);
@@ -327,6 +336,7 @@ glim_status glim_find_respell(glim_find *f, glim_buf *out, const char *text, siz
                     for (size_t w = 0; near_ && w < f->ix->n_words; w++) {
                         const char *word = f->ix->words.s + f->ix->word_at[w];
                         if (f->ix->word_term[w] != like[j].term) continue;
+                        if (len < 6 && strlen(word) == len && !same_letters(word, p + i, len)) break; /* "beer" is not "beef" */
                         if (word[0] == p[i] && strlen(word) + 2 >= len && strlen(word) <= len + 2) as = word;
                         break;
                     }
@@ -359,6 +369,95 @@ static const char *stands_in(const char *text, const char *name, size_t n) {
     return NULL;
 }
 
+/* Takes `word` off the beginning or the end of the folded name. */
+static bool strip(glim_buf *name, const char *word) {
+    const size_t n = strlen(word);
+    if (n == 0 || name->len <= n) return false;
+    const bool latin = (unsigned char)word[0] < 0x80;
+    if (memcmp(name->s, word, n) == 0 && (!latin || name->s[n] == ' ')) memmove(name->s, name->s + n, name->len - n + 1);
+    else if (memcmp(name->s + name->len - n, word, n) != 0 || (latin && name->s[name->len - n - 1] != ' ')) return false;
+    name->len -= n;
+    name->s[name->len] = 0;
+    while (name->len && name->s[name->len - 1] == ' ') name->s[--name->len] = 0;
+    const size_t lead = strspn(name->s, " ");
+    memmove(name->s, name->s + lead, name->len - lead + 1);
+    name->len -= lead;
+    return true;
+}
+
+/* The name as customers say it, `how` = 1 without its kind, 2 without its brand, 3 without both: "澜星 L9 手机" is "澜星 L9", "L9 手机", "L9".
+ * False: there is nothing to take off, or what is left is no model (a Latin word and a digit). */
+static bool shorten(const glim_find *f, uint32_t row, glim_buf *name, int how) {
+    bool cut = true;
+    for (int part = 1; part <= 2 && cut; part++) {
+        if (!(how & part)) continue;
+        cut = false;
+        for (size_t c = 0; c < f->l->n_col && !cut; c++) {
+            const glim_lib_col *col = &f->l->col[c];
+            if (col->type != GLIM_LIB_ENUM || col->concept != (part == 1 ? GLIM_CONCEPT_KIND : GLIM_CONCEPT_BRAND)) continue;
+            for (uint32_t i = col->value_at[row]; i < col->value_at[row + 1] && !cut; i++)
+                for (size_t a = 0; a < col->value[col->value_no[i]].n_alias && !cut; a++) cut = strip(name, col->value[col->value_no[i]].alias[a]);
+        }
+    }
+    bool digit = false, letter = false;
+    for (size_t i = 0; i < name->len; i++) digit |= name->s[i] >= '0' && name->s[i] <= '9', letter |= name->s[i] >= 'a' && name->s[i] <= 'z';
+    return cut && digit && letter && name->len >= 2;
+}
+
+static bool begins_with(const char *phrase, const char *word, size_t n) { return strncmp(phrase, word, n) == 0 && (!phrase[n] || phrase[n] == ' '); }
+
+/* Does what stands at `edge`, behind a model or before it, belong to it? A Latin word or a figure that nobody knows does, "L9 Ultra"
+ * and "L9 2" are no L9; so does a Chinese one that touches it, "L9青春版". */
+static bool touches(const char *text, const char *edge, bool behind, const char *word) {
+    const size_t n = strlen(word);
+    return behind ? strncmp(edge, word, n) == 0 : (size_t)(edge - text) >= n && memcmp(edge - n, word, n) == 0;
+}
+
+static bool stands_apart(const glim_find *f, const char *text, const char *edge, bool behind) {
+    if (behind) edge += strspn(edge, " ");
+    else
+        while (edge > text && edge[-1] == ' ') edge--;
+    if (behind ? !*edge : edge == text) return true;
+    const unsigned char c = (unsigned char)(behind ? *edge : edge[-1]);
+    const bool latin = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    if (c < 0x80 && !latin) return true;
+    static const char *const marks[] = {"，", "。", "？", "！", "、", "：", "；", "（", "）", "“", "”"};
+    for (size_t i = 0; !latin && i < GLIM_COUNT(marks); i++)
+        if (touches(text, edge, behind, marks[i])) return true;
+    const char *p = edge;
+    if (latin && !behind)
+        while (p > text && ((p[-1] >= 'a' && p[-1] <= 'z') || (p[-1] >= '0' && p[-1] <= '9'))) p--;
+    size_t n = behind ? strspn(p, "abcdefghijklmnopqrstuvwxyz0123456789") : (size_t)(edge - p);
+#define KNOWN(w) (!latin ? touches(text, edge, behind, w) : behind ? begins_with(w, p, n) : strlen(w) >= n && strncmp((w) + strlen(w) - n, p, n) == 0 && (strlen(w) == n || (w)[strlen(w) - n - 1] == ' '))
+    for (size_t w = 0; w < glim_n_words; w++)
+        if (glim_words[w].kind > GLIM_WORD_GT_BEFORE && KNOWN(glim_words[w].text)) return true; /* not "L9 Max" */
+    for (size_t i = 0; i < f->l->n_col; i++) {
+        const glim_lib_col *col = &f->l->col[i];
+        for (size_t a = 0; a < col->n_alias; a++)
+            if (KNOWN(col->alias[a])) return true;
+        for (size_t v = 0; v < col->n_value; v++)
+            for (size_t a = 0; a < col->value[v].n_alias; a++)
+                if (KNOWN(col->value[v].alias[a])) return true;
+    }
+#undef KNOWN
+    return false;
+}
+
+/* Is another kind or brand than the row's named? "L9 手机壳" and "青屿 L9" are no L9 of 澜星. */
+static bool another_is_named(const glim_find *f, uint32_t row, const char *text, int concept) {
+    for (size_t c = 0; c < f->l->n_col; c++) {
+        const glim_lib_col *col = &f->l->col[c];
+        if (col->type != GLIM_LIB_ENUM || col->concept != concept) continue;
+        for (size_t v = 0; v < col->n_value; v++) {
+            bool own = false;
+            for (uint32_t i = col->value_at[row]; i < col->value_at[row + 1]; i++) own |= col->value_no[i] == v;
+            for (size_t a = 0; a < col->value[v].n_alias && !own; a++)
+                if (stands_in(text, col->value[v].alias[a], strlen(col->value[v].alias[a]))) return true;
+        }
+    }
+    return false;
+}
+
 glim_status glim_find_exact(glim_find *f, glim_buf *text, glim_named *out, size_t cap, size_t *n, glim_err *err) {
     glim_index_hit hits[CANDIDATES];
     glim_buf name = {0};
@@ -367,16 +466,21 @@ glim_status glim_find_exact(glim_find *f, glim_buf *text, glim_named *out, size_
     *n = 0;
     glim_status rc = glim_index_search(f->ix, f->w, glim_buf_cstr(text), text->len, &(glim_index_params){.limit = CANDIDATES, .exact = true}, hits, &n_hits, err);
     for (size_t i = 0; rc == GLIM_OK && i < n_hits; i++)
-        for (size_t c = 0; rc == GLIM_OK && c < f->l->n_col; c++) {
-            if (f->l->col[c].type != GLIM_LIB_NAME && f->l->col[c].type != GLIM_LIB_ID) continue;
+        for (size_t each = 0; rc == GLIM_OK && each < 4 * f->l->n_col; each++) {
+            const size_t c = each / 4, how = each % 4; /* whole, and shortened in three ways */
+            if (f->l->col[c].type != GLIM_LIB_NAME && (f->l->col[c].type != GLIM_LIB_ID || how)) continue;
             const char *s = glim_lib_cell(f->l, hits[i].row, c);
             glim_buf_clear(&name);
             rc = glim_terms_fold(&name, s, strlen(s), err);
-            if (rc != GLIM_OK || name.len < 3 || name.len < longest) continue;
+            if (rc == GLIM_OK && how && !shorten(f, hits[i].row, &name, (int)how)) continue;
+            if (rc != GLIM_OK || name.len < (how ? 2 : 3) || name.len < longest) continue;
             bool cjk = (unsigned char)name.s[0] >= 0x80;
             if (cjk && name.len < 6) continue; /* one character says too little */
             const char *p = stands_in(glim_buf_cstr(text), name.s, name.len);
             if (!p || (*n && name.len == longest && p != at)) continue;
+            if (how && (!stands_apart(f, glim_buf_cstr(text), p, false) || !stands_apart(f, glim_buf_cstr(text), p + name.len, true))) continue;
+            if ((how & 1) && another_is_named(f, hits[i].row, glim_buf_cstr(text), GLIM_CONCEPT_KIND)) continue;
+            if ((how & 2) && another_is_named(f, hits[i].row, glim_buf_cstr(text), GLIM_CONCEPT_BRAND)) continue;
             if (name.len > longest) *n = 0;
             longest = name.len;
             at = p;

@@ -78,6 +78,33 @@ TEST(a_no_with_words_behind_it_is_still_a_no) {
     check_all(t, GLIM_COUNT(t));
 }
 
+TEST(a_model_is_known_without_its_brand_or_kind) {
+    static const asked t[] = {
+        {"electronics", "is the L9 cheaper than the L9 Pro?", NULL, "It is Lanstar L9 phone", "[PH015]"},
+        {"electronics", "L9和L9 Pro多少钱", NULL, "2999", "没有"},
+        {"electronics", "L9和L9 Pro有什么区别", NULL, "[PH001]", "没有"},
+        {"electronics", "which is cheaper, L9 or Mist 3?", NULL, "[PH007]", "[CB002]"},
+        {"electronics", "L9多少钱，有红色吗，保修多久", NULL, "没有红色：澜星 L9", "[PH006]"},
+        {"electronics", "L9 Ultra多少钱", NULL, "没有", "2999"},
+        {"electronics", "L9手机壳多少钱", NULL, "", "[PH001]"},
+        {"electronics", "L9 Max多少钱", NULL, "没有", "2999"}, /* guards: models and brands that nobody has */
+        {"electronics", "华为L9多少钱", NULL, "没有", "2999"},
+        {"electronics", "青屿 L9多少钱", NULL, "", "[PH001]"},
+        {"electronics", "L9青春版多少钱", NULL, "没有", "2999"},
+        {"electronics", "L9保修多久", NULL, "12个月", "没有"},
+    };
+    check_all(t, GLIM_COUNT(t));
+}
+
+TEST(a_right_word_is_not_spelt_as_another) {
+    static const asked t[] = {
+        {"restaurant", "how much is the beer", NULL, "", "[D29]"},
+        {"restaurant", "do you have coke", NULL, "", "[D39]"},
+        {"electronics", "phones released in 2024", NULL, "", "[PH011]"},
+    };
+    check_all(t, GLIM_COUNT(t));
+}
+
 TEST(another_price_is_not_the_products) {
     static const asked t[] = {
         {"electronics", "运费多少钱", "PH001", "[F02]", "2999"},

@@ -386,7 +386,24 @@ TEST(names_are_found_whole_in_part_misspelt_and_mixed) {
     glim_buf b = {0};
     CHECK_OK(glim_find_respell(f, &b, "Moon KEYBORD starx1 x9", 22, &err), err);
     CHECK_STR(b.s, "moon keyboard star x1 x9"); /* a model number is never changed */
+    glim_buf_clear(&b);
+    CHECK_OK(glim_find_respell(f, &b, "mood mono keyboadr", 18, &err), err);
+    CHECK_STR(b.s, "mood moon keyboard"); /* a short word with another letter is another word, with its letters turned round it is a slip */
     glim_buf_free(&b);
+    /* A model without its kind; what touches it and is not known makes it another. */
+    static const struct {
+        const char *text;
+        size_t n;
+    } exact[] = {{"星辰 x1 pro多少钱", 1}, {"star x1 price", 1}, {"star x1 ultra price", 0}, {"星辰 x1 max多少钱", 0}, {"星辰 x1青春版多少钱", 0}, {"大星辰 x1多少钱", 0}};
+    for (size_t i = 0; i < sizeof exact / sizeof *exact; i++) {
+        glim_buf text = {0};
+        glim_named v[4];
+        size_t n = 0;
+        glim_buf_puts(&text, exact[i].text);
+        CHECK_OK(glim_find_exact(f, &text, v, 4, &n, &err), err);
+        CHECK_MSG(n == exact[i].n, "\"%s\": got %zu rows, want %zu", exact[i].text, n, exact[i].n);
+        glim_buf_free(&text);
+    }
     glim_find_free(f);
     glim_lib_free(l);
 }
