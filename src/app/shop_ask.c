@@ -221,6 +221,15 @@ static bool narrows(const glim_lib *l, const glim_filter *f) {
     return f->sort >= 0 || f->count || f->mean;
 }
 
+static bool names_kind(const glim_lib *l, const glim_filter *f) {
+    for (size_t i = 0; i < f->n_cond; i++)
+        if (f->cond[i].op == GLIM_COND_IS && l->col[f->cond[i].col].concept == GLIM_CONCEPT_KIND) return true;
+    return false;
+}
+
+/* "Is it the cheapest phone?" asks whether it is the first of its kind, "what is the largest memory of this phone?" for its memory. */
+static bool first_of_kind(const glim_lib *l, const glim_filter *f) { return f->top && f->whether && !f->than && names_kind(l, f); }
+
 /* "Anything cheaper than this?": other products of its kind on the right side of its value. *done false: its cell is empty, or
  * more is asked than that. */
 static glim_status beyond(glim_shop *s, glim_shop_answer *a, uint32_t than, const char *rest, bool *done, glim_err *err) {
@@ -282,7 +291,7 @@ static glim_status count_one(glim_shop *s, uint32_t row, bool pieces, const glim
 }
 
 /* Products: steps 3 to 5. *done false: the library does not hold it. */
-static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_named *named, size_t n_named, uint32_t view, uint32_t also,
+static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_named *named, size_t n_named, uint32_t view, uint32_t also, uint32_t third,
                                 const char *words, const char *rest, bool *done, glim_err *err) {
     glim_filter *f = &s->filter;
     uint32_t row[GLIM_SHOP_ROWS];
@@ -290,17 +299,33 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
     glim_status rc = GLIM_OK;
     *done = false;
     a->n_all = 0;
+    if (f->unlisted) return rc; /* "芒果过敏": a dish's allergens do not speak of mangoes */
     /* two against each other */
     uint32_t first = n_named ? named[0].row : view, second = also;
     bool two = also != UINT32_MAX;
-    bool this_and_it = n_named && f->self && view != UINT32_MAX && view != first; /* "is this cheaper than the L9?" */
+    const bool of_kind = names_kind(s->lib, f);
+    bool this_and_it = n_named && view != UINT32_MAX && view != first && (f->self || f->compare || (f->than && !f->list && !of_kind)); /* "is this cheaper than the L9?", "比L9便宜吗" beside another */
     if (!two && first != UINT32_MAX && f->than && f->sort >= 0 && (n_named || f->self) && !this_and_it) return beyond(s, a, first, rest, done, err);
+    if (!two && n_named == 0 && view != UINT32_MAX && !f->self && f->sort >= 0 && !f->top && !f->compare) { /* "anything cheaper?": than this one */
+        if (f->more || (f->list && !of_kind)) return beyond(s, a, view, rest, done, err);
+        if (!f->list && !of_kind) ask_order(f); /* "能便宜吗" */
+    }
     if (!two && first != UINT32_MAX && (f->compare || f->sort >= 0 || (n_named && f->n_ask))) {
         rc = glim_find_second(s->find, words, strlen(words), first, &second, &two, err);
         if (rc != GLIM_OK) return rc;
-        if (n_named && !two && f->self && view != UINT32_MAX && view != first) second = view, two = true;
+        if (!two && this_and_it) second = view, two = true;
     }
-    if (two && (f->compare || f->sort >= 0)) {
+    if (third != UINT32_MAX && f->sort >= 0) { /* which of the three */
+        const uint32_t of[] = {first, also, third};
+        f->n_cond = 0;
+        rc = glim_filter_rows(s->lib, f, of, GLIM_COUNT(of), row, GLIM_COUNT(of), &n, &a->n_all, err);
+        if (rc != GLIM_OK) return rc;
+        *done = glim_say(&a->text, s, f, GLIM_SAY_LIST, row, n, a->n_all, NULL, NULL);
+        a->part = GLIM_PART_FILTER;
+        for (size_t i = 0; i < n; i++) cite_row(s, a, false, row[i]);
+        return GLIM_OK;
+    }
+    if (two && third == UINT32_MAX && (f->compare || f->sort >= 0)) {
         row[0] = first, row[1] = second;
         *done = glim_say(&a->text, s, f, GLIM_SAY_COMPARE, row, 2, 2, NULL, NULL);
         if (*done) {
@@ -311,14 +336,28 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
         }
         return GLIM_OK;
     }
+    /* "is the L9 the cheapest phone?": of all phones, not of those of its name */
+    if (!two && first_of_kind(s->lib, f) && ((n_named == 1 && named[0].name >= 1 && named[0].text >= 1) || (n_named == 0 && view != UINT32_MAX && f->self)) &&
+        !isnan(s->lib->col[f->sort].number[first])) {
+        row[0] = first;
+        rc = glim_filter_rows(s->lib, f, NULL, 0, row + 1, LIST, &n, &a->n_all, err);
+        if (rc != GLIM_OK || n == 0) return rc;
+        *done = glim_say(&a->text, s, f, GLIM_SAY_FIRST, row, n + 1, a->n_all, NULL, NULL);
+        a->part = GLIM_PART_FILTER;
+        for (size_t i = 0; i < n + 1; i++)
+            if (i == 0 || row[i] != first) cite_row(s, a, false, row[i]);
+        glim_filter_show(&a->filter, s->lib, f);
+        return GLIM_OK;
+    }
     if (!two && f->sort >= 0 && n_named && !f->list && !f->compare && !f->than && (!f->top || f->n_cond == 0)) ask_order(f); /* "is the L9 cheap?" */
     bool listing = f->sort >= 0 || f->count || f->mean;
-    bool in_view = view != UINT32_MAX && !listing && n_named == 0 && !(f->list && !f->self && narrows(s->lib, f));
+    bool in_view = view != UINT32_MAX && !listing && n_named == 0 && !(f->list && !f->self && (narrows(s->lib, f) || of_kind)); /* "推荐3款手机" beside a phone: phones */
     if ((n_named && n_named <= 4 && !(listing && narrows(s->lib, f) && !f->self)) || in_view) {
         glim_buf quote = {0};
         bool any = false;
         for (size_t i = 0; i < (in_view ? 1 : n_named); i++) row[n++] = in_view ? view : named[i].row;
-        if (!in_view && also != UINT32_MAX && f->n_ask && n < 4) row[n++] = also; /* "what do A and B cost?" */
+        if (!in_view && also != UINT32_MAX && n < 4) row[n++] = also; /* "what do A and B cost?", "which is hotter, A or B?" */
+        if (!in_view && third != UINT32_MAX && n < 4) row[n++] = third;
         /* What the question says beside the product: is it a column, or does the row's prose say it? */
         float left, share;
         rc = glim_find_covered(s->find, words, strlen(words), row[0], &left, &share, err);
@@ -341,6 +380,7 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
     uint32_t *among = NULL;
     size_t n_among = 0;
     bool conds = f->n_cond || listing;
+    if (f->without) return rc; /* which rows are without these words no table says */
     if (!blank(rest)) {
         glim_index_hit hits[FOUND];
         size_t n_hits = 0, kept = 0;
@@ -378,7 +418,8 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
         return rc;
     }
     size_t n_all = 0;
-    if (rc == GLIM_OK) rc = glim_filter_rows(s->lib, f, among, n_among, row, LIST, &n, &n_all, err);
+    const size_t list = f->limit && f->limit < LIST ? f->limit : LIST;
+    if (rc == GLIM_OK) rc = glim_filter_rows(s->lib, f, among, n_among, row, list, &n, &n_all, err);
     if (rc == GLIM_OK && f->mean) {
         int col = -1;
         for (size_t k = 0; k < f->n_ask && col < 0; k++)
@@ -430,11 +471,15 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
         view = glim_lib_find_id(s->lib, q->row, strlen(q->row));
         if (view == UINT32_MAX) rc = glim_fail(err, GLIM_E_NOT_FOUND, "there is no row \"%.40s\" in the library", q->row);
     }
-    glim_named also[8];
-    size_t n_also = 0;
+    glim_named also[8], third[8];
+    size_t n_also = 0, n_third = 0;
     if (rc == GLIM_OK) rc = glim_terms_fold(&spelt, q->text, q->n, err);
     if (rc == GLIM_OK) rc = glim_find_exact(s->find, &spelt, named, 8, &n_named, err);
     if (rc == GLIM_OK && n_named) rc = glim_find_exact(s->find, &spelt, also, 8, &n_also, err);
+    if (rc == GLIM_OK && n_also && also[0].row == named[0].row) rc = glim_find_exact(s->find, &spelt, also, 8, &n_also, err); /* "L9多少钱，L9有红色吗" */
+    if (rc == GLIM_OK && n_also && also[0].row == named[0].row) n_also = 0;
+    if (rc == GLIM_OK && n_also) rc = glim_find_exact(s->find, &spelt, third, 8, &n_third, err);
+    if (n_third && (third[0].row == named[0].row || third[0].row == also[0].row)) n_third = 0;
     if (rc == GLIM_OK) rc = glim_filter_parse(f, s->lib, glim_buf_cstr(&spelt), spelt.len, err);
     if (rc == GLIM_OK && f->n_ask && n_named == 0 && view == UINT32_MAX && blank(glim_buf_cstr(&f->rest)) && !f->n_cond) { /* "有硬盘吗": no column is asked without a product */
         f->n_ask = 0;
@@ -468,7 +513,7 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     rc = glim_find_respell(s->find, &words, glim_buf_cstr(&f->words), f->words.len, err);
     if (rc == GLIM_OK) rc = glim_find_respell(s->find, &rest, glim_buf_cstr(&f->rest), f->rest.len, err);
     exact = n_named > 0;
-    if (rc == GLIM_OK && !exact && !blank(glim_buf_cstr(&rest))) {
+    if (rc == GLIM_OK && !exact && !f->without && !blank(glim_buf_cstr(&rest))) {
         rc = glim_find_named(s->find, glim_buf_cstr(&words), words.len, named, 8, &n_named, err);
         if (rc == GLIM_OK && n_named) { /* what is left beside values of enums must be part of the name */
             float left, share;
@@ -480,7 +525,11 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
             if (all == 0) n_named = 0;
         }
     }
-    if (n_named == 0 && view != UINT32_MAX && f->self && f->sort >= 0 && !f->than && !f->list && !f->compare) ask_order(f); /* "the most memory of this one" is its memory */
+    bool price = false; /* "早餐多少钱" asks what breakfast costs, not what rooms with one do */
+    for (size_t i = 0; i < f->n_ask; i++) price |= s->lib->col[f->ask[i]].type == GLIM_LIB_PRICE;
+    if (rc == GLIM_OK && price && n_named == 0 && f->had.len && f->n_cond == 1 && f->cond[0].op == GLIM_COND_HAS && !f->list && !f->self && f->sort < 0 && blank(glim_buf_cstr(&rest)))
+        rc = glim_find_named(s->find, glim_buf_cstr(&f->had), f->had.len, named, 8, &n_named, err);
+    if (n_named == 0 && view != UINT32_MAX && f->self && f->sort >= 0 && !f->than && !f->list && !f->compare && !first_of_kind(s->lib, f)) ask_order(f); /* "the most memory of this one" is its memory */
     if (rc == GLIM_OK && f->count) rc = count_one(s, exact ? named[0].row : n_named == 0 && f->self ? view : UINT32_MAX, strstr(glim_buf_cstr(&spelt), "几") != NULL, &words, err);
     bool product = n_named || (view != UINT32_MAX && (f->self || f->n_ask)) || narrows(s->lib, f) || (f->n_cond && (f->list || f->n_ask));
     bool unwanted = false; /* "I am allergic to peanuts, is it safe?" asks the row, not the note about wishes */
@@ -491,10 +540,12 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     bool note = strcmp(todo, "note") == 0 && g.p >= GLIM_SHOP_SURE && !cells && !(f->sort >= 0) && !(f->n_cond && f->list);
     bool other = (strcmp(todo, "reply") == 0 || strcmp(todo, "handover") == 0 || strcmp(todo, "tool") == 0) && g.p >= GLIM_SHOP_SURE && !product;
     if (rc == GLIM_OK && note) {
-        uint32_t r = 0;
-        bool found;
-        rc = best_note(s, g.label, q->text, q->n, &r, &found, err);
-        if (rc == GLIM_OK && found) done = say_note(s, a, r, GLIM_PART_LINEAR);
+        uint32_t r = 0, better = UINT32_MAX;
+        bool found = false;
+        if (g.p < 0.8f) rc = covering_note(s, &f->words, NULL, &better, err); /* "do you have a gym" is no question about children */
+        if (rc == GLIM_OK && better != UINT32_MAX) done = say_note(s, a, better, GLIM_PART_RETRIEVAL);
+        else if (rc == GLIM_OK) rc = best_note(s, g.label, q->text, q->n, &r, &found, err);
+        if (rc == GLIM_OK && !done && found) done = say_note(s, a, r, GLIM_PART_LINEAR);
     } else if (rc == GLIM_OK && other_note != UINT32_MAX) {
         done = say_note(s, a, other_note, GLIM_PART_RETRIEVAL);
     } else if (rc == GLIM_OK && other) {
@@ -503,14 +554,14 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
         glim_buf_puts(&a->text, reply_of(how, f->zh, person ? (f->zh ? "我帮您转给同事，请稍候。" : "I pass this on to a colleague, one moment please.") : f->zh ? "您好，请说。" : "Hello, how can I help?"));
         if (person) a->status = GLIM_SHOP_HANDED_OVER, *reason = g.label;
         done = true;
-    } else if (rc == GLIM_OK && strcmp(todo, "oos") == 0 && !product && !f->list) {
+    } else if (rc == GLIM_OK && strcmp(todo, "oos") == 0 && !product && !f->list && !f->without) {
         a->part = GLIM_PART_LINEAR;
         a->status = GLIM_SHOP_OUT_OF_SCOPE;
         glim_buf_puts(&a->text, reply_of(how, f->zh, f->zh ? "这个问题不在我的服务范围内，我只能回答本店的商品和服务。" : "That is outside what I can help with; I answer questions about this shop's products and services."));
         done = true;
     }
     uint32_t second = n_also ? also[0].row : UINT32_MAX;
-    if (rc == GLIM_OK && !done) rc = from_library(s, a, named, n_named, view, second, glim_buf_cstr(&words), glim_buf_cstr(&rest), &done, err);
+    if (rc == GLIM_OK && !done) rc = from_library(s, a, named, n_named, view, second, n_third ? third[0].row : UINT32_MAX, glim_buf_cstr(&words), glim_buf_cstr(&rest), &done, err);
     if (rc == GLIM_OK && !done) { /* a note that says it, whatever the intent */
         uint32_t r = UINT32_MAX;
         if (!product) rc = covering_note(s, &f->words, NULL, &r, err);

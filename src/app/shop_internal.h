@@ -58,7 +58,7 @@ const glim_shop_fix *glim_shop_find_fix(glim_shop *s, const char *question, size
 glim_status glim_shop_hand_over(glim_shop *s, const glim_shop_question *q, const char *reason, uint64_t *no, glim_err *err);
 
 /* ---- shop_say.c: sentences from cells; each ends in the row's id in brackets ---- */
-typedef enum glim_say_kind { GLIM_SAY_ROWS, GLIM_SAY_LIST, GLIM_SAY_COUNT, GLIM_SAY_MEAN, GLIM_SAY_COMPARE } glim_say_kind;
+typedef enum glim_say_kind { GLIM_SAY_ROWS, GLIM_SAY_LIST, GLIM_SAY_COUNT, GLIM_SAY_MEAN, GLIM_SAY_COMPARE, GLIM_SAY_FIRST /* is row[0] the first of the others? */ } glim_say_kind;
 /* False: the rows do not hold what is asked. missing: words of the question that no row has, or NULL. */
 bool glim_say(glim_buf *out, const glim_shop *s, const glim_filter *f, glim_say_kind kind, const uint32_t *row, size_t n, size_t n_all,
               const char *rest, const char *missing);

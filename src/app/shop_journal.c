@@ -80,7 +80,7 @@ static glim_status read_question(glim_shop *s, reading *r, const char *q, size_t
 
 static bool same_reading(const reading *a, const reading *b) {
     if (a->f.n_cond != b->f.n_cond || a->f.n_ask != b->f.n_ask || a->f.sort != b->f.sort || a->f.most != b->f.most || a->f.count != b->f.count) return false;
-    if (a->f.mean != b->f.mean || a->f.than != b->f.than || a->f.compare != b->f.compare) return false;
+    if (a->f.mean != b->f.mean || a->f.than != b->f.than || a->f.compare != b->f.compare || a->f.without != b->f.without) return false;
     if (a->n_named[1] && (a->at[0] < a->at[1]) != (b->at[0] < b->at[1])) return false; /* "is A dearer than B" and "is B dearer than A" */
     for (size_t k = 0; k < 2; k++) {
         if (a->n_named[k] != b->n_named[k]) return false;
@@ -98,7 +98,7 @@ static bool same_reading(const reading *a, const reading *b) {
 
 /* Words that the filter passes over, and that make another question nevertheless. */
 static bool same_marks(const char *x, const char *y) {
-    static const char *const marks[] = {"今天", "今晚", "明天", "明晚", "后天", "周末", "today", "tonight", "tomorrow", "weekend", "买", "卖", "buy", "sell"};
+    static const char *const marks[] = {"今天", "今晚", "明天", "明晚", "后天", "周末", "today", "tonight", "tomorrow", "weekend", "买", "卖", "buy", "sell", " from ", " to "};
     for (size_t i = 0; i < GLIM_COUNT(marks); i++)
         if (!strstr(x, marks[i]) != !strstr(y, marks[i])) return false;
     return true;

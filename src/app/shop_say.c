@@ -66,7 +66,10 @@ static void say_cond(glim_buf *out, const glim_lib *l, uint32_t row, const glim_
     if (c->op == GLIM_COND_IS || c->op == GLIM_COND_IS_NOT) {
         const glim_lib_value *v = &col->value[c->value];
         bool is = holds == (c->op == GLIM_COND_IS);
-        glim_buf_printf(out, zh ? (is ? "有%s：" : "没有%s：") : is ? "Yes, %s: " : "No, not %s: ", !zh && v->en ? v->en : v->text);
+        /* "Is it peanut free?" is never answered with a yes that means peanuts. */
+        const char *en = c->op == GLIM_COND_IS_NOT ? (is ? "With" : "Without") : is ? "Yes," : "No, not";
+        if (zh) glim_buf_printf(out, is ? "有%s：" : "没有%s：", v->text);
+        else glim_buf_printf(out, "%s %s: ", en, v->en ? v->en : v->text);
     } else {
         glim_buf_puts(out, zh ? (holds ? "是的，" : "不是，") : holds ? "Yes, " : "No, ");
     }
@@ -108,6 +111,13 @@ static void stop(glim_buf *out, bool zh) {
     if (!ended) glim_buf_puts(out, zh ? "。" : ".");
 }
 
+/* Of a range's two bounds one is said: the lower where it fails, else the upper. */
+static bool said_by_other_bound(const glim_lib *l, const glim_filter *f, size_t k, uint32_t row) {
+    const glim_cond *c = &f->cond[k], *next = k + 1 < f->n_cond ? c + 1 : NULL, *last = k ? c - 1 : NULL;
+    if (c->op == GLIM_COND_GE && next && next->col == c->col && next->op == GLIM_COND_LE) return c->about || glim_cond_holds(l, c, row);
+    return c->op == GLIM_COND_LE && last && last->col == c->col && last->op == GLIM_COND_GE && !c->about && !glim_cond_holds(l, last, row);
+}
+
 static bool say_rows(glim_buf *out, const glim_lib *l, const glim_filter *f, const uint32_t *row, size_t n, const char *rest) {
     bool said = false;
     for (size_t i = 0; i < n; i++) {
@@ -127,8 +137,10 @@ static bool say_rows(glim_buf *out, const glim_lib *l, const glim_filter *f, con
             const glim_lib_col *col = &l->col[c->col];
             bool what = col->concept == GLIM_CONCEPT_KIND || col->concept == GLIM_CONCEPT_BRAND; /* part of how the product is called */
             if (asked || what) continue;
+            if (said_by_other_bound(l, f, k, row[i])) continue;
             space(out, f->zh);
-            say_cond(out, l, row[i], f, c);
+            if (c->about) say_cell(out, l, row[i], (size_t)c->col, f->zh); /* "是1999元吧": the figure, neither yes nor no */
+            else say_cond(out, l, row[i], f, c);
             stop(out, f->zh);
             cite(out, l, row[i], f->zh);
             n_said++;
@@ -177,6 +189,8 @@ static void say_item(glim_buf *out, const glim_lib *l, const glim_filter *f, uin
         if (c->type != GLIM_LIB_PRICE) glim_buf_printf(out, f->zh ? "%s" : "%s ", glim_lib_col_name(c, f->zh));
         glim_lib_show(out, l, row, (size_t)cols[k], f->zh);
     }
+    for (size_t c = 0; c < l->n_col; c++) /* nobody is sent after what cannot be had */
+        if (l->col[c].type == GLIM_LIB_STOCK && !done[c] && !empty(l, row, (int)c) && !(l->col[c].number[row] > 0)) glim_buf_puts(out, f->zh ? "，已售罄" : ", sold out");
     cite(out, l, row, f->zh);
 }
 
@@ -277,6 +291,14 @@ bool glim_say(glim_buf *out, const glim_shop *s, const glim_filter *f, glim_say_
         break;
     case GLIM_SAY_MEAN: break; /* shop_ask.c adds up all rows and says it */
     case GLIM_SAY_COMPARE: said = say_compare(out, l, f, row); break;
+    case GLIM_SAY_FIRST: {
+        const double *v = l->col[f->sort].number;
+        const bool yes = glim_filter_keep(l, f, row[0]) && v[row[0]] == v[row[1]];
+        glim_buf_puts(out, f->zh ? (yes ? "是的。" : "不是，") : yes ? "Yes. " : "No, ");
+        if (!yes) say_item(out, l, f, row[0]), glim_buf_puts(out, f->zh ? "。" : ". ");
+        said = say_list(out, l, f, row + 1, n - 1, n_all);
+        break;
+    }
     }
     if (!said) {
         out->len = at;

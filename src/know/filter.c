@@ -44,7 +44,15 @@ static bool number_follows(const glim_parse *p, size_t i) {
 /* Is the last item a value, with nothing but spaces behind it? "花生过敏", "peanut-free". */
 static bool value_ends(const glim_parse *p, size_t i) {
     if (p->n_items == 0 || p->v[p->n_items - 1].kind != VALUE) return false;
-    return glim_parse_spaces(p, p->v[p->n_items - 1].to) == i;
+    size_t at = glim_parse_spaces(p, p->v[p->n_items - 1].to);
+    if (at == i) return true;
+    uint32_t cp;
+    for (int n = 0; at < i && n < 2; n++) { /* "蛋奶过敏", "花生类过敏": said of the value too */
+        int k = glim_utf8_next(p->s + at, p->n - at, &cp);
+        if (k <= 0 || !glim_term_is_cjk(cp)) return false;
+        at += (size_t)k;
+    }
+    return at == i;
 }
 
 /* Does a product's name have the word behind the same word as the question: "Mist 3 Max 1024GB"? */
@@ -73,6 +81,32 @@ static size_t before_value(const glim_parse *p, size_t from, size_t to) {
     return to;
 }
 
+/* Does a known word end at i, or begin there? */
+static bool known_at(const glim_parse *p, size_t i, bool ends) {
+#define AT(w) (*(w) && (ends ? strlen(w) <= i && memcmp(p->s + i - strlen(w), w, strlen(w)) == 0 : strncmp(p->s + i, w, strlen(w)) == 0))
+    for (size_t w = 0; w < glim_n_words; w++)
+        if (AT(glim_words[w].text)) return true;
+    for (size_t c = 0; c < p->l->n_col; c++) {
+        const glim_lib_col *col = &p->l->col[c];
+        for (size_t a = 0; a < col->n_alias; a++)
+            if (AT(col->alias[a])) return true;
+        for (size_t v = 0; v < col->n_value; v++)
+            for (size_t a = 0; a < col->value[v].n_alias; a++)
+                if (AT(col->value[v].alias[a])) return true;
+    }
+#undef AT
+    return false;
+}
+
+/* Is one Chinese character a word there, and no part of another one? "贵" is one in "很贵的" and none in "贵妃鸡", "昂贵". */
+static bool on_its_own(const glim_parse *p, size_t i, size_t n) {
+    uint32_t cp;
+    const bool behind = glim_utf8_next(p->s + i + n, p->n - i - n, &cp) > 0 && glim_term_is_cjk(cp);
+    if (behind && !known_at(p, i + n, false)) return false;
+    const bool before = i >= 3 && glim_utf8_next(p->s + i - 3, 3, &cp) == 3 && glim_term_is_cjk(cp);
+    return !before || known_at(p, i, true) || glim_parse_says_nothing(p, i);
+}
+
 static void find_items(glim_parse *p) {
     for (size_t i = 0; i < p->n && p->n_items < GLIM_PARSE_ITEMS;) {
         glim_item best = {.from = i, .to = i}, it;
@@ -91,7 +125,7 @@ static void find_items(glim_parse *p) {
             const glim_word *g = &glim_words[w];
             if (g->text[0] != p->s[i]) continue;
             size_t n = glim_parse_stands(p, i, g->text);
-            if (n == 0) continue;
+            if (n == 0 || (n == 3 && g->kind == GLIM_WORD_MOST && !on_its_own(p, i, n))) continue;
             bool bound = g->kind <= GLIM_WORD_GT_BEFORE;
             if (bound && !number_follows(p, i + n)) continue; /* "over", "under" without a number say nothing of one */
             if (bound && of_a_name(p, i, n)) continue;
@@ -247,6 +281,7 @@ static void lone_number(glim_parse *p, size_t k) {
         const size_t at = glim_parse_spaces(p, it->to), n = glim_piece_word(p->s + at, p->n - at);
         if (n) cover(p, k, it->from, at + n), it->used = true;
         else if (so_many(p, k)) it->used = true;
+        if (it->used) p->f->limit = (size_t)it->number;
     }
 }
 
@@ -335,8 +370,9 @@ static void number_conds(glim_parse *p, size_t k) {
     take_verb(p, k);
     c.a = it->number;
     if (about) {
-        add_cond(p, (glim_cond){.col = c.col, .op = GLIM_COND_GE, .a = it->low > 0 ? it->low : it->number * 0.9});
+        add_cond(p, (glim_cond){.col = c.col, .op = GLIM_COND_GE, .a = it->low > 0 ? it->low : it->number * 0.9, .about = true});
         c.op = GLIM_COND_LE;
+        c.about = true;
         c.a = it->number * 1.1;
     }
     add_cond(p, c);
@@ -380,6 +416,9 @@ static bool unwanted(glim_parse *p, size_t k) {
     if (p->l->col[p->v[k].col].concept != GLIM_CONCEPT_KIND && denied_behind(p, p->v[last].to)) return true;
     for (size_t i = k; i-- > 0 && i + 3 >= first;)
         if (p->v[i].kind == VALUE && next_of_list(p, i) == first) first = i;
+    size_t from; /* "没有手机壳吗" asks for some */
+    const bool kind = p->l->col[p->v[k].col].concept == GLIM_CONCEPT_KIND;
+    if (kind && strstr(p->s, "吗") && glim_parse_denied(p, p->v[first].from, &from) && strncmp(p->s + from, "没", 3) == 0) return false;
     return denied(p, p->v[first].from);
 }
 
@@ -398,11 +437,15 @@ static bool can_be_had(const glim_parse *p, int col) {
 /* Is a product set against this one? "A和B比哪个轻" sets two against each other, and "比萨" is eaten. */
 static bool is_than(const glim_parse *p, const glim_item *it) {
     static const char *const others[] = {"哪", "一", "起", "萨", "基", "亚", "利", "目"};
+    static const char *const ends[] = {"呢", "怎么样", "如何", "一下"};
     bool than = p->s[it->from] == 't', sorts = than;
     for (size_t k = 0; k < p->n_items; k++) sorts |= p->v[k].kind == WORD && (p->v[k].word == GLIM_WORD_MOST || p->v[k].word == GLIM_WORD_LEAST);
     size_t i = glim_parse_spaces(p, it->to);
     for (size_t k = 0; !than && k < GLIM_COUNT(others); k++) sorts &= strncmp(p->s + i, others[k], strlen(others[k])) != 0;
     if (sorts) p->f->than = true;
+    if (sorts && !than && it->from >= 3 && memcmp(p->s + it->from - 3, "有", 3) == 0) p->f->list = true; /* "有比L9便宜的吗" */
+    for (size_t k = 0; !than && k < GLIM_COUNT(ends); k++)
+        if (strncmp(p->s + i, ends[k], strlen(ends[k])) == 0) return p->f->compare = true; /* "和L9 Pro比呢" */
     return sorts;
 }
 
@@ -425,6 +468,15 @@ static bool superlative(const glim_parse *p, const glim_item *it) {
     return false;
 }
 
+/* "太贵了" wants it cheaper, and so does "不要太贵的". */
+static bool too_much(const glim_parse *p, const glim_item *it) { return strncmp(p->s + it->from, "太", 3) == 0 || strncmp(p->s + it->from, "too ", 4) == 0; }
+
+static bool comparative(const glim_parse *p, const glim_item *it) {
+    const char *w = p->s + it->from;
+    if (memcmp(p->s + it->to - 2, "er", 2) == 0 || strncmp(w, "more ", 5) == 0 || strncmp(w, "less ", 5) == 0 || strncmp(w, "更", 3) == 0) return true;
+    return it->to > it->from + 3 && strncmp(w, "贵", 3) == 0; /* "贵一点" */
+}
+
 static void conditions(glim_parse *p) {
     glim_filter *f = p->f;
     for (size_t k = 0; k < p->n_items; k++) {
@@ -437,23 +489,30 @@ static void conditions(glim_parse *p) {
         switch (it->word) {
         case GLIM_WORD_MOST:
         case GLIM_WORD_LEAST:
-            if (f->sort >= 0) break;
+            f->more |= it->from >= 3 && memcmp(p->s + it->from - 3, "有", 3) == 0; /* "有便宜的吗" */
+            if (f->sort >= 0) { /* "太贵了，有便宜点的吗" says one thing twice */
+                it->used = it->concept >= 0 && f->sort == glim_parse_column(p->l, it->concept) && f->most == (it->word == GLIM_WORD_MOST);
+                break;
+            }
             col = it->concept >= 0 ? glim_parse_column(p->l, it->concept) : take(named_column(p, it->from, it->to));
             if (col < 0) break;
             f->sort = col;
             f->top = superlative(p, it);
+            f->more |= comparative(p, it);
             f->most = it->word == GLIM_WORD_MOST;
+            if (bound_denied(p, it->from)) f->most ^= !too_much(p, it); /* "not cheap", "不便宜": from the other end; "没有更便宜的吗" asks */
             it->used = true;
             break;
         case GLIM_WORD_IN_STOCK:
         case GLIM_WORD_NO_STOCK:
             col = glim_parse_column(p->l, GLIM_CONCEPT_STOCK);
             if (col < 0) break;
-            add_cond(p, (glim_cond){.col = col, .op = it->word == GLIM_WORD_IN_STOCK ? GLIM_COND_GT : GLIM_COND_LE, .a = 0});
+            add_cond(p, (glim_cond){.col = col, .op = (it->word == GLIM_WORD_IN_STOCK) != denied(p, it->from) ? GLIM_COND_GT : GLIM_COND_LE, .a = 0});
             it->used = true;
             break;
         case GLIM_WORD_COUNT: /* "how many calories" asks for a cell */
             it->used = true;
+            if (f->list && strncmp(p->s + it->from, "几", 3) == 0) break; /* "推荐几款手机": some */
             f->count |= !(k + 1 < p->n_items && p->v[k + 1].kind == COLUMN && bare_between(p, it->to, p->v[k + 1].from));
             break;
         case GLIM_WORD_TO: it->used = it->used || (p->s[it->from] != '-' && p->s[it->from] != '~'); break;
@@ -474,14 +533,77 @@ static void conditions(glim_parse *p) {
         it->used = true;
         ask(p, it->col);
         no = denied(p, it->from) || (can_be_had(p, it->col) && denied_behind(p, it->to)) || (no && joined(p, k));
+        if (can_be_had(p, it->col)) glim_buf_append(&f->had, p->s + it->from, it->to - it->from), glim_buf_putc(&f->had, ' ');
         if (can_be_had(p, it->col)) add_cond(p, (glim_cond){.col = it->col, .op = no ? GLIM_COND_HAS_NOT : GLIM_COND_HAS});
     }
 }
 
+/* Is a no said of words that are no item, "没有牛肉的菜"? What only says nothing between two items is none, and neither is a no that
+ * a condition was read from. */
+static bool denies_words(const glim_parse *p) {
+    for (size_t k = 0; k < p->n_items; k++) {
+        if (p->v[k].kind != WORD || p->v[k].word != GLIM_WORD_NOT) continue;
+        bool read = false;
+        for (size_t d = 0; d < p->n_denials; d++) read |= p->denial[d].from <= p->v[k].from && p->v[k].from < p->denial[d].to;
+        if (read) continue;
+        size_t at = glim_parse_spaces(p, p->v[k].to), j = k + 1, from;
+        while (j < p->n_items && p->v[j].kind == WORD && (p->v[j].word == GLIM_WORD_FILLER || p->v[j].word == GLIM_WORD_HAS) && p->v[j].from == at)
+            at = glim_parse_spaces(p, p->v[j++].to);
+        const size_t end = j < p->n_items ? p->v[j].from : p->n;
+        uint32_t cp = 0;
+        const bool word = at < end && (glim_parse_alnum(p, at) || (glim_utf8_next(p->s + at, p->n - at, &cp) > 0 && glim_term_is_cjk(cp)));
+        if (word && glim_parse_denied(p, at, &from)) return true; /* and not "有没有" */
+    }
+    return false;
+}
+
+/* Who says that something makes him ill is answered by the values of such a column alone, and only where nothing else is said:
+ * "芒果过敏" and "花生和虾过敏" go to a person, since no table says which rows are without mango or shrimp. */
+static bool says_allergic(const glim_parse *p) {
+    static const char *const words[] = {"过敏", "不耐受", "allerg", "intoleran", "coeliac", "celiac"};
+    for (size_t w = 0; w < GLIM_COUNT(words); w++)
+        for (const char *q = p->s; (q = strstr(q, words[w])) != NULL; q++)
+            if (strncmp(q, "过敏原", 9) != 0 && strncmp(q, "过敏源", 9) != 0 && strncmp(q, "allergen", 8) != 0) return true;
+    return false;
+}
+
+static bool of_allergies(const glim_lib_col *c) {
+    for (size_t a = 0; a < c->n_alias; a++)
+        if (strstr(c->alias[a], "过敏") || strstr(c->alias[a], "allerg")) return true;
+    return false;
+}
+
+static bool has_words(const char *s) {
+    uint32_t cp;
+    for (size_t i = 0, n = strlen(s); i < n;) {
+        const int k = glim_utf8_next(s + i, n - i, &cp);
+        if ((isalnum((unsigned char)s[i]) && isalnum((unsigned char)s[i + 1])) || (k > 0 && glim_term_is_cjk(cp))) return true; /* not the "m" of "I'm" */
+        i += k > 0 ? (size_t)k : 1;
+    }
+    return false;
+}
+
+static void allergies(glim_parse *p) {
+    glim_filter *f = p->f;
+    bool said = false;
+    if (!says_allergic(p)) return;
+    for (size_t i = 0; i < f->n_cond; i++)
+        if ((f->cond[i].op == GLIM_COND_IS || f->cond[i].op == GLIM_COND_IS_NOT) && of_allergies(&p->l->col[f->cond[i].col])) f->cond[i].op = GLIM_COND_IS_NOT, said = true;
+    f->unlisted = !said;
+    f->without |= !said || has_words(glim_buf_cstr(&f->rest));
+}
+
+/* Is it answered with yes or no? "是不是最便宜的手机", "is it the cheapest phone?" */
+static bool asks_whether(const glim_parse *p) {
+    if (strstr(p->s, "吗") || strstr(p->s, "是不是")) return !strstr(p->s, "多少") && !strstr(p->s, "什么") && !strstr(p->s, "哪");
+    return strncmp(p->s, "is ", 3) == 0 || strstr(p->s, " is it ") != NULL;
+}
+
 glim_status glim_filter_parse(glim_filter *f, const glim_lib *l, const char *question, size_t n, glim_err *err) {
     if (n > MAX_QUESTION) return glim_fail(err, GLIM_E_LIMIT, "the question has %zu bytes, want at most %d", n, MAX_QUESTION);
-    glim_buf words = f->words, rest = f->rest, s = {0};
-    *f = (glim_filter){.words = words, .rest = rest, .sort = -1};
+    glim_buf words = f->words, rest = f->rest, had = f->had, s = {0};
+    *f = (glim_filter){.words = words, .rest = rest, .had = had, .sort = -1};
+    glim_buf_clear(&f->had);
     glim_buf_clear(&f->words);
     glim_buf_clear(&f->rest);
     glim_status rc = glim_terms_fold(&s, question, n, err);
@@ -501,6 +623,8 @@ glim_status glim_filter_parse(glim_filter *f, const glim_lib *l, const char *que
     }
     find_items(p);
     conditions(p);
+    f->without = denies_words(p);
+    f->whether = asks_whether(p);
     for (size_t k = 0; k < p->n_denials; k++) memset(s.s + p->denial[k].from, ' ', p->denial[k].to - p->denial[k].from);
     size_t at = 0;
     for (size_t k = 0; k <= p->n_items; k++) {
@@ -518,6 +642,7 @@ glim_status glim_filter_parse(glim_filter *f, const glim_lib *l, const char *que
         if (it->used) glim_buf_putc(&f->rest, ' ');
         else glim_buf_append(&f->rest, p->s + it->from, it->to - it->from);
     }
+    allergies(p);
     rc = glim_buf_status(&f->words, "a question", err);
     if (rc == GLIM_OK) rc = glim_buf_status(&f->rest, "a question", err);
     free(p);
@@ -528,4 +653,5 @@ glim_status glim_filter_parse(glim_filter *f, const glim_lib *l, const char *que
 void glim_filter_deinit(glim_filter *f) {
     glim_buf_free(&f->words);
     glim_buf_free(&f->rest);
+    glim_buf_free(&f->had);
 }

@@ -14,6 +14,7 @@ typedef struct glim_cond {
     glim_cond_op op;
     double a;       /* of the four comparisons */
     uint16_t value; /* of an enum */
+    bool about;     /* "2000元的手机": one of the two bounds around a figure */
 } glim_cond;
 
 enum { GLIM_FILTER_CONDS = 16, GLIM_FILTER_ASKS = 8 };
@@ -25,12 +26,18 @@ typedef struct glim_filter {
     int sort;                          /* a column, or -1 */
     bool most;                         /* largest first */
     bool top;                          /* the order is a superlative: "cheapest" */
+    bool more;                         /* the order is a comparative: "cheaper", "更大" */
     bool count, mean;                  /* how many; the average of what is asked */
     bool list, self, compare;          /* several are wanted; "this one"; two against each other */
+    size_t limit;                      /* so many are wanted, "the two cheapest", or 0 */
+    bool whether;                      /* answered with yes or no: "是…吗", "is it .." */
     bool than;                         /* the order is one against a product: "cheaper than this" */
+    bool without;                      /* a no is said of words that no item is: "不吃牛肉", "no pork". Rows with these words are no answer */
+    bool unlisted;                     /* something makes the customer ill, and it is no value of a column about that */
     int ask[GLIM_FILTER_ASKS];         /* columns named otherwise than in a condition */
     size_t n_ask;
     glim_buf words;                    /* the question less attributes, conditions on numbers and words that say nothing */
+    glim_buf had;                      /* the words by which columns that can be had are named: "早餐" */
     glim_buf rest;                     /* the same less the values of enums */
 } glim_filter;
 

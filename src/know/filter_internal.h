@@ -57,6 +57,8 @@ size_t glim_parse_stands(const glim_parse *p, size_t i, const char *w);
 /* ---- filter_not.c ---- */
 /* Is what stands at `at` denied? *from: where the no begins. */
 bool glim_parse_denied(const glim_parse *p, size_t at, size_t *from);
+/* Does a no, or a word that a no is read over, end at `at`? */
+bool glim_parse_says_nothing(const glim_parse *p, size_t at);
 /* Is what ends at `at` denied behind it? *to: where that ends. */
 bool glim_parse_denied_behind(const glim_parse *p, size_t at, size_t *to);
 

@@ -9,8 +9,9 @@ static const char *const small[] = {
     " ", "-", "在", "为", "有", "含", "包含", "含有", "包括", "带", "放", "加", "吃", "用", "支持", "具备", "提供", "配", "配有", "配备", "附", "附带", "允许", "要", "想", "爱", "喜欢", "能", "会", "可以", "任何", "价格", "是", "选", "买", "碰",
     "a", "an", "any", "anything", "the", "have", "has", "got", "contain", "contains", "containing", "contained", "include", "includes", "including", "want", "like",
     "with", "in", "of", "for", "use", "to", "be", "is", "are", "that", "dish", "dishes", "food", "one", "ones", "spend", "pay", "cost", "costs", "added", "buy", "eat", "afford",
-    "support", "supports", "supporting", "offer", "offers", "offering", "provide", "provides", "feature", "features", "come", "comes", "allow", "allows", "accept", "accepts", "serve", "serves", "there"};
-static const char *const no[] = {"买不起", "不", "没", "别", "除", "无", "非", "n't", "not", "without", "no", "non", "never", "nothing", "cannot", "avoid", "except", "neither", "nor"};
+    "support", "supports", "supporting", "offer", "offers", "offering", "provide", "provides", "feature", "features", "come", "comes", "allow", "allows", "accept", "accepts", "serve", "serves", "there",
+    "from", "by", "made", "too", "very", "太", "很", "了", "得", "handle", "stand", "tolerate"};
+static const char *const no[] = {"买不起", "不", "没", "别", "除", "无", "非", "n't", "not", "without", "no", "non", "never", "nothing", "cannot", "avoid", "except", "neither", "nor", "怕", "忌"};
 
 /* How many bytes of the word end at `at`, or 0. */
 static size_t ends(const glim_parse *p, size_t at, const char *w) {
@@ -53,6 +54,13 @@ static size_t no_before(const glim_parse *p, size_t at) {
         return at - n;
     }
     return at;
+}
+
+bool glim_parse_says_nothing(const glim_parse *p, size_t at) {
+    if (no_before(p, at) < at) return true;
+    for (size_t w = 0; w < GLIM_COUNT(small); w++)
+        if (ends(p, at, small[w])) return true;
+    return false;
 }
 
 bool glim_parse_denied(const glim_parse *p, size_t at, size_t *from) {

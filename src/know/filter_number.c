@@ -60,6 +60,19 @@ static size_t lone_digit(const glim_parse *p, size_t i, double *out) {
     return 0;
 }
 
+/* "two" to "ten" as a word; "one" says nothing. */
+static size_t english_number(const glim_parse *p, size_t i, double *out) {
+    static const char *const words[] = {"two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"};
+    if (i > 0 && (glim_parse_alnum(p, i - 1) || p->s[i - 1] == '-')) return 0;
+    for (size_t w = 0; w < GLIM_COUNT(words); w++) {
+        const size_t n = strlen(words[w]);
+        if (n > p->n - i || memcmp(p->s + i, words[w], n) != 0 || glim_parse_alnum(p, i + n) || (i + n < p->n && p->s[i + n] == '-')) continue;
+        *out = (double)w + 2;
+        return n;
+    }
+    return 0;
+}
+
 /* The measure written at i, or -1: the longest one. A lone letter is too often part of a name ("5g"). */
 static int measure_at(const glim_parse *p, size_t i) {
     int best = -1;
@@ -141,6 +154,8 @@ bool glim_parse_number(const glim_parse *p, size_t i, glim_item *it) {
     } else if ((k = chinese_number(p, at, &it->number, &it->low)) > 0) {
         at += k;
     } else if (!it->money && (k = lone_digit(p, at, &it->number)) > 0) {
+        at += k;
+    } else if (!it->money && (k = english_number(p, at, &it->number)) > 0) {
         at += k;
     } else {
         return false;

@@ -406,13 +406,13 @@ static bool shorten(const glim_find *f, uint32_t row, glim_buf *name, int how) {
 
 static bool begins_with(const char *phrase, const char *word, size_t n) { return strncmp(phrase, word, n) == 0 && (!phrase[n] || phrase[n] == ' '); }
 
-/* Does what stands at `edge`, behind a model or before it, belong to it? A Latin word or a figure that nobody knows does, "L9 Ultra"
- * and "L9 2" are no L9; so does a Chinese one that touches it, "L9青春版". */
 static bool touches(const char *text, const char *edge, bool behind, const char *word) {
     const size_t n = strlen(word);
-    return behind ? strncmp(edge, word, n) == 0 : (size_t)(edge - text) >= n && memcmp(edge - n, word, n) == 0;
+    return n && (behind ? strncmp(edge, word, n) == 0 : (size_t)(edge - text) >= n && memcmp(edge - n, word, n) == 0);
 }
 
+/* Is what stands at `edge`, behind a model or before it, no part of it? A Latin word or a figure that nobody knows is one, "L9 Ultra"
+ * and "L9 2" are no L9; so is a Chinese one that touches it, "L9青春版". */
 static bool stands_apart(const glim_find *f, const char *text, const char *edge, bool behind) {
     if (behind) edge += strspn(edge, " ");
     else

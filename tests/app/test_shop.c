@@ -91,7 +91,9 @@ TEST(a_model_is_known_without_its_brand_or_kind) {
         {"electronics", "华为L9多少钱", NULL, "没有", "2999"},
         {"electronics", "青屿 L9多少钱", NULL, "", "[PH001]"},
         {"electronics", "L9青春版多少钱", NULL, "没有", "2999"},
+        {"electronics", "L9 Pro比L9贵吗", NULL, "是澜星 L9 Pro 手机", "没有"},
         {"electronics", "L9保修多久", NULL, "12个月", "没有"},
+        {"electronics", "澜星 L9 手机 PH001 多少钱", NULL, "2999", "2999元。[PH001]澜星"},
     };
     check_all(t, GLIM_COUNT(t));
 }
@@ -101,6 +103,91 @@ TEST(a_right_word_is_not_spelt_as_another) {
         {"restaurant", "how much is the beer", NULL, "", "[D29]"},
         {"restaurant", "do you have coke", NULL, "", "[D39]"},
         {"electronics", "phones released in 2024", NULL, "", "[PH011]"},
+    };
+    check_all(t, GLIM_COUNT(t));
+}
+
+TEST(what_must_not_be_eaten_is_not_listed_where_no_table_says_who_is_without_it) {
+    static const asked t[] = {
+        {"restaurant", "没有牛肉的菜", NULL, "没有", "[D29]"},
+        {"restaurant", "不吃猪肉能吃什么", NULL, "没有", "[D31]"},
+        {"restaurant", "no pork", NULL, "not in the library", "[D11]"},
+        {"restaurant", "is kung pao chicken peanut free", NULL, "With peanut", "Yes"},
+        {"restaurant", "I'm allergic to peanuts, can I eat kung pao chicken?", NULL, "With peanut", "Yes"},
+        {"restaurant", "蛋奶过敏的甜品", NULL, "", "[D41]"},
+        {"restaurant", "有没有牛肉", NULL, "[D29]", "资料库"},
+        {"restaurant", "I'm allergic to peanuts, what can I eat?", NULL, "44 fit", "[D02]"},
+        {"restaurant", "what can I eat with a nut allergy", NULL, "47 fit", "[D48]"},
+        {"restaurant", "我对芒果过敏", NULL, "没有", "[D40]"},
+        {"restaurant", "芒果过敏能吃杨枝甘露吗", NULL, "没有", "[D40]"},
+        {"restaurant", "花生和虾过敏能吃什么", NULL, "没有", "[D"},
+        {"restaurant", "过敏原有花生的菜有哪些", NULL, "4款", "[D01]"}, /* asks for them */
+        {"restaurant", "没有牛肉吗", NULL, "没有", "服务范围"},
+        {"restaurant", "豆浆不加糖", NULL, "[D44]", "没有"},
+    };
+    check_all(t, GLIM_COUNT(t));
+}
+
+TEST(a_no_before_an_order_a_stock_or_a_maker_turns_it_round) {
+    static const asked t[] = {
+        {"electronics", "not cheap phones", NULL, "[PH020]", "[PH015]"},
+        {"electronics", "不要太贵的手机", NULL, "[PH015]", "[PH020]"},
+        {"electronics", "phones not in stock", NULL, "[PH005]", "[PH001]"},
+        {"electronics", "phones not from Lanstar", NULL, "14 fit", "[PH001]"},
+        {"electronics", "没有更便宜的手机了吗", NULL, "[PH015]", "[PH020]"},
+        {"electronics", "贵店在哪里", NULL, "湖滨路", "[PH020]"},
+        {"electronics", "phones that are not too expensive", NULL, "[PH015]", "[PH020]"},
+        {"electronics", "非常便宜的手机", NULL, "[PH015]", "没有"},
+        {"electronics", "没有手机壳吗", NULL, "[CS001]", "[PH001]"},
+        {"electronics", "昂贵的手机", NULL, "没有", "“"},
+        {"electronics", "不支持无线充电的平板", NULL, "没有符合", "[TB001]"}, /* what is not written is no no */
+        {"restaurant", "贵妃鸡多少钱", NULL, "没有", "[D"},
+        {"hotel", "湖景房有没有不带早餐的", NULL, "没有符合", "[H41]"},
+    };
+    check_all(t, GLIM_COUNT(t));
+}
+
+TEST(whether_one_is_the_first_of_its_kind_is_answered_with_yes_or_no) {
+    static const asked t[] = {
+        {"electronics", "澜星 L9 Lite 是最便宜的手机吗", NULL, "不是", "是的"},
+        {"electronics", "澜星 L9 是最便宜的手机吗", NULL, "[PH015]", "是的"},
+        {"electronics", "Is the Baiyu Easy 5 the cheapest phone?", NULL, "Yes.", "No,"},
+        {"electronics", "is the L9 Pro the most expensive phone you have", NULL, "[PH020]", "Yes"},
+        {"electronics", "is it the cheapest phone?", "PH001", "No,", "Yes"},
+        {"electronics", "这款是最便宜的手机吗", "PH015", "是的。", "不是"},
+        {"electronics", "这款手机最大内存是多少", "PH001", "8 GB", "不是"}, /* asks for its memory */
+    };
+    check_all(t, GLIM_COUNT(t));
+}
+
+TEST(anything_cheaper_is_cheaper_than_the_row_in_view) {
+    static const asked t[] = {
+        {"electronics", "有没有更便宜的", "PH001", "[PH015]", "[CB002]"},
+        {"electronics", "有更大屏幕的吗", "PH001", "[PH019]", "[TV003]"},
+        {"hotel", "something cheaper?", "H07", "[H40]", "[H46]"},
+        {"electronics", "能便宜吗", "PH001", "2999", "[CB002]"},
+        {"electronics", "推荐3款手机", "PH009", "前3款", "[PH009]"},
+        {"electronics", "比澜星 L9 Pro便宜吗", "PH001", "4299", "[PH015]"},
+        {"electronics", "two cheapest phones", NULL, "[PH017]", "[PH016]"},
+        {"restaurant", "recommend two soups", NULL, "[D24]", "1 fits"},
+        {"electronics", "太贵了，有便宜点的吗", "PH001", "[PH015]", "[CB002]"},
+        {"electronics", "有比L9 Pro便宜的吗", "PH001", "[PH015]", "2999元，澜星"},
+    };
+    check_all(t, GLIM_COUNT(t));
+}
+
+TEST(a_list_says_what_is_sold_out_and_who_is_asked_about_is_not_dropped) {
+    static const asked t[] = {
+        {"hotel", "any rooms tonight?", NULL, "328 CNY, sold out [H03]", "sold out [H01]"},
+        {"electronics", "2000元以下的手机", NULL, "1699元，已售罄[PH005]", "没有"},
+        {"restaurant", "麻婆豆腐和宫保鸡丁哪个辣", NULL, "中辣", "没有"},
+        {"electronics", "澜星 L9 Pro 手机、青屿 Mist 3 手机、墨丘 Rover 20 手机哪个最贵", NULL, "第一是澜星 L9 Pro", "没有"},
+        {"electronics", "L9、Mist 3、Rover 20哪个最便宜", NULL, "第一是墨丘 Rover 20", "没有"},
+        {"electronics", "澜星 L9 手机是1999元吧", NULL, "价格是2999元", "是的"},
+        {"electronics", "澜星 L9 手机在2000到3000之间吗", NULL, "是的", "不是"},
+        {"hotel", "早餐多少钱", NULL, "68", "[H07]"},
+        {"hotel", "breakfast price", NULL, "[H45]", "[H07]"},
+        {"hotel", "do you have a gym", NULL, "[N07]", "[N08]"},
     };
     check_all(t, GLIM_COUNT(t));
 }
@@ -155,12 +242,16 @@ TEST(a_correction_is_for_its_day_its_figure_and_its_order) {
     glim_shop *s = desk("restaurant");
     glim_err err = {0};
     CHECK_OK(glim_shop_correct_answer(s, "虾饺比春卷贵吗", "今天一样。", NULL, 0, &err), err);
+    CHECK_OK(glim_shop_correct_answer(s, "are children allowed on the terrace in the evening", "Yes.", NULL, 0, &err), err);
+    CHECK_OK(glim_shop_correct_answer(s, "can I bring my own birthday cake to the restaurant", "You can.", NULL, 0, &err), err);
     CHECK_OK(glim_shop_correct_answer(s, "热菜的价格是多少", "看菜单。", NULL, 0, &err), err);
     CHECK_OK(glim_shop_correct_answer(s, "虾饺今天有特价吗多少钱一份", "特价9元。", NULL, 0, &err), err);
     static const struct {
         const char *q;
         bool fixed;
-    } t[] = {{"虾饺比春卷贵吗", true}, {"春卷比虾饺贵吗", false}, {"热菜的价格是多少", true}, {"热菜的平均价格是多少", false}, {"虾饺今天有特价吗多少钱一份", true}, {"虾饺明天有特价吗多少钱一份", false}};
+    } t[] = {{"虾饺比春卷贵吗", true}, {"春卷比虾饺贵吗", false}, {"热菜的价格是多少", true}, {"热菜的平均价格是多少", false}, {"虾饺今天有特价吗多少钱一份", true}, {"虾饺明天有特价吗多少钱一份", false},
+           {"are children allowed on the terrace in the evening", true}, {"are children not allowed on the terrace in the evening", false},
+           {"can I bring my own birthday cake from the restaurant", false}};
     for (size_t i = 0; i < GLIM_COUNT(t); i++) {
         glim_shop_answer a = ask(s, t[i].q, NULL, NULL);
         CHECK_MSG((a.part == GLIM_PART_CORRECTION) == t[i].fixed, "%s: %s", t[i].q, a.text.s);
