@@ -107,7 +107,58 @@ static bool on_its_own(const glim_parse *p, size_t i, size_t n) {
     return !before || known_at(p, i, true) || glim_parse_says_nothing(p, i);
 }
 
+/* What a value says no to, "辣" of "不辣", "view" of "no view", or NULL. */
+static const char *stem_of(const char *alias) {
+    static const char *const nos[] = {"不", "无", "没有", "not ", "no ", "non-", "without "};
+    for (size_t k = 0; k < GLIM_COUNT(nos); k++)
+        if (strncmp(alias, nos[k], strlen(nos[k])) == 0 && alias[strlen(nos[k])]) return alias + strlen(nos[k]);
+    return NULL;
+}
+
+/* Says the Latin word before i nothing by itself? "Sea view" is not any view, and "least spicy" not spicy. */
+static bool said_plainly(const glim_parse *p, size_t i) {
+    size_t to = i, from;
+    while (to > 0 && p->s[to - 1] == ' ') to--;
+    for (from = to; from > 0 && glim_parse_alnum(p, from - 1);) from--;
+    if (from == to || glim_parse_says_nothing(p, to)) return true;
+    for (size_t w = 0; w < glim_n_words; w++) {
+        const glim_word *g = &glim_words[w];
+        if (g->kind != GLIM_WORD_MOST && g->kind != GLIM_WORD_LEAST && strlen(g->text) == to - from && memcmp(g->text, p->s + from, to - from) == 0) return true;
+    }
+    return false;
+}
+
+/* "辣的菜" are those of which another value than "不辣" is written; "不要辣的" are the "不辣" ones. */
+typedef struct stem {
+    const char *text;
+    int col;
+    uint16_t value;
+} stem;
+enum { STEMS = 64 };
+
+static size_t stems_of(const glim_lib *l, stem *out) {
+    size_t n = 0;
+    for (size_t c = 0; c < l->n_col; c++) {
+        const glim_lib_col *col = &l->col[c];
+        if (col->type != GLIM_LIB_ENUM || col->concept == GLIM_CONCEPT_KIND || col->concept == GLIM_CONCEPT_BRAND || col->concept == GLIM_CONCEPT_COLOUR) continue;
+        for (size_t v = 0; v < col->n_value; v++)
+            for (size_t a = 0; a < col->value[v].n_alias && n < STEMS; a++)
+                if ((out[n].text = stem_of(col->value[v].alias[a])) != NULL) out[n].col = (int)c, out[n++].value = (uint16_t)v;
+    }
+    return n;
+}
+
+/* How long the stem is at i, or 0. */
+static size_t stem_at(const glim_parse *p, const char *text, size_t i) {
+    const size_t n = text[0] == p->s[i] ? glim_parse_stands(p, i, text) : 0;
+    if (n == 0) return 0;
+    if ((unsigned char)text[0] >= 0x80) return n > 3 || on_its_own(p, i, n) ? n : 0;
+    return said_plainly(p, i) ? n : 0;
+}
+
 static void find_items(glim_parse *p) {
+    stem stems[STEMS];
+    const size_t n_stems = stems_of(p->l, stems);
     for (size_t i = 0; i < p->n && p->n_items < GLIM_PARSE_ITEMS;) {
         glim_item best = {.from = i, .to = i}, it;
         if (glim_parse_number(p, i, &it)) best = it;
@@ -118,6 +169,8 @@ static void find_items(glim_parse *p) {
                 for (size_t a = 0; a < col->value[v].n_alias; a++)
                     if (col->value[v].alias[a][0] == p->s[i])
                         offer(&best, (glim_item){.kind = VALUE, .col = (int)c, .value = (uint16_t)v, .concept = -1}, i, glim_parse_stands(p, i, col->value[v].alias[a]));
+            for (size_t k = 0; k < n_stems; k++)
+                if (stems[k].col == (int)c) offer(&best, (glim_item){.kind = VALUE, .col = (int)c, .value = stems[k].value, .concept = -1, .stem = true}, i, stem_at(p, stems[k].text, i));
             for (size_t a = 0; a < col->n_alias; a++)
                 if (col->alias[a][0] == p->s[i]) offer(&best, (glim_item){.kind = COLUMN, .col = (int)c, .concept = -1}, i, glim_parse_stands(p, i, col->alias[a]));
         }
@@ -125,7 +178,7 @@ static void find_items(glim_parse *p) {
             const glim_word *g = &glim_words[w];
             if (g->text[0] != p->s[i]) continue;
             size_t n = glim_parse_stands(p, i, g->text);
-            if (n == 0 || (n == 3 && g->kind == GLIM_WORD_MOST && !on_its_own(p, i, n))) continue;
+            if (n == 0 || (n == 3 && (g->kind == GLIM_WORD_MOST || g->concept == GLIM_WORD_ALONE) && !on_its_own(p, i, n))) continue;
             bool bound = g->kind <= GLIM_WORD_GT_BEFORE;
             if (bound && !number_follows(p, i + n)) continue; /* "over", "under" without a number say nothing of one */
             if (bound && of_a_name(p, i, n)) continue;
@@ -482,7 +535,12 @@ static void conditions(glim_parse *p) {
     for (size_t k = 0; k < p->n_items; k++) {
         glim_item *it = &p->v[k];
         if (it->kind == NUMBER) number_conds(p, k);
-        if (it->kind == VALUE && !of_the_next(p, k)) add_cond(p, (glim_cond){.col = it->col, .value = it->value, .op = unwanted(p, k) ? GLIM_COND_IS_NOT : GLIM_COND_IS});
+        if (it->kind == VALUE && it->stem) {
+            add_cond(p, (glim_cond){.col = it->col, .value = it->value, .stated = true, .op = unwanted(p, k) ? GLIM_COND_IS : GLIM_COND_IS_NOT});
+            ask(p, it->col);
+        } else if (it->kind == VALUE && !of_the_next(p, k)) {
+            add_cond(p, (glim_cond){.col = it->col, .value = it->value, .op = unwanted(p, k) ? GLIM_COND_IS_NOT : GLIM_COND_IS});
+        }
         if (it->kind == VALUE) it->used = true;
         if (it->kind != WORD) continue;
         int col = -1;

@@ -14,6 +14,7 @@ typedef struct glim_cond {
     glim_cond_op op;
     double a;       /* of the four comparisons */
     uint16_t value; /* of an enum */
+    bool stated;    /* an empty cell does not fit, though it is not the value either */
     bool about;     /* "2000元的手机": one of the two bounds around a figure */
 } glim_cond;
 

@@ -29,6 +29,7 @@ bool glim_cond_holds(const glim_lib *l, const glim_cond *c, uint32_t row) {
     case GLIM_COND_HAS_NOT: return *glim_lib_cell(l, row, (size_t)c->col) && !glim_lib_has(l, row, (size_t)c->col); /* an empty cell is not known */
     default:
         for (uint32_t i = col->value_at[row]; i < col->value_at[row + 1]; i++) is |= col->value_no[i] == c->value;
+        if (c->stated && col->value_at[row] == col->value_at[row + 1]) return false;
         return is == (c->op == GLIM_COND_IS);
     }
 }

@@ -73,6 +73,8 @@ typedef enum glim_word_kind {
     GLIM_WORD_FILLER     /* says nothing about a product */
 } glim_word_kind;
 
+enum { GLIM_WORD_ALONE = -2 }; /* for a concept: the one character is a word only where it is no part of another one, "菜" of "酸菜" */
+
 typedef struct glim_word {
     const char *text;
     glim_word_kind kind;

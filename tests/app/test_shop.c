@@ -128,6 +128,27 @@ TEST(what_must_not_be_eaten_is_not_listed_where_no_table_says_who_is_without_it)
     check_all(t, GLIM_COUNT(t));
 }
 
+TEST(what_a_value_says_no_to_is_every_other_value) {
+    static const asked t[] = {
+        {"restaurant", "不要辣的", NULL, "35款", "[D01]"},
+        {"restaurant", "我不吃辣", NULL, "35款", "[D01]"},
+        {"restaurant", "怕辣", NULL, "35款", "[D01]"},
+        {"restaurant", "吃不了辣，推荐几个菜", NULL, "35款", "[D01]"},
+        {"restaurant", "不要辣的热菜", NULL, "9款", "[D07]"},
+        {"restaurant", "花生过敏，不要辣的", NULL, "34款", "[D04]"},
+        {"restaurant", "辣的菜", NULL, "13款", "[D03]"},
+        {"restaurant", "我能吃辣，推荐几个", NULL, "13款", "[D03]"},
+        {"restaurant", "宫保鸡丁是辣的吗", NULL, "微辣", "没有"},
+        {"restaurant", "酸辣的菜", NULL, "[D24]", "款符合"}, /* a part of another word */
+        {"restaurant", "I can't eat spicy food", NULL, "35 fit", "[D01]"},
+        {"restaurant", "which dishes are spicy", NULL, "13 fit", "[D03]"},
+        {"restaurant", "how spicy is kung pao chicken", NULL, "slightly spicy", "fit"},
+        {"hotel", "有景观的房间", NULL, "30款", "[H40]"},
+        {"hotel", "do you have a sea view room?", NULL, "not in the library", "[H"},
+    };
+    check_all(t, GLIM_COUNT(t));
+}
+
 TEST(a_no_before_an_order_a_stock_or_a_maker_turns_it_round) {
     static const asked t[] = {
         {"electronics", "not cheap phones", NULL, "[PH020]", "[PH015]"},
