@@ -295,18 +295,22 @@ static void cover(glim_parse *p, size_t k, size_t from, size_t to) {
     p->v[k].to = to;
 }
 
-/* Takes the verb before a number of people, "够三个人", "sleeps 4 people": what a row is for, not who comes. False: there is none. */
-static bool take_verb(glim_parse *p, size_t k) {
+/* The verb before a number of people, "够三个人", "sleeps 4 people": what a row is for, not who comes. Its length, or 0. */
+static size_t people_verb(const glim_parse *p, size_t k) {
     static const char *const verbs[] = {"住", "住下", "睡", "睡下", "够", "适合", "容纳", "供", "sleeps ", "sleep ", "fits ", "feeds ", "serves ", "enough for ", "room for "};
     const glim_item *it = &p->v[k];
-    if (it->col < 0 || p->l->col[it->col].concept != GLIM_CONCEPT_PEOPLE) return false;
+    if (it->col < 0 || p->l->col[it->col].concept != GLIM_CONCEPT_PEOPLE) return 0;
     for (size_t i = 0; i < GLIM_COUNT(verbs); i++) {
         const size_t n = strlen(verbs[i]);
-        if (n > it->from || memcmp(p->s + it->from - n, verbs[i], n) != 0) continue;
-        cover(p, k, it->from - n, it->to);
-        return true;
+        if (n <= it->from && memcmp(p->s + it->from - n, verbs[i], n) == 0) return n;
     }
-    return false;
+    return 0;
+}
+
+static bool take_verb(glim_parse *p, size_t k) {
+    const size_t n = people_verb(p, k);
+    if (n) cover(p, k, p->v[k].from - n, p->v[k].to);
+    return n > 0;
 }
 
 /* "The 3 cheapest", "recommend 3 phones", "5 phones": how many are wanted. */
@@ -363,6 +367,45 @@ static bool bound_denied(glim_parse *p, size_t at) {
     return denied(p, at);
 }
 
+/* Is a figure with a unit said of what is wanted, "27 inch monitor", "5000mAh的手机", "2人份的"? Not where a model is named beside it. */
+static bool describes(const glim_parse *p, size_t k) {
+    const glim_item *it = &p->v[k];
+    if (it->money || !it->has_unit || it->col < 0 || p->l->col[it->col].type == GLIM_LIB_STOCK) return false;
+    const char *unit = p->l->col[it->col].unit_en;
+    if (unit && strlen(unit) == 1 && (p->s[it->to - 1] | 32) == (unit[0] | 32)) return false; /* "5G" are no grams */
+    size_t at = 0;
+    for (size_t j = 0; j <= p->n_items; j++) { /* a Latin word that nobody knows */
+        for (size_t to = j < p->n_items ? p->v[j].from : p->n; at < to; at++)
+            if (glim_parse_alnum(p, at)) return false;
+        if (j < p->n_items) at = p->v[j].to;
+    }
+    for (size_t j = 0; j < p->n_items; j++)
+        if (p->v[j].kind == VALUE && p->l->col[p->v[j].col].concept == GLIM_CONCEPT_KIND) return true;
+    if (strncmp(p->s + it->to, "的", 3) != 0) return false;
+    return it->to + 3 == p->n || (k + 1 < p->n_items && p->v[k + 1].from == it->to && p->v[k + 1].kind == WORD && p->v[k + 1].to > it->to + 3);
+}
+
+static bool held(const glim_lib_col *col, double v, uint32_t n_rows) {
+    for (uint32_t r = 0; r < n_rows; r++)
+        if (col->number[r] == v) return true;
+    return false;
+}
+
+/* So many people need room for as many; what is written exactly so is meant so, and else about as much. */
+static void described(glim_parse *p, size_t k) {
+    glim_item *it = &p->v[k];
+    const int c = number_column(p, it, -1, it->from, it->to);
+    const bool portion = it->to >= it->from + 3 && memcmp(p->s + it->to - 3, "份", 3) == 0; /* "2人份" */
+    it->used = true;
+    if (p->l->col[c].concept == GLIM_CONCEPT_PEOPLE && !portion) {
+        add_cond(p, (glim_cond){.col = c, .op = GLIM_COND_GE, .a = it->number});
+        return;
+    }
+    const bool about = !it->loose && !held(&p->l->col[c], it->number, p->l->n_rows);
+    add_cond(p, (glim_cond){.col = c, .op = GLIM_COND_GE, .a = about ? it->number * 0.9 : it->number, .about = about});
+    add_cond(p, (glim_cond){.col = c, .op = GLIM_COND_LE, .a = about || it->loose ? it->number * 1.1 : it->number, .about = about});
+}
+
 static void number_conds(glim_parse *p, size_t k) {
     glim_item *it = &p->v[k], *before = k > 0 ? &p->v[k - 1] : NULL, *behind = k + 1 < p->n_items ? &p->v[k + 1] : NULL;
     glim_item *other = k + 2 < p->n_items ? &p->v[k + 2] : NULL;
@@ -409,7 +452,8 @@ static void number_conds(glim_parse *p, size_t k) {
     } else if (it->money || it->low > 0) {
         about = true; /* "2000元的手机" */
     } else {
-        lone_number(p, k);
+        if (describes(p, k) && !people_verb(p, k)) described(p, k);
+        else lone_number(p, k);
         return;
     }
     c.col = number_column(p, it, op ? op->concept : -1, it->from, it->to);

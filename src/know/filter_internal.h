@@ -30,6 +30,7 @@ typedef struct glim_item {
     double scale;   /* what it was multiplied by for the column's unit, or 0 */
     const char *currency; /* which, or NULL: the shop's own ("元", "块") */
     bool has_unit, used;
+    bool loose;     /* a number that may be up to a tenth more */
     bool stem;      /* VALUE: the question has what the value says no to, "辣" of "不辣" */
 } glim_item;
 

@@ -129,6 +129,31 @@ static bool preposition(const glim_parse *p, size_t i, size_t at, const glim_lib
     return false;
 }
 
+/* "512G", "1T" at `at`: gigabytes where a row has so many. "5G" is none, and neither are the grams of "under 8g". */
+static bool gigabytes(const glim_parse *p, size_t at, glim_item *it) {
+    const glim_item *last = p->n_items ? &p->v[p->n_items - 1] : NULL;
+    const bool tera = p->s[at] == 't';
+    if (at >= p->n || (p->s[at] != 'g' && !tera) || glim_parse_alnum(p, at + 1)) return false;
+    if (last && last->kind == WORD && last->word <= GLIM_WORD_GT_BEFORE && glim_parse_spaces(p, last->to) == it->from) return false;
+    const double gb = it->number * (tera ? 1000 : 1);
+    for (size_t c = 0; c < p->l->n_col; c++) {
+        const glim_lib_col *col = &p->l->col[c];
+        int own = col->number ? glim_measure_of(col->unit_zh) : -1;
+        if (own < 0 && col->number) own = glim_measure_of(col->unit_en);
+        if (own < 0 || strcmp(glim_measures[own].text, "gb") != 0) continue;
+        for (uint32_t r = 0; r < p->l->n_rows; r++) {
+            if (col->number[r] != gb && !(tera && col->number[r] == it->number * 1024)) continue;
+            it->col = (int)c;
+            it->number = gb;
+            it->has_unit = true;
+            it->loose = tera; /* 1000 or 1024 */
+            it->to = at + 1;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool glim_parse_number(const glim_parse *p, size_t i, glim_item *it) {
     size_t at = i, k;
     *it = (glim_item){.from = i, .kind = NUMBER, .col = -1, .concept = -1};
@@ -180,6 +205,7 @@ bool glim_parse_number(const glim_parse *p, size_t i, glim_item *it) {
         it->to = at + n;
         return true;
     }
+    if (!it->money && gigabytes(p, at, it)) return true;
     size_t longest = 0;
     for (size_t c = 0; c < p->l->n_col; c++) { /* a unit of the schema */
         const glim_lib_col *col = &p->l->col[c];

@@ -149,6 +149,32 @@ TEST(what_a_value_says_no_to_is_every_other_value) {
     check_all(t, GLIM_COUNT(t));
 }
 
+TEST(a_figure_with_a_unit_says_what_is_wanted) {
+    static const asked t[] = {
+        {"electronics", "512G的手机", NULL, "6款", "[PH001]"},
+        {"electronics", "512GB的手机", NULL, "6款", "[PH001]"},
+        {"electronics", "12G内存的手机", NULL, "5款", "[PH001]"},
+        {"electronics", "1T的固态硬盘", NULL, "有4款", "[SD001]"},
+        {"electronics", "手机 256GB 存储", NULL, "7款", "[PH002]"},
+        {"electronics", "27 inch monitor", NULL, "2 fit", "[TV"},
+        {"electronics", "5000mAh的手机", NULL, "4款", "[PH003]"},
+        {"electronics", "5000mAh battery phone", NULL, "4 fit", "[PH003]"},
+        {"electronics", "16GB 512GB的笔记本", NULL, "内存16 GB，存储512 GB", "[PH"},
+        {"electronics", "L9 512GB多少钱", NULL, "3499", "款"}, /* of a name */
+        {"electronics", "5G手机", NULL, "没有", "重量"},
+        {"electronics", "这款手机是5000mAh吗", "PH001", "是的", "不是"},
+        {"electronics", "这款手机是6000mAh吗", "PH001", "5000", "是的"},
+        {"electronics", "200克以下的耳机", NULL, "[HP001]", "存储"},
+        {"restaurant", "2人份的菜", NULL, "18款", "[D05]"},
+        {"restaurant", "两人份的热菜", NULL, "11款", "[D12]"},
+        {"restaurant", "500大卡的菜", NULL, "热量470大卡", "[D01]"}, /* nobody has 500 */
+        {"hotel", "两个人的房间", NULL, "31款", "没有"},
+        {"hotel", "50人的会议室", NULL, "[H41]", "没有"},
+        {"hotel", "30平米的房间", NULL, "4款", "[H01]"},
+    };
+    check_all(t, GLIM_COUNT(t));
+}
+
 TEST(a_no_before_an_order_a_stock_or_a_maker_turns_it_round) {
     static const asked t[] = {
         {"electronics", "not cheap phones", NULL, "[PH020]", "[PH015]"},
