@@ -349,7 +349,8 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
         glim_filter_show(&a->filter, s->lib, f);
         return GLIM_OK;
     }
-    if (!two && f->sort >= 0 && n_named && !f->list && !f->compare && !f->than && (!f->top || f->n_cond == 0)) ask_order(f); /* "is the L9 cheap?" */
+    if (!two && n_named && f->sort >= 0 && f->list && f->more && !f->top && !f->than && !f->compare) return beyond(s, a, first, rest, done, err); /* "the L9, or anything cheaper?" */
+    if (!two && f->sort >= 0 && n_named && (!f->list || f->n_cond == 0) && !f->compare && !f->than && (!f->top || f->n_cond == 0)) ask_order(f); /* "is the L9 cheap?" */
     bool listing = f->sort >= 0 || f->count || f->mean;
     bool in_view = view != UINT32_MAX && !listing && n_named == 0 && !(f->list && !f->self && (narrows(s->lib, f) || of_kind)); /* "推荐3款手机" beside a phone: phones */
     if ((n_named && n_named <= 4 && !(listing && narrows(s->lib, f) && !f->self)) || in_view) {

@@ -123,7 +123,9 @@ static bool said_plainly(const glim_parse *p, size_t i) {
     if (from == to || glim_parse_says_nothing(p, to)) return true;
     for (size_t w = 0; w < glim_n_words; w++) {
         const glim_word *g = &glim_words[w];
-        if (g->kind != GLIM_WORD_MOST && g->kind != GLIM_WORD_LEAST && strlen(g->text) == to - from && memcmp(g->text, p->s + from, to - from) == 0) return true;
+        const size_t n = strlen(g->text), k = to - from;
+        if (g->kind == GLIM_WORD_MOST || g->kind == GLIM_WORD_LEAST || n < k || memcmp(g->text + n - k, p->s + from, k) != 0) continue;
+        if (n == k || (g->text[n - k - 1] == ' ' && n <= to && memcmp(g->text, p->s + to - n, n) == 0)) return true; /* "a little spicy" */
     }
     return false;
 }

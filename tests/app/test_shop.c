@@ -143,6 +143,7 @@ TEST(what_a_value_says_no_to_is_every_other_value) {
         {"restaurant", "I can't eat spicy food", NULL, "35 fit", "[D01]"},
         {"restaurant", "which dishes are spicy", NULL, "13 fit", "[D03]"},
         {"restaurant", "how spicy is kung pao chicken", NULL, "slightly spicy", "fit"},
+        {"restaurant", "something a little spicy", NULL, "13 fit", "[D06]"},
         {"hotel", "有景观的房间", NULL, "30款", "[H40]"},
         {"hotel", "do you have a sea view room?", NULL, "not in the library", "[H"},
     };
@@ -217,6 +218,8 @@ TEST(anything_cheaper_is_cheaper_than_the_row_in_view) {
         {"electronics", "比澜星 L9 Pro便宜吗", "PH001", "4299", "[PH015]"},
         {"electronics", "two cheapest phones", NULL, "[PH017]", "[PH016]"},
         {"restaurant", "recommend two soups", NULL, "[D24]", "1 fits"},
+        {"electronics", "L9 Pro最便宜的是哪款", NULL, "4299", "[CB002]"},
+        {"electronics", "有没有更便宜的，L9太贵了", NULL, "[PH015]", "[CB002]"},
         {"electronics", "太贵了，有便宜点的吗", "PH001", "[PH015]", "[CB002]"},
         {"electronics", "有比L9 Pro便宜的吗", "PH001", "[PH015]", "2999元，澜星"},
     };
