@@ -387,6 +387,17 @@ static bool describes(const glim_parse *p, size_t k) {
     return it->to + 3 == p->n || (k + 1 < p->n_items && p->v[k + 1].from == it->to && p->v[k + 1].kind == WORD && p->v[k + 1].to > it->to + 3);
 }
 
+/* "A room for two": people, though nobody says so. */
+static void for_people(glim_parse *p, size_t k) {
+    glim_item *it = &p->v[k];
+    const int c = glim_parse_column(p->l, GLIM_CONCEPT_PEOPLE);
+    const size_t at = glim_parse_spaces(p, it->to);
+    const bool ends = at >= p->n || strchr("?.!,;", p->s[at]) != NULL;
+    if (c < 0 || it->has_unit || it->money || it->number > 20 || !ends || it->from < 4 || memcmp(p->s + it->from - 4, "for ", 4) != 0) return;
+    it->col = c;
+    it->has_unit = true;
+}
+
 static bool held(const glim_lib_col *col, double v, uint32_t n_rows) {
     for (uint32_t r = 0; r < n_rows; r++)
         if (col->number[r] == v) return true;
@@ -454,6 +465,7 @@ static void number_conds(glim_parse *p, size_t k) {
     } else if (it->money || it->low > 0) {
         about = true; /* "2000元的手机" */
     } else {
+        for_people(p, k);
         if (describes(p, k) && !people_verb(p, k)) described(p, k);
         else lone_number(p, k);
         return;

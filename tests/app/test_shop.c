@@ -170,6 +170,8 @@ TEST(a_figure_with_a_unit_says_what_is_wanted) {
         {"restaurant", "两人份的热菜", NULL, "11款", "[D12]"},
         {"restaurant", "500大卡的菜", NULL, "热量470大卡", "[D01]"}, /* nobody has 500 */
         {"hotel", "两个人的房间", NULL, "31款", "没有"},
+        {"hotel", "a room for two", NULL, "31 fit", "15 fit"},
+        {"hotel", "do you have a room for four?", NULL, "[H19]", "[H01]"},
         {"hotel", "50人的会议室", NULL, "[H41]", "没有"},
         {"hotel", "30平米的房间", NULL, "4款", "[H01]"},
     };
