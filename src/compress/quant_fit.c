@@ -36,8 +36,9 @@ uint8_t glim_iq4_code(int8_t value) {
  * lrintf, which gives 64 bits, a loop of these becomes vector instructions. */
 static inline float nearest(float t) { return (t + 12582912.0f) - 12582912.0f; }
 
+/* What is no number becomes lo: a table is indexed by the result. */
 static inline float clampf(float t, float lo, float hi) {
-    t = t < lo ? lo : t;
+    t = t > lo ? t : lo;
     return t > hi ? hi : t;
 }
 
@@ -91,7 +92,9 @@ float glim_fit_scale(const glim_codes *c, const float *x, const float *w, int n)
         float end = (float)(side ? c->hi : c->lo);
         for (int k = 0; k < GRID; k++) {
             float f = 1 + (float)(GRID_OUT + 1 - k) * GRID_STEP / c->nmax;
-            float gain = try_inverse(c, x, wx, w, n, end * f / most, &d);
+            const float inv = end * f / most;
+            if (!isfinite(inv)) continue; /* a tiny group: every zero in it would be 0 * inf */
+            float gain = try_inverse(c, x, wx, w, n, inv, &d);
             if (gain > best_gain) best_gain = gain, best_d = d;
         }
     }

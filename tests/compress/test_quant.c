@@ -200,6 +200,24 @@ TEST(zeros_extremes_and_odd_weights_stay_finite) {
             }
 }
 
+TEST(tiny_groups_with_exact_zeros_have_a_place_in_every_table) {
+    /* Where the group's largest value is so small that the inverse of its scale is infinite: 0 times that is no number. */
+    static const float peak[] = {2.95e-39f, 1e-38f, -1e-38f, 1e-37f, -1e-37f, 4.3e-37f, 5e-37f};
+    float x[ROW], y[ROW];
+    for (size_t k = 0; k < GLIM_COUNT(g_types); k++)
+        for (size_t s = 0; s < GLIM_COUNT(peak); s++)
+            for (size_t every = 1; every <= 32; every *= 2) { /* one group in so many is tiny, the others are not */
+                memset(x, 0, sizeof x);
+                for (size_t i = 0; i < ROW; i++)
+                    if (i / 32 % every == 0) x[i] = i % 32 == 0 ? peak[s] : i % 3 ? 0 : peak[s] / 4;
+                    else x[i] = i % 2 ? 0.5f : -0.25f;
+                through(g_types[k], x, NULL, y, ROW);
+                for (size_t i = 0; i < ROW; i++)
+                    CHECK_MSG(fabsf(y[i] - x[i]) < 0.3f, "%s, peak %g, one in %zu: %g at %zu, want %g",
+                              glim_dtype_of(g_types[k])->name, (double)peak[s], every, (double)y[i], i, (double)x[i]);
+            }
+}
+
 TEST(plain_types_pass_through) {
     float x[33], y[33];
     make_row(x, 33, 1, 3);
