@@ -164,7 +164,7 @@ static glim_status add(glim_layout *l, const glim_model *m, const char *name, co
     q->n_in = t->n_dims ? t->dims[t->n_dims - 1] : 1;
     q->n_rows = n;
     for (int i = 0; i + 1 < t->n_dims; i++) q->n_rows *= t->dims[i]; /* bounded: the file holds them */
-    bool stacked = q->out.n_dims == 3;
+    bool stacked = q->out.n_dims == 3 && q->out.dims[0] > 0; /* one that is skipped may be empty */
     q->rows_each = stacked ? q->n_rows / q->out.dims[0] : q->n_rows;
     if (m && m->cfg.arch == GLIM_ARCH_LLAMA && strncmp(name, "blk.", 4) == 0 &&
         (strstr(name, ".attn_q.") || strstr(name, ".attn_k."))) {

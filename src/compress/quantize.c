@@ -361,7 +361,11 @@ static glim_status open_journal(run *r, glim_err *err) {
             r->done[index] = (entry){pos, n, hash};
         }
     }
-    while (r->n_done < r->layout.n && r->done[r->n_done].n_bytes) r->n_done++;
+    for (; r->n_done < r->layout.n; r->n_done++) {
+        const glim_qtensor *q = &r->layout.t[r->n_done];
+        const bool empty = q->n_rows == 0 || q->n_in == 0; /* no bytes, no line */
+        if (!empty && r->done[r->n_done].n_bytes == 0) break;
+    }
     if (same) r->old = open(r->part, O_RDONLY | O_CLOEXEC);
     if (r->old < 0) {
         r->n_done = 0;
