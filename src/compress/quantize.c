@@ -321,6 +321,10 @@ static uint64_t settings_key(const run *r) {
         const glim_tensor_out *t = &r->layout.t[i].out;
         h = mix(mix(h, t->name, strlen(t->name)), &t->type, sizeof t->type);
         h = mix(h, t->dims, (size_t)t->n_dims * sizeof *t->dims);
+        /* What config.json, no file of tensors, decides of the bytes: the order of rows, and values that are made. */
+        const glim_qtensor *q = &r->layout.t[i];
+        h = mix(h, &q->head_dim, sizeof q->head_dim);
+        if (q->made) h = mix(h, q->made, q->n_in * sizeof *q->made);
     }
     snprintf(text, sizeof text, "%d %016llx %d " GLIM_VERSION, r->p->recipe->file_type,
              (unsigned long long)glim_importance_hash(r->p->importance), glim_importance_whole(r->p->importance));

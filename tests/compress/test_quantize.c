@@ -439,6 +439,38 @@ TEST(what_is_left_of_another_run_or_damaged_is_not_used) {
     same_bytes(in_dir("cut.gguf"), in_dir("whole.gguf"));
 }
 
+/* Changes one text of a folder's config.json; its size and time may stay as they are. */
+static void edit_config(const char *folder, const char *from, const char *to) {
+    char cmd[2048];
+    snprintf(cmd, sizeof cmd, "sed -i 's/%s/%s/' '%s/config.json'", from, to, folder);
+    CHECK(system(cmd) == 0);
+}
+
+TEST(a_description_that_was_corrected_in_between_begins_anew) {
+    static const struct {
+        const char *from[3], *to[3];
+    } edit[] = {{{"\"head_dim\": 16", "attention_heads\": 4", "key_value_heads\": 2"}, /* the order of q's and k's rows */
+                 {"\"head_dim\": 8", "attention_heads\": 8", "key_value_heads\": 4"}},
+                {{"\"factor\": 8.0"}, {"\"factor\": 4.0"}}}; /* rope_freqs.weight */
+    glim_err err;
+    glim_quantize_result r;
+    for (size_t k = 0; k < GLIM_COUNT(edit); k++) {
+        char cmd[2048];
+        snprintf(cmd, sizeof cmd, "rm -rf '%s' && cp -r '%s' '%s' && chmod -R u+w '%s'", in_dir("edited"), fixture("llama"),
+                 in_dir("edited"), in_dir("edited"));
+        CHECK(system(cmd) == 0);
+        unlink(in_dir("cut.gguf"));
+        stopper s = {12, false};
+        CHECK(try_quantize(in_dir("edited"), in_dir("cut.gguf"), "f32",
+                           (glim_quantize_params){.progress = stop_at, .progress_ctx = &s}, &r, &err) == GLIM_E_CANCELLED);
+        for (int i = 0; i < 3 && edit[k].from[i]; i++) edit_config(in_dir("edited"), edit[k].from[i], edit[k].to[i]);
+        CHECK_OK(try_quantize(in_dir("edited"), in_dir("cut.gguf"), "f32", (glim_quantize_params){0}, &r, &err), err);
+        CHECK_MSG(r.n_resumed == 0, "%zu tensors of another description were taken over", r.n_resumed);
+        quantize(in_dir("edited"), in_dir("whole.gguf"), "f32", (glim_quantize_params){0});
+        same_bytes(in_dir("cut.gguf"), in_dir("whole.gguf"));
+    }
+}
+
 TEST(a_value_that_is_not_finite_is_told_by_place) {
     glim_err err;
     glim_quantize_result r;
