@@ -68,7 +68,7 @@ typedef struct job {
     run *r;
     const glim_qtensor *q;
     size_t row0, row_bytes;
-    _Atomic size_t bad; /* 1 + a row that is not finite */
+    _Atomic size_t bad; /* 1 + the first row that is not finite */
     const float *const *weight; /* [n_src or 1] */
     const float *factor;        /* error feedback, or NULL; goes with weight[0] */
 } job;
@@ -96,7 +96,10 @@ static void make_rows(void *ctx, size_t begin, size_t end, int worker) {
             x = wide;
             bool finite = true;
             for (size_t k = 0; k < q->n_in; k++) finite &= isfinite(x[k]) != 0;
-            if (!finite) atomic_store(&j->bad, row + 1);
+            if (!finite) { /* the first of them, whichever thread comes first */
+                size_t was = atomic_load(&j->bad);
+                while ((was == 0 || row + 1 < was) && !atomic_compare_exchange_weak(&j->bad, &was, row + 1)) {}
+            }
             if (t->type == q->out.type) { /* nothing to choose: the same bits */
                 memcpy(dst, src, bytes);
                 continue;

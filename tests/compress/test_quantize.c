@@ -239,7 +239,8 @@ TEST(threads_do_not_change_the_bytes) {
 /* A llama of 256-wide rows, 9 MB in f32: large enough that a killed run leaves finished tensors behind. */
 enum { BIG_EMBD = 256, BIG_FF = 512, BIG_LAYERS = 3, BIG_VOCAB = 512 };
 
-static float g_spoiler; /* NaN: value 7 of row 1 of a tensor's values */
+static float g_spoiler; /* NaN: value 7 of rows of a tensor's values */
+static size_t g_spoiled = 1; /* rows, from row 1 */
 static bool g_empty;    /* tensors without values among the first, of names that a text model skips */
 
 static void big_model(const char *path) {
@@ -258,7 +259,7 @@ static void big_model(const char *path) {
     glim_err err = {0};
     glim_rng r = {.seed = 5};
     for (size_t i = 0; i < GLIM_COUNT(values); i++) values[i] = (float)(0.05 * glim_rng_normal(&r));
-    if (g_spoiler != 0) values[BIG_EMBD + 7] = g_spoiler;
+    for (size_t i = 1; g_spoiler != 0 && i <= g_spoiled; i++) values[i * BIG_EMBD + 7] = g_spoiler;
     glim_gguf_writer *w = glim_gguf_writer_new(NULL);
     CHECK_OK(glim_gguf_put_str(w, "general.architecture", "llama", 5, &err), err);
     static const struct {
@@ -480,6 +481,14 @@ TEST(a_value_that_is_not_finite_is_told_by_place) {
     CHECK(try_quantize(in_dir("nan.gguf"), in_dir("nan4.gguf"), "q4_0", (glim_quantize_params){0}, &r, &err) ==
           GLIM_E_FORMAT);
     CHECK_MSG(strstr(err.msg, "token_embd.weight") && strstr(err.msg, "row 1 ") && strstr(err.msg, "NaN"), "%s", err.msg);
+    g_spoiler = NAN, g_spoiled = BIG_VOCAB - 1; /* the first of many, whatever the threads */
+    big_model(in_dir("nan.gguf"));
+    g_spoiler = 0, g_spoiled = 1;
+    for (int threads = 1; threads <= 4; threads++) {
+        CHECK(try_quantize(in_dir("nan.gguf"), in_dir("nan4.gguf"), "q4_0", (glim_quantize_params){.n_threads = threads}, &r,
+                           &err) == GLIM_E_FORMAT);
+        CHECK_MSG(strstr(err.msg, "row 1 "), "%d threads: %s", threads, err.msg);
+    }
     CHECK(!glim_path_exists(in_dir("nan4.gguf")) && !glim_path_exists(in_dir("nan4.gguf.part")) &&
           !glim_path_exists(in_dir("nan4.gguf.part.journal")));
 }
