@@ -345,14 +345,14 @@ static glim_status open_journal(run *r, glim_err *err) {
         glim_err_hint(err, "move it away, or write to another name");
         return GLIM_E_ARG;
     }
+    void *mem; /* before the journal is opened: a refusal costs nothing of what an earlier run has left */
+    glim_status rc = glim_try_calloc(&mem, r->layout.n + 1, sizeof *r->done, "the journal", err);
+    if (rc != GLIM_OK) return rc;
+    r->done = mem;
     r->log = fopen(r->journal, "a+e");
     if (!r->log) return glim_fail_errno(err, GLIM_E_IO, errno, "could not create \"%s\"", r->journal);
     if (flock(fileno(r->log), LOCK_EX | LOCK_NB) != 0)
         return glim_fail(err, GLIM_E_STATE, "another run is writing \"%s\"", r->out);
-    void *mem;
-    glim_status rc = glim_try_calloc(&mem, r->layout.n + 1, sizeof *r->done, "the journal", err);
-    if (rc != GLIM_OK) return rc;
-    r->done = mem;
     rewind(r->log);
     bool same = fgets(line, sizeof line, r->log) && sscanf(line, "glim-quantize %llx", &key) == 1 && key == r->key;
     while (fgets(line, sizeof line, r->log)) {

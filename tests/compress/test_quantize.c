@@ -521,6 +521,28 @@ TEST(any_allocation_may_be_refused) {
     glim_importance_free(im);
 }
 
+TEST(a_refused_allocation_costs_nothing_of_what_an_interrupted_run_has_left) {
+    glim_err err = {0};
+    glim_quantize_result r;
+    const char *in = in_dir("big.gguf"), *out = in_dir("cut.gguf");
+    big_model(in);
+    quantize(in, in_dir("whole.gguf"), "q8_0", (glim_quantize_params){0});
+    unlink(out);
+    stopper s = {20, false};
+    CHECK(try_quantize(in, out, "q8_0", (glim_quantize_params){.progress = stop_at, .progress_ctx = &s, .n_threads = 1}, &r,
+                       &err) == GLIM_E_CANCELLED);
+    glim_status rc = GLIM_E_NOMEM;
+    for (long k = 1; rc != GLIM_OK; k++) {
+        glim_alloc_fail_after(k);
+        rc = try_quantize(in, out, "q8_0", (glim_quantize_params){.n_threads = 1}, &r, &err);
+        glim_alloc_fail_after(0);
+        CHECK_MSG(rc == GLIM_OK || (rc == GLIM_E_NOMEM && glim_path_exists(in_dir("cut.gguf.part"))), "allocation %ld: %s", k,
+                  err.msg);
+    }
+    CHECK_MSG(r.n_resumed >= 19, "%zu tensors were taken over", r.n_resumed);
+    same_bytes(out, in_dir("whole.gguf"));
+}
+
 TEST(wrong_wishes_are_refused_by_name) {
     const char *in = fixture("glm4");
     glim_err err;
