@@ -401,8 +401,18 @@ static glim_status check_space(const run *r, glim_err *err) {
         struct stat st = {0};
         uint64_t room = (uint64_t)v.f_bavail * v.f_frsize, need = r->total + (r->total >> 10) + (64u << 20);
         if (r->total < (64u << 20)) need = r->total + r->total / 8 + (1u << 20);
-        if (r->old >= 0 && fstat(r->old, &st) == 0) room += (uint64_t)st.st_blocks * 512; /* freed on the way */
-        if (room < need)
+        if (r->old >= 0 && fstat(r->old, &st) == 0) {
+            /* What is taken over lies twice until the first tensor is made anew; only then the old file is freed. */
+            uint64_t copied = need - r->total;
+            for (size_t i = 0; i < r->n_done; i++) copied += r->done[i].n_bytes;
+            if (room < copied) {
+                rc = glim_fail(err, GLIM_E_IO, "going on from \"%s\" copies %.2f GiB of it and %.2f GiB are free", r->part,
+                               (double)copied / 1073741824.0, (double)room / 1073741824.0);
+                glim_err_hint(err, "free that much, or remove \"%s\" to begin anew", r->part);
+            }
+            room += (uint64_t)st.st_blocks * 512;
+        }
+        if (rc == GLIM_OK && room < need)
             rc = glim_fail(err, GLIM_E_IO, "\"%s\" needs %.2f GiB and %.2f GiB are free", r->out,
                            (double)need / 1073741824.0, (double)room / 1073741824.0);
     }
