@@ -97,8 +97,9 @@ static void *worker_main(void *arg) {
         seen++;
         if (atomic_load(&p->quit)) return NULL;
         work(p, w->index);
-        if (atomic_fetch_sub_explicit(&p->left, 1, memory_order_acq_rel) == 1 &&
-            atomic_load(&p->caller_sleeps))
+        /* Sequentially consistent, as the caller's two steps are: it stores caller_sleeps and then reads left, we the
+         * other way round, and with less both could read what was before: a caller that sleeps for ever. */
+        if (atomic_fetch_sub(&p->left, 1) == 1 && atomic_load(&p->caller_sleeps))
             futex_wake(&p->left);
     }
 }
