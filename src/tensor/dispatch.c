@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined __x86_64__
+#include <cpuid.h>
+#endif
 
 #include "base/log.h"
 #include "tensor/kernels_internal.h"
@@ -13,9 +16,14 @@
 static bool can_ref(void) { return true; }
 
 #if defined __x86_64__
+/* Every CPU with AVX2 has F16C, but a hypervisor may hide it. Not all compilers' checks know the name; what the system
+ * has to save for it, it saves for AVX2. */
+static bool has_f16c(void) {
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
 static bool can_avx2(void) {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-           __builtin_cpu_supports("bmi2"); /* F16C: every CPU with AVX2 has it */
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") && has_f16c();
 }
 /* Zen 4 and Sapphire Rapids onwards. Older AVX-512 without BF16 runs the avx2 set: the compiler may use
  * any of these extensions anywhere in the folder, so they come as one. */

@@ -41,3 +41,19 @@ TEST(an_empty_GLIM_CPU_is_none) {
                             : glim_kernels_find("avx2") ? "avx2"
                                                         : "ref") == GLIM_OK);
 }
+
+#if defined __x86_64__
+TEST(a_set_is_offered_where_the_system_names_all_that_its_folder_is_compiled_for) {
+    static const char *const avx2[] = {" avx2 ", " fma ", " bmi2 ", " f16c "};
+    char line[8192];
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    if (!f) SKIP("no /proc/cpuinfo here");
+    while (fgets(line, sizeof line, f) && strncmp(line, "flags", 5) != 0) {}
+    fclose(f);
+    if (strncmp(line, "flags", 5) != 0) SKIP("no flags in /proc/cpuinfo");
+    line[strcspn(line, "\n")] = ' ';
+    bool all = true;
+    for (size_t i = 0; i < GLIM_COUNT(avx2); i++) all &= strstr(line, avx2[i]) != NULL;
+    CHECK((glim_kernels_find("avx2") != NULL) == all);
+}
+#endif
