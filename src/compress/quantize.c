@@ -68,7 +68,8 @@ typedef struct job {
     run *r;
     const glim_qtensor *q;
     size_t row0, row_bytes;
-    _Atomic size_t bad; /* 1 + the first row that is not finite */
+    _Atomic size_t bad;   /* 1 + the first row that is not finite */
+    _Atomic size_t large; /* 1 + the first row with a value that f16 has no place for */
     const float *const *weight; /* [n_src or 1] */
     const float *factor;        /* error feedback, or NULL; goes with weight[0] */
 } job;
@@ -78,6 +79,12 @@ static size_t source_row(const glim_qtensor *q, size_t row) {
     if (!q->head_dim) return row;
     size_t head = row / q->head_dim, i = row % q->head_dim;
     return head * q->head_dim + i % 2 * (q->head_dim / 2) + i / 2;
+}
+
+/* The first of them, whichever thread comes first. */
+static void note_row(_Atomic size_t *first, size_t row) {
+    size_t was = atomic_load(first);
+    while ((was == 0 || row + 1 < was) && !atomic_compare_exchange_weak(first, &was, row + 1)) {}
 }
 
 static void make_rows(void *ctx, size_t begin, size_t end, int worker) {
@@ -94,12 +101,13 @@ static void make_rows(void *ctx, size_t begin, size_t end, int worker) {
             const uint8_t *src = (const uint8_t *)t->data + row % per * bytes;
             glim_dequant(t->type, src, wide, q->n_in);
             x = wide;
-            bool finite = true;
-            for (size_t k = 0; k < q->n_in; k++) finite &= isfinite(x[k]) != 0;
-            if (!finite) { /* the first of them, whichever thread comes first */
-                size_t was = atomic_load(&j->bad);
-                while ((was == 0 || row + 1 < was) && !atomic_compare_exchange_weak(&j->bad, &was, row + 1)) {}
+            bool finite = true, fits = true;
+            for (size_t k = 0; k < q->n_in; k++) {
+                finite &= isfinite(x[k]) != 0;
+                fits &= fabsf(x[k]) < 65520; /* what rounds to f16's infinity */
             }
+            if (!finite) note_row(&j->bad, row);
+            else if (!fits && q->out.type == GLIM_F16) note_row(&j->large, row);
             if (t->type == q->out.type) { /* nothing to choose: the same bits */
                 memcpy(dst, src, bytes);
                 continue;
@@ -153,6 +161,10 @@ static glim_status make(run *r, const glim_qtensor *q, size_t row_bytes, glim_si
         glim_pool_for(r->pool, n, 4, make_rows, &j);
         if (j.bad)
             rc = glim_fail(err, GLIM_E_FORMAT, "row %zu holds a NaN or an infinity, want finite numbers", j.bad - 1);
+        else if (j.large) {
+            rc = glim_fail(err, GLIM_E_FORMAT, "row %zu holds a value of 65520 or more, which f16 has no place for", j.large - 1);
+            glim_err_hint(err, "--tensor \"%s=bf16\" keeps it", q->out.name);
+        }
         *hash = mix(*hash, r->slab, n * row_bytes);
         if (rc == GLIM_OK) rc = glim_sink_write(sink, r->slab, n * row_bytes, err);
         r->written += n * row_bytes;

@@ -37,7 +37,7 @@ typedef struct glim_quantize_result {
 } glim_quantize_result;
 
 /* Errors: those of opening and of model/'s binding; GLIM_E_ARG (out is the input, or exists);
- * GLIM_E_IO (no room: got and wanted); GLIM_E_FORMAT (a value is not finite, by tensor and row);
+ * GLIM_E_IO (no room: got and wanted); GLIM_E_FORMAT (a value is not finite, or too large for f16, by tensor and row);
  * GLIM_E_CANCELLED; GLIM_E_STATE (another run is writing the same file). */
 glim_status glim_quantize(const char *in, const char *out, const glim_quantize_params *p,
                           glim_quantize_result *result, glim_err *err);

@@ -502,6 +502,26 @@ TEST(a_value_that_is_not_finite_is_told_by_place) {
           !glim_path_exists(in_dir("nan4.gguf.part.journal")));
 }
 
+TEST(a_value_that_f16_has_no_place_for_is_told_by_place) {
+    glim_err err;
+    glim_quantize_result r;
+    for (int k = 0; k < 2; k++) {
+        g_spoiler = k ? -65520.0f : 65519.0f; /* rounds to 65504 */
+        big_model(in_dir("wide.gguf"));
+        g_spoiler = 0;
+        const char *tensor[] = {"*=bf16"};
+        const glim_status rc = try_quantize(in_dir("wide.gguf"), in_dir("wide16.gguf"), "f16", (glim_quantize_params){.overwrite = true}, &r, &err);
+        CHECK_MSG(k ? rc == GLIM_E_FORMAT : rc == GLIM_OK, "%s", err.msg);
+        if (k == 0) continue;
+        CHECK_MSG(strstr(err.msg, "token_embd.weight") && strstr(err.msg, "row 1 ") && strstr(err.msg, "f16"), "%s", err.msg);
+        CHECK_MSG(strstr(err.hint, "token_embd.weight=bf16"), "%s", err.hint);
+        CHECK(!glim_path_exists(in_dir("wide16.gguf.part")));
+        CHECK_OK(try_quantize(in_dir("wide.gguf"), in_dir("wide16.gguf"), "f16",
+                              (glim_quantize_params){.overwrite = true, .wish = {.tensor = tensor, .n_tensor = 1}}, &r, &err), err);
+        CHECK(r.types[GLIM_BF16].n > 0 && r.types[GLIM_F16].n == 0);
+    }
+}
+
 TEST(any_allocation_may_be_refused) {
     glim_err err = {0};
     glim_quantize_result r;
