@@ -55,6 +55,26 @@ TEST(a_tile_is_the_weights_own_values) {
     }
 }
 
+TEST(a_tile_has_every_f16_as_it_is_defined) {
+    enum { IN = 65536 / 16 };
+    uint16_t *v = mem64(65536 * 2);
+    float *dst = mem64(IN * 16 * 4);
+    for (size_t i = 0; i < 65536; i++) v[i] = (uint16_t)i;
+    glim_mat w = {.type = GLIM_F16, .rows = v, .row_bytes = IN * 2, .n_out = 16, .n_in = IN};
+    EACH_SET(k) {
+        void *panels = pack_for(NULL, k, &w);
+        glim_gemm_of(k)->tile(dst, 16, &w, 0, 0, IN);
+        for (size_t i = 0; i < 65536; i++) {
+            const float want = glim_f16_to_f32((uint16_t)i), got = dst[i % IN * 16 + i / IN];
+            CHECK_MSG(memcmp(&got, &want, 4) == 0, "%s: %04zx is %g, want %g", k->name, i, (double)got, (double)want);
+        }
+        w.panels = NULL;
+        free(panels);
+    }
+    free(v);
+    free(dst);
+}
+
 /* A [m, k] by strides, B [k, n] by strides: one chain. */
 static void chain(const glim_gemm *g, const float *b, size_t b_k, size_t b_n, float *c) {
     for (size_t i = 0; i < g->m; i++)
@@ -67,7 +87,8 @@ static void chain(const glim_gemm *g, const float *b, size_t b_k, size_t b_n, fl
 
 static const struct shape {
     size_t m, n, k;
-} g_shapes[] = {{1, 1, 1}, {5, 3, 7}, {13, 70, 33}, {29, 64, 300}, {50, 131, 259}, {3, 200, 513}, {97, 16, 40}};
+} g_shapes[] = {{1, 1, 1},     {5, 3, 7},    {13, 70, 33}, {29, 64, 300}, {50, 131, 259}, {3, 200, 513}, {97, 16, 40},
+                {97, 837, 16}, {23, 770, 35}, {11, 130, 48}}; /* and more blocks of columns than four a thread */
 
 TEST(products_are_one_chain_on_every_set_and_thread_count) {
     glim_rng rng = {.seed = 12};

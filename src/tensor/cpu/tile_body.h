@@ -4,6 +4,9 @@
  * the compiler's vectors do the rest. Panel layouts are panel.h's, values exactly glim_dequant's: one product and,
  * where a type has a minimum, one sum, each rounded. */
 #include <string.h>
+#if defined __F16C__
+#include <immintrin.h>
+#endif
 
 #include "tensor/gemm.h"
 #include "tensor/kernels_internal.h"
@@ -78,11 +81,15 @@ static void take_codes(block *b, glim_dtype t, const uint8_t *p) {
 }
 
 static inline void f16s(float *out, const uint8_t *p) {
+#if defined __F16C__ /* of the folder's flags: the same values, eight at a time and without a call for each */
+    for (int c = 0; c < C; c += 8) _mm256_storeu_ps(out + c, _mm256_cvtph_ps(_mm_loadu_si128((const void *)(p + 2 * c))));
+#else
     for (int c = 0; c < C; c++) {
         uint16_t h;
         memcpy(&h, p + 2 * c, 2);
         out[c] = glim_f16_to_f32(h);
     }
+#endif
 }
 
 /* Scales of block j of the group at g, and minima where the type has them. */
