@@ -118,7 +118,18 @@ static void lay_strips(void *ctx, size_t begin, size_t end, int worker) {
 /* Rows [k0, k0 + n_k) of columns [n0, n0 + n) into b. What lies beyond n is whatever it was. */
 static void make_b(const run *r, own *o, size_t k0, size_t n_k, size_t n0, size_t n) {
     const glim_gemm *g = r->g;
-    if (g->b) {
+    if (g->b && g->b_k == 1) { /* turned: an adapter's A and B in forward */
+        for (size_t i = 0; i < n; i += 16)
+            for (size_t k = 0; k < n_k; k += 16) {
+                const float *src = g->b + (k0 + k) + (n0 + i) * g->b_n;
+                if (n - i >= 16 && n_k - k >= 16) {
+                    r->s->turn(&o->b[k][i], BLOCK, src, g->b_n);
+                    continue;
+                }
+                for (size_t j = 0; j < 16 && i + j < n; j++)
+                    for (size_t p = 0; p < 16 && k + p < n_k; p++) o->b[k + p][i + j] = src[j * g->b_n + p];
+            }
+    } else if (g->b) {
         for (size_t k = 0; k < n_k; k++) {
             const float *src = g->b + (k0 + k) * g->b_k + n0 * g->b_n;
             if (g->b_n == 1) memcpy(o->b[k], src, n * sizeof *src);
