@@ -103,8 +103,11 @@ static void lay_strips(void *ctx, size_t begin, size_t end, int worker) {
             for (size_t k = 0; k < g->k; k++) memcpy(dst + k * r->rows, g->a + row + k * g->a_k, n * sizeof *dst);
         } else {
             size_t i = 0;
-            if (g->a_k == 1)
+            if (g->a_k == 1 && n >= 4) { /* the last four may overlap those before: a strip of six is two calls */
                 for (; i + 4 <= n; i += 4) lay_four(dst + i, r->rows, g->a + (row + i) * g->a_row, g->a_row, g->k);
+                if (i < n) lay_four(dst + n - 4, r->rows, g->a + (row + n - 4) * g->a_row, g->a_row, g->k);
+                i = n;
+            }
             for (; i < n; i++) {
                 const float *a = g->a + (row + i) * g->a_row;
                 for (size_t k = 0; k < g->k; k++) dst[k * r->rows + i] = a[k * g->a_k];
