@@ -52,7 +52,8 @@ typedef struct run {
     size_t rows, n_strips, strip_words; /* words of a strip */
     float *a;               /* [n_strips, k or pairs of k, rows] */
     own *own;               /* [n_threads] */
-    size_t n_blocks, ranges, strips; /* column blocks; ranges of strips, strips in each */
+    size_t n_blocks, whole;  /* column blocks; so many of them, the first, are one piece each */
+    size_t ranges, strips;   /* of each other block: ranges of strips, strips in each */
 } run;
 
 /* ---- A ---- */
@@ -157,9 +158,11 @@ static void run_pieces(void *ctx, size_t begin, size_t end, int worker) {
     const glim_gemm *g = r->g;
     own *o = (own *)(void *)((char *)r->own + (size_t)worker * up(sizeof(own), ALIGN));
     for (size_t p = begin; p < end; p++) {
-        const size_t n0 = p / r->ranges * BLOCK, s0 = p % r->ranges * r->strips;
+        const bool whole = p < r->whole;
+        const size_t n0 = (whole ? p : r->whole + (p - r->whole) / r->ranges) * BLOCK;
+        const size_t s0 = whole ? 0 : (p - r->whole) % r->ranges * r->strips;
         const size_t n = g->n - n0 < BLOCK ? g->n - n0 : BLOCK;
-        const size_t s1 = r->n_strips - s0 < r->strips ? r->n_strips : s0 + r->strips;
+        const size_t s1 = whole || r->n_strips - s0 < r->strips ? r->n_strips : s0 + r->strips;
         for (size_t k0 = 0; k0 < g->k; k0 += CUT) {
             const size_t n_k = g->k - k0 < CUT ? g->k - k0 : CUT;
             const bool add = g->add || k0 > 0;
@@ -199,12 +202,25 @@ void glim_gemm_run(glim_pool *pool, const glim_gemm_set *s, glim_gemm_type type,
     r.strip_words = (r.pairs ? (g->k + 1) / 2 : g->k) * r.rows;
     r.own = (own *)(void *)((char *)scratch + (r.laid ? up(r.n_strips * r.strip_words * sizeof(float), ALIGN) : 0));
     if (r.laid) glim_pool_for(pool, r.n_strips, 1, lay_strips, &r);
-    /* Every range of strips makes B again: no more of them than keep the threads busy. */
-    const size_t want = 4 * (size_t)glim_pool_size(pool);
+    /* Every range of strips makes B again: no more of them than keep the threads busy. Where blocks alone are enough, only
+     * those that do not share out evenly are cut: nine of two threads are eight pieces and two halves, not 5 : 4. */
+    const size_t threads = (size_t)glim_pool_size(pool), want = 4 * threads;
     r.n_blocks = (g->n + BLOCK - 1) / BLOCK;
-    r.ranges = r.n_blocks >= want || glim_pool_size(pool) == 1 ? 1 : (want + r.n_blocks - 1) / r.n_blocks;
+    r.whole = threads == 1 ? r.n_blocks : r.n_blocks >= want ? r.n_blocks - r.n_blocks % threads : 0;
+    if (r.whole) {
+        const size_t most = r.n_strips / 8 ? r.n_strips / 8 : 1; /* with fewer strips a range costs more to make than it shares out */
+        r.ranges = threads < most ? threads : most;
+    } else {
+        const size_t least = (want + r.n_blocks - 1) / r.n_blocks;
+        r.ranges = least;
+        for (size_t n = least; n <= least + least / 2; n++) {
+            if (r.n_blocks * n % threads) continue;
+            r.ranges = n;
+            break;
+        }
+    }
     r.strips = (r.n_strips + r.ranges - 1) / r.ranges;
     if (r.strips < 4) r.strips = 4;
     r.ranges = (r.n_strips + r.strips - 1) / r.strips;
-    glim_pool_for(pool, r.n_blocks * r.ranges, 1, run_pieces, &r);
+    glim_pool_for(pool, r.whole + (r.n_blocks - r.whole) * r.ranges, 1, run_pieces, &r);
 }
