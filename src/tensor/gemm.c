@@ -5,6 +5,9 @@
  * is made (a weight's tiles, turned if the product goes back) and multiplied with every strip while it lies in
  * cache. Between cuts the sums rest in C, which does not change them.
  *
+ * B lies in panels as wide as a register tile, so that a panel (16 KB of 16 columns) and a strip stay in the first
+ * cache while CHUNK strips go by; those (192 KB) and the block stay in the second.
+ *
  * Few columns (an adapter's rank) do not repay laying A out: it is then read where it lies. */
 #include "tensor/gemm.h"
 
@@ -12,7 +15,7 @@
 
 #include "tensor/kernels_internal.h"
 
-enum { BLOCK = 64, CUT = 256, ALIGN = 64 };
+enum { BLOCK = 64, CUT = 256, CHUNK = 32, ALIGN = 64 };
 
 extern const glim_gemm_set glim_gemm_ref;
 #if defined __x86_64__
@@ -49,6 +52,7 @@ typedef struct run {
     const glim_gemm_set *s;
     const glim_gemm *g;
     bool pairs, laid;       /* A is laid out */
+    size_t w;               /* B lies in panels of so many columns, CUT rows each */
     size_t rows, n_strips, strip_words; /* words of a strip */
     float *a;               /* [n_strips, k or pairs of k, rows] */
     own *own;               /* [n_threads] */
@@ -119,6 +123,9 @@ static void lay_strips(void *ctx, size_t begin, size_t end, int worker) {
 
 /* ---- B ---- */
 
+/* Row k of column i of the block; w columns lie beside each other, the next row w further. */
+static float *b_at(const run *r, own *o, size_t k, size_t i) { return &o->b[0][0] + i / r->w * CUT * r->w + k * r->w + i % r->w; }
+
 /* Rows [k0, k0 + n_k) of columns [n0, n0 + n) into b. What lies beyond n is whatever it was. */
 static void make_b(const run *r, own *o, size_t k0, size_t n_k, size_t n0, size_t n) {
     const glim_gemm *g = r->g;
@@ -127,25 +134,26 @@ static void make_b(const run *r, own *o, size_t k0, size_t n_k, size_t n0, size_
             for (size_t k = 0; k < n_k; k += 16) {
                 const float *src = g->b + (k0 + k) + (n0 + i) * g->b_n;
                 if (n - i >= 16 && n_k - k >= 16) {
-                    r->s->turn(&o->b[k][i], BLOCK, src, g->b_n);
+                    r->s->turn(b_at(r, o, k, i), r->w, src, g->b_n);
                     continue;
                 }
                 for (size_t j = 0; j < 16 && i + j < n; j++)
-                    for (size_t p = 0; p < 16 && k + p < n_k; p++) o->b[k + p][i + j] = src[j * g->b_n + p];
+                    for (size_t p = 0; p < 16 && k + p < n_k; p++) *b_at(r, o, k + p, i + j) = src[j * g->b_n + p];
             }
     } else if (g->b) {
         for (size_t k = 0; k < n_k; k++) {
             const float *src = g->b + (k0 + k) * g->b_k + n0 * g->b_n;
-            if (g->b_n == 1) memcpy(o->b[k], src, n * sizeof *src);
+            if (g->b_n == 1)
+                for (size_t i = 0; i < n; i += r->w) memcpy(b_at(r, o, k, i), src + i, (n - i < r->w ? n - i : r->w) * sizeof *src);
             else
-                for (size_t i = 0; i < n; i++) o->b[k][i] = src[i * g->b_n];
+                for (size_t i = 0; i < n; i++) *b_at(r, o, k, i) = src[i * g->b_n];
         }
     } else if (!g->back) {
-        for (size_t i = 0; i < n; i += GLIM_PANEL) r->s->tile(&o->b[0][i], BLOCK, g->w, (n0 + i) / GLIM_PANEL, k0, n_k);
+        for (size_t i = 0; i < n; i += GLIM_PANEL) r->s->tile(b_at(r, o, 0, i), r->w, g->w, (n0 + i) / GLIM_PANEL, k0, n_k);
     } else {
         for (size_t k = 0; k < n_k; k += GLIM_PANEL) { /* k counts outputs here, n inputs */
             r->s->tile(o->tile[0], GLIM_PANEL, g->w, (k0 + k) / GLIM_PANEL, n0, n);
-            for (size_t i = 0; i < n; i += 16) r->s->turn(&o->b[k][i], BLOCK, o->tile[i], GLIM_PANEL);
+            for (size_t i = 0; i < n; i += 16) r->s->turn(b_at(r, o, k, i), r->w, o->tile[i], GLIM_PANEL);
         }
     }
     if (!r->pairs) return;
@@ -169,19 +177,24 @@ static void run_pieces(void *ctx, size_t begin, size_t end, int worker) {
             make_b(r, o, k0, n_k, n0, n);
             if (!r->laid) {
                 const size_t row = s0 * r->rows, m = (s1 * r->rows < g->m ? s1 * r->rows : g->m) - row;
-                r->s->mm(g->c + row * g->ldc + n0, g->ldc, g->a + row * g->a_row + k0 * g->a_k, g->a_row, g->a_k, o->b[0], BLOCK,
-                         m, n, n_k, add);
+                for (size_t i = 0; i < n; i += r->w)
+                    r->s->mm(g->c + row * g->ldc + n0 + i, g->ldc, g->a + row * g->a_row + k0 * g->a_k, g->a_row, g->a_k,
+                             b_at(r, o, 0, i), r->w, m, n - i < r->w ? n - i : r->w, n_k, add);
                 continue;
             }
-            for (size_t s = s0; s < s1; s++) {
-                const size_t row = s * r->rows, m = g->m - row < r->rows ? g->m - row : r->rows;
-                float *c = g->c + row * g->ldc + n0;
-                const float *a = r->a + s * r->strip_words;
-                if (r->pairs)
-                    r->s->mm_pairs(c, g->ldc, (const uint32_t *)(const void *)a + k0 / 2 * r->rows, 1, r->rows, o->pairs[0], BLOCK,
-                                   m, n, (n_k + 1) / 2, add);
-                else r->s->mm(c, g->ldc, a + k0 * r->rows, 1, r->rows, o->b[0], BLOCK, m, n, n_k, add);
-            }
+            for (size_t c0 = s0; c0 < s1; c0 += CHUNK)
+                for (size_t i = 0; i < n; i += r->w)
+                    for (size_t s = c0; s < s1 && s < c0 + CHUNK; s++) {
+                        const size_t row = s * r->rows, m = g->m - row < r->rows ? g->m - row : r->rows;
+                        float *c = g->c + row * g->ldc + n0 + i;
+                        const float *a = r->a + s * r->strip_words;
+                        if (r->pairs)
+                            r->s->mm_pairs(c, g->ldc, (const uint32_t *)(const void *)a + k0 / 2 * r->rows, 1, r->rows, o->pairs[0],
+                                           BLOCK, m, n, (n_k + 1) / 2, add);
+                        else
+                            r->s->mm(c, g->ldc, a + k0 * r->rows, 1, r->rows, b_at(r, o, 0, i), r->w, m, n - i < r->w ? n - i : r->w, n_k,
+                                     add);
+                    }
         }
         if (!g->bias) continue;
         for (size_t row = s0 * r->rows; row < s1 * r->rows && row < g->m; row++)
@@ -198,6 +211,7 @@ void glim_gemm_run(glim_pool *pool, const glim_gemm_set *s, glim_gemm_type type,
     }
     r.laid = g->n > BLOCK;
     r.pairs = type == GLIM_GEMM_BF16 && r.laid && s->pairs();
+    r.w = r.pairs ? BLOCK : s->cols;
     r.n_strips = (g->m + r.rows - 1) / r.rows;
     r.strip_words = (r.pairs ? (g->k + 1) / 2 : g->k) * r.rows;
     r.own = (own *)(void *)((char *)scratch + (r.laid ? up(r.n_strips * r.strip_words * sizeof(float), ALIGN) : 0));

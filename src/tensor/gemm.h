@@ -18,7 +18,7 @@ typedef enum glim_gemm_type { GLIM_GEMM_F32, GLIM_GEMM_BF16 } glim_gemm_type;
 
 typedef struct glim_gemm_set {
     const char *name; /* as in kernels.h */
-    size_t rows;      /* of a register tile */
+    size_t rows, cols; /* of a register tile; cols is 16, 32 or 64 */
     bool (*pairs)(void); /* whether GLIM_GEMM_BF16 is multiplied in pairs */
 
     /* dst[k * stride + c] = W[16 * panel + c][in0 + k], k < n_in, c < 16; 0 for outputs that W lacks. in0 is a

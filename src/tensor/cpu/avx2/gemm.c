@@ -57,6 +57,6 @@ static void exps(float *y, const float *x, float shift, size_t n) {
 }
 
 const glim_gemm_set glim_gemm_avx2 = {
-    .name = "avx2", .rows = 6, .pairs = no_pairs, .tile = tile, .turn = turn, .mm = mm, .exp = exps,
+    .name = "avx2", .rows = 6, .cols = 16, .pairs = no_pairs, .tile = tile, .turn = turn, .mm = mm, .exp = exps,
 };
 #endif

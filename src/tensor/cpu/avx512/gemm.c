@@ -110,6 +110,6 @@ static void exps(float *y, const float *x, float shift, size_t n) {
 }
 
 const glim_gemm_set glim_gemm_avx512 = {
-    .name = "avx512", .rows = 12, .pairs = has_pairs, .tile = tile, .turn = turn, .mm = mm, .mm_pairs = mm_pairs, .pair = pair, .exp = exps,
+    .name = "avx512", .rows = 12, .cols = 32, .pairs = has_pairs, .tile = tile, .turn = turn, .mm = mm, .mm_pairs = mm_pairs, .pair = pair, .exp = exps,
 };
 #endif

@@ -25,5 +25,5 @@ static void exps(float *y, const float *x, float shift, size_t n) {
 }
 
 const glim_gemm_set glim_gemm_ref = {
-    .name = "ref", .rows = 4, .pairs = no_pairs, .tile = tile, .turn = turn, .mm = mm, .exp = exps,
+    .name = "ref", .rows = 4, .cols = 32, .pairs = no_pairs, .tile = tile, .turn = turn, .mm = mm, .exp = exps,
 };
