@@ -39,6 +39,9 @@ typedef struct glim_gemm_set {
 
     /* y[i] = exp(x[i] - shift); y may be x. */
     void (*exp)(float *y, const float *x, float shift, size_t n);
+    /* Back through mid = silu(gate) up, s = 1 / (1 + exp(-gate)): dup = dmid gate s, dgate = dmid up s (1 + gate (1 - s)), each
+     * operation rounded, from the left. dgate may be dmid. But for exp the sets give the same bits. */
+    void (*silu_back)(float *dgate, float *dup, const float *dmid, const float *gate, const float *up, size_t n);
 } glim_gemm_set;
 
 /* The set that goes with a kernel set; it also reads rows, so any set serves a model that packed nothing. */

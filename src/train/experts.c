@@ -93,12 +93,8 @@ static void silu_back(void *ctx, size_t begin, size_t end, int worker) {
     const glim_each *j = ctx;
     glim_tape *t = j->n->tape;
     const size_t F = j->n->m->cfg.n_ff_expert;
-    for (size_t s = begin * F; s < end * F; s += F) {
-        float *e = t->em + s;
-        for (size_t i = 0; i < F; i++) e[i] = -t->eg[s + i];
-        j->n->set->exp(e, e, 0, F);
-        glim_op_silu_back(t->deg + s, t->deu + s, t->deg + s, t->eg + s, t->eu + s, e, F);
-    }
+    for (size_t s = begin * F; s < end * F; s += F)
+        j->n->set->silu_back(t->deg + s, t->deu + s, t->deg + s, t->eg + s, t->eu + s, F);
 }
 
 static void combine(void *ctx, size_t begin, size_t end, int worker) {

@@ -12,7 +12,6 @@
 float glim_op_norm(float *y, const float *x, const float *w, size_t n, double eps);
 void glim_op_norm_back(float *dx, const float *dy, const float *x, const float *w, float r, size_t n, bool add);
 void glim_op_rope_back(float *x, size_t n_head, const float *cosine, const float *sine, glim_rope_spec s);
-void glim_op_silu_back(float *dgate, float *dup, const float *dmid, const float *gate, const float *up, const float *e, size_t n);
 /* The set does the exponentials: thousands of them a row. */
 double glim_op_cross_entropy(const glim_gemm_set *set, float *z, size_t n, size_t target, double scale);
 double glim_op_distil(float *z, size_t n, size_t target, const uint32_t *ids, const float *p, size_t k, double temperature, double weight,

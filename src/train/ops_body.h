@@ -36,15 +36,6 @@ LINK void F(rope_back)(REAL *x, size_t n_head, const REAL *cosine, const REAL *s
         }
 }
 
-/* mid = silu(gate) up: dgate and dup assigned; e[i] = exp(-gate[i]). dgate may be dmid. */
-LINK void F(silu_back)(REAL *dgate, REAL *dup, const REAL *dmid, const REAL *gate, const REAL *up, const REAL *e, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        const REAL s = 1 / (1 + e[i]), d = dmid[i]; /* sigmoid */
-        dup[i] = d * gate[i] * s;
-        dgate[i] = d * up[i] * s * (1 + gate[i] * (1 - s));
-    }
-}
-
 /* Cross entropy of one row: returns -log softmax(z)[target]; z becomes scale (softmax(z) - [target]).
  * SET: an argument with the set that does the exponentials (EXPS), thousands of them a row; or nothing. */
 LINK double F(cross_entropy)(SET REAL *z, size_t n, size_t target, double scale) {
@@ -147,6 +138,16 @@ LINK double F(balance)(REAL *dz, const REAL *prob, const REAL *f, size_t n, bool
 }
 
 #ifdef OPS_DEFINITIONS
+/* mid = silu(gate) up: dgate and dup assigned; e[i] = exp(-gate[i]). dgate may be dmid.
+ * Training runs a set's silu_back (tensor/gemm.h), which is held to the same formula bit for bit. */
+LINK void F(silu_back)(REAL *dgate, REAL *dup, const REAL *dmid, const REAL *gate, const REAL *up, const REAL *e, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const REAL s = 1 / (1 + e[i]), d = dmid[i]; /* sigmoid */
+        dup[i] = d * gate[i] * s;
+        dgate[i] = d * up[i] * s * (1 + gate[i] * (1 - s));
+    }
+}
+
 /* Causal attention of one head over one sequence, the definition: q, k, v, o [n, hd] with row strides; lse [n].
  * Training runs attn.c, in tiles; tests hold it to this. */
 LINK void F(attend)(REAL *o, size_t o_row, REAL *lse, const REAL *q, size_t q_row, const REAL *k, const REAL *v, size_t kv_row, size_t n,

@@ -209,3 +209,31 @@ TEST(exp_is_close_to_libm) {
         }
     }
 }
+
+TEST(silu_back_is_its_formula_in_every_bit) {
+    enum { N = 100 };
+    glim_rng rng = {.seed = 14};
+    float g[N], u[N], d[N], e[N], dgate[N + 1], dup[N + 1];
+    fill_normal(&rng, g, N, 8), fill_normal(&rng, u, N, 1), fill_normal(&rng, d, N, 1);
+    g[3] = 0, g[4] = 100, g[5] = -100, g[6] = -88, d[7] = 0;
+    for (size_t i = 0; i < N; i++) e[i] = -g[i];
+    EACH_SET(k) {
+        const glim_gemm_set *s = glim_gemm_of(k);
+        float ex[N];
+        s->exp(ex, e, 0, N);
+        for (size_t n = 1; n <= N; n++) {
+            memcpy(dgate, d, sizeof d); /* in place */
+            dgate[N] = -7;
+            for (size_t i = 0; i <= N; i++) dup[i] = -7;
+            s->silu_back(dgate, dup, dgate, g, u, n);
+            for (size_t i = 0; i < N; i++) {
+                const float sig = 1 / (1 + ex[i]), want_up = i < n ? d[i] * g[i] * sig : -7;
+                const float want_gate = i < n ? d[i] * u[i] * sig * (1 + g[i] * (1 - sig)) : d[i];
+                CHECK_MSG(memcmp(&dup[i], &want_up, 4) == 0 && memcmp(&dgate[i], &want_gate, 4) == 0,
+                          "%s, %zu of %zu: %g and %g, want %g and %g", k->name, i, n, (double)dup[i], (double)dgate[i],
+                          (double)want_up, (double)want_gate);
+            }
+            CHECK(dgate[N] == -7 && dup[N] == -7);
+        }
+    }
+}

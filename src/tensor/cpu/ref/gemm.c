@@ -24,6 +24,14 @@ static void exps(float *y, const float *x, float shift, size_t n) {
     for (size_t i = 0; i < n; i++) y[i] = expf(x[i] - shift);
 }
 
+static void silu_back(float *dgate, float *dup, const float *dmid, const float *gate, const float *up, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const float s = 1 / (1 + expf(-gate[i])), d = dmid[i];
+        dup[i] = d * gate[i] * s;
+        dgate[i] = d * up[i] * s * (1 + gate[i] * (1 - s));
+    }
+}
+
 const glim_gemm_set glim_gemm_ref = {
-    .name = "ref", .rows = 4, .cols = 32, .pairs = no_pairs, .tile = tile, .turn = turn, .mm = mm, .exp = exps,
+    .name = "ref", .rows = 4, .cols = 32, .pairs = no_pairs, .tile = tile, .turn = turn, .mm = mm, .exp = exps, .silu_back = silu_back,
 };
