@@ -53,9 +53,12 @@ static void take_q(const glim_net *n, float *dst, size_t row, size_t n_q, size_t
         for (size_t d = 0; d < hd; d++) dst[i * hd + d] = n->tape->q[(row + i) * ld + head * hd + d] * n->m->attn_scale;
 }
 /* dst [hd, T] = columns of src [n_k, hd] with row stride ld */
-static void turn_keys(float *dst, const float *src, size_t ld, size_t n_k, size_t hd) {
+static void turn_keys(const glim_gemm_set *set, float *dst, const float *src, size_t ld, size_t n_k, size_t hd) {
+    const size_t j16 = n_k / 16 * 16, d16 = hd / 16 * 16; /* whole squares */
+    for (size_t j = 0; j < j16; j += 16)
+        for (size_t d = 0; d < d16; d += 16) set->turn(dst + d * T + j, T, src + j * ld + d, ld);
     for (size_t j = 0; j < n_k; j++)
-        for (size_t d = 0; d < hd; d++) dst[d * T + j] = src[j * ld + d];
+        for (size_t d = j < j16 ? d16 : 0; d < hd; d++) dst[d * T + j] = src[j * ld + d];
 }
 
 static void forward_items(void *ctx, size_t begin, size_t end, int worker) {
@@ -72,7 +75,7 @@ static void forward_items(void *ctx, size_t begin, size_t end, int worker) {
         take_q(n, s.q, p.row0 + q0, n_q, p.head);
         for (size_t k0 = 0; k0 < n_k; k0 += T) {
             const size_t here = n_k - k0 < T ? n_k - k0 : T;
-            turn_keys(s.kt, k + k0 * nkv, nkv, here, hd);
+            turn_keys(n->set, s.kt, k + k0 * nkv, nkv, here, hd);
             n->set->mm(s.s + k0, wide, s.q, hd, 1, s.kt, T, n_q, here, hd, false);
         }
         for (size_t r = 0; r < n_q; r++) {
@@ -132,8 +135,8 @@ static void query_items(void *ctx, size_t begin, size_t end, int worker) {
         }
         for (size_t k0 = 0; k0 < n_k; k0 += T) {
             const size_t here = n_k - k0 < T ? n_k - k0 : T;
-            turn_keys(s.kt, k + k0 * nkv, nkv, here, hd);
-            turn_keys(s.vt, v + k0 * nkv, nkv, here, hd);
+            turn_keys(n->set, s.kt, k + k0 * nkv, nkv, here, hd);
+            turn_keys(n->set, s.vt, v + k0 * nkv, nkv, here, hd);
             tile_back(n, &s, s.s + k0, s.dp + k0, wide, &p, p.head, q0, n_q, k0, here);
         }
         float *dq = t->dq + (p.row0 + q0) * nq + p.head * hd;
@@ -152,8 +155,8 @@ static void key_items(void *ctx, size_t begin, size_t end, int worker) {
     for (size_t i = begin; i < end; i++) {
         const place p = place_of(t->b, c->n_kv_head, i);
         const size_t k0 = p.tile * T, n_k = p.len - k0 < T ? p.len - k0 : T, at = (p.row0 + k0) * nkv + p.head * hd;
-        turn_keys(s.kt, t->k + at, nkv, n_k, hd);
-        turn_keys(s.vt, t->v + at, nkv, n_k, hd);
+        turn_keys(n->set, s.kt, t->k + at, nkv, n_k, hd);
+        turn_keys(n->set, s.vt, t->v + at, nkv, n_k, hd);
         bool add = false;
         for (size_t g = 0; g < group; g++)
             for (size_t q0 = k0; q0 < p.len; q0 += T, add = true) {
