@@ -126,20 +126,25 @@ static void lay_strips(void *ctx, size_t begin, size_t end, int worker) {
 /* Row k of column i of the block; w columns lie beside each other, the next row w further. */
 static float *b_at(const run *r, own *o, size_t k, size_t i) { return &o->b[0][0] + i / r->w * CUT * r->w + k * r->w + i % r->w; }
 
+/* [n, n_k] with row stride ld, turned into b: an adapter's A and B in forward. */
+static void turn_b(const run *r, own *o, const float *b, size_t ld, size_t n_k, size_t n) {
+    for (size_t i = 0; i < n; i += 16)
+        for (size_t k = 0; k < n_k; k += 16) {
+            const float *src = b + k + i * ld;
+            if (n - i >= 16 && n_k - k >= 16) {
+                r->s->turn(b_at(r, o, k, i), r->w, src, ld);
+                continue;
+            }
+            for (size_t j = 0; j < 16 && i + j < n; j++)
+                for (size_t p = 0; p < 16 && k + p < n_k; p++) *b_at(r, o, k + p, i + j) = src[j * ld + p];
+        }
+}
+
 /* Rows [k0, k0 + n_k) of columns [n0, n0 + n) into b. What lies beyond n is whatever it was. */
 static void make_b(const run *r, own *o, size_t k0, size_t n_k, size_t n0, size_t n) {
     const glim_gemm *g = r->g;
-    if (g->b && g->b_k == 1) { /* turned: an adapter's A and B in forward */
-        for (size_t i = 0; i < n; i += 16)
-            for (size_t k = 0; k < n_k; k += 16) {
-                const float *src = g->b + (k0 + k) + (n0 + i) * g->b_n;
-                if (n - i >= 16 && n_k - k >= 16) {
-                    r->s->turn(b_at(r, o, k, i), r->w, src, g->b_n);
-                    continue;
-                }
-                for (size_t j = 0; j < 16 && i + j < n; j++)
-                    for (size_t p = 0; p < 16 && k + p < n_k; p++) *b_at(r, o, k + p, i + j) = src[j * g->b_n + p];
-            }
+    if (g->b && g->b_k == 1) {
+        turn_b(r, o, g->b + k0 + n0 * g->b_n, g->b_n, n_k, n);
     } else if (g->b) {
         for (size_t k = 0; k < n_k; k++) {
             const float *src = g->b + (k0 + k) * g->b_k + n0 * g->b_n;
@@ -196,9 +201,16 @@ static void run_pieces(void *ctx, size_t begin, size_t end, int worker) {
                                      add);
                     }
         }
-        if (!g->bias) continue;
-        for (size_t row = s0 * r->rows; row < s1 * r->rows && row < g->m; row++)
+        const size_t row0 = s0 * r->rows, m = (s1 * r->rows < g->m ? s1 * r->rows : g->m) - row0;
+        for (size_t row = row0; g->bias && row < row0 + m; row++)
             for (size_t i = 0; i < n; i++) g->c[row * g->ldc + n0 + i] += g->bias[n0 + i];
+        for (size_t k0 = 0; k0 < g->k2; k0 += CUT) {
+            const size_t n_k = g->k2 - k0 < CUT ? g->k2 - k0 : CUT;
+            turn_b(r, o, g->b2 + k0 + n0 * g->k2, g->k2, n_k, n);
+            for (size_t i = 0; i < n; i += r->w)
+                r->s->mm(g->c + row0 * g->ldc + n0 + i, g->ldc, g->a2 + row0 * g->k2 + k0, g->k2, 1, b_at(r, o, 0, i), r->w, m,
+                         n - i < r->w ? n - i : r->w, n_k, true);
+        }
     }
 }
 

@@ -48,7 +48,8 @@ typedef struct glim_gemm_set {
 const glim_gemm_set *glim_gemm_find(const char *name); /* NULL if unknown or this CPU cannot run it */
 const glim_gemm_set *glim_gemm_of(const glim_kernels *k);
 
-/* C [m, n] (+)= A B (+ bias[n]). Exactly one of w and b is set. */
+/* C [m, n] (+)= A B (+ bias[n]) (+ A2 B2, in f32). Exactly one of w and b is set. The last term gives the bits of a
+ * second product that adds, but C is still in cache. */
 typedef struct glim_gemm {
     size_t m, n, k;
     float *c;
@@ -61,6 +62,9 @@ typedef struct glim_gemm {
     const float *b; /* B[k][n] = b[k * b_k + n * b_n] */
     size_t b_k, b_n;
     const float *bias;
+    size_t k2;       /* 0: no second term */
+    const float *a2; /* [m, k2] */
+    const float *b2; /* [n, k2], turned: B2[k][n] = b2[n * k2 + k] */
 } glim_gemm;
 
 /* Scratch of one product with at most m * k values in A, 64-byte aligned. */
