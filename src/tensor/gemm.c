@@ -5,7 +5,7 @@
  * is made (a weight's tiles, turned if the product goes back) and multiplied with every strip while it lies in
  * cache. Between cuts the sums rest in C, which does not change them.
  *
- * B lies in panels as wide as a register tile, so that a panel (16 KB of 16 columns) and a strip stay in the first
+ * B lies in panels of the set's `cols`: as wide as a register tile in AVX2, so that a panel (16 KB of 16 columns) and a strip stay in the first
  * cache while CHUNK strips go by; those (192 KB) and the block stay in the second.
  *
  * Few columns (an adapter's rank) do not repay laying A out: it is then read where it lies. */
