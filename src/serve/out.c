@@ -171,6 +171,7 @@ static glim_status finish(glim_out *o, glim_out_choice *c, const glim_event *ev,
     c->finished = true;
     if (!o->ask->chat || rc != GLIM_OK) return rc;
     size_t before = c->reply.content.len;
+    c->reply.cut = ev->finish == GLIM_FINISH_LENGTH;
     rc = glim_reply_end(&c->reply, err);
     if (rc == GLIM_OK) rc = know_calls(c, err);
     /* A call that was cut stays a call, with its arguments as far as they got; the parser offers its text as content

@@ -26,8 +26,9 @@
 #include "text/chat.h"
 
 /* closed says that the model finished the call: args is then a whole JSON object. A reply cut inside a
- * call leaves the last one open, with the beginning of its arguments; if no other call is complete, the
- * text of the open one is content too, from glim_reply_end on. */
+ * call leaves the last one open, with the beginning of its arguments. GLM-4.5's form: if no other call is
+ * complete, the text of the open one is content too, from glim_reply_end on. The JSON forms: there is an
+ * open call only where `cut` and declared_only say so, and it is no content. */
 typedef struct glim_reply_call {
     char *name;       /* heap */
     glim_buf args;    /* JSON object text in arrival order */
@@ -44,6 +45,7 @@ typedef struct glim_reply {
     bool declared_only;   /* a call to a tool that is not among tools is text; and whole calls to declared ones count also where the
                            * text ended inside its reasoning (the model forgot </think>) */
     size_t max_calls;     /* the reply is over after as many; 0: any number */
+    bool cut;             /* set before glim_reply_end: the text was cut short from outside (max_tokens), so a call that is not whole was one */
     /* result so far; grows only at its ends while text is fed */
     glim_buf raw, reasoning, content;
     glim_reply_call *calls;

@@ -47,6 +47,10 @@ LOOSE = {"unknown tool": ["<tool_call>bogus\n" + arg("x", "1"), "</tool_call>x"]
          "other, then ours": ["<tool_call>bogus\n</tool_call>\n", "<tool_call>now\n</tool_call> "], "ours, then other": ["<tool_call>now\n</tool_call>\n", "<tool_call>bogus\n</tool_call> "],
          "thought, call of another, no end": ["<think>", "I call <tool_call>bogus\n</tool_call>"], "thought, half a call, no end": ["<think>", "I call <tool_call>now\n"],
          "two thoughts": ["<think>", "one", "</think>", "two<think>three</think>four"]}
+# Calls whose arguments are one JSON object: template -> name -> pieces.
+JSON_FORMS = {"glm-4-0414": {"json call": ["wea", "ther\n", "{\"ci", "ty\": \"Bei ", 0xe4, 0xba, 0xac, "\", \"days\"", ": 3}"],
+                             "said, json call": ["I look.\n", "<|assist", "ant|>", "weather\n{", "\"city\": \"Oslo", "\"}"]},
+              "chatml": {"chatml call": ["Look:\n<tool_c", "all>\n{\"name\": \"wea", "ther\", \"argu", "ments\": {\"city\"", ": \"Os ", "lo\", \"days\": 1", "2}}\n</tool_call>"]}}
 LOOP = ["tick", " tack", " tock", ...]
 BEHIND = ["<answer>", "Fine.", "</answer>", "nobody", " asked", ...]  # the second tag ends a reply of GLM-4.1V
 _made = {}
@@ -57,6 +61,8 @@ def model():
         harness.serve_help()
         scripts = {name: s[0] for name, s in SCRIPTS.items()}
         scripts.update(LOOSE)
+        for form in JSON_FORMS.values():
+            scripts.update(form)
         scripts["loop"], scripts["behind"] = LOOP, BEHIND
         _made["m"] = Scripted(harness.work("scripted"), harness.FIXTURES, scripts)
     return _made["m"]
@@ -140,6 +146,32 @@ def test_every_length_of_every_script():
             whole = ask.compare(s, CHAT, body_of(m, name, tools=TOOLS, max_tokens=n), "%s, %d tokens" % (name, n))
             if whole and n < len(m.paths[name]):
                 check(whole["choices"][0]["finish_reason"] == "length" and whole["usage"]["completion_tokens"] == n, "%s cut at %d: %s", name, n, whole["choices"][0])
+
+
+def test_every_length_of_a_json_call():
+    """Cut anywhere behind its name a call is one, with its arguments as far as they got; no syntax is in the content."""
+    for template, scripts in JSON_FORMS.items():
+        m, s = serve(template=template)
+        for name, pieces in scripts.items():
+            full = s.post(CHAT, body_of(m, name, tools=TOOLS)).json["choices"][0]
+            check(full["finish_reason"] == "tool_calls" and len(full["message"]["tool_calls"]) == 1, "%s: %s", name, full)
+            want, before, named = full["message"]["tool_calls"][0]["function"]["arguments"], 0, False
+            for n in range(1, len(m.paths[name])):
+                whole = ask.compare(s, CHAT, body_of(m, name, tools=TOOLS, max_tokens=n), "%s, %d tokens" % (name, n))
+                if not whole:
+                    continue
+                c = whole["choices"][0]
+                said = b"".join(p.encode() if isinstance(p, str) else bytes([p]) for p in pieces[:n])
+                calls = c["message"].get("tool_calls") or []
+                named = b"weather\n" in said or b"weather\"" in said
+                check(c["finish_reason"] == "length" and len(calls) == (1 if named else 0), "%s cut at %d: %s", name, n, c)
+                if not calls:
+                    continue
+                args = calls[0]["function"]["arguments"]
+                check(want.startswith(args.rstrip("\ufffd")) and len(args) >= before, "%s cut at %d: %r, want a beginning of %r", name, n, args, want)
+                check("weather" not in (c["message"]["content"] or ""), "%s cut at %d: %s", name, n, c)
+                before = len(args.rstrip("\ufffd"))
+            check(named and before > 10, "%s: %d bytes of arguments were seen", name, before)
 
 
 def test_stop_strings_in_reasoning_calls_and_text():

@@ -188,6 +188,41 @@ TEST(a_reply_cut_anywhere_is_the_same_in_both_forms) {
     glim_buf_free(&whole);
 }
 
+/* The forms whose calls are one JSON object: from the name's end on a cut call is one, with the same arguments whatever the pieces. */
+TEST(a_json_call_cut_anywhere_is_a_call_in_both_forms) {
+    static const struct {
+        glim_chat_kind kind;
+        const char *text, *named, *args; /* from the end of `named` on it is a call; its arguments begin at `args` */
+    } forms[] = {{GLIM_CHAT_GLM4_0414, "look\n{\"q\": \"\xe7\x8c\xab \\\"x\\\" {\", \"n\": 7}", "look\n", "{\"q"},
+                 {GLIM_CHAT_GLM4_9B, "\nSee.\n<|assistant|>look\n{\"q\": \"<|assistant|>\", \"n\": 7}", "look\n", "{\"q"},
+                 {GLIM_CHAT_CHATML, "See.\n<tool_call>\n{\"name\": \"look\", \"arguments\": {\"q\": \"</tool_call>\", \"n\": 7}}\n</tool_call>", "look\"", "{\"q"}};
+    glim_buf whole = {0};
+    for (size_t f = 0; f < GLIM_COUNT(forms); f++) {
+        const char *all = forms[f].text, *first = strstr(all, forms[f].args);
+        size_t named = (size_t)(strstr(all, forms[f].named) + strlen(forms[f].named) - all), args = (size_t)(first - all);
+        engine.chat = forms[f].kind;
+        for (size_t n = 0; n <= strlen(all); n++) {
+            if (((unsigned char)all[n] & 0xc0) == 0x80) continue;
+            for (size_t every = 1; every < 6; every += 2) {
+                heard h;
+                char text[256];
+                snprintf(text, sizeof text, "%.*s", (int)n, all);
+                play(&h, &whole, text, 0, every, GLIM_FINISH_LENGTH, "");
+                check_whole(&h, &whole, text);
+                CHECK_STR(h.finish, "length");
+                CHECK_MSG(h.n_calls == (n >= named), "%zu calls in %s", h.n_calls, text);
+                CHECK_MSG(n < named || !strstr(glim_buf_cstr(&h.content), "look"), "content of %s", text);
+                const char *got = glim_buf_cstr(&h.args[0]);
+                size_t n_got = strlen(got);
+                if (n > args) CHECK_MSG(n_got > 0 && n_got <= n - args && memcmp(got, first, n_got) == 0 && (n_got == n - args || first[n_got - 1] == '}'), "%s of %s", got, text);
+                heard_free(&h);
+            }
+        }
+    }
+    engine.chat = GLIM_CHAT_GLM45;
+    glim_buf_free(&whole);
+}
+
 TEST(every_token_has_its_log_probability_in_one_chunk) {
     heard h;
     glim_buf whole = {0};

@@ -33,6 +33,7 @@ typedef struct reply_case {
     size_t n;
     bool declared_only;
     size_t max_calls;
+    bool cut;
 } reply_case;
 
 static void feed(glim_reply *r, const reply_case *c, size_t from, size_t to) {
@@ -47,6 +48,7 @@ static void parse(glim_buf *out, const reply_case *c, size_t cut) {
     glim_reply_init(&r, c->kind, c->tools, c->in_reasoning, c->thinking);
     r.declared_only = c->declared_only;
     r.max_calls = c->max_calls;
+    r.cut = c->cut;
     if (cut <= c->n) {
         feed(&r, c, 0, cut);
         feed(&r, c, cut, c->n);
@@ -268,6 +270,49 @@ TEST(calls_that_are_handed_on_are_to_declared_tools) {
         reply_case c = {.kind = handed_on[i].kind, .tools = tools, .in_reasoning = handed_on[i].in_reasoning, .thinking = true, .text = handed_on[i].text,
                         .n = strlen(handed_on[i].text), .declared_only = true, .max_calls = handed_on[i].max_calls};
         check_every_split(&c, handed_on[i].want);
+    }
+    json_decref(tools);
+}
+
+/* What max_tokens cut: a call whose name is known is one, with its arguments as far as they got. */
+static const struct {
+    glim_chat_kind kind;
+    const char *text, *want;
+} cut_short[] = {
+    {GLIM_CHAT_GLM4_0414, "f\n{\"s\": \"x ", "R:|C:|f {\"s\": \"x ..."},
+    {GLIM_CHAT_GLM4_9B, "f\n{\"s\": {\"a\": [1, 2], \"b\"", "R:|C:|f {\"s\": {\"a\": [1, 2], \"b\"..."},
+    {GLIM_CHAT_GLM_Z1, "<think>R</think>f\n {", "R:R|C:|f {..."},
+    {GLIM_CHAT_GLM4_0414, "f\n", "R:|C:|f ..."},
+    {GLIM_CHAT_GLM4_0414, "f", "R:|C:f"},
+    {GLIM_CHAT_GLM4_0414, "g\n{\"s", "R:|C:g\n{\"s"},
+    {GLIM_CHAT_GLM4_0414, "f\n{\"n\": 1}", "R:|C:|f {\"n\": 1}"},
+    {GLIM_CHAT_GLM4_0414, "f\n{\"n\": 1} and", "R:|C:f\n{\"n\": 1} and"},
+    {GLIM_CHAT_GLM4_0414, "f\n{x", "R:|C:f\n{x"},
+    {GLIM_CHAT_GLM4_0414, "Look.\n<|assistant|>f\n{\"s\": \"a<|assistant|>", "R:|C:Look.|f {\"s\": \"a<|assistant|>..."},
+    {GLIM_CHAT_GLM4_0414, "f\n{\"n\": 1}<|assistant|>bare\n{\"s\": \"\xe4\xbd\xa0", "R:|C:|f {\"n\": 1}|bare {\"s\": \"\xe4\xbd\xa0..."},
+    {GLIM_CHAT_GLM4_0414, "f\n{\"n\": 1}<|assistant|>ba", "R:|C:|f {\"n\": 1}"},
+    {GLIM_CHAT_CHATML, "A\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"s\": \"x\\\"}", "R:|C:A|f {\"s\": \"x\\\"}..."},
+    {GLIM_CHAT_CHATML, "<tool_call>{\"arguments\": {\"s\": \"x\"}, \"name\": \"f\"", "R:|C:|f {\"s\": \"x\"}..."},
+    {GLIM_CHAT_CHATML, "<tool_call>{\"name\": \"f\", \"argum", "R:|C:|f ..."},
+    {GLIM_CHAT_CHATML, "<tool_call>{\"id\": [1, {}], \"name\": \"f\", \"arguments\": {", "R:|C:|f {..."},
+    {GLIM_CHAT_CHATML, "<tool_call>{\"name\": \"f\"}\n</tool_", "R:|C:|f {}"},
+    {GLIM_CHAT_GLM4_0414, "f\n{\"n\": 1}\n<|assis", "R:|C:|f {\"n\": 1}"},
+    {GLIM_CHAT_CHATML, "<tool_call>{\"name\": \"f", "R:|C:<tool_call>{\"name\": \"f"},
+    {GLIM_CHAT_CHATML, "<tool_call>{\"name\": \"g\", \"arguments\": {\"s", "R:|C:<tool_call>{\"name\": \"g\", \"arguments\": {\"s"},
+    {GLIM_CHAT_CHATML, "<tool_call>{\"other\": {\"name\": \"f\"}, ", "R:|C:<tool_call>{\"other\": {\"name\": \"f\"}, "},
+    {GLIM_CHAT_CHATML, "<tool_call>{\"name\": }, \"name\": \"f\"", "R:|C:<tool_call>{\"name\": }, \"name\": \"f\""},
+    {GLIM_CHAT_CHATML, JSON_CALL("f") "\n<tool_call>{\"name\": \"bare\", \"arguments\": {\"s\": \"</tool_call>", "R:|C:|f {\"n\": 1}|bare {\"s\": \"</tool_call>..."},
+    {GLIM_CHAT_GLM45, HEAD ARG("n", "1") TAIL HEAD "<arg_key>s</arg_key><arg_value>x", "R:|C:|f {\"n\": 1}|f {\"s\": \"x..."},
+};
+
+TEST(a_call_that_was_cut_keeps_its_arguments_as_far_as_they_got) {
+    json_t *tools;
+    glim_err err = {0};
+    CHECK_OK(glim_json_parse(&tools, tools_text, strlen(tools_text), 0, &err), err);
+    for (size_t i = 0; i < GLIM_COUNT(cut_short); i++) {
+        reply_case c = {.kind = cut_short[i].kind, .tools = tools, .thinking = true, .text = cut_short[i].text, .n = strlen(cut_short[i].text),
+                        .declared_only = true, .cut = true};
+        check_every_split(&c, cut_short[i].want);
     }
     json_decref(tools);
 }
