@@ -138,7 +138,8 @@ inside:;
     return false;
 }
 
-/* reasoning_effort, chat_template_kwargs.enable_thinking and thinking.type all say the same; the last one given wins. */
+/* reasoning_effort, chat_template_kwargs.enable_thinking and thinking.type all say the same; the last one given wins. clear_thinking false
+ * keeps the reasoning of earlier turns in the prompt (GLM-4.7), in either object. */
 static bool read_thinking(glim_ask *a, glim_api_error *e) {
     static const char *const efforts[] = {"none", "minimal", "low", "medium", "high", "xhigh", "max"};
     const char *effort = NULL, *type = NULL;
@@ -158,11 +159,15 @@ static bool read_thinking(glim_ask *a, glim_api_error *e) {
         const char *key;
         json_t *v;
         json_object_foreach((json_t *)kwargs, key, v) {
-            if (strcmp(key, "enable_thinking") != 0)
+            bool clear = strcmp(key, "clear_thinking") == 0;
+            if (!clear && strcmp(key, "enable_thinking") != 0)
                 return glim_api_fail(e, 400, "unsupported_value", "chat_template_kwargs",
-                                     "\"chat_template_kwargs\": got \"%.100s\", only \"enable_thinking\" is allowed", key);
-            if (!json_is_boolean(v)) return glim_field_type_error(e, "chat_template_kwargs.enable_thinking", v, "true or false");
-            a->thinking = json_is_true(v) ? 1 : -1;
+                                     "\"chat_template_kwargs\": got \"%.100s\", only \"enable_thinking\" and \"clear_thinking\" are allowed", key);
+            if (json_is_null(v)) continue;
+            if (!json_is_boolean(v))
+                return glim_field_type_error(e, clear ? "chat_template_kwargs.clear_thinking" : "chat_template_kwargs.enable_thinking", v, "true or false");
+            if (clear) a->keep_thinking = json_is_false(v);
+            else a->thinking = json_is_true(v) ? 1 : -1;
         }
     }
     if (think) {
@@ -170,6 +175,13 @@ static bool read_thinking(glim_ask *a, glim_api_error *e) {
             snprintf(e->param, sizeof e->param, "thinking.type");
             return false;
         }
+        bool clear = !a->keep_thinking;
+        if (!glim_field_bool(think, "clear_thinking", &clear, e)) {
+            snprintf(e->param, sizeof e->param, "thinking.clear_thinking");
+            return false;
+        }
+        a->keep_thinking = !clear;
+        if (!type && json_object_size(think) > 0) return true; /* null is absent; what says nothing at all is a mistake */
         if (!type || (strcmp(type, "enabled") != 0 && strcmp(type, "disabled") != 0))
             return glim_api_fail(e, 400, "invalid_value", "thinking.type", "\"thinking.type\": got \"%.100s\", want \"enabled\" or \"disabled\"",
                                  type ? type : "");

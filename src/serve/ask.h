@@ -45,6 +45,7 @@ typedef struct glim_ask {
     json_t *allowed;             /* owned: callable, where it is not tools */
     bool single_call;
     int thinking;                /* as in glim_chat_options */
+    bool keep_thinking;          /* as in glim_chat_options */
     const json_t *schema;        /* response_format json_schema */
     bool schema_strict, json_object;
 

@@ -34,7 +34,7 @@ static bool make_unit(glim_call *c, task *t, size_t i) {
     bool in_reasoning = false;
     glim_err err = {0};
     if (a->chat) {
-        if (!glim_prompt_chat(c, a->messages, a->tools, &(glim_chat_options){.thinking = a->thinking}, "messages", &u->ids, &in_reasoning)) return false;
+        if (!glim_prompt_chat(c, a->messages, a->tools, &(glim_chat_options){.thinking = a->thinking, .keep_thinking = a->keep_thinking}, "messages", &u->ids, &in_reasoning)) return false;
     } else if (a->prompts[i].text) {
         if (!glim_prompt_text(c, a->prompts[i].text, a->prompts[i].n_text, "prompt", &u->ids)) return false;
     } else {

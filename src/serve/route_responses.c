@@ -24,7 +24,7 @@ static bool read_body(glim_call *c, task *t, glim_ids *ids, bool *in_reasoning) 
     glim_buf_free(&c->body);
     if (!glim_route_read_model(c, t->body) || !glim_responses_ask(t->body, &chat, &t->tools, &c->error)) return false;
     bool ok = glim_ask_chat(&t->ask, chat, &c->b->facts, &c->error) &&
-              glim_prompt_chat(c, t->ask.messages, t->ask.tools, &(glim_chat_options){.thinking = t->ask.thinking}, "input", ids, in_reasoning);
+              glim_prompt_chat(c, t->ask.messages, t->ask.tools, &(glim_chat_options){.thinking = t->ask.thinking, .keep_thinking = t->ask.keep_thinking}, "input", ids, in_reasoning);
     if (!ok) glim_responses_rename(&c->error);
     return ok;
 }

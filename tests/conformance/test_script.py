@@ -222,6 +222,23 @@ def test_what_we_say_is_taken_back_word_for_word():
         check(whole and whole["choices"][0]["message"]["content"] == "Hello, world!", "after %s: %s", name, whole)
 
 
+def test_earlier_reasoning_is_kept_where_it_is_asked_for():
+    """GLM-4.7's clear_thinking: false, in both of its places; the template's default drops it."""
+    m, s = serve(template="glm-4.7")
+    history = [{"role": "user", "content": "go"}, {"role": "assistant", "content": "No.", "reasoning_content": "a long thought about it"}, {"role": "user", "content": "why"}]
+
+    def n(path=CHAT, **more):
+        r = s.post(path, body_of(m, "plain", messages=history, max_tokens=1, **more))
+        check(r.status == 200, "%s: %s", more, r.text)
+        return r.json["usage"]["prompt_tokens"]
+
+    plain, kept = n(), n(chat_template_kwargs={"clear_thinking": False})
+    check(kept > plain + 5, "%d tokens with the reasoning, %d without", kept, plain)
+    for more, want in (({"thinking": {"type": "enabled", "clear_thinking": False}}, kept), ({"chat_template_kwargs": {"enable_thinking": True, "clear_thinking": False}}, kept),
+                       ({"chat_template_kwargs": {"clear_thinking": True}}, plain), ({"chat_template_kwargs": {"clear_thinking": None}}, plain), ({"thinking": {"type": None}}, plain)):
+        check(n(**more) == want, "%s: %d tokens, want %d", more, n(**more), want)
+
+
 def test_the_third_turn_keeps_tags_out_of_the_content():
     m, s = serve()
     history = [{"role": "user", "content": "go"}]

@@ -99,6 +99,8 @@ static const bad_case chat[] = {
     {"\"reasoning_effort\": 3", 400, "invalid_type", "reasoning_effort"},
     {"\"chat_template_kwargs\": {\"chat_template\": \"x\"}", 400, "unsupported_value", "chat_template_kwargs"},
     {"\"chat_template_kwargs\": {\"enable_thinking\": 1}", 400, "invalid_type", "chat_template_kwargs.enable_thinking"},
+    {"\"chat_template_kwargs\": {\"clear_thinking\": \"no\"}", 400, "invalid_type", "chat_template_kwargs.clear_thinking"},
+    {"\"thinking\": {\"type\": \"enabled\", \"clear_thinking\": 0}", 400, "invalid_type", "thinking.clear_thinking"},
     {"\"thinking\": {\"type\": \"maybe\"}", 400, "invalid_value", "thinking.type"},
     {"\"thinking\": {}", 400, "invalid_value", "thinking.type"},
     {"\"thinking\": true", 400, "invalid_type", "thinking"},
@@ -250,6 +252,31 @@ TEST(fields_mean_what_they_say) {
               "{\"name\": \"f\"}}], \"tool_choice\": \"none\"}", true, &e));
     CHECK(!a.tools);
     glim_ask_free(&a);
+}
+
+TEST(thinking_is_steered_in_every_way_that_glm_documents) {
+    static const struct {
+        const char *extra;
+        int thinking;
+        bool keep;
+    } ways[] = {{"\"chat_template_kwargs\": {\"enable_thinking\": true, \"clear_thinking\": false}", 1, true},
+                {"\"chat_template_kwargs\": {\"enable_thinking\": null, \"clear_thinking\": null}", 0, false},
+                {"\"chat_template_kwargs\": {\"clear_thinking\": true}", 0, false},
+                {"\"thinking\": {\"type\": \"enabled\", \"clear_thinking\": false}", 1, true},
+                {"\"thinking\": {\"type\": \"disabled\", \"clear_thinking\": null}", -1, false},
+                {"\"thinking\": {\"type\": null}", 0, false},
+                {"\"thinking\": {\"clear_thinking\": false}", 0, true},
+                {"\"thinking\": null, \"chat_template_kwargs\": null, \"reasoning_effort\": null", 0, false},
+                {"\"chat_template_kwargs\": {\"clear_thinking\": false}, \"thinking\": {\"type\": \"enabled\"}", 1, true}};
+    for (size_t i = 0; i < GLIM_COUNT(ways); i++) {
+        char text[512];
+        glim_ask a;
+        glim_api_error e;
+        snprintf(text, sizeof text, "{\"model\": \"m\", \"messages\": [{\"role\": \"user\", \"content\": \"x\"}], %s}", ways[i].extra);
+        CHECK_MSG(ask(&a, text, true, &e), "%s: %s", text, e.message);
+        CHECK_MSG(a.thinking == ways[i].thinking && a.keep_thinking == ways[i].keep, "%s: %d %d", text, a.thinking, a.keep_thinking);
+        glim_ask_free(&a);
+    }
 }
 
 /* ---- whatever comes ---- */
