@@ -405,6 +405,11 @@ def reload():
         other[i] ^= 0x80
     other = bytes(other)
     base = text(model)
+
+    def fingerprint():
+        return post("/v1/completions", {"model": model, "prompt": "a", "max_tokens": 1}).json["system_fingerprint"]
+
+    first_print = fingerprint()
     check(post("/v1/load_lora_adapter", {"lora_name": "late", "lora_path": given["one"]}).status == 200, "an adapter at run time")
     late = text("late")
     bad, stop, n = [], threading.Event(), [0]
@@ -433,6 +438,8 @@ def reload():
     got = "".join(json.loads(e[6:])["choices"][0]["text"] for e in data.decode().split("\n\n")[:-2] if e.startswith("data: "))
     check(got == want, "the stream that ran was not disturbed", got[:50], want[:50])
     known[changed] = 1
+    other_print = fingerprint()
+    check(other_print != first_print, "other weights have another fingerprint", first_print)
     check("late" in [m["id"] for m in get("/v1/models").json["data"]] and text("late") != late and text("start") == text("late"), "adapters go along, on the new weights")
     threads = [threading.Thread(target=client) for _ in range(4)]
     for t in threads:
@@ -446,6 +453,7 @@ def reload():
     while n[0] < before + 50:
         time.sleep(0.01)
     check(text(model) == base, "a model that cannot be read changes nothing")
+    check(fingerprint() == first_print, "the same weights have the same fingerprint, in files of another time")
 
     # adapters are what they are when it comes: what was unloaded or moved stays so, whether the model changes or not
     def reloads():
