@@ -162,7 +162,13 @@ static enum MHD_Result preflight(glim_call *c) {
     struct MHD_Response *r = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     if (!r) return MHD_NO;
     MHD_add_response_header(r, "Access-Control-Allow-Methods", "GET, POST, DELETE");
-    MHD_add_response_header(r, "Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key");
+    /* What OpenAI's Node SDK sends from a browser, with every call or some (its src/client.ts and detect-platform.ts). By name: "*" does not
+     * stand for Authorization, and not every browser knows it. */
+    MHD_add_response_header(r, "Access-Control-Allow-Headers",
+                            "Authorization, Content-Type, Idempotency-Key, User-Agent, OpenAI-Organization, OpenAI-Project, OpenAI-Beta, X-Stainless-Lang, "
+                            "X-Stainless-Package-Version, X-Stainless-OS, X-Stainless-Arch, X-Stainless-Runtime, X-Stainless-Runtime-Version, "
+                            "X-Stainless-Retry-Count, X-Stainless-Timeout, X-Stainless-Helper-Method, X-Stainless-Poll-Helper, "
+                            "X-Stainless-Custom-Poll-Interval");
     MHD_add_response_header(r, "Access-Control-Max-Age", "600");
     return glim_call_queue(c, 204, r);
 }

@@ -37,7 +37,8 @@ enum MHD_Result glim_call_queue(glim_call *c, int status, struct MHD_Response *r
     const char *origin = c->s->p.n_origins ? origin_allowed(c) : NULL;
     if (origin) {
         MHD_add_response_header(r, "Access-Control-Allow-Origin", origin);
-        MHD_add_response_header(r, "Access-Control-Expose-Headers", "x-request-id, retry-after, retry-after-ms");
+        MHD_add_response_header(r, "Access-Control-Expose-Headers", "x-request-id, retry-after, retry-after-ms, x-should-retry, x-ratelimit-limit-requests, "
+                                "x-ratelimit-remaining-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens");
     }
     if (c->s->p.n_origins) MHD_add_response_header(r, "Vary", "Origin");
     c->state = CALL_ANSWERED;

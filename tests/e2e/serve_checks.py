@@ -365,8 +365,15 @@ def cors():
     for origin, ok in (("https://shop.example", True), ("https://other.example", False)):
         r, text = call("OPTIONS", "/v1/chat/completions", None, {"Origin": origin, "Access-Control-Request-Method": "POST"})
         check(r.status == 204 and (r.getheader("Access-Control-Allow-Origin") == origin) == ok and r.getheader("Access-Control-Allow-Credentials") is None, "preflight of " + origin)
+        # what openai-node asks for from a browser; a header that is not allowed stops the call there
+        allowed = {h.strip().lower() for h in (r.getheader("Access-Control-Allow-Headers") or "").split(",")}
+        asked = {"authorization", "content-type", "idempotency-key", "openai-organization", "openai-project", "user-agent"} | {
+            "x-stainless-" + h for h in ("lang", "os", "arch", "runtime", "runtime-version", "package-version", "retry-count", "timeout", "helper-method")}
+        check(asked <= allowed and "*" not in allowed, "headers that an SDK may send: without " + ", ".join(sorted(asked - allowed)))
         r, text = call("POST", "/tokenize", {"prompt": "x"}, {"Origin": origin})
         check(r.status == (200 if ok else 403) and (r.getheader("Access-Control-Allow-Origin") == origin) == ok and r.getheader("Vary") == "Origin", "a call of " + origin)
+        shown = r.getheader("Access-Control-Expose-Headers") or ""
+        check(not ok or all(h in shown for h in ("x-request-id", "retry-after-ms", "x-should-retry", "x-ratelimit-remaining-tokens")), "headers that a page may read: " + shown)
 
 
 def gauge(name):
