@@ -271,8 +271,12 @@ static bool read_all(int fd, void *bytes, size_t n) {
 bool glim_snapshot_read(glim_snapshot *s, const glim_chain *c, uint8_t *page) {
     if (!glim_snapshot_has(s, c)) return false;
     char *path = path_of(s, c);
+    pthread_mutex_lock(&s->lock);
+    bool settled = s->n_queued == 0; /* looked at first: what was in the queue then may be there now */
+    pthread_mutex_unlock(&s->lock);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0) { /* not written yet, or removed by a person: no harm */
+    if (fd < 0) { /* not written yet; or it could not be (a full disk), or was removed by a person: then it may be written again */
+        if (errno == ENOENT && settled) index_remove(s, c);
         free(path);
         return false;
     }
