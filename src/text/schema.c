@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 #include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
 enum { MAX_COMBINE = 128 };
@@ -180,14 +181,12 @@ static bool read_type(glim_schema *s, glim_flat *f, const json_t *v) {
 }
 
 static bool read_count(glim_schema *s, const char *name, const json_t *v, uint32_t most, uint32_t *out) {
-    int64_t n = json_is_real(v) ? (int64_t)json_real_value(v) : json_integer_value(v);
-    if (!json_is_number(v) || n < 0 || (json_is_real(v) && (double)n != json_real_value(v)))
+    double n = json_number_value(v); /* 1e30 fits no integer */
+    if (!json_is_number(v) || n < 0 || trunc(n) != n)
         return glim_schema_fail(s, GLIM_E_FORMAT, "\"%s\" is not a whole number of 0 or more", name);
-    if (n > most) {
-        if (name[1] == 'a') n = GLIM_NO_MAX; /* a maximum that no answer reaches */
-        else return glim_schema_fail(s, GLIM_E_LIMIT, "\"%s\" is %lld, want at most %u", name, (long long)n, most);
-    }
-    *out = (uint32_t)n;
+    if (n <= most) *out = (uint32_t)n;
+    else if (name[1] == 'a') *out = GLIM_NO_MAX; /* a maximum that no answer reaches */
+    else return glim_schema_fail(s, GLIM_E_LIMIT, "\"%s\" is %.15g, want at most %u", name, n, most);
     return true;
 }
 
