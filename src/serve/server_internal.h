@@ -190,6 +190,7 @@ struct glim_server {
     bool reload_again; /* it was asked for once more meanwhile */
     _Atomic bool reloaded; /* and it is through */
     size_t n_away;    /* calls at a desk or the ledger */
+    size_t n_coming;  /* of these, calls that go on to the engine */
     size_t n_body;    /* bytes of the bodies of all calls */
 };
 

@@ -53,8 +53,8 @@ enum MHD_Result glim_call_begin(glim_call *c) {
         }
         /* The scheduler has the last word; this is so that what it would refuse costs nothing. */
         glim_sched_stats_get(c->b->d, &st);
-        if (st.waiting + s->n_away >= st.max_waiting) {
-            glim_api_fail(&c->error, 429, "queue_full", NULL, "the queue is full: %zu requests are waiting", st.waiting + s->n_away);
+        if (st.waiting + s->n_coming >= st.max_waiting) {
+            glim_api_fail(&c->error, 429, "queue_full", NULL, "the queue is full: %zu requests are waiting", st.waiting + s->n_coming);
             c->error.retry_ms = 1000;
             return glim_call_fail(c);
         }
@@ -66,6 +66,7 @@ enum MHD_Result glim_call_begin(glim_call *c) {
     s->calls = c;
     c->away = true;
     s->n_away++;
+    s->n_coming += c->route->prepare != NULL;
     glim_call_suspend(c);
     glim_desk_put(c);
     return MHD_YES;
@@ -197,6 +198,7 @@ static void send_units(glim_call *c) {
 void glim_call_back(glim_call *c) {
     c->away = false;
     c->s->n_away--;
+    c->s->n_coming -= c->route->prepare != NULL;
     if (!c->ready) c->failed = true;
     send_units(c);
     if (c->n_open > 0) return;

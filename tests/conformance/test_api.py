@@ -248,6 +248,21 @@ def test_a_full_queue_says_when_to_come_back():
     check(s.idle() and s.post(CHAT, {"model": MODEL, "messages": USER, "max_tokens": 1}).status == 200, "afterwards there is room again")
 
 
+def test_only_what_goes_to_the_engine_counts_for_the_queue():
+    s = server(MODEL, "--parallel", "2", "--queue", "1")
+    held = []
+    for k in range(6):  # more than there are desk threads, each with a second's work or so
+        c = s.connect()
+        c.sendall(request_bytes("POST", "/tokenize", {"prompt": "why is light blue " * 50000}))
+        held.append(c)
+    time.sleep(0.1)
+    r = s.post(CHAT, {"model": MODEL, "messages": USER, "max_tokens": 1})
+    check(r.status == 200, "a chat beside texts that are only counted: %d %s", r.status, r.text[:200])
+    for c in held:
+        check(Reader(c).reply("POST").status == 200, "a text that is counted")
+        c.close()
+
+
 def test_a_list_that_has_begun_waits_for_places_in_the_queue():
     """Refused in the middle, it would have been charged for what nobody gets, and be sent again as a whole."""
     s = server(MODEL, "--parallel", "8", "--queue", "2")
