@@ -68,6 +68,24 @@ static void echo(glim_call *c, task *t, size_t i) {
     glim_buf_free(&text);
 }
 
+/* A stream is shown as it comes and waits for its client; a whole reply lies in memory until its end. Log-probabilities are what is large
+ * about one: about 128 bytes for each alternative of each token. */
+static bool fits_in_memory(glim_call *c, const task *t) {
+    enum { ENTRY_BYTES = 128, MOST_MIB = 512 };
+    const glim_ask *a = &t->ask;
+    double entries = 0;
+    if (a->stream || !a->logprobs) return true;
+    for (size_t i = 0; i < c->n_units; i++) {
+        size_t room = c->b->facts.n_ctx > c->units[i].ids.n ? c->b->facts.n_ctx - c->units[i].ids.n : 0;
+        size_t n = a->max_tokens && a->max_tokens < room ? a->max_tokens : !a->chat && a->max_tokens == 0 ? 0 : room;
+        entries += (double)a->n * (double)(n + (a->echo ? c->units[i].ids.n : 0)) * (1 + a->top_logprobs);
+    }
+    double mib = entries * ENTRY_BYTES / (1 << 20);
+    return mib <= MOST_MIB || glim_api_fail(&c->error, 400, "reply_too_large", a->chat ? "top_logprobs" : "logprobs",
+                                            "the log-probabilities of %.0f tokens and alternatives may take %.0f MiB, want at most %d: lower \"max_tokens\", \"n\" or \"%s\", or "
+                                            "set \"stream\"", entries, mib, MOST_MIB, a->chat ? "top_logprobs" : "logprobs");
+}
+
 static bool prepare(glim_call *c, bool chat) {
     json_t *body = glim_call_json(c);
     if (!body) return false;
@@ -87,7 +105,7 @@ static bool prepare(glim_call *c, bool chat) {
         if (!make_unit(c, t, i)) return false;
         if (a->echo) echo(c, t, i);
     }
-    return true;
+    return fits_in_memory(c, t);
 }
 
 bool glim_chat_prepare(glim_call *c) { return prepare(c, true); }

@@ -263,6 +263,17 @@ def test_only_what_goes_to_the_engine_counts_for_the_queue():
         c.close()
 
 
+def test_a_whole_reply_that_would_not_fit_is_refused_before_it_costs():
+    s = server(MODEL)
+    chat = {"model": MODEL, "messages": USER, "n": 128, "logprobs": True, "top_logprobs": 20, "max_tokens": 1900}
+    r = s.post(CHAT, chat)
+    check(r.status == 400 and r.error["code"] == "reply_too_large" and r.error["param"] == "top_logprobs" and "max_tokens" in r.error["message"], "%d %s", r.status, r.text[:300])
+    before = s.metric("vllm:generation_tokens_total")
+    for less in ({"max_tokens": 3}, {"max_tokens": 3, "n": 2}):
+        check(s.post(CHAT, {**chat, **less}).status == 200, "%s", less)
+    check(s.metric("vllm:generation_tokens_total") - before <= 3 * 130, "what was refused was not made")
+
+
 def test_a_list_that_has_begun_waits_for_places_in_the_queue():
     """Refused in the middle, it would have been charged for what nobody gets, and be sent again as a whole."""
     s = server(MODEL, "--parallel", "8", "--queue", "2")
