@@ -489,6 +489,45 @@ TEST(a_higher_priority_goes_first_and_a_lower_one_is_not_forgotten) {
     rig_close(&r);
 }
 
+static double g_clock;
+static double clock_now(void *ctx) {
+    (void)ctx;
+    return g_clock;
+}
+
+TEST(a_low_priority_gets_its_turn_among_endless_high_ones) {
+    rig r;
+    rig_engine(&r, "glm4", 128, 0, 0, 4);
+    g_clock = 0;
+    rig_sched(&r, &(glim_sched_params){.max_running = 1, .max_draft = -1, .level_s = 1, .now = clock_now});
+    int32_t ids[5] = {1, 2, 3, 4, 5};
+    enum { N = 40 };
+    static answer high[N], low;
+    const glim_request q = {.prompt = ids, .n_prompt = 5, .max_tokens = 4, .ignore_stop_ids = true};
+    glim_request urgent = q;
+    urgent.priority = 3;
+    int n = 0, at = -1;
+    rig_submit(&r, &high[n++], urgent);
+    rig_submit(&r, &low, q);
+    while (at < 0) { /* another high one always waits */
+        if (high[n - 1].ids[0].n > 0) {
+            CHECK_MSG(n < N, "%d high ones went before it", n);
+            g_clock += 0.5;
+            rig_submit(&r, &high[n++], urgent);
+        }
+        glim_sched_step(r.d);
+        rig_read(&r);
+        if (low.ended) at = n;
+    }
+    CHECK_MSG(at > 3 && at <= 10, "%d high ones went before it", at); /* three levels of a second are six arrivals */
+    for (int i = 0; i < n; i++) {
+        while (!high[i].ended) glim_sched_step(r.d), rig_read(&r);
+        answer_free(&high[i]);
+    }
+    answer_free(&low);
+    rig_close(&r);
+}
+
 /* ---- threads ---- */
 
 typedef struct client {

@@ -23,7 +23,6 @@ typedef struct sim_request {
     double arrive, cancel;   /* cancel < 0: never */
     int lazy, few;           /* reads only every so many steps, and then so many events */
     bool submitted, refused, cancelled, closed;
-    int waited;              /* steps since submission without a token */
 } sim_request;
 
 static void plan(sim_request *s, glim_rng *rng, const int32_t *common) {
