@@ -6,7 +6,7 @@ import time
 
 import ask
 import harness
-from harness import SOAK, PATIENCE, Client, Reader, Server, Skip, check, request_bytes, server
+from harness import PATIENCE, Client, Reader, Server, Skip, check, request_bytes, server
 
 MODEL = "glm4"
 CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
@@ -108,11 +108,14 @@ def test_a_revoked_key_is_dead_within_a_second():
     k = key("brief")
     check(s.post(TEXT, ONE, key=k["key"]).status == 200, "a new key works beside a running server")
     revoke(k)
-    began = time.monotonic()
-    while s.post(TEXT, ONE, key=k["key"]).status == 200 and time.monotonic() < began + PATIENCE:
+    began, late, over = time.monotonic(), 0, False
+    while not over and time.monotonic() < began + PATIENCE:
+        asked = time.monotonic()
+        over = s.post(TEXT, ONE, key=k["key"]).status != 200
         time.sleep(0.02)
+        late += max(0, time.monotonic() - asked - 0.1)  # an answer of one token and the pause: the rest is a busy machine's
     took = time.monotonic() - began
-    check(took < (1 if SOAK else 10), "it took %.2f s", took)  # the second itself is held to where the machine is ours
+    check(over and took < 1 + late, "it took %.2f s, %.2f of them late", took, late)
     check(s.post(TEXT, ONE, key=k["key"]).status == 401 and s.post(TEXT, ONE, key=good).status == 200, "dead, and the others live")
 
 
