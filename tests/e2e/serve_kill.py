@@ -3,7 +3,11 @@
 After the last start no reservation is open, every request is settled for at least the tokens that its client has seen
 and at most what was reserved, the sums agree (glim usage check), and the event log is whole (glim audit verify).
 XDG_DATA_HOME is the folder to work in. Prints a line for each check that fails, and "N passed, N failed"."""
+import csv
+import datetime
+import decimal
 import http.client
+import io
 import json
 import os
 import random
@@ -22,6 +26,7 @@ glim, model, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
 name = os.path.basename(model)
 seed = int(os.environ.get("GLIM_SEED", "1"))
 rnd = random.Random(seed)
+SUMS = ("SELECT SUM(cost) FROM usage WHERE tenant = ?", "SELECT SUM(d.cost) FROM key_days d JOIN keys k ON k.id = d.key WHERE k.tenant = ?")
 seen = {}  # request id: [tokens received, ended properly, asked for]
 lock = threading.Lock()
 
@@ -86,7 +91,9 @@ def make_key(*flags):
 
 keys = [make_key("one", "--tenant", "acme"), make_key("two", "--tenant", "beta")]
 for args in (["*", "--input", "0.5", "--cached", "0.1", "--output", "1.5"],):
-    subprocess.run([glim, "usage", "price", *args], capture_output=True)
+    priced = subprocess.run([glim, "usage", "price", *args], capture_output=True, text=True)
+    check(priced.returncode == 0, "glim usage price: " + priced.stdout + priced.stderr)
+began = datetime.datetime.now(datetime.timezone.utc)
 for i in range(rounds):
     p, port = start()
     threads = [threading.Thread(target=client, args=(port, keys[k % 2], random.Random(seed * 1000003 + i * 100 + k)), daemon=True) for k in range(6)]
@@ -121,5 +128,24 @@ for verb in (["usage", "check"], ["audit", "verify"]):
     r = subprocess.run([glim, *verb], capture_output=True, text=True)
     check(r.returncode == 0, " ".join(verb) + ": " + r.stdout + r.stderr)
 total = sum(r[5] for r in rows.values())
+check(total > 0, "what was made has a price")
+# A tenant's invoices come to exactly what its requests cost, whatever the kills left half done; the run may go over the end of a month.
+months = sorted({t.strftime("%Y-%m") for t in (began, datetime.datetime.now(datetime.timezone.utc))})
+billed_in_all = 0
+for tenant in ("acme", "beta"):
+    billed = lines = 0
+    for month in months:
+        r = subprocess.run([glim, "usage", "invoice", tenant, month, "--csv"], capture_output=True, text=True)
+        check(r.returncode == 0 or len(months) > 1, "invoice of %s for %s: %s" % (tenant, month, r.stderr))
+        for line in csv.DictReader(io.StringIO(r.stdout)):
+            micro = int(decimal.Decimal(line["amount"]) * 1000000)
+            if line["key"] == "total":
+                billed += micro
+            else:
+                lines += micro
+    cost, days = (db.execute(q, (tenant,)).fetchone()[0] or 0 for q in SUMS)
+    check(0 < billed == lines == cost == days, "%s: the invoice says %d, its lines %d, the requests %d, the days of its keys %d" % (tenant, billed, lines, cost, days))
+    billed_in_all += billed
+check(billed_in_all == total, "the invoices say %d, the requests %d" % (billed_in_all, total))
 print("%d requests, %d rows, %d recovered, %d micro-units" % (len(seen), len(rows), states.count(3), total))
 sys.exit(checks.done())
