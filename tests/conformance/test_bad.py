@@ -319,6 +319,37 @@ def test_a_clients_words_stay_on_their_line_of_the_log():
     check("x?info serve forged?[2J" in log and "\ninfo serve forged" not in log and "\x1b" not in log, "%s", log[-500:])
 
 
+def test_no_prompt_and_no_answer_is_in_the_log():
+    s = server(MODEL)
+    words = ["zebrafinch%d" % i for i in range(12)]
+    tool = {"type": "function", "function": {"name": words[0], "description": words[1], "parameters": {"type": "object", "properties": {words[2]: {"enum": [words[3]]}}}}}
+    good = {"model": MODEL, "max_tokens": 8, "temperature": 0, "tools": [tool], "stop": [words[4]], "user": words[5],
+            "messages": [{"role": "system", "content": words[6]}, {"role": "user", "content": words[7]},
+                         {"role": "assistant", "content": words[8], "tool_calls": [{"id": "c", "type": "function", "function": {"name": words[0], "arguments": json.dumps({words[2]: words[9]})}}]},
+                         {"role": "tool", "tool_call_id": "c", "content": words[10]}]}
+    answers = []
+    for stream in (False, True):
+        r = s.post(CHAT, {**good, "stream": stream})
+        check(r.status == 200, "%d %s", r.status, r.text[:200])
+    answers.append(s.post(TEXT, {"model": MODEL, "prompt": words[7], "max_tokens": 20, "ignore_eos": True, "logit_bias": {"306": -100}}).json["choices"][0]["text"])
+    for bad in ({**good, "response_format": {"type": words[11]}}, {**good, "tool_choice": words[11]}, {**good, "reasoning_effort": words[11]}, {**good, "stop": [words[4]] * 5},
+                {**good, "messages": [{"role": words[11], "content": words[7]}]}, {**good, "temperature": words[11]},
+                {**good, "response_format": {"type": "json_schema", "json_schema": {"name": "n", "strict": True, "schema": {"type": "string", "pattern": words[11] + "("}}}},
+                {**good, "messages": [{"role": "user", "content": words[7] + " a" * 20000}]}):
+        check(s.post(CHAT, bad).status == 400, "%s", {k: v for k, v in bad.items() if k not in good})
+    for path, body in (("/tokenize", {"prompt": words[7]}), ("/v1/embeddings", {"model": MODEL, "input": words[7]}), ("/v1/rerank", {"model": MODEL, "query": words[7], "documents": [words[8]]}),
+                       ("/v1/responses", {"model": MODEL, "input": words[7], "instructions": words[6], "max_output_tokens": 4})):
+        check(s.post(path, body).status == 200, "%s", path)
+    s.call("POST", CHAT, ('{"model": "%s", "messages": "%s' % (MODEL, words[7])).encode())  # no JSON
+    with open(s.log, errors="replace") as f:
+        log = f.read()
+    check(log.count("reply id=") >= 10, "the log has lines: %s", log[-300:])
+    for w in words:
+        check(w not in log, "%s is in the log: %s", w, [x for x in log.splitlines() if w in x][:1])
+    for a in answers:
+        check(len(a) > 8 and a not in log, "an answer is in the log: %r", a)
+
+
 def test_the_table_is_long_enough():
     check(len(rows) >= 300, "%d rows", len(rows))
     seen = [(p, json.dumps(d.text if isinstance(d, Raw) else d)) for p, d, *_ in rows]
