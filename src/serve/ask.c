@@ -214,7 +214,11 @@ static bool refuse_others(const json_t *body, glim_api_error *e) {
 static bool begin(glim_ask *a, json_t *body, const glim_ask_facts *f, glim_api_error *e) {
     *a = (glim_ask){.body = body};
     if (!json_is_object(body)) return glim_api_fail(e, 400, "invalid_type", NULL, "the body is %s, want a JSON object", glim_json_type_name(body));
-    return read_model(a, e) && refuse_others(body, e) && read_stream(a, e) && read_sampling(a, f, e) && glim_field_bool(a->body, "ignore_eos", &a->ignore_eos, e);
+    int64_t priority = 0;
+    bool ok = read_model(a, e) && refuse_others(body, e) && read_stream(a, e) && read_sampling(a, f, e) && glim_field_bool(a->body, "ignore_eos", &a->ignore_eos, e) &&
+              glim_field_int(body, "priority", 0, 10, &priority, e);
+    a->priority = (int)priority;
+    return ok;
 }
 
 bool glim_ask_chat(glim_ask *a, json_t *body, const glim_ask_facts *f, glim_api_error *e) {

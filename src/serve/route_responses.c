@@ -41,7 +41,7 @@ bool glim_responses_prepare(glim_call *c) {
     t->has_out = true; /* half made is freed too */
     if (glim_out_init(&t->out, a, c->b->e, c->model, c->b->fingerprint, in_reasoning, &err) != GLIM_OK) return glim_api_from(&c->error, &err, NULL);
     glim_responses_out_init(&t->show, &t->out, t->body, t->tools, c->model);
-    u->r = (glim_request){.sample = a->sample, .max_tokens = a->max_tokens, .n = 1, .stop = a->stop, .n_stop = a->n_stop, .for_reply = true};
+    u->r = (glim_request){.sample = a->sample, .max_tokens = a->max_tokens, .n = 1, .stop = a->stop, .n_stop = a->n_stop, .for_reply = true, .priority = -a->priority};
     if (glim_chat_constrain(c, a, in_reasoning, &u->r.mask)) return true;
     glim_responses_rename(&c->error);
     return false;

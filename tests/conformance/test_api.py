@@ -4,6 +4,7 @@ A route that this build does not have is skipped by name, so the list of skips i
 import base64
 import json
 import random
+import select
 import struct
 import threading
 import time
@@ -272,6 +273,24 @@ def test_a_whole_reply_that_would_not_fit_is_refused_before_it_costs():
     for less in ({"max_tokens": 3}, {"max_tokens": 3, "n": 2}):
         check(s.post(CHAT, {**chat, **less}).status == 200, "%s", less)
     check(s.metric("vllm:generation_tokens_total") - before <= 3 * 130, "what was refused was not made")
+
+
+def test_a_request_can_give_way():
+    s = server(MODEL, "--parallel", "1")
+    body = {"model": MODEL, "prompt": "a", "temperature": 0, "ignore_eos": True}
+    first, later, now = (s.connect() for _ in range(3))
+    first.sendall(request_bytes("POST", "/v1/completions", {**body, "max_tokens": 1900, "stream": True}))
+    Reader(first).until(b"data: ")  # it runs
+    later.sendall(request_bytes("POST", "/v1/completions", {**body, "max_tokens": 1500, "priority": 5}))
+    check(harness.eventually(lambda: s.metric("vllm:num_requests_waiting") == 1), "it waits")
+    now.sendall(request_bytes("POST", "/v1/completions", {**body, "max_tokens": 2}))
+    check(harness.eventually(lambda: s.metric("vllm:num_requests_waiting") == 2), "so does this")
+    first.close()
+    ready = select.select([later, now], [], [], harness.PATIENCE)[0]
+    check(ready == [now], "the one of lower priority came first")
+    for c in (now, later):
+        check(Reader(c).reply("POST").status == 200, "both are answered")
+        c.close()
 
 
 def test_a_list_that_has_begun_waits_for_places_in_the_queue():

@@ -87,6 +87,7 @@ def make_rows():
         number(path, "frequency_penalty", -2, 2)
         number(path, "presence_penalty", -2, 2)
         integer(path, "n", 1, 128)
+        integer(path, "priority", 0, 10)
         integer(path, "seed", None, None, wide=True)
         integer(path, "max_tokens", 1 if path == CHAT else 0, 2 ** 31 - 1)
         boolean(path, "stream")
