@@ -7,7 +7,7 @@ PREFIX ?= /usr/local
 CONFIGURE = said=$$(cmake --preset release 2>&1) || { echo "$$said"; exit 1; }
 FIXTURE = tests/fixtures/glm4
 # What has threads in it; the rest would only be slow under ThreadSanitizer.
-TSAN_TESTS ?= ^(base|net|store|model|engine)\.
+TSAN_TESTS ?= ^(base|net|store|model|engine)\.|^(text\.(constrain|reply)|serve\.(ask|listen|out)|conformance\.(files|gone|guard|script|wire))$$
 
 .PHONY: release test asan tsan soak aarch64 fuzz demo realmodel bench install clean help setup
 
