@@ -5,9 +5,6 @@
  * is made (a weight's tiles, turned if the product goes back) and multiplied with every strip while it lies in
  * cache. Between cuts the sums rest in C, which does not change them.
  *
- * B lies in panels of the set's `cols`: as wide as a register tile in AVX2, so that a panel (16 KB of 16 columns) and a strip stay in the first
- * cache while CHUNK strips go by; those (192 KB) and the block stay in the second.
- *
  * Few columns (an adapter's rank) do not repay laying A out: it is then read where it lies. */
 #include "tensor/gemm.h"
 
@@ -15,7 +12,7 @@
 
 #include "tensor/kernels_internal.h"
 
-enum { BLOCK = 64, CUT = 256, CHUNK = 32, ALIGN = 64 };
+enum { BLOCK = 64, CUT = 256, ALIGN = 64 };
 
 extern const glim_gemm_set glim_gemm_ref;
 #if defined __x86_64__
@@ -52,12 +49,10 @@ typedef struct run {
     const glim_gemm_set *s;
     const glim_gemm *g;
     bool pairs, laid;       /* A is laid out */
-    size_t w;               /* B lies in panels of so many columns, CUT rows each */
     size_t rows, n_strips, strip_words; /* words of a strip */
     float *a;               /* [n_strips, k or pairs of k, rows] */
     own *own;               /* [n_threads] */
-    size_t n_blocks, whole;  /* column blocks; so many of them, the first, are one piece each */
-    size_t ranges, strips;   /* of each other block: ranges of strips, strips in each */
+    size_t n_blocks, ranges, strips; /* column blocks; ranges of strips, strips in each */
 } run;
 
 /* ---- A ---- */
@@ -123,42 +118,33 @@ static void lay_strips(void *ctx, size_t begin, size_t end, int worker) {
 
 /* ---- B ---- */
 
-/* Row k of column i of the block; w columns lie beside each other, the next row w further. */
-static float *b_at(const run *r, own *o, size_t k, size_t i) { return &o->b[0][0] + i / r->w * CUT * r->w + k * r->w + i % r->w; }
-
-/* [n, n_k] with row stride ld, turned into b: an adapter's A and B in forward. */
-static void turn_b(const run *r, own *o, const float *b, size_t ld, size_t n_k, size_t n) {
-    for (size_t i = 0; i < n; i += 16)
-        for (size_t k = 0; k < n_k; k += 16) {
-            const float *src = b + k + i * ld;
-            if (n - i >= 16 && n_k - k >= 16) {
-                r->s->turn(b_at(r, o, k, i), r->w, src, ld);
-                continue;
-            }
-            for (size_t j = 0; j < 16 && i + j < n; j++)
-                for (size_t p = 0; p < 16 && k + p < n_k; p++) *b_at(r, o, k + p, i + j) = src[j * ld + p];
-        }
-}
-
 /* Rows [k0, k0 + n_k) of columns [n0, n0 + n) into b. What lies beyond n is whatever it was. */
 static void make_b(const run *r, own *o, size_t k0, size_t n_k, size_t n0, size_t n) {
     const glim_gemm *g = r->g;
-    if (g->b && g->b_k == 1) {
-        turn_b(r, o, g->b + k0 + n0 * g->b_n, g->b_n, n_k, n);
+    if (g->b && g->b_k == 1) { /* turned: an adapter's A and B in forward */
+        for (size_t i = 0; i < n; i += 16)
+            for (size_t k = 0; k < n_k; k += 16) {
+                const float *src = g->b + (k0 + k) + (n0 + i) * g->b_n;
+                if (n - i >= 16 && n_k - k >= 16) {
+                    r->s->turn(&o->b[k][i], BLOCK, src, g->b_n);
+                    continue;
+                }
+                for (size_t j = 0; j < 16 && i + j < n; j++)
+                    for (size_t p = 0; p < 16 && k + p < n_k; p++) o->b[k + p][i + j] = src[j * g->b_n + p];
+            }
     } else if (g->b) {
         for (size_t k = 0; k < n_k; k++) {
             const float *src = g->b + (k0 + k) * g->b_k + n0 * g->b_n;
-            if (g->b_n == 1)
-                for (size_t i = 0; i < n; i += r->w) memcpy(b_at(r, o, k, i), src + i, (n - i < r->w ? n - i : r->w) * sizeof *src);
+            if (g->b_n == 1) memcpy(o->b[k], src, n * sizeof *src);
             else
-                for (size_t i = 0; i < n; i++) *b_at(r, o, k, i) = src[i * g->b_n];
+                for (size_t i = 0; i < n; i++) o->b[k][i] = src[i * g->b_n];
         }
     } else if (!g->back) {
-        for (size_t i = 0; i < n; i += GLIM_PANEL) r->s->tile(b_at(r, o, 0, i), r->w, g->w, (n0 + i) / GLIM_PANEL, k0, n_k);
+        for (size_t i = 0; i < n; i += GLIM_PANEL) r->s->tile(&o->b[0][i], BLOCK, g->w, (n0 + i) / GLIM_PANEL, k0, n_k);
     } else {
         for (size_t k = 0; k < n_k; k += GLIM_PANEL) { /* k counts outputs here, n inputs */
             r->s->tile(o->tile[0], GLIM_PANEL, g->w, (k0 + k) / GLIM_PANEL, n0, n);
-            for (size_t i = 0; i < n; i += 16) r->s->turn(b_at(r, o, k, i), r->w, o->tile[i], GLIM_PANEL);
+            for (size_t i = 0; i < n; i += 16) r->s->turn(&o->b[k][i], BLOCK, o->tile[i], GLIM_PANEL);
         }
     }
     if (!r->pairs) return;
@@ -171,46 +157,32 @@ static void run_pieces(void *ctx, size_t begin, size_t end, int worker) {
     const glim_gemm *g = r->g;
     own *o = (own *)(void *)((char *)r->own + (size_t)worker * up(sizeof(own), ALIGN));
     for (size_t p = begin; p < end; p++) {
-        const bool whole = p < r->whole;
-        const size_t n0 = (whole ? p : r->whole + (p - r->whole) / r->ranges) * BLOCK;
-        const size_t s0 = whole ? 0 : (p - r->whole) % r->ranges * r->strips;
+        const size_t n0 = p / r->ranges * BLOCK, s0 = p % r->ranges * r->strips;
         const size_t n = g->n - n0 < BLOCK ? g->n - n0 : BLOCK;
-        const size_t s1 = whole || r->n_strips - s0 < r->strips ? r->n_strips : s0 + r->strips;
+        const size_t s1 = r->n_strips - s0 < r->strips ? r->n_strips : s0 + r->strips;
         for (size_t k0 = 0; k0 < g->k; k0 += CUT) {
             const size_t n_k = g->k - k0 < CUT ? g->k - k0 : CUT;
             const bool add = g->add || k0 > 0;
             make_b(r, o, k0, n_k, n0, n);
             if (!r->laid) {
                 const size_t row = s0 * r->rows, m = (s1 * r->rows < g->m ? s1 * r->rows : g->m) - row;
-                for (size_t i = 0; i < n; i += r->w)
-                    r->s->mm(g->c + row * g->ldc + n0 + i, g->ldc, g->a + row * g->a_row + k0 * g->a_k, g->a_row, g->a_k,
-                             b_at(r, o, 0, i), r->w, m, n - i < r->w ? n - i : r->w, n_k, add);
+                r->s->mm(g->c + row * g->ldc + n0, g->ldc, g->a + row * g->a_row + k0 * g->a_k, g->a_row, g->a_k, o->b[0], BLOCK,
+                         m, n, n_k, add);
                 continue;
             }
-            for (size_t c0 = s0; c0 < s1; c0 += CHUNK)
-                for (size_t i = 0; i < n; i += r->w)
-                    for (size_t s = c0; s < s1 && s < c0 + CHUNK; s++) {
-                        const size_t row = s * r->rows, m = g->m - row < r->rows ? g->m - row : r->rows;
-                        float *c = g->c + row * g->ldc + n0 + i;
-                        const float *a = r->a + s * r->strip_words;
-                        if (r->pairs)
-                            r->s->mm_pairs(c, g->ldc, (const uint32_t *)(const void *)a + k0 / 2 * r->rows, 1, r->rows, o->pairs[0],
-                                           BLOCK, m, n, (n_k + 1) / 2, add);
-                        else
-                            r->s->mm(c, g->ldc, a + k0 * r->rows, 1, r->rows, b_at(r, o, 0, i), r->w, m, n - i < r->w ? n - i : r->w, n_k,
-                                     add);
-                    }
+            for (size_t s = s0; s < s1; s++) {
+                const size_t row = s * r->rows, m = g->m - row < r->rows ? g->m - row : r->rows;
+                float *c = g->c + row * g->ldc + n0;
+                const float *a = r->a + s * r->strip_words;
+                if (r->pairs)
+                    r->s->mm_pairs(c, g->ldc, (const uint32_t *)(const void *)a + k0 / 2 * r->rows, 1, r->rows, o->pairs[0], BLOCK,
+                                   m, n, (n_k + 1) / 2, add);
+                else r->s->mm(c, g->ldc, a + k0 * r->rows, 1, r->rows, o->b[0], BLOCK, m, n, n_k, add);
+            }
         }
-        const size_t row0 = s0 * r->rows, m = (s1 * r->rows < g->m ? s1 * r->rows : g->m) - row0;
-        for (size_t row = row0; g->bias && row < row0 + m; row++)
+        if (!g->bias) continue;
+        for (size_t row = s0 * r->rows; row < s1 * r->rows && row < g->m; row++)
             for (size_t i = 0; i < n; i++) g->c[row * g->ldc + n0 + i] += g->bias[n0 + i];
-        for (size_t k0 = 0; k0 < g->k2; k0 += CUT) {
-            const size_t n_k = g->k2 - k0 < CUT ? g->k2 - k0 : CUT;
-            turn_b(r, o, g->b2 + k0 + n0 * g->k2, g->k2, n_k, n);
-            for (size_t i = 0; i < n; i += r->w)
-                r->s->mm(g->c + row0 * g->ldc + n0 + i, g->ldc, g->a2 + row0 * g->k2 + k0, g->k2, 1, b_at(r, o, 0, i), r->w, m,
-                         n - i < r->w ? n - i : r->w, n_k, true);
-        }
     }
 }
 
@@ -223,30 +195,16 @@ void glim_gemm_run(glim_pool *pool, const glim_gemm_set *s, glim_gemm_type type,
     }
     r.laid = g->n > BLOCK;
     r.pairs = type == GLIM_GEMM_BF16 && r.laid && s->pairs();
-    r.w = r.pairs ? BLOCK : s->cols;
     r.n_strips = (g->m + r.rows - 1) / r.rows;
     r.strip_words = (r.pairs ? (g->k + 1) / 2 : g->k) * r.rows;
     r.own = (own *)(void *)((char *)scratch + (r.laid ? up(r.n_strips * r.strip_words * sizeof(float), ALIGN) : 0));
     if (r.laid) glim_pool_for(pool, r.n_strips, 1, lay_strips, &r);
-    /* Every range of strips makes B again: no more of them than keep the threads busy. Where blocks alone are enough, only
-     * those that do not share out evenly are cut: nine of two threads are eight pieces and two halves, not 5 : 4. */
-    const size_t threads = (size_t)glim_pool_size(pool), want = 4 * threads;
+    /* Every range of strips makes B again: no more of them than keep the threads busy. */
+    const size_t want = 4 * (size_t)glim_pool_size(pool);
     r.n_blocks = (g->n + BLOCK - 1) / BLOCK;
-    r.whole = threads == 1 ? r.n_blocks : r.n_blocks >= want ? r.n_blocks - r.n_blocks % threads : 0;
-    if (r.whole) {
-        const size_t most = r.n_strips / 8 ? r.n_strips / 8 : 1; /* with fewer strips a range costs more to make than it shares out */
-        r.ranges = threads < most ? threads : most;
-    } else {
-        const size_t least = (want + r.n_blocks - 1) / r.n_blocks;
-        r.ranges = least;
-        for (size_t n = least; n <= least + least / 2; n++) {
-            if (r.n_blocks * n % threads) continue;
-            r.ranges = n;
-            break;
-        }
-    }
+    r.ranges = r.n_blocks >= want || glim_pool_size(pool) == 1 ? 1 : (want + r.n_blocks - 1) / r.n_blocks;
     r.strips = (r.n_strips + r.ranges - 1) / r.ranges;
     if (r.strips < 4) r.strips = 4;
     r.ranges = (r.n_strips + r.strips - 1) / r.strips;
-    glim_pool_for(pool, r.whole + (r.n_blocks - r.whole) * r.ranges, 1, run_pieces, &r);
+    glim_pool_for(pool, r.n_blocks * r.ranges, 1, run_pieces, &r);
 }

@@ -18,7 +18,7 @@ typedef enum glim_gemm_type { GLIM_GEMM_F32, GLIM_GEMM_BF16 } glim_gemm_type;
 
 typedef struct glim_gemm_set {
     const char *name; /* as in kernels.h */
-    size_t rows, cols; /* of a register tile; cols is 16, 32 or 64 */
+    size_t rows;      /* of a register tile */
     bool (*pairs)(void); /* whether GLIM_GEMM_BF16 is multiplied in pairs */
 
     /* dst[k * stride + c] = W[16 * panel + c][in0 + k], k < n_in, c < 16; 0 for outputs that W lacks. in0 is a
@@ -48,8 +48,7 @@ typedef struct glim_gemm_set {
 const glim_gemm_set *glim_gemm_find(const char *name); /* NULL if unknown or this CPU cannot run it */
 const glim_gemm_set *glim_gemm_of(const glim_kernels *k);
 
-/* C [m, n] (+)= A B (+ bias[n]) (+ A2 B2, in f32). Exactly one of w and b is set. The last term gives the bits of a
- * second product that adds, but C is still in cache. */
+/* C [m, n] (+)= A B (+ bias[n]). Exactly one of w and b is set. */
 typedef struct glim_gemm {
     size_t m, n, k;
     float *c;
@@ -62,9 +61,6 @@ typedef struct glim_gemm {
     const float *b; /* B[k][n] = b[k * b_k + n * b_n] */
     size_t b_k, b_n;
     const float *bias;
-    size_t k2;       /* 0: no second term */
-    const float *a2; /* [m, k2] */
-    const float *b2; /* [n, k2], turned: B2[k][n] = b2[n * k2 + k] */
 } glim_gemm;
 
 /* Scratch of one product with at most m * k values in A, 64-byte aligned. */

@@ -73,7 +73,7 @@ void glim_lin_forward(glim_net *n, const glim_lin *l, const float *x, size_t x_l
     const bool dora = p && n->lora.dora;
     glim_gemm base = {.m = rows, .n = l->w.n_out, .k = l->w.n_in, .c = y, .ldc = y_ld, .a = x, .a_row = x_ld, .a_k = 1, .w = &l->w,
                       .bias = l->bias};
-    if (!p || (dora && dropping(n))) gemm(n, n->type, &base);
+    if (!dora || dropping(n)) gemm(n, n->type, &base);
     if (!p || rows == 0) return;
     const float *a = n->w + n->params[p->a].at, *b = n->w + n->params[p->b].at + l->pair_row * p->rank, *in = x;
     size_t ld = x_ld;
@@ -84,19 +84,16 @@ void glim_lin_forward(glim_net *n, const glim_lin *l, const float *x, size_t x_l
         scale_job j = {t, p->scale, p->rank};
         glim_pool_for(n->pool, rows, 64, scale_rows, &j);
     }
-    if (!dora) { /* both terms of y in one product */
-        base.k2 = p->rank, base.a2 = t, base.b2 = b;
+    float *z = dora ? glim_dora_z(n, l, t) : y;
+    const size_t z_ld = dora ? l->w.n_out : y_ld;
+    if (dora) {
+        base.a = in, base.a_row = ld, base.c = z, base.ldc = z_ld, base.bias = NULL;
         gemm(n, n->type, &base);
-        return;
+        if (dropping(n)) glim_dora_rows(n, l, GLIM_DORA_LESS, y, y_ld, z, z_ld, rows);
     }
-    float *z = glim_dora_z(n, l, t);
-    const size_t z_ld = l->w.n_out;
-    base.a = in, base.a_row = ld, base.c = z, base.ldc = z_ld, base.bias = NULL;
-    gemm(n, n->type, &base);
-    if (dropping(n)) glim_dora_rows(n, l, GLIM_DORA_LESS, y, y_ld, z, z_ld, rows);
     gemm(n, GLIM_GEMM_F32, &(glim_gemm){.m = rows, .n = l->w.n_out, .k = p->rank, .c = z, .ldc = z_ld, .add = true, .a = t,
                                         .a_row = p->rank, .a_k = 1, .b = b, .b_k = 1, .b_n = p->rank});
-    glim_dora_rows(n, l, dropping(n) ? GLIM_DORA_MORE : GLIM_DORA_SET, y, y_ld, z, z_ld, rows);
+    if (dora) glim_dora_rows(n, l, dropping(n) ? GLIM_DORA_MORE : GLIM_DORA_SET, y, y_ld, z, z_ld, rows);
 }
 
 /* ---- backward ---- */

@@ -69,6 +69,6 @@ static void silu_back(float *dgate, float *dup, const float *dmid, const float *
 }
 
 const glim_gemm_set glim_gemm_avx2 = {
-    .name = "avx2", .rows = 6, .cols = 16, .pairs = no_pairs, .tile = tile, .turn = turn, .mm = mm, .exp = exps, .silu_back = silu_back,
+    .name = "avx2", .rows = 6, .pairs = no_pairs, .tile = tile, .turn = turn, .mm = mm, .exp = exps, .silu_back = silu_back,
 };
 #endif

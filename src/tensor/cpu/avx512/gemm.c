@@ -122,7 +122,7 @@ static void silu_back(float *dgate, float *dup, const float *dmid, const float *
 }
 
 const glim_gemm_set glim_gemm_avx512 = {
-    .name = "avx512", .rows = 12, .cols = 64, .pairs = has_pairs, .tile = tile, .turn = turn, .mm = mm, .mm_pairs = mm_pairs, .pair = pair, .exp = exps,
+    .name = "avx512", .rows = 12, .pairs = has_pairs, .tile = tile, .turn = turn, .mm = mm, .mm_pairs = mm_pairs, .pair = pair, .exp = exps,
     .silu_back = silu_back,
 };
 #endif

@@ -33,5 +33,5 @@ static void silu_back(float *dgate, float *dup, const float *dmid, const float *
 }
 
 const glim_gemm_set glim_gemm_ref = {
-    .name = "ref", .rows = 4, .cols = 32, .pairs = no_pairs, .tile = tile, .turn = turn, .mm = mm, .exp = exps, .silu_back = silu_back,
+    .name = "ref", .rows = 4, .pairs = no_pairs, .tile = tile, .turn = turn, .mm = mm, .exp = exps, .silu_back = silu_back,
 };
