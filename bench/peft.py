@@ -109,7 +109,11 @@ def prepare(a):
     gguf = a.model.endswith(".gguf")
     at = os.path.dirname(os.path.abspath(a.model)) if gguf else a.model
     more = {"gguf_file": os.path.basename(a.model)} if gguf else {}
-    AutoModelForCausalLM.from_pretrained(at, dtype=torch.bfloat16, **more).save_pretrained(a.work + "/model")
+    model = AutoModelForCausalLM.from_pretrained(at, dtype=torch.bfloat16, **more)
+    model.hf_quantizer = None  # its values are bf16 now, but newer versions of transformers remember where they came from and refuse to save
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.save_pretrained(a.work + "/model")
     tok = AutoTokenizer.from_pretrained(at, **more)
     tok.save_pretrained(a.work + "/model")
     words = "the order was late and a card did not work at home when we paid for it in town last week so please help me now".split()
