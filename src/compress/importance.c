@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/file.h"
 #include "compress/factor.h"
 #include "tensor/gemm.h"
 

@@ -189,19 +189,8 @@ static glim_status one_step(run *r, glim_tune_step *s) {
 
 /* ---- the run ---- */
 
-/* The last step's values are looked at by no other step, and a checkpoint of such that are no numbers is worth less than the one before it. */
-static glim_status all_numbers(run *r) {
-    for (size_t i = 0; i < r->n->n_values; i++)
-        if (!isfinite(r->n->w[i])) {
-            glim_fail(r->err, GLIM_E_STATE, "step %llu: a trained value is %g behind it", (unsigned long long)r->state.step, (double)r->n->w[i]);
-            glim_err_hint(r->err, "nothing was exported; begin anew in another folder (-o) with a lower --lr or a tighter --clip");
-            return GLIM_E_STATE;
-        }
-    return GLIM_OK;
-}
-
 static glim_status save(run *r) {
-    const glim_status rc = all_numbers(r);
+    const glim_status rc = glim_state_numbers(&r->state, r->n->w, r->n->n_values, r->err);
     return rc == GLIM_OK ? glim_state_write(r->p.out, &r->state, r->pieces, r->n_pieces, false, r->err) : rc;
 }
 
@@ -310,7 +299,7 @@ glim_status glim_pretrain_run(glim_model *m, const glim_tok *tok, const char *co
     if (rc == GLIM_OK) rc = prepare(&r, paths, n_paths);
     if (rc == GLIM_OK) rc = start(&r, out);
     if (rc == GLIM_OK) rc = steps(&r, out);
-    if (rc == GLIM_OK) rc = all_numbers(&r);
+    if (rc == GLIM_OK) rc = glim_state_numbers(&r.state, r.n->w, r.n->n_values, err);
     if (rc == GLIM_OK) rc = glim_net_export_model(r.n, p->out, err);
     out->first_loss = r.state.first_loss, out->last_loss = r.state.last_loss;
     out->seconds = r.state.seconds, out->n_tokens = r.state.n_tokens;

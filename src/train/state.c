@@ -1,6 +1,7 @@
 /* state.c - see state.h. */
 #include "train/state.h"
 
+#include <math.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,4 +113,14 @@ glim_status glim_state_read(const char *folder, uint64_t fingerprint, glim_run_s
     free(path[0]);
     free(path[1]);
     return out;
+}
+
+glim_status glim_state_numbers(const glim_run_state *s, const float *values, size_t n, glim_err *err) {
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(values[i])) {
+            glim_fail(err, GLIM_E_STATE, "step %llu: a trained value is %g behind it", (unsigned long long)s->step, (double)values[i]);
+            glim_err_hint(err, "nothing was exported; begin anew in another folder (-o) with a lower --lr or a tighter --clip");
+            return GLIM_E_STATE;
+        }
+    return GLIM_OK;
 }

@@ -19,6 +19,10 @@ typedef struct glim_run_state {
 
 enum { GLIM_STATE_PIECES = 8 };
 
+/* Whether all trained values are numbers: the last step's are looked at by no other step, and a checkpoint of such that are none is worth less
+ * than the one before it. Errors: GLIM_E_STATE naming the step. */
+glim_status glim_state_numbers(const glim_run_state *s, const float *values, size_t n, glim_err *err);
+
 /* secret: for its owner alone. Errors: GLIM_E_IO. */
 glim_status glim_state_write(const char *folder, const glim_run_state *s, const glim_piece *pieces, size_t n, bool secret, glim_err *err);
 /* Fills s and the pieces. Errors: GLIM_E_NOT_FOUND (there is none), GLIM_E_STATE (of other settings, or a newer version),

@@ -342,17 +342,6 @@ static glim_status no_evaluation(run *r, const glim_tune_step *s) {
     return GLIM_E_STATE;
 }
 
-/* The last step's values are looked at by no other step. */
-static glim_status all_numbers(run *r) {
-    for (size_t i = 0; i < r->n->n_values; i++)
-        if (!isfinite(r->n->w[i])) {
-            glim_fail(r->err, GLIM_E_STATE, "step %llu: a trained value is %g behind it", (unsigned long long)r->state.step, (double)r->n->w[i]);
-            glim_err_hint(r->err, "nothing was exported; begin anew in another folder (-o) with a lower --lr or a tighter --clip");
-            return GLIM_E_STATE;
-        }
-    return GLIM_OK;
-}
-
 /* A private step: net->g is the noised mean; a step that drew no example has no loss and adds noise all the same. */
 static glim_status private_step(run *r, size_t step, glim_tune_step *s) {
     glim_dp_taken t;
@@ -531,7 +520,7 @@ glim_status glim_tune_run(glim_model *m, const glim_dataset *d, const glim_tune_
     if (rc == GLIM_OK) rc = steps(&r, out);
     if (rc == GLIM_OK) {
         if (r.best && !isnan(r.state.best_eval)) take_best(&r);
-        rc = all_numbers(&r);
+        rc = glim_state_numbers(&r.state, r.n->w, r.n->n_values, err);
         if (rc == GLIM_OK) rc = evaluate(&r, &out->eval_after);
         out->eval_accuracy = r.eval_accuracy;
     }
