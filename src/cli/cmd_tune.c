@@ -35,10 +35,11 @@ static bool show_step(void *ctx, const glim_tune_step *s) {
     char note[192], eval[32] = "", spent[48] = "";
     char right[32] = "";
     if (v->job) glim_cli_job_step(s);
+    /* The last parts are the first to go where the line is narrow. */
     if (s->accuracy >= 0) snprintf(right, sizeof right, ", right %.0f %%", 100 * s->accuracy);
     if (!isnan(s->eval_loss)) snprintf(eval, sizeof eval, ", eval %.4f", s->eval_loss);
     if (v->promised > 0) snprintf(spent, sizeof spent, ", epsilon %.3g of %.3g", s->epsilon, v->promised);
-    snprintf(note, sizeof note, "loss %.4f%s%s%s, %.0f tokens/s", s->loss, eval, right, spent, s->tokens_per_s);
+    snprintf(note, sizeof note, "loss %.4f, %.0f tokens/s%s%s%s", s->loss, s->tokens_per_s, spent, eval, right);
     glim_progress_tell(v->bar, s->step, s->n_steps, s->eta_s > 0 ? (double)(s->n_steps - s->step) / s->eta_s : -1, note);
     return glim_told_step(v->told, s->step) && !glim_cli_interrupt_pending();
 }

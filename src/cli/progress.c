@@ -19,10 +19,12 @@
 #define REDRAW_S 0.1
 #define LINE_EVERY_S 5.0  /* where there is no terminal */
 enum { N_SAMPLES = 64 };  /* of the speed: about six seconds of redraws */
+enum { NOTE = 192 };      /* bytes of a note: a training step with all that it can have takes 110 */
+enum { LOG_WIDTH = 160 }; /* of a line where there is no terminal */
 
 struct glim_progress {
     pthread_mutex_t mu;
-    char label[96], note[64];
+    char label[96], note[NOTE];
     uint64_t total;
     glim_progress_unit unit;
     double start, last_drawn;
@@ -95,14 +97,22 @@ void glim_progress_render(char *out, size_t cap, const glim_progress_view *v) {
         put_time(a, sizeof a, (double)(v->total - v->done) / v->speed);
         snprintf(left, sizeof left, "  %s left", a);
     }
-    /* What does not fit goes: first the note, then the bar, amount, speed and time left. The label is cut last. */
+    /* What does not fit goes: first the note, part by part from its end, then the bar, amount, speed and time left. The label is cut last. */
     int room = v->width - 1, used, w_label, w_note = 0;
     if (room < 1) room = 1;
     fit(v->label, room, &w_label);
-    const char *note = v->note ? v->note : "";
+    char note[NOTE];
+    snprintf(note, sizeof note, "%s", v->note ? v->note : "");
+    note[glim_utf8_whole(note, strlen(note))] = 0;
     int tail = (int)(strlen(percent) + strlen(amount) + strlen(speed) + strlen(left));
-    if (note[0]) fit(note, room, &w_note), w_note += 1;
-    if (w_label + w_note + tail > room) note = "", w_note = 0;
+    while (note[0]) {
+        fit(note, 2 * NOTE, &w_note);
+        if (w_label + 1 + w_note + tail <= room) break;
+        char *last = NULL;
+        for (char *at = note; (at = strstr(at, ", ")) != NULL; at++) last = at;
+        *(last ? last : note) = 0;
+    }
+    w_note = note[0] ? w_note + 1 : 0;
     if (w_label + tail > room) tail -= (int)strlen(amount), amount[0] = 0;
     if (w_label + tail > room) tail -= (int)strlen(speed), speed[0] = 0;
     if (w_label + tail > room) tail -= (int)strlen(left), left[0] = 0;
@@ -172,7 +182,7 @@ static void draw(glim_progress *p, double now) {
     char line[1024], text[1100];
     glim_progress_view v = {.label = p->label, .note = p->note[0] ? p->note : NULL, .done = done,
                             .total = p->total, .unit = p->unit, .speed = speed, .elapsed = now - p->start,
-                            .width = p->terminal ? columns() : 80, .utf8 = p->utf8 && p->terminal, .color = p->color};
+                            .width = p->terminal ? columns() : LOG_WIDTH, .utf8 = p->utf8 && p->terminal, .color = p->color};
     glim_progress_render(line, sizeof line, &v);
     int n = p->terminal ? snprintf(text, sizeof text, "\r%s\033[K", line) : snprintf(text, sizeof text, "%s\n", line);
     if (n > 0) {

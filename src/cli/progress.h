@@ -25,7 +25,8 @@ typedef struct glim_progress glim_progress;
 glim_progress *glim_progress_begin(const char *label, uint64_t total, glim_progress_unit unit);
 void glim_progress_update(glim_progress *p, uint64_t done); /* p may be NULL, here and below */
 /* For callers who learn the total late, or whose `done` may jump. speed: units per second, < 0: measured
- * from `done`. note: a few words behind the label ("3/12 files"), copied; NULL: none. */
+ * from `done`. note: a few words behind the label ("3/12 files"), copied; NULL: none. Parts of it that ", " divides go one by one,
+ * the last first, where the line is too narrow for all. */
 void glim_progress_tell(glim_progress *p, uint64_t done, uint64_t total, double speed, const char *note);
 /* Wipes the line and frees p. */
 void glim_progress_end(glim_progress *p);

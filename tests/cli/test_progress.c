@@ -93,6 +93,31 @@ TEST(a_line_stays_below_its_width_whatever_is_in_it) {
                     }
 }
 
+/* A private step on pairs with an evaluation: all that cmd_tune.c ever says of one. */
+#define STEP_LOSS "loss 0.6931"
+#define STEP_SPEED STEP_LOSS ", 123456 tokens/s"
+#define STEP_SPENT STEP_SPEED ", epsilon 5.99 of 6"
+#define STEP_EVAL STEP_SPENT ", eval 0.6931"
+#define STEP STEP_EVAL ", right 100 %"
+
+TEST(a_note_goes_part_by_part_from_its_end) {
+    static const char *const whole[] = {STEP, STEP_EVAL, STEP_SPENT, STEP_SPEED, STEP_LOSS, ""};
+    glim_progress_view v = {.label = "training", .note = STEP, .done = 100, .total = 1000, .speed = 0.5};
+    size_t shown = GLIM_COUNT(whole) - 1;
+    for (v.width = 30; v.width < 200; v.width++) {
+        char want[200];
+        while (shown > 0) { /* never less than before, and always whole parts */
+            snprintf(want, sizeof want, "training %s  ", whole[shown - 1]);
+            if (strncmp(line(&v), want, strlen(want)) != 0) break;
+            shown--;
+        }
+        snprintf(want, sizeof want, shown + 1 < GLIM_COUNT(whole) ? "training %s  " : "training %s", whole[shown]);
+        CHECK_MSG(strncmp(line(&v), want, strlen(want)) == 0, "width %d: \"%s\", want \"%s\"", v.width, line(&v), want);
+        if (v.width == 80) CHECK_MSG(shown <= 3, "80 columns have no place for tokens/s: \"%s\"", line(&v));
+    }
+    CHECK(shown == 0);
+}
+
 TEST(a_small_buffer_is_not_overrun) {
     glim_progress_view v = {.label = "hashing", .done = 1, .total = 2, .speed = 1, .width = 200, .utf8 = true, .color = true};
     for (size_t cap = 1; cap < 300; cap++) {
@@ -132,6 +157,21 @@ TEST(work_that_is_done_within_a_second_shows_nothing) {
     char out[256];
     glim_progress_quiet(false);
     CHECK(written(quick_work, out, sizeof out) == 0);
+}
+
+static void long_work(void) {
+    glim_progress *p = glim_progress_begin("training", 1000, GLIM_PROGRESS_COUNT);
+    for (int i = 0; i < 60; i++) { /* a line comes every five seconds */
+        glim_progress_tell(p, 100, 1000, 0.5, STEP);
+        usleep(100000);
+    }
+    glim_progress_end(p);
+}
+
+TEST(a_log_has_the_whole_note_of_a_training_step) {
+    char out[1024];
+    CHECK(written(long_work, out, sizeof out) > 0);
+    CHECK_MSG(strncmp(out, "training " STEP "  ", strlen("training " STEP "  ")) == 0, "%s", out);
 }
 
 TEST(labels_and_notes_of_any_length_are_cut_at_whole_characters) {
