@@ -9,6 +9,8 @@
 
 /* ---- sets ---- */
 
+enum { SET_WIDTH = 48 }; /* of "sha256-" and its 40 digits, and a space; longer names push the rest */
+
 static void keep_set(void *ctx, const glim_dp_row *row) { json_array_append_new(ctx, json_string(row->set)); }
 
 static json_t *set_json(const char *set, const glim_dp_spent *s) {
@@ -37,14 +39,14 @@ static int list(int argc, char **argv) {
     glim_status rc = glim_cli_folder(&s, data, false, &err);
     if (rc == GLIM_OK) rc = glim_dp_ledger_sets(s, keep_set, sets, &err);
     if (rc == GLIM_OK && !json)
-        glim_buf_printf(&out, "%-24s %10s %10s %10s %10s %6s %6s\n", "data set", "budget", "delta", "charged", "promised", "runs", "open");
+        glim_buf_printf(&out, "%-*s %10s %10s %10s %10s %6s %6s\n", SET_WIDTH, "data set", "budget", "delta", "charged", "promised", "runs", "open");
     for (size_t i = 0; rc == GLIM_OK && i < json_array_size(sets); i++) {
         const char *set = json_string_value(json_array_get(sets, i));
         glim_dp_spent spent;
         rc = glim_dp_ledger_spent(s, set, &spent, &err);
         if (rc == GLIM_OK && json) json_array_append_new(rows, set_json(set, &spent));
         else if (rc == GLIM_OK)
-            glim_buf_printf(&out, "%-24s %10.4g %10.2g %10.4g %10.4g %6llu %6llu\n", set, spent.budget_eps, spent.budget_delta, spent.charged,
+            glim_buf_printf(&out, "%-*s %10.4g %10.2g %10.4g %10.4g %6llu %6llu\n", SET_WIDTH, set, spent.budget_eps, spent.budget_delta, spent.charged,
                             spent.promised, (unsigned long long)spent.n_runs, (unsigned long long)spent.n_open);
     }
     if (rc == GLIM_OK) rc = json ? glim_cli_put_json(json_incref(rows), &err) : glim_cli_put(&out, &err);
@@ -67,7 +69,7 @@ static void one_run(void *ctx, const glim_dp_row *row) {
     json_array_append_new(l->rows, json_pack("{s:s, s:s, s:f, s:f, s:I, s:I, s:b}", "run", row->run, "data_set", row->set, "sampling_rate", row->q,
                                              "noise_multiplier", row->sigma, "reserved", (json_int_t)row->reserved, "charged",
                                              (json_int_t)row->charged, "open", (int)row->open));
-    glim_buf_printf(&l->out, "%-24s %-24s %10.4g %10.4g %10llu %10llu  %s\n", row->run, row->set, row->q, row->sigma,
+    glim_buf_printf(&l->out, "%-24s %-*s %10.4g %10.4g %10llu %10llu  %s\n", row->run, SET_WIDTH, row->set, row->q, row->sigma,
                     (unsigned long long)row->reserved, (unsigned long long)row->charged, row->open ? "open" : "over");
 }
 
@@ -82,7 +84,7 @@ static int runs(int argc, char **argv) {
     glim_err err = {0};
     glim_store *s = NULL;
     listing l = {.rows = json_array()};
-    glim_buf_printf(&l.out, "%-24s %-24s %10s %10s %10s %10s\n", "run", "data set", "rate", "noise", "reserved", "charged");
+    glim_buf_printf(&l.out, "%-24s %-*s %10s %10s %10s %10s\n", "run", SET_WIDTH, "data set", "rate", "noise", "reserved", "charged");
     glim_status rc = glim_cli_folder(&s, data, false, &err);
     if (rc == GLIM_OK) rc = glim_dp_ledger_runs(s, pos.n ? pos.v[0] : NULL, one_run, &l, &err);
     if (rc == GLIM_OK) rc = json ? glim_cli_put_json(json_incref(l.rows), &err) : glim_cli_put(&l.out, &err);

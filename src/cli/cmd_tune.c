@@ -11,6 +11,7 @@
 #include "cli/job.h"
 #include "cli/progress.h"
 #include "cli/told.h"
+#include "net/sha256.h"
 #include "train/loss_distill.h"
 #include "train/tune.h"
 
@@ -118,13 +119,45 @@ static glim_status data_params(glim_data_params *p, const tune_flags *f, const g
     return rc;
 }
 
-/* The set's name on the ledger: of the data's file, what a name may not have becomes '-'. */
-static void set_name(char out[GLIM_STORE_ID + 1], const char *data) {
+/* What a set was called before its content named it: by the data's file, what a name may not have as '-'. */
+static void file_name(char out[GLIM_STORE_ID + 1], const char *data) {
     const char *slash = strrchr(data, '/');
     snprintf(out, GLIM_STORE_ID + 1, "%s", slash ? slash + 1 : data);
     for (char *c = out; *c; c++)
         if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", *c)) *c = '-';
     if (!*out) snprintf(out, GLIM_STORE_ID + 1, "data");
+}
+
+/* The set's name on the ledger where --dp-set gives none. */
+static glim_status set_name(char out[GLIM_STORE_ID + 1], const char *data, glim_err *err) {
+    char hex[GLIM_SHA256_HEX];
+    const glim_status rc = glim_sha256_file(data, hex, NULL, NULL, err);
+    if (rc == GLIM_OK) glim_dp_set_of_content(out, hex);
+    return rc;
+}
+
+/* Rows that were trained on when files' names were sets' names have their book under that name: a first one under their content
+ * would be a second budget. Whoever knows whether the rows are the same says so, once; then there is a book by content. */
+typedef struct books {
+    const char *content, *file;
+    bool has_content, has_file;
+} books;
+
+static void see_book(void *ctx, const glim_dp_row *row) {
+    books *b = ctx;
+    b->has_content |= strcmp(row->set, b->content) == 0;
+    b->has_file |= strcmp(row->set, b->file) == 0;
+}
+
+static glim_status check_old_book(glim_store *s, const char *set, const char *data, glim_err *err) {
+    char old[GLIM_STORE_ID + 1];
+    books b = {.content = set, .file = old};
+    file_name(old, data);
+    const glim_status rc = glim_dp_ledger_sets(s, see_book, &b, err);
+    if (rc != GLIM_OK || b.has_content || !b.has_file) return rc;
+    glim_fail(err, GLIM_E_STATE, "the ledger has data set \"%s\", named by its file as runs by hand once were, and none by this file's content, \"%s\"", old, set);
+    glim_err_hint(err, "--dp-set %s charges that one; if its rows were others, --dp-set %s begins a new one", old, set);
+    return GLIM_E_STATE;
 }
 
 static glim_status open_ledger(glim_store **s, glim_dp_params *p, const tune_flags *f, char set[GLIM_STORE_ID + 1], glim_err *err) {
@@ -133,13 +166,14 @@ static glim_status open_ledger(glim_store **s, glim_dp_params *p, const tune_fla
             return glim_fail(err, GLIM_E_ARG, "--dp-delta, --dp-clip, --dp-noise, --dp-set and --dp-ledger go with --dp-epsilon");
         return GLIM_OK;
     }
-    set_name(set, f->data);
+    glim_status rc = f->dp_set ? GLIM_OK : set_name(set, f->data, err);
+    if (rc != GLIM_OK) return rc;
     *p = (glim_dp_params){.epsilon = f->dp_epsilon, .delta = f->dp_delta, .clip = f->dp_clip, .sigma = f->dp_noise,
                           .set = f->dp_set ? f->dp_set : set, .actor = f->job ? "glim" : glim_cli_actor()};
     if (f->plan || f->inspect) return GLIM_OK; /* nothing is asked of the data's privacy */
-    const glim_status rc = glim_cli_folder(s, f->dp_ledger, true, err);
+    rc = glim_cli_folder(s, f->dp_ledger, true, err);
     p->ledger = *s;
-    return rc;
+    return rc == GLIM_OK && !f->dp_set ? check_old_book(*s, set, f->data, err) : rc;
 }
 
 static void show_privacy(const glim_tune_plan *p, const char *set) {
@@ -352,7 +386,7 @@ int glim_cmd_tune(int argc, char **argv) {
         {"--dp-delta", NULL, GLIM_FLAG_REAL, &f.dp_delta, "D", "... but for a chance of D, less than 1 in the number of examples", 0, 0},
         {"--dp-clip", NULL, GLIM_FLAG_REAL, &f.dp_clip, "C", "norm that the gradient of one example is cut to (default 1)", 0, 0},
         {"--dp-noise", NULL, GLIM_FLAG_REAL, &f.dp_noise, "S", "noise in multiples of C (default: the least that keeps E and D)", 0, 0},
-        {"--dp-set", NULL, GLIM_FLAG_STR, &f.dp_set, "NAME", "data set on the privacy ledger; one name for rows of the same people (default: the file's)", 0, 0},
+        {"--dp-set", NULL, GLIM_FLAG_STR, &f.dp_set, "NAME", "data set on the privacy ledger; one name for rows of the same people (default: the file's content)", 0, 0},
         {"--dp-ledger", NULL, GLIM_FLAG_STR, &f.dp_ledger, "DIR", "data folder with the ledger (default: $XDG_DATA_HOME/glim)", 0, 0},
         {0}};
     const glim_page u = {"glim tune MODEL DATA -o FOLDER",

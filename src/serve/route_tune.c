@@ -200,7 +200,7 @@ static bool name_set(glim_call *c, json_t *spec, const char *sha256) {
     char set[3 * GLIM_STORE_ID];
     if (!json_is_number(json_object_get(own, "dp_epsilon"))) return true;
     if (name) snprintf(set, sizeof set, "%s.%s", glim_call_tenant(c), name);
-    else snprintf(set, sizeof set, "sha256-%.40s", sha256);
+    else glim_dp_set_of_content(set, sha256);
     if (strlen(set) > GLIM_STORE_ID)
         return glim_api_fail(&c->error, 400, "invalid_value", "glim.dp_set", "\"glim.dp_set\": with the tenant's name it has %zu characters, want at most %d", strlen(set), GLIM_STORE_ID);
     json_object_set_new(spec, "privacy_set", json_string(set));

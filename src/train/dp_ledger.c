@@ -19,6 +19,8 @@ static const char *number(char out[NUMBER], double v) {
     return out;
 }
 
+void glim_dp_set_of_content(char set[GLIM_STORE_ID + 1], const char *sha256) { snprintf(set, GLIM_STORE_ID + 1, "sha256-%.40s", sha256); }
+
 /* What is on the books of a set. */
 typedef struct history {
     const char *set;

@@ -15,6 +15,10 @@
 #include "store/store.h"
 #include "train/accountant.h"
 
+/* The name of a data set that nobody has named: of its content, so that the same rows have one book whatever their file is called,
+ * and whether a server or a person trains on them. sha256: 64 digits. */
+void glim_dp_set_of_content(char set[GLIM_STORE_ID + 1], const char *sha256);
+
 /* Sets or changes the budget of a data set. One below what was spent is kept: it refuses every further run. Errors: GLIM_E_ARG, IO. */
 glim_status glim_dp_budget_set(glim_store *s, const char *set, double eps, double delta, const char *actor, glim_err *err);
 

@@ -331,6 +331,12 @@ def test_private_training_is_charged_shown_and_refused_over_the_budget():
 
     r = s.post(JOBS, {**body, "glim": with_privacy()})
     check(r.status == 400 and r.error["code"] == "privacy_budget_exceeded" and r.error["param"] == "glim.dp_epsilon" and "the budget is 6" in r.error["message"], "%d %s", r.status, r.text)
+    by_hand = harness.work("by-hand.jsonl")
+    with open(by_hand, "wb") as w:
+        w.write(chat_rows(60))
+    code, _, err = harness.glim("tune", os.path.join(harness.FIXTURES, MODEL), by_hand, "-o", harness.work("by-hand"), "--batch", "12", "--epochs", "2", "--threads", "1",
+                                "--dp-epsilon", "6", "--dp-delta", "1e-3", "--dp-ledger", s.data)
+    check(code == 2 and 'data set "%s"' % name in err and "the budget is 6" in err, "the same rows have the same book by hand: %d %s", code, err)
     check(wait(s, create(s, chat_rows(60), **{k: v for k, v in body.items() if k != "training_file"}))["status"] == "succeeded", "without a promise there is no budget")
 
     # Rows of the same people under one name: what cannot be seen before the run ends the run.
