@@ -18,9 +18,9 @@
 #include "train/start.h"
 
 typedef struct flags {
-    const char *method, *fresh, *tokenizer, *out, *schedule, *optim, *precision, *store;
-    int64_t steps, tokens, batch, window, rows, warmup, seed;
-    double lr, warmup_share, decay, clip, save_minutes;
+    const char *method, *fresh, *tokenizer, *out, *schedule, *optim, *precision, *store, *eval_file;
+    int64_t steps, tokens, batch, window, rows, warmup, seed, eval_every, patience;
+    double eval, lr, warmup_share, decay, clip, save_minutes;
     bool resume, plan, json;
 } flags;
 
@@ -31,8 +31,9 @@ typedef struct shown {
 
 static bool show_step(void *ctx, const glim_tune_step *s) {
     const shown *v = ctx;
-    char note[64];
-    snprintf(note, sizeof note, "loss %.4f, %.0f tokens/s", s->loss, s->tokens_per_s);
+    char note[96], eval[32] = "";
+    if (!isnan(s->eval_loss)) snprintf(eval, sizeof eval, ", eval %.4f", s->eval_loss);
+    snprintf(note, sizeof note, "loss %.4f, %.0f tokens/s%s", s->loss, s->tokens_per_s, eval);
     glim_progress_tell(v->bar, s->step, s->n_steps, s->eta_s > 0 ? (double)(s->n_steps - s->step) / s->eta_s : -1, note);
     return glim_told_step(v->told, s->step) && !glim_cli_interrupt_pending();
 }
@@ -54,7 +55,8 @@ static glim_status params_of(glim_pretrain_params *p, const flags *f, glim_err *
         if (!(reals[i].v >= 0)) rc = glim_fail(err, GLIM_E_ARG, "%s: got %g, want 0 or more", reals[i].flag, reals[i].v);
     *p = (glim_pretrain_params){.type = bf16 ? GLIM_GEMM_BF16 : GLIM_GEMM_F32, .window = (size_t)f->window, .batch = (size_t)f->batch,
                                 .n_rows = (size_t)f->rows, .n_steps = (size_t)f->steps, .n_tokens = (uint64_t)f->tokens,
-                                .warmup_share = f->warmup < 0 ? f->warmup_share : 0, .save_seconds = f->save_minutes * 60, .seed = (uint64_t)f->seed, .out = f->out,
+                                .warmup_share = f->warmup < 0 ? f->warmup_share : 0, .save_seconds = f->save_minutes * 60, .eval_file = f->eval_file, .eval_share = f->eval,
+                                .eval_every = (size_t)f->eval_every, .patience = (size_t)f->patience, .seed = (uint64_t)f->seed, .out = f->out,
                                 .resume = f->resume, .kernels = glim_kernels_get()};
     p->optim = (glim_optim_params){.lr = f->lr, .weight_decay = f->decay, .clip = f->clip, .warmup = f->warmup > 0 ? (size_t)f->warmup : 0, .eight_bit = eight_bit};
     if (rc == GLIM_OK && !glim_schedule_parse(f->schedule, &p->optim.schedule))
@@ -120,26 +122,30 @@ static void show_plan(const glim_tune_plan *p) {
             glim_human_bytes(a[2], sizeof a[2], (double)p->trained), glim_human_bytes(a[3], sizeof a[3], (double)p->optimizer), p->n_rows,
             glim_human_bytes(a[4], sizeof a[4], (double)p->activations), glim_human_bytes(a[6], sizeof a[6], (double)(p->data + p->program)),
             glim_human_bytes(a[5], sizeof a[5], (double)p->available));
-    fprintf(stderr, "      %zu steps of %zu windows; %s values are trained\n", p->n_steps, p->n_train,
+    fprintf(stderr, "      %zu steps of %zu windows%s; %s values are trained\n", p->n_steps, p->n_train, p->n_eval ? ", evaluated on texts kept apart" : "",
             glim_human_count(a[0], sizeof a[0], (double)p->n_values));
 }
 
 static void print_result(const glim_tune_result *r, const glim_tune_plan *plan, const flags *f) {
     if (!f->json) {
-        printf("%s: %zu steps, loss %.4f to %.4f, %zu tokens, %.0f s, %.0f tokens/s\n", f->out, r->steps, r->first_loss, r->last_loss, r->n_tokens,
-               r->seconds, r->seconds > 0 ? (double)r->n_tokens / r->seconds : 0);
+        printf("%s: %zu steps%s, loss %.4f to %.4f", f->out, r->steps, r->stopped_early ? " (stopped early)" : "", r->first_loss, r->last_loss);
+        if (!isnan(r->eval_after)) printf(", evaluation %.4f to %.4f", r->eval_before, r->eval_after);
+        printf(", %zu tokens, %.0f s, %.0f tokens/s\n", r->n_tokens, r->seconds, r->seconds > 0 ? (double)r->n_tokens / r->seconds : 0);
         return;
     }
     glim_buf b = {0};
     glim_buf_puts(&b, "{\"folder\": ");
     glim_json_put_str(&b, f->out, strlen(f->out));
-    glim_buf_printf(&b, ", \"steps\": %zu, \"resumed_at\": %zu, \"tokens\": %zu, \"planned_bytes\": %zu, \"first_loss\": ", r->steps, r->resumed_at, r->n_tokens,
-                    plan->total);
-    glim_json_put_real(&b, r->first_loss);
-    glim_buf_puts(&b, ", \"last_loss\": ");
-    glim_json_put_real(&b, r->last_loss);
-    glim_buf_puts(&b, ", \"seconds\": ");
-    glim_json_put_real(&b, r->seconds);
+    glim_buf_printf(&b, ", \"steps\": %zu, \"resumed_at\": %zu, \"stopped_early\": %s, \"tokens\": %zu, \"planned_bytes\": %zu", r->steps, r->resumed_at,
+                    r->stopped_early ? "true" : "false", r->n_tokens, plan->total);
+    const struct {
+        const char *name;
+        double v;
+    } reals[] = {{"first_loss", r->first_loss}, {"last_loss", r->last_loss}, {"eval_before", r->eval_before}, {"eval_after", r->eval_after}, {"seconds", r->seconds}};
+    for (size_t i = 0; i < GLIM_COUNT(reals); i++) {
+        glim_buf_printf(&b, ", \"%s\": ", reals[i].name);
+        glim_json_put_real(&b, reals[i].v);
+    }
     glim_buf_printf(&b, ", \"sum\": \"%016llx\"}", (unsigned long long)r->sum);
     puts(glim_buf_cstr(&b));
     glim_buf_free(&b);
@@ -159,7 +165,7 @@ static glim_status pretrain(const flags *f, const glim_model_flags *mf, const ch
     if (rc == GLIM_OK) show_plan(&plan);
     if (rc == GLIM_OK && !f->plan) {
         began = true;
-        const glim_told_params tp = {.dir = f->store, .out = f->out, .model = model ? model : f->fresh, .data = paths[0], .seed = p.seed, .method = "pretrain",
+        const glim_told_params tp = {.dir = f->store, .out = f->out, .model = model ? model : f->fresh, .data = paths[0], .held = f->eval_file, .seed = p.seed, .method = "pretrain",
                                      .n_steps = plan.n_steps, .resume = f->resume};
         shown v = {.told = glim_told_begin(&tp)};
         v.bar = glim_progress_begin("training", plan.n_steps, GLIM_PROGRESS_COUNT);
@@ -205,6 +211,10 @@ int glim_cmd_pretrain(int argc, char **argv) {
         {"--clip", NULL, GLIM_FLAG_REAL, &f.clip, "X", "largest norm of the gradient; 0: none (default 1)", 0, 0},
         {"--optim", NULL, GLIM_FLAG_STR, &f.optim, "O", "adamw, or adamw8 with a state of bytes (default adamw)", 0, 0},
         {"--precision", NULL, GLIM_FLAG_STR, &f.precision, "T", "products in bf16 where the CPU is faster at it, or f32 (default bf16)", 0, 0},
+        {"--eval", NULL, GLIM_FLAG_REAL, &f.eval, "SHARE", "share of the corpus (of its blocks of 64 KiB) kept for evaluation", 0, 0},
+        {"--eval-file", NULL, GLIM_FLAG_STR, &f.eval_file, "FILE", "texts for evaluation, instead of a share", 0, 0},
+        {"--eval-every", NULL, GLIM_FLAG_INT, &f.eval_every, "N", "steps between evaluations (default: a twentieth of the run)", 1, 1 << 30},
+        {"--patience", NULL, GLIM_FLAG_INT, &f.patience, "N", "stop after N evaluations without a better loss, with the best weights", 1, 1 << 20},
         {"--save-minutes", NULL, GLIM_FLAG_REAL, &f.save_minutes, "X", "between checkpoints (default 10)", 0, 0},
         {"--seed", NULL, GLIM_FLAG_INT, &f.seed, "N", "of the start and of the order (default 0)", 0, (int64_t)1 << 53},
         {0}};

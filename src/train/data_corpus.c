@@ -86,6 +86,29 @@ static glim_status cut_file(glim_corpus *s, size_t f, glim_err *err) {
     return GLIM_OK;
 }
 
+/* Leaves the blocks that are kept apart, or the others. */
+static glim_status hold_back(glim_corpus *s, glim_err *err) {
+    void *p;
+    size_t n_held = 0;
+    if (s->p.held_share <= 0) return GLIM_OK;
+    glim_status rc = glim_try_calloc(&p, s->n_blocks, sizeof(size_t), "the blocks of a corpus", err);
+    if (rc != GLIM_OK) return rc;
+    size_t *order = p;
+    glim_data_split(order, s->n_blocks, s->p.held_share, s->p.held_seed, &n_held);
+    if (n_held == 0 || n_held == s->n_blocks) {
+        free(order);
+        return glim_fail(err, GLIM_E_ARG, "a corpus of %zu block%s of 64 KiB, of which a share of %g cannot be kept apart", s->n_blocks,
+                         s->n_blocks == 1 ? "" : "s", s->p.held_share);
+    }
+    const size_t first = s->p.held ? 0 : n_held, n = s->p.held ? n_held : s->n_blocks - n_held;
+    for (size_t i = 0; i < n; i++) s->blocks[i] = s->blocks[order[first + i]]; /* each part rises: nothing is overwritten unread */
+    free(order);
+    s->n_blocks = n;
+    s->bytes = 0;
+    for (size_t i = 0; i < n; i++) s->bytes += s->blocks[i].end - s->blocks[i].begin;
+    return GLIM_OK;
+}
+
 /* ---- tokens of a block ---- */
 
 /* The text of a row, which lives as long as the row. */
@@ -131,19 +154,28 @@ static glim_status check_row(void *ctx, size_t line, const char *text, size_t le
     return rc;
 }
 
+static size_t n_lines(const char *at, const char *end) {
+    size_t n = 0;
+    for (; at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++) n++;
+    return n;
+}
+
 /* By the blocks that load_next will take: what it would refuse is refused here, and no more of a file than a block is held. */
 glim_status glim_corpus_check(const glim_corpus *s, glim_err *err) {
     check c = {0};
+    size_t behind = 0;
     glim_status rc = GLIM_OK;
     for (size_t i = 0; rc == GLIM_OK && i < s->n_blocks; i++) {
         const block *b = &s->blocks[i];
         if (!s->rows[b->file]) continue;
-        const char *text = (const char *)s->maps[b->file].data + b->begin, *end = text + (b->end - b->begin);
-        if (b->begin == 0) c.lines = 0;
+        const char *file = (const char *)s->maps[b->file].data, *text = file + b->begin, *end = file + b->end;
+        if (i == 0 || s->blocks[i - 1].file != b->file) c.lines = 0, behind = 0;
+        c.lines += n_lines(file + behind, text); /* of blocks that are kept apart */
+        behind = b->end;
         c.name = s->names[b->file];
         rc = glim_rows_each(text, b->end - b->begin, check_row, &c, err);
         if (rc != GLIM_OK && !c.named) glim_err_context(err, "\"%s\", behind line %zu", c.name, c.lines);
-        for (const char *at = text; (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++) c.lines++;
+        c.lines += n_lines(text, end);
         glim_map_drop(&s->maps[b->file], b->begin, b->end - b->begin);
     }
     return rc;
@@ -208,7 +240,7 @@ static void compact(glim_corpus *s) {
 static glim_status fill(glim_corpus *s, size_t want, glim_err *err) {
     uint64_t epoch = s->next_epoch;
     size_t before = s->buf.n;
-    while (s->buf.n - s->head < want) {
+    while (s->buf.n - s->head < want && !(s->p.once && s->next_block == s->n_blocks)) {
         if (s->head > 4 * s->p.n_tokens && s->head > s->buf.n / 2) compact(s), before = s->buf.n;
         glim_status rc = load_next(s, err);
         if (rc != GLIM_OK) return rc;
@@ -221,9 +253,14 @@ static glim_status fill(glim_corpus *s, size_t want, glim_err *err) {
 glim_status glim_corpus_next(glim_corpus *s, glim_example *out, glim_err *err) {
     glim_status rc = fill(s, s->p.n_tokens, err);
     if (rc != GLIM_OK) return rc;
-    *out = (glim_example){s->buf.v + s->head, s->loss, s->p.n_tokens};
+    const size_t left = s->buf.n - s->head, n = left < s->p.n_tokens ? left : s->p.n_tokens;
+    if (n < 2) { /* once, and all targets were there */
+        *out = (glim_example){0};
+        return GLIM_OK;
+    }
+    *out = (glim_example){s->buf.v + s->head, s->loss, n};
     /* The last token stays: it is the next window's first. Nothing moves before the next call. */
-    advance(s, s->p.n_tokens - 1);
+    advance(s, n - 1);
     return GLIM_OK;
 }
 
@@ -254,6 +291,11 @@ glim_status glim_corpus_seek(glim_corpus *s, glim_corpus_pos pos, glim_err *err)
 
 size_t glim_corpus_n_blocks(const glim_corpus *s) { return s->n_blocks; }
 uint64_t glim_corpus_bytes(const glim_corpus *s) { return s->bytes; }
+size_t glim_corpus_memory(const glim_corpus_params *p, uint64_t n_bytes) {
+    const size_t block_bytes = p->block_bytes ? p->block_bytes : 65536;
+    const uint64_t most = n_bytes < 4 * block_bytes ? n_bytes : 4 * block_bytes; /* of a block without line breaks; a byte is at most a token */
+    return (size_t)(2 * (9 * p->n_tokens + most) * sizeof(int32_t) + (n_bytes / block_bytes + 1) * (sizeof(block) + 2 * sizeof(size_t)) + most);
+}
 int32_t glim_corpus_eos(const glim_corpus *s) { return s->eos; }
 
 uint64_t glim_corpus_hash(const glim_corpus *s) {
@@ -310,6 +352,7 @@ glim_status glim_corpus_open(glim_corpus **out, const char *const *paths, size_t
         rc = cut_file(s, i, err);
     }
     if (rc == GLIM_OK && s->n_blocks == 0) rc = glim_fail(err, GLIM_E_ARG, "the corpus is empty: %zu files without a byte", n_paths);
+    if (rc == GLIM_OK) rc = hold_back(s, err);
     if (rc == GLIM_OK) rc = glim_try_calloc(&m, s->n_blocks, sizeof *s->order, "the order of a corpus", err), s->order = m;
     if (rc != GLIM_OK) {
         glim_corpus_free(s);

@@ -22,6 +22,10 @@ typedef struct glim_corpus_params {
     bool shuffle;
     uint64_t seed;
     size_t block_bytes;        /* 0: 65536 */
+    double held_share;         /* of the blocks, chosen by held_seed (at least one, never all), kept apart; 0: none */
+    uint64_t held_seed;
+    bool held;                 /* the stream is of those that are kept apart, not of the others */
+    bool once;                 /* one epoch: the last window has what is left, then there is none */
 } glim_corpus_params;
 
 typedef struct glim_corpus_pos {
@@ -30,14 +34,15 @@ typedef struct glim_corpus_pos {
     uint64_t token; /* of that block's tokens */
 } glim_corpus_pos;
 
-/* Errors: NOT_FOUND, IO, ARG (no text at all, n_tokens), NOMEM. */
+/* Errors: NOT_FOUND, IO, ARG (no text at all, n_tokens, a single block of which a part is to be kept apart), NOMEM. */
 glim_status glim_corpus_open(glim_corpus **out, const char *const *paths, size_t n_paths, const glim_corpus_params *p, glim_err *err);
 void glim_corpus_free(glim_corpus *s); /* takes NULL */
 
 /* Reads every row of the .jsonl files as `next` will, before anything is trained on them; nothing is tokenized.
  * Errors: GLIM_E_FORMAT (by file, line and reason), NOMEM. */
 glim_status glim_corpus_check(const glim_corpus *s, glim_err *err);
-/* The next window; its arrays are valid until the next call. It never ends: epoch follows epoch.
+/* The next window; its arrays are valid until the next call. It never ends: epoch follows epoch. With `once` the last window may be
+ * shorter, and behind it comes one of no tokens.
  * Errors: GLIM_E_FORMAT (a row of a .jsonl file, by file and byte), NOMEM. */
 glim_status glim_corpus_next(glim_corpus *s, glim_example *out, glim_err *err);
 
@@ -47,6 +52,8 @@ glim_status glim_corpus_seek(glim_corpus *s, glim_corpus_pos pos, glim_err *err)
 
 size_t glim_corpus_n_blocks(const glim_corpus *s);
 uint64_t glim_corpus_bytes(const glim_corpus *s);
+/* Bytes of memory of a stream over n_bytes of files, at most, but for a single row of a .jsonl file that is larger than a block. */
+size_t glim_corpus_memory(const glim_corpus_params *p, uint64_t n_bytes);
 int32_t glim_corpus_eos(const glim_corpus *s); /* what stands behind a document; -1: nothing */
 /* A fingerprint of files and cuts: sizes, and the start of up to 256 blocks. Whoever seeks checks it first. */
 uint64_t glim_corpus_hash(const glim_corpus *s);

@@ -26,6 +26,55 @@ run 0 $run -o "$work/b" --save-minutes 5 --threads 2 --resume
 says "$sum"
 same "$work/a/model.safetensors" "$work/b/model.safetensors"
 
+# Texts for evaluation, of a file and of a share of the corpus, change nothing of what is learnt; killed, resumed and on other threads
+# the curve is the same, evaluations included.
+sed 's/row 7 /row 77 /g' "$corpus" | head -n 30 > "$work/held.jsonl"
+curve() { sed 's/, "seconds".*//' "$1/metrics.jsonl"; }
+heldout="$run --eval-file $work/held.jsonl --eval-every 6"
+run 0 $heldout -o "$work/h" --threads 1
+says "$sum"
+before=$(grep -o '"eval_before": [0-9.]*' "$work/out" | cut -d' ' -f2) after=$(grep -o '"eval_after": [0-9.]*' "$work/out" | cut -d' ' -f2)
+awk -v a="$before" -v b="$after" 'BEGIN {exit !(a > 5 && b < a - 2)}' && ok || bad "evaluation from $before to $after: want a fall of more than 2"
+[ "$(grep -c eval_loss "$work/h/metrics.jsonl")" -eq 7 ] && tail -n 1 "$work/h/metrics.jsonl" | grep -q "\"eval_loss\": $after" && ok || bad "want seven evaluations, the last $after"
+killed_at "$work/i/state.old" $heldout -o "$work/i" --save-minutes 1e-9 --threads 1
+run 0 $heldout -o "$work/i" --threads 2 --resume
+says "\"eval_before\": $before, \"eval_after\": $after"
+[ "$(curve "$work/h")" = "$(curve "$work/i")" ] && ok || bad "the curve of a run in pieces is another"
+same "$work/h/model.safetensors" "$work/i/model.safetensors"
+run 1 $run -o "$work/i" --resume
+one_error 'other settings'
+run 0 $heldout -o "$work/j" --plan
+warns 'evaluated on texts kept apart'
+# An early stop at a rate that only makes it worse, with the best weights, again in pieces.
+worse="$new $corpus --max-tokens 48 --batch 4 --steps 60 --lr 0.5 --seed 3 --json --eval-file $work/held.jsonl --eval-every 2 --patience 2"
+run 0 $worse -o "$work/k"
+says '"stopped_early": true'
+k=$(grep -o '"sum": "[0-9a-f]*"' "$work/out")
+run 0 $worse -o "$work/k" --resume # the best weights are in the checkpoint
+says "$k"
+killed_at "$work/l/state.old" $worse -o "$work/l" --save-minutes 1e-9
+run 0 $worse -o "$work/l" --resume
+says "$k"
+run 2 $run -o "$work/m" --patience 2
+one_error 'nothing to evaluate on' '--eval'
+run 2 $run -o "$work/m" --eval 0.5
+one_error 'a corpus of 1 block of 64 KiB'
+run 2 $run -o "$work/m" --eval 1
+one_error 'got 1, want 0 to less than 1'
+{ cat "$work/held.jsonl"; echo '{"text": 5}'; } > "$work/badheld.jsonl"
+run 2 $run -o "$work/m" --eval-file "$work/badheld.jsonl"
+one_error 'badheld.jsonl" line 31: "text"'
+[ ! -e "$work/m/metrics.jsonl" ] && ok || bad "a step was made beside texts for evaluation with a bad row"
+for i in $(seq 8); do cat "$corpus"; done > "$work/large.jsonl"
+part="$new $work/large.jsonl --max-tokens 48 --batch 4 --steps 40 --lr 0.01 --seed 3 --json --eval 0.4 --eval-every 20"
+run 0 $part -o "$work/n" --threads 1
+k=$(grep -o '"sum": "[0-9a-f]*"' "$work/out")
+[ "$(grep -c eval_loss "$work/n/metrics.jsonl")" -eq 2 ] && ok || bad "want two evaluations on a share"
+killed_at "$work/o/state.old" $part -o "$work/o" --save-minutes 1e-9 --threads 1
+run 0 $part -o "$work/o" --threads 2 --resume
+says "$k"
+[ "$(curve "$work/n")" = "$(curve "$work/o")" ] && ok || bad "the curve of a run in pieces on a share is another"
+
 # A start that looks things up (test_nano.sh: what it is worth), and configurations that cannot have it.
 sed 's/"num_hidden_layers": 2/"num_hidden_layers": 3/; s/"num_attention_heads": 2/"num_attention_heads": 4/; s/"num_key_value_heads": 1/"num_key_value_heads": 2/
      s/"head_dim": 16/"head_dim": 32/; s/"model_type"/"glim_start": "lookup", "model_type"/' "$work/config.json" > "$work/lookup.json"

@@ -155,6 +155,94 @@ TEST(a_stream_without_shuffle_is_the_text_in_order_with_its_ends) {
     clean_up(paths, 2);
 }
 
+TEST(a_stream_that_ends_has_every_token_once_and_its_memory_is_bounded) {
+    glim_tok *tok = tokenizer();
+    char *text = lines(40);
+    const char *path = write_file("a.txt", text);
+    glim_config config = {.n_eos = 1, .eos = {299}};
+    glim_ids all = {0};
+    glim_err err = {0};
+    CHECK_OK(glim_tok_encode(tok, text, strlen(text), 0, &all, &err), err);
+    CHECK_OK(glim_ids_push(&all, glim_tok_eos(tok) >= 0 ? glim_tok_eos(tok) : 299, &err), err);
+    for (size_t n = 2; n < all.n + 3; n += n < 40 ? 1 : 97) {
+        glim_corpus_params p = {.tok = tok, .config = &config, .n_tokens = n, .block_bytes = 100, .once = true};
+        glim_corpus *s;
+        CHECK_OK(glim_corpus_open(&s, &path, 1, &p, &err), err);
+        for (int again = 0; again < 2; again++) {
+            size_t at = 0; /* the next window's first token */
+            glim_example e;
+            do {
+                CHECK_OK(glim_corpus_next(s, &e, &err), err);
+                if (e.n == 0) break;
+                CHECK(e.n >= 2 && e.n <= n && (e.n == n || at + e.n == all.n) && at + e.n <= all.n);
+                CHECK(memcmp(e.tokens, all.v + at, e.n * sizeof *all.v) == 0);
+                at += e.n - 1;
+            } while (e.n);
+            CHECK_MSG(at == all.n - 1, "windows of %zu: the last token is %zu, want %zu", n, at, all.n - 1);
+            CHECK_OK(glim_corpus_next(s, &e, &err), err);
+            CHECK(e.n == 0); /* and stays so */
+            CHECK_OK(glim_corpus_seek(s, (glim_corpus_pos){0}, &err), err);
+        }
+        glim_corpus_free(s);
+    }
+    const glim_corpus_params p = {.n_tokens = 512};
+    CHECK(glim_corpus_memory(&p, 0) > 9 * 512 * 4 && glim_corpus_memory(&p, 100 << 20) < 4 << 20); /* of 100 MiB of texts */
+    glim_ids_free(&all);
+    glim_tok_free(tok);
+    free(text);
+    clean_up(&path, 1);
+}
+
+TEST(blocks_that_are_kept_apart_are_in_one_of_the_two_streams) {
+    glim_tok *tok = tokenizer();
+    glim_buf text = {0};
+    for (int i = 0; i < 300; i++) glim_buf_printf(&text, "{\"text\": \"%d\"}\n", 1000 + i);
+    const char *path = write_file("a.jsonl", glim_buf_cstr(&text));
+    glim_config config = {.n_eos = 1, .eos = {299}};
+    glim_err err = {0};
+    glim_corpus *s;
+    size_t n_blocks[3], n_tokens[3] = {0};
+    uint64_t bytes[3], hash[2];
+    bool seen[2][300] = {{false}};
+    for (int which = 0; which < 3; which++) { /* held, the others, all */
+        glim_corpus_params p = {.tok = tok, .config = &config, .n_tokens = 50, .block_bytes = 200, .once = true, .held_share = which < 2 ? 0.3 : 0,
+                                .held_seed = 5, .held = which == 0};
+        CHECK_OK(glim_corpus_open(&s, &path, 1, &p, &err), err);
+        n_blocks[which] = glim_corpus_n_blocks(s), bytes[which] = glim_corpus_bytes(s);
+        if (which < 2) hash[which] = glim_corpus_hash(s);
+        glim_buf got = {0};
+        glim_example e;
+        for (;;) {
+            CHECK_OK(glim_corpus_next(s, &e, &err), err);
+            if (e.n == 0) break;
+            n_tokens[which] += e.n - 1;
+            for (size_t i = n_tokens[which] > e.n - 1; i < e.n; i++) { /* a window's first token was the last of that before */
+                size_t len;
+                const char *piece = glim_tok_piece(tok, e.tokens[i], &len);
+                if (e.tokens[i] == glim_corpus_eos(s)) glim_buf_puts(&got, " ");
+                else glim_buf_append(&got, piece, len);
+            }
+        }
+        if (which < 2)
+            for (char *at = got.s, *end; at && *at; at = *end ? end + 1 : end) {
+                const long v = strtol(at, &end, 10);
+                CHECK_MSG(end > at && v >= 1000 && v < 1300, "%.20s", at);
+                seen[which][v - 1000] = true;
+            }
+        glim_corpus_free(s);
+        glim_buf_free(&got);
+    }
+    for (int i = 0; i < 300; i++) CHECK(seen[0][i] != seen[1][i]);
+    CHECK(n_blocks[0] + n_blocks[1] == n_blocks[2] && bytes[0] + bytes[1] == bytes[2] && n_tokens[0] + n_tokens[1] + 1 == n_tokens[2]);
+    CHECK(n_blocks[0] * 10 >= n_blocks[2] * 2 && n_blocks[0] * 10 <= n_blocks[2] * 4 && hash[0] != hash[1]);
+    const char *one = write_file("b.jsonl", "{\"text\": \"all\"}\n");
+    const glim_corpus_params p = {.tok = tok, .config = &config, .n_tokens = 50, .held_share = 0.3};
+    CHECK(glim_corpus_open(&s, &one, 1, &p, &err) == GLIM_E_ARG && strstr(err.msg, "1 block of"));
+    glim_tok_free(tok);
+    glim_buf_free(&text);
+    clean_up((const char *[]){path, one}, 2);
+}
+
 TEST(a_shuffled_stream_goes_on_from_any_position_with_the_same_windows) {
     glim_tok *tok = tokenizer();
     char *text = lines(60);
@@ -211,6 +299,17 @@ TEST(a_bad_row_of_a_corpus_is_named_by_its_line_in_any_block) {
             for (size_t i = 0; i < 200; i++) glim_buf_printf(&b, "%s%s%s", i ? "" : "\xef\xbb\xbf", i == at ? kinds[k].row : "{\"text\": \"all is well\"}", i % 7 ? "\n" : "\r\n\n");
             snprintf(want, sizeof want, "b.jsonl\" line %zu: ", at + 1 + (at + 6) / 7);
             const char *paths[] = {write_file("a.jsonl", "{\"text\": \"before\"}\n"), write_file("b.jsonl", glim_buf_cstr(&b))};
+            for (int held = 0; held < 2 && at < 200; held++) { /* the line counts in the file, whichever of its blocks are looked at */
+                static bool found;
+                glim_corpus *s;
+                const glim_corpus_params p = {.tok = tok, .n_tokens = 8, .block_bytes = 64, .held_share = 0.5, .held_seed = 1 + at, .held = held};
+                CHECK_OK(glim_corpus_open(&s, paths, 2, &p, &err), err);
+                const glim_status rc = glim_corpus_check(s, &err);
+                CHECK(rc == GLIM_OK || (rc == GLIM_E_FORMAT && strstr(err.msg, want)));
+                CHECK(held == 0 || found != (rc != GLIM_OK));
+                found = rc != GLIM_OK;
+                glim_corpus_free(s);
+            }
             for (size_t block = 64; block <= 1 << 16; block *= 32) {
                 glim_corpus *s;
                 const glim_corpus_params p = {.tok = tok, .n_tokens = 8, .block_bytes = block};
