@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -179,6 +180,23 @@ char *glim_path_join(const char *dir, const char *name) {
     if (nd > 0 && p[o - 1] != '/') p[o++] = '/';
     memcpy(p + o, name, nn + 1);
     return p;
+}
+
+glim_status glim_disk_room(const char *path, uint64_t *bytes, glim_err *err) {
+    char *dir = glim_xstrdup(path);
+    struct statvfs v;
+    int bad, e;
+    for (;;) {
+        bad = statvfs(*dir ? dir : ".", &v), e = errno;
+        if (!bad || (e != ENOENT && e != ENOTDIR) || !*dir || strcmp(dir, "/") == 0) break;
+        char *slash = strrchr(dir, '/');
+        if (!slash) *dir = 0;
+        else slash[slash == dir] = 0;
+    }
+    *bytes = bad ? 0 : (uint64_t)v.f_bavail * v.f_frsize;
+    const glim_status rc = bad ? glim_fail_errno(err, GLIM_E_IO, e, "could not look at \"%s\"", *dir ? dir : ".") : GLIM_OK;
+    free(dir);
+    return rc;
 }
 
 glim_status glim_mkdirs(const char *path, glim_err *err) {

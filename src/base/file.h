@@ -36,6 +36,8 @@ bool glim_path_exists(const char *path);
 bool glim_path_is_dir(const char *path);
 /* Heap string "dir/name" (one slash); abort tier. */
 char *glim_path_join(const char *dir, const char *name);
+/* What this process may still write where path is, or would be once its folders are made. Errors: GLIM_E_IO. */
+glim_status glim_disk_room(const char *path, uint64_t *bytes, glim_err *err);
 /* mkdir -p. */
 glim_status glim_mkdirs(const char *path, glim_err *err);
 /* XDG base folders with Glim's name: $XDG_CACHE_HOME/glim or ~/.cache/glim, heap; data likewise. */

@@ -2,13 +2,16 @@
  *
  *   glim merge MODEL ADAPTER -o OUT          a Hugging Face folder: what changes is written, the rest copied
  *   glim merge MODEL ADAPTER -o OUT.gguf     the same as GGUF, in the type that --type names
+ *   glim merge M.gguf ADAPTER -o OUT.gguf    a GGUF again: only what changes has new values, and the type that --type names
  *
  *   LoRA   W' = W + s B A
  *   DoRA   W' = m (W + s B A) / |W + s B A|, row by row (arXiv:2402.09353)
  *
  * Rows go by one at a time in double and are rounded once, to the tensor's own type: what the merged model computes differs
  * from the adapter beside the model by that rounding (none in f32, 2^-9 of a weight in bf16). Memory is one row for each
- * thread; the disk holds the folder until a GGUF made from it is complete. */
+ * thread and, for a GGUF, the adapter in f32. What the disk must hold is shown before the first byte, and refused if it cannot.
+ *
+ * A GGUF's rows are quantized as they pass (compress/quantize.h), so that a merge that was stopped goes on too. */
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>
@@ -26,13 +29,38 @@
 #include "compress/quantize.h"
 #include "format/peft.h"
 #include "format/st.h"
+#include "format/sum64.h"
+#include "model/adapter.h"
 
 enum { MAX_SIDE_FILE = 256 << 20 };
 
+/* Rows of a tensor that a pair changes. */
+typedef struct span {
+    size_t tensor, row, n;
+    size_t pair, first; /* row `first` of its B is for the span's first row ... */
+    bool rotated;       /* ... in the order of glim_adapter_source_row */
+} span;
+
+typedef struct values { /* of a pair, in f32 */
+    float *a, *b, *magnitude;
+} values;
+
+struct merge;
+typedef struct change { /* spans [begin, end) */
+    const struct merge *m;
+    size_t begin, end;
+} change;
+
 typedef struct merge {
     glim_ckpt *base;
+    glim_model *model; /* of a GGUF: what its tensors are; owns base then */
     glim_peft peft;
-    const glim_peft_pair **pair_of; /* [n tensors of base] NULL: unchanged */
+    const glim_peft_pair **pair_of; /* [n tensors of base] NULL: unchanged. Of a folder */
+    span *spans;       /* by tensor and row */
+    size_t n_spans;
+    change *changes;   /* [n tensors of base] */
+    values *values;    /* [n pairs] */
+    size_t n_changed;  /* tensors */
     glim_progress *bar;
     uint64_t done;
 } merge;
@@ -64,11 +92,8 @@ static glim_status find_tensor(const merge *m, const char *module, size_t *at, g
                                                  : "this model has no tensor \"%s.weight\", which the adapter changes", module, hits);
 }
 
-static glim_status match(merge *m, glim_err *err) {
-    void *p;
-    glim_status rc = glim_try_calloc(&p, glim_ckpt_n_tensors(m->base), sizeof *m->pair_of, "the tensors of a model", err);
-    if (rc != GLIM_OK) return rc;
-    m->pair_of = p;
+static glim_status match_folder(merge *m, glim_err *err) {
+    glim_status rc;
     for (size_t i = 0; i < m->peft.n_pairs; i++) {
         const glim_peft_pair *x = &m->peft.pairs[i];
         size_t at = 0;
@@ -83,6 +108,59 @@ static glim_status match(merge *m, glim_err *err) {
         if (m->pair_of[at])
             return glim_fail(err, GLIM_E_FORMAT, "modules \"%s\" and \"%s\" change the same tensor", m->pair_of[at]->module, x->module);
         m->pair_of[at] = x;
+        m->spans[m->n_spans++] = (span){.tensor = at, .n = t->dims[0], .pair = i};
+    }
+    return GLIM_OK;
+}
+
+/* A GGUF has other names, fuses and stacks: a module is the matrices that inference would add its part to. */
+static glim_status match_gguf(merge *m, glim_err *err) {
+    for (size_t i = 0; i < m->peft.n_pairs; i++) {
+        const glim_peft_pair *x = &m->peft.pairs[i];
+        glim_adapter_part parts[3];
+        const size_t n_parts = glim_adapter_parts(m->model, x->module, parts);
+        size_t n_out = 0;
+        if (n_parts == 0) return glim_fail(err, GLIM_E_NOT_FOUND, "this model has no linear layer \"%s\", which the adapter changes", x->module);
+        for (size_t k = 0; k < n_parts; k++) n_out += parts[k].w->n_out;
+        if (x->a->dims[1] != parts[0].w->n_in || x->b->dims[0] != n_out)
+            return glim_fail(err, GLIM_E_SHAPE, "module \"%s\": the adapter is for [%zu, %zu], this model has [%zu, %zu]", x->module, x->b->dims[0],
+                             x->a->dims[1], n_out, parts[0].w->n_in);
+        for (size_t k = 0, first = 0; k < n_parts; first += parts[k++].w->n_out) {
+            const glim_bound *at = NULL;
+            for (size_t j = 0; j < m->model->n_bound_parts && !at; j++)
+                if (m->model->bound[j].mat == parts[k].w) at = &m->model->bound[j];
+            GLIM_ASSERT(at);
+            m->spans[m->n_spans++] = (span){.tensor = (size_t)(at->tensor - glim_ckpt_tensor(m->base, 0)), .row = at->first, .n = parts[k].w->n_out,
+                                            .pair = i, .first = first, .rotated = parts[k].rotated};
+        }
+    }
+    return GLIM_OK;
+}
+
+static int by_row(const void *a, const void *b) {
+    const span *x = a, *y = b;
+    if (x->tensor != y->tensor) return x->tensor < y->tensor ? -1 : 1;
+    return x->row < y->row ? -1 : x->row > y->row;
+}
+
+static glim_status match(merge *m, glim_err *err) {
+    const size_t n = glim_ckpt_n_tensors(m->base);
+    void *p = NULL, *spans = NULL, *changes = NULL;
+    glim_status rc = glim_try_calloc(&p, n, sizeof *m->pair_of, "the tensors of a model", err);
+    if (rc == GLIM_OK) rc = glim_try_calloc(&spans, 3 * m->peft.n_pairs, sizeof *m->spans, "the tensors of a model", err);
+    if (rc == GLIM_OK) rc = glim_try_calloc(&changes, n, sizeof *m->changes, "the tensors of a model", err);
+    m->pair_of = p, m->spans = spans, m->changes = changes;
+    if (rc == GLIM_OK) rc = m->model ? match_gguf(m, err) : match_folder(m, err);
+    if (rc != GLIM_OK) return rc;
+    qsort(m->spans, m->n_spans, sizeof *m->spans, by_row);
+    for (size_t i = 0; i < m->n_spans; i++) {
+        const span *s = &m->spans[i];
+        if (i > 0 && s[-1].tensor == s->tensor && s[-1].row + s[-1].n > s->row)
+            return glim_fail(err, GLIM_E_FORMAT, "modules \"%s\" and \"%s\" change the same weights", m->peft.pairs[s[-1].pair].module,
+                             m->peft.pairs[s->pair].module);
+        change *c = &m->changes[s->tensor];
+        if (!c->m) *c = (change){m, i, i}, m->n_changed++;
+        c->end = i + 1;
     }
     return GLIM_OK;
 }
@@ -170,6 +248,24 @@ static glim_status fill(void *ctx, const glim_tensor_out *o, glim_sink *sink, gl
     return rc;
 }
 
+static void show_plan(const merge *m, uint64_t bytes, uint64_t room) {
+    char a[2][32];
+    fprintf(stderr, "plan: %s on the disk, %s are free; %zu of %zu tensors change\n", glim_human_bytes(a[0], sizeof a[0], (double)bytes),
+            glim_human_bytes(a[1], sizeof a[1], (double)room), m->n_changed, glim_ckpt_n_tensors(m->base));
+}
+
+/* Whether `bytes` of weights and the files beside them have room at dir. */
+static glim_status check_room(const merge *m, const char *dir, uint64_t bytes, glim_err *err) {
+    uint64_t room = 0;
+    char a[2][32];
+    glim_status rc = glim_disk_room(dir, &room, err);
+    if (rc != GLIM_OK) return rc;
+    show_plan(m, bytes, room);
+    if (bytes <= room) return GLIM_OK;
+    return glim_fail(err, GLIM_E_IO, "\"%s\" needs %s and %s are free", dir, glim_human_bytes(a[0], sizeof a[0], (double)bytes),
+                     glim_human_bytes(a[1], sizeof a[1], (double)room));
+}
+
 /* changed: the type that merged tensors get; -1: the one they have. */
 static glim_status write_weights(merge *m, const char *dir, int changed, uint64_t shard_bytes, glim_err *err) {
     size_t n = glim_ckpt_n_tensors(m->base);
@@ -221,33 +317,24 @@ static glim_status copy_file(const char *from, const char *to, glim_err *err) {
     return rc;
 }
 
-static glim_status copy_side_files(const char *from, const char *to, glim_err *err) {
+/* to NULL: only adds up their bytes. */
+static glim_status copy_side_files(const char *from, const char *to, uint64_t *bytes, glim_err *err) {
     DIR *d = opendir(from);
     if (!d) return glim_fail_errno(err, GLIM_E_IO, errno, "could not list \"%s\"", from);
     glim_status rc = GLIM_OK;
     for (struct dirent *e; rc == GLIM_OK && (e = readdir(d)) != NULL;) {
         struct stat st;
         if (is_weights(e->d_name)) continue;
-        char *a = glim_path_join(from, e->d_name), *b = glim_path_join(to, e->d_name);
-        if (stat(a, &st) == 0 && S_ISREG(st.st_mode)) rc = copy_file(a, b, err);
+        char *a = glim_path_join(from, e->d_name), *b = to ? glim_path_join(to, e->d_name) : NULL;
+        if (stat(a, &st) == 0 && S_ISREG(st.st_mode)) {
+            *bytes += (uint64_t)st.st_size;
+            if (to) rc = copy_file(a, b, err);
+        }
         free(a);
         free(b);
     }
     closedir(d);
     return rc;
-}
-
-static void remove_folder(const char *dir) {
-    DIR *d = opendir(dir);
-    if (!d) return;
-    for (struct dirent *e; (e = readdir(d)) != NULL;) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
-        char *p = glim_path_join(dir, e->d_name);
-        unlink(p);
-        free(p);
-    }
-    closedir(d);
-    rmdir(dir);
 }
 
 /* ---- the two kinds of result ---- */
@@ -259,8 +346,17 @@ typedef struct merge_flags {
 } merge_flags;
 
 static glim_status into_folder(merge *m, const char *model, const char *dir, int changed, const merge_flags *f, glim_err *err) {
-    glim_status rc = glim_mkdirs(dir, err);
-    if (rc == GLIM_OK) rc = copy_side_files(model, dir, err);
+    uint64_t bytes = 4096; /* the weights' header; each tensor has a line in it */
+    for (size_t i = 0; i < glim_ckpt_n_tensors(m->base); i++) {
+        const glim_tensor *t = glim_ckpt_tensor(m->base, i);
+        bytes += 256 + strlen(t->name);
+        if (!m->pair_of[i] || changed < 0) bytes += t->n_bytes;
+        else bytes += t->dims[0] * t->dims[1] * (changed == GLIM_F32 ? 4 : 2); /* no more than twice what the file holds */
+    }
+    glim_status rc = copy_side_files(model, NULL, &bytes, err);
+    if (rc == GLIM_OK) rc = check_room(m, dir, bytes, err);
+    if (rc == GLIM_OK) rc = glim_mkdirs(dir, err);
+    if (rc == GLIM_OK) rc = copy_side_files(model, dir, &bytes, err);
     return rc == GLIM_OK ? write_weights(m, dir, changed, (uint64_t)f->shard_mb << 20, err) : rc;
 }
 
@@ -275,27 +371,72 @@ static const char *own_type(const merge *m) {
 }
 
 static bool show_bytes(void *ctx, uint64_t done, uint64_t total, const char *tensor) {
-    glim_progress_tell(ctx, done, total, -1, tensor);
+    glim_progress_tell(((const merge *)ctx)->bar, done, total, -1, tensor);
     return !glim_cli_interrupt_pending();
 }
 
-static glim_status into_gguf(merge *m, const char *model, const merge_flags *f, glim_err *err) {
-    glim_buf tmp = {0};
-    const glim_recipe *recipe;
-    glim_buf_printf(&tmp, "%s.merge.%ld", f->out, (long)getpid());
-    glim_status rc = glim_buf_status(&tmp, "a folder's name", err);
-    if (rc == GLIM_OK) rc = glim_recipe_find(&recipe, f->type ? f->type : own_type(m), err);
-    /* In f32, so that the GGUF's type is the only rounding. */
-    if (rc == GLIM_OK) rc = into_folder(m, model, tmp.s, GLIM_F32, f, err);
-    if (rc == GLIM_OK) {
-        glim_quantize_result r;
-        glim_progress *bar = glim_progress_begin("writing GGUF", 0, GLIM_PROGRESS_BYTES);
-        glim_quantize_params p = {.recipe = recipe, .overwrite = f->force, .n_threads = (int)f->threads, .progress = show_bytes, .progress_ctx = bar};
-        rc = glim_quantize(tmp.s, f->out, &p, &r, err);
-        glim_progress_end(bar);
+static void planned(void *ctx, uint64_t bytes, uint64_t room) { show_plan(ctx, bytes, room); }
+
+/* glim_quantize opens the model for itself: the same tensors, found by name. */
+static const void *find_change(void *ctx, const glim_tensor *t) {
+    const merge *m = ctx;
+    const glim_tensor *own = glim_ckpt_find(m->base, t->name);
+    const change *c = own ? &m->changes[own - glim_ckpt_tensor(m->base, 0)] : NULL;
+    return c && c->m ? c : NULL;
+}
+
+static void change_row(void *ctx, const void *found, size_t row, float *w, double *scratch, size_t n) {
+    const change *c = found;
+    const merge *m = c->m;
+    (void)ctx;
+    for (size_t i = c->begin; i < c->end; i++) {
+        const span *s = &m->spans[i];
+        if (row < s->row || row >= s->row + s->n) continue;
+        const glim_peft_pair *x = &m->peft.pairs[s->pair];
+        const values *v = &m->values[s->pair];
+        const size_t at = s->first + (m->model ? glim_adapter_source_row(m->model, s->rotated, row - s->row) : row - s->row);
+        merge_row(scratch, w, n, v->a, v->b + at * x->rank, x->rank, x->scale, v->magnitude ? v->magnitude + at : NULL);
+        return;
     }
-    if (tmp.s) remove_folder(tmp.s);
-    glim_buf_free(&tmp);
+}
+
+/* All pairs in f32, and what they are, for whoever goes on with an interrupted file. */
+static glim_status read_values(merge *m, uint64_t *key, glim_err *err) {
+    void *p;
+    glim_status rc = glim_try_calloc(&p, m->peft.n_pairs, sizeof *m->values, "an adapter", err);
+    if (rc != GLIM_OK) return rc;
+    m->values = p;
+    *key = 1;
+    for (size_t i = 0; i < m->peft.n_pairs; i++) {
+        const glim_peft_pair *x = &m->peft.pairs[i];
+        values *v = &m->values[i];
+        rc = read_floats(&v->a, x->a, err);
+        if (rc == GLIM_OK) rc = read_floats(&v->b, x->b, err);
+        if (rc == GLIM_OK && x->magnitude) rc = read_floats(&v->magnitude, x->magnitude, err);
+        if (rc != GLIM_OK) return rc;
+        *key = glim_sum64(*key, x->module, strlen(x->module) + 1);
+        *key = glim_sum64(*key, &x->scale, sizeof x->scale);
+        *key = glim_sum64(*key, v->a, x->rank * x->a->dims[1] * sizeof *v->a);
+        *key = glim_sum64(*key, v->b, x->rank * x->b->dims[0] * sizeof *v->b);
+        if (v->magnitude) *key = glim_sum64(*key, v->magnitude, x->b->dims[0] * sizeof *v->magnitude);
+    }
+    return GLIM_OK;
+}
+
+static glim_status into_gguf(merge *m, const char *model, const merge_flags *f, glim_err *err) {
+    const glim_recipe *recipe = NULL;
+    glim_quantize_edit edit = {.find = find_change, .row = change_row, .ctx = m, .rest_as_it_is = m->model != NULL};
+    glim_quantize_params p = {.edit = &edit, .keep_mtp = m->model != NULL, .overwrite = f->force, .n_threads = (int)f->threads, .progress = show_bytes,
+                              .progress_ctx = m, .planned = planned};
+    glim_quantize_result r;
+    glim_status rc = GLIM_OK;
+    if (f->type || !m->model) rc = glim_recipe_find(&recipe, f->type ? f->type : own_type(m), err);
+    if (rc == GLIM_OK) rc = read_values(m, &edit.key, err);
+    if (rc != GLIM_OK) return rc;
+    p.recipe = recipe;
+    m->bar = glim_progress_begin("merging", 0, GLIM_PROGRESS_BYTES);
+    rc = glim_quantize(model, f->out, &p, &r, err);
+    glim_progress_end(m->bar);
     return rc;
 }
 
@@ -326,10 +467,19 @@ static glim_status merge_all(const char *model, const char *adapter, const merge
         if (changed < 0) rc = glim_fail(err, GLIM_E_ARG, "--type: got \"%s\", a folder's weights are f32, f16 or bf16", f->type);
     }
     if (rc == GLIM_OK) rc = glim_ckpt_open(&m.base, model, err);
-    if (rc == GLIM_OK && (glim_ckpt_kind_of(m.base) != GLIM_CKPT_HF || !glim_path_is_dir(model))) {
-        rc = glim_fail(err, GLIM_E_UNSUPPORTED, "\"%s\" is no Hugging Face folder: a merge starts from the weights as they were published", model);
-        glim_err_hint(err, "merge into the folder that the GGUF was made from, -o FILE.gguf --type T gives a GGUF again");
-    }
+    if (rc == GLIM_OK && glim_ckpt_kind_of(m.base) == GLIM_CKPT_GGUF) {
+        glim_ckpt *base = m.base;
+        m.base = NULL;
+        if (gguf) {
+            rc = glim_model_inspect(&m.model, base, &(glim_model_params){0}, err);
+            if (rc == GLIM_OK) m.base = m.model->ckpt;
+        } else {
+            glim_ckpt_close(base);
+            rc = glim_fail(err, GLIM_E_UNSUPPORTED, "\"%s\" is a GGUF: with an adapter merged it is written as a GGUF, not as a folder", model);
+            glim_err_hint(err, "-o FILE.gguf; --type T names the type of what changes");
+        }
+    } else if (rc == GLIM_OK && !glim_path_is_dir(model))
+        rc = glim_fail(err, GLIM_E_UNSUPPORTED, "\"%s\" is neither a Hugging Face folder nor a GGUF", model);
     if (rc == GLIM_OK) rc = glim_peft_open(&m.peft, adapter, err);
     if (rc == GLIM_OK) {
         rc = match(&m, err);
@@ -351,9 +501,14 @@ static glim_status merge_all(const char *model, const char *adapter, const merge
                             dora ? " (DoRA)" : "", glim_now_s() - t0);
         rc = glim_cli_put(&b, err);
     }
+    for (size_t i = 0; m.values && i < m.peft.n_pairs; i++) free(m.values[i].a), free(m.values[i].b), free(m.values[i].magnitude);
+    free(m.values);
+    free(m.changes);
+    free(m.spans);
     free(m.pair_of);
     glim_peft_close(&m.peft);
-    glim_ckpt_close(m.base);
+    if (m.model) glim_model_free(m.model);
+    else glim_ckpt_close(m.base);
     return rc;
 }
 
@@ -361,14 +516,15 @@ int glim_cmd_merge(int argc, char **argv) {
     merge_flags f = {.shard_mb = 5000};
     const glim_flag flags[] = {
         {"--output", "-o", GLIM_FLAG_STR, &f.out, "OUT", "a new folder, or FILE.gguf", 0, 0},
-        {"--type", NULL, GLIM_FLAG_STR, &f.type, "T", "a GGUF's type, as for glim quantize; in a folder that of the merged tensors (default: the model's own)", 0, 0},
+        {"--type", NULL, GLIM_FLAG_STR, &f.type, "T", "a GGUF's type, as for glim quantize; in a folder or out of a GGUF that of the merged tensors (default: the model's own; out of a GGUF at least q8_0)", 0, 0},
         {"--shard", NULL, GLIM_FLAG_INT, &f.shard_mb, "MB", "largest .safetensors file of a folder (default 5000)", 1, 1 << 24},
         {"--threads", "-t", GLIM_FLAG_INT, &f.threads, "N", "threads for the GGUF (default: all this process may use)", 1, 1024},
         {"--force", NULL, GLIM_FLAG_BOOL, &f.force, NULL, "replace OUT if it exists", 0, 0},
         {"--json", NULL, GLIM_FLAG_BOOL, &f.json, NULL, "one JSON object on stdout", 0, 0},
         {0}};
     const glim_page u = {"glim merge MODEL ADAPTER -o OUT",
-                         "Writes the model with a PEFT adapter (LoRA or DoRA) in its weights. MODEL is a Hugging Face folder.", {flags}};
+                         "Writes the model with a PEFT adapter (LoRA or DoRA) in its weights. MODEL is a Hugging Face folder,\n"
+                         "or a GGUF, of which only the tensors that change are written anew.", {flags}};
     glim_str_list pos = {0};
     int code = glim_args(argc, argv, &u, &pos, 2, 2);
     if (code >= 0) return code;

@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -46,6 +45,8 @@ typedef struct run {
     uint8_t *slab;
     size_t slab_bytes;
     float *wide;       /* [threads, widest row] */
+    double *scratch;   /* the same for an edit; NULL: there is none */
+    int file_type;     /* general.file_type of the result */
     size_t widest;
     uint64_t total, written;
 } run;
@@ -70,6 +71,7 @@ typedef struct job {
     size_t row0, row_bytes;
     _Atomic size_t bad;   /* 1 + the first row that is not finite */
     _Atomic size_t large; /* 1 + the first row with a value that f16 has no place for */
+    const void *const *edit;    /* [n_src] or NULL; an entry of NULL: this source stays as it is */
     const float *const *weight; /* [n_src or 1] */
     const float *factor;        /* error feedback, or NULL; goes with weight[0] */
 } job;
@@ -101,6 +103,8 @@ static void make_rows(void *ctx, size_t begin, size_t end, int worker) {
             const uint8_t *src = (const uint8_t *)t->data + row % per * bytes;
             glim_dequant(t->type, src, wide, q->n_in);
             x = wide;
+            const void *edit = j->edit ? j->edit[row / per] : NULL;
+            if (edit) j->r->p->edit->row(j->r->p->edit->ctx, edit, row % per, wide, j->r->scratch + (size_t)worker * j->r->widest, q->n_in);
             bool finite = true, fits = true;
             for (size_t k = 0; k < q->n_in; k++) {
                 finite &= isfinite(x[k]) != 0;
@@ -108,7 +112,7 @@ static void make_rows(void *ctx, size_t begin, size_t end, int worker) {
             }
             if (!finite) note_row(&j->bad, row);
             else if (!fits && q->out.type == GLIM_F16) note_row(&j->large, row);
-            if (t->type == q->out.type) { /* nothing to choose: the same bits */
+            if (t->type == q->out.type && !edit) { /* nothing to choose: the same bits */
                 memcpy(dst, src, bytes);
                 continue;
             }
@@ -145,6 +149,23 @@ static glim_status find_weights(run *r, const glim_qtensor *q, const float ***li
     return GLIM_OK;
 }
 
+static const void *find_edit(const run *r, const glim_tensor *t) { return r->p->edit ? r->p->edit->find(r->p->edit->ctx, t) : NULL; }
+
+/* What is done to each source; *list stays NULL if nothing is. */
+static glim_status find_edits(const run *r, const glim_qtensor *q, const void ***list, glim_err *err) {
+    void *mem;
+    bool any = false;
+    *list = NULL;
+    for (size_t e = 0; e < q->n_src && !any; e++) any = find_edit(r, q->src[e]) != NULL;
+    if (!any) return GLIM_OK;
+    glim_status rc = glim_try_calloc(&mem, q->n_src, sizeof(void *), "a list of changes", err);
+    if (rc != GLIM_OK) return rc;
+    *list = mem;
+    for (size_t e = 0; e < q->n_src; e++) (*list)[e] = find_edit(r, q->src[e]);
+    r->res->n_edited++;
+    return GLIM_OK;
+}
+
 static size_t rows_of_slab(const run *r, size_t row_bytes) {
     size_t n = r->slab_bytes / row_bytes;
     return n ? n : 1;
@@ -153,11 +174,13 @@ static size_t rows_of_slab(const run *r, size_t row_bytes) {
 static glim_status make(run *r, const glim_qtensor *q, size_t row_bytes, glim_sink *sink, uint64_t *hash,
                         glim_err *err) {
     const float **weight, *factor;
+    const void **edit = NULL;
     glim_status rc = find_weights(r, q, &weight, &factor, err);
+    if (rc == GLIM_OK) rc = find_edits(r, q, &edit, err);
     size_t step = rows_of_slab(r, row_bytes);
     for (size_t row = 0; row < q->n_rows && rc == GLIM_OK; row += step) {
         size_t n = q->n_rows - row < step ? q->n_rows - row : step;
-        job j = {.r = r, .q = q, .row0 = row, .row_bytes = row_bytes, .weight = weight, .factor = factor};
+        job j = {.r = r, .q = q, .row0 = row, .row_bytes = row_bytes, .edit = edit, .weight = weight, .factor = factor};
         glim_pool_for(r->pool, n, 4, make_rows, &j);
         if (j.bad)
             rc = glim_fail(err, GLIM_E_FORMAT, "row %zu holds a NaN or an infinity, want finite numbers", j.bad - 1);
@@ -171,6 +194,7 @@ static glim_status make(run *r, const glim_qtensor *q, size_t row_bytes, glim_si
         if (rc == GLIM_OK) rc = tell(r, q, err);
     }
     free(weight);
+    free(edit);
     return rc;
 }
 
@@ -290,15 +314,39 @@ static glim_status check_wishes(const run *r, glim_err *err) {
     return GLIM_OK;
 }
 
+static glim_dtype choose_type(const run *r, glim_qtensor *q, const glim_recipe_model *rm, bool edited) {
+    const glim_dtype source = q->made ? GLIM_F32 : q->src[0]->type;
+    const glim_recipe *recipe = r->p->recipe;
+    if (r->p->edit && r->p->edit->rest_as_it_is) {
+        if (!edited) return source;
+        if (!recipe && (!glim_dtype_of(source)->is_quant || source == GLIM_Q8_0)) return source;
+        if (!recipe) glim_recipe_find(&recipe, "q8_0", NULL);
+    }
+    return glim_recipe_type(recipe, rm, &r->p->wish, q->out.name, q->out.n_dims, q->n_in, source, &q->fell_back);
+}
+
+/* The recipe's; of a file that keeps most of its types, its own. */
+static int choose_file_type(const run *r, uint64_t edited_bytes) {
+    const struct glim_gguf *g = glim_ckpt_gguf(r->m->ckpt);
+    const glim_recipe *recipe = r->p->recipe;
+    uint64_t own = 0;
+    if (!r->p->edit || !r->p->edit->rest_as_it_is) return recipe->file_type;
+    if (g) glim_gguf_u64(g, "general.file_type", 0, &own, NULL);
+    if (2 * edited_bytes <= r->res->bytes_out) return (int)own;
+    if (!recipe) glim_recipe_find(&recipe, "q8_0", NULL);
+    return recipe->file_type;
+}
+
 static void choose_types(run *r) {
     const glim_config *c = &r->m->cfg;
+    uint64_t edited_bytes = 0; /* of another type than they were */
     glim_recipe_model rm = {c->n_layer, c->n_head, c->n_kv_head, c->n_expert, r->m->tied};
     glim_quantize_result *res = r->res;
     for (size_t i = 0; i < r->layout.n; i++) {
         glim_qtensor *q = &r->layout.t[i];
-        glim_dtype source = q->made ? GLIM_F32 : q->src[0]->type;
-        q->out.type = glim_recipe_type(r->p->recipe, &rm, &r->p->wish, q->out.name, q->out.n_dims, q->n_in, source,
-                                       &q->fell_back);
+        bool edited = false;
+        for (size_t e = 0; e < q->n_src && !edited; e++) edited = find_edit(r, q->src[e]) != NULL;
+        q->out.type = choose_type(r, q, &rm, edited);
         q->out.fill = fill;
         q->out.ctx = q;
         q->run = r;
@@ -308,6 +356,7 @@ static void choose_types(run *r) {
         res->n_fell_back += q->fell_back;
         res->n_values += (uint64_t)q->n_rows * q->n_in;
         res->bytes_out += bytes;
+        if (edited && q->out.type != q->src[0]->type) edited_bytes += bytes;
         res->types[q->out.type].n++;
         res->types[q->out.type].bytes += bytes;
         for (size_t e = 0; e < q->n_src; e++) res->bytes_in += q->src[e]->n_bytes;
@@ -318,6 +367,7 @@ static void choose_types(run *r) {
     }
     res->bits_per_value = 8.0 * (double)res->bytes_out / (double)res->n_values;
     r->total = res->bytes_out;
+    r->file_type = choose_file_type(r, edited_bytes);
 }
 
 /* What the bytes of the result depend on. */
@@ -341,8 +391,9 @@ static uint64_t settings_key(const run *r) {
         h = mix(h, &q->head_dim, sizeof q->head_dim);
         if (q->made) h = mix(h, q->made, q->n_in * sizeof *q->made);
     }
-    snprintf(text, sizeof text, "%d %016llx %d " GLIM_VERSION, r->p->recipe->file_type,
+    snprintf(text, sizeof text, "%d %016llx %d " GLIM_VERSION, r->file_type,
              (unsigned long long)glim_importance_hash(r->p->importance), glim_importance_whole(r->p->importance));
+    if (r->p->edit) h = mix(h, &r->p->edit->key, sizeof r->p->edit->key);
     return mix(h, text, strlen(text));
 }
 
@@ -402,33 +453,25 @@ static glim_status open_journal(run *r, glim_err *err) {
 }
 
 static glim_status check_space(const run *r, glim_err *err) {
-    char *dir = glim_xstrdup(r->out), *slash = strrchr(dir, '/');
-    if (slash) slash[slash == dir ? 1 : 0] = 0;
-    struct statvfs v;
-    int bad = statvfs(slash ? dir : ".", &v);
-    int e = errno;
-    glim_status rc = GLIM_OK;
-    if (bad) rc = glim_fail_errno(err, GLIM_E_IO, e, "could not look at \"%s\"", slash ? dir : ".");
-    else {
-        struct stat st = {0};
-        uint64_t room = (uint64_t)v.f_bavail * v.f_frsize, need = r->total + (r->total >> 10) + (64u << 20);
-        if (r->total < (64u << 20)) need = r->total + r->total / 8 + (1u << 20);
-        if (r->old >= 0 && fstat(r->old, &st) == 0) {
-            /* What is taken over lies twice until the first tensor is made anew; only then the old file is freed. */
-            uint64_t copied = need - r->total;
-            for (size_t i = 0; i < r->n_done; i++) copied += r->done[i].n_bytes;
-            if (room < copied) {
-                rc = glim_fail(err, GLIM_E_IO, "going on from \"%s\" copies %.2f GiB of it and %.2f GiB are free", r->part,
-                               (double)copied / 1073741824.0, (double)room / 1073741824.0);
-                glim_err_hint(err, "free that much, or remove \"%s\" to begin anew", r->part);
-            }
-            room += (uint64_t)st.st_blocks * 512;
+    struct stat st = {0};
+    uint64_t room, need = r->total + (r->total >> 10) + (64u << 20);
+    if (r->total < (64u << 20)) need = r->total + r->total / 8 + (1u << 20);
+    glim_status rc = glim_disk_room(r->out, &room, err);
+    if (rc == GLIM_OK && r->p->planned) r->p->planned(r->p->progress_ctx, need, room);
+    if (rc == GLIM_OK && r->old >= 0 && fstat(r->old, &st) == 0) {
+        /* What is taken over lies twice until the first tensor is made anew; only then the old file is freed. */
+        uint64_t copied = need - r->total;
+        for (size_t i = 0; i < r->n_done; i++) copied += r->done[i].n_bytes;
+        if (room < copied) {
+            rc = glim_fail(err, GLIM_E_IO, "going on from \"%s\" copies %.2f GiB of it and %.2f GiB are free", r->part,
+                           (double)copied / 1073741824.0, (double)room / 1073741824.0);
+            glim_err_hint(err, "free that much, or remove \"%s\" to begin anew", r->part);
         }
-        if (rc == GLIM_OK && room < need)
-            rc = glim_fail(err, GLIM_E_IO, "\"%s\" needs %.2f GiB and %.2f GiB are free", r->out,
-                           (double)need / 1073741824.0, (double)room / 1073741824.0);
+        room += (uint64_t)st.st_blocks * 512;
     }
-    free(dir);
+    if (rc == GLIM_OK && room < need)
+        rc = glim_fail(err, GLIM_E_IO, "\"%s\" needs %.3g GiB and %.3g GiB are free", r->out,
+                       (double)need / 1073741824.0, (double)room / 1073741824.0);
     return rc;
 }
 
@@ -441,7 +484,7 @@ static char *with_suffix(const char *path, const char *suffix) {
 
 static glim_status write_all(run *r, glim_err *err) {
     glim_gguf_writer *w = glim_gguf_writer_new(NULL);
-    glim_status rc = glim_meta_put(w, r->m, &r->layout, r->p->recipe->file_type, err);
+    glim_status rc = glim_meta_put(w, r->m, &r->layout, r->file_type, err);
     for (size_t i = 0; i < r->layout.n && rc == GLIM_OK; i++) rc = glim_gguf_add_tensor(w, &r->layout.t[i].out, err);
     if (rc == GLIM_OK) rc = open_journal(r, err);
     if (rc == GLIM_OK) rc = check_space(r, err);
@@ -490,6 +533,9 @@ glim_status glim_quantize(const char *in, const char *out, const glim_quantize_p
     if (rc == GLIM_OK && !glim_mul_size(threads, r.widest, &n_wide)) n_wide = SIZE_MAX / 8;
     if (rc == GLIM_OK) rc = glim_try_calloc(&mem, n_wide, sizeof(float), "rows of numbers", err);
     r.wide = mem;
+    mem = NULL;
+    if (rc == GLIM_OK && p->edit) rc = glim_try_calloc(&mem, n_wide, sizeof(double), "rows of numbers", err);
+    r.scratch = mem;
     if (rc == GLIM_OK) rc = write_all(&r, err);
     if (r.log) fclose(r.log);
     if (r.old >= 0) close(r.old);
@@ -499,6 +545,7 @@ glim_status glim_quantize(const char *in, const char *out, const glim_quantize_p
     free(r.done);
     free(r.slab);
     free(r.wide);
+    free(r.scratch);
     free(r.tmp);
     free(r.journal);
     free(r.part);

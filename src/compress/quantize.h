@@ -11,8 +11,20 @@
 #include "compress/importance.h"
 #include "compress/recipe.h"
 
+/* What changes rows on their way: an adapter that is merged. */
+typedef struct glim_quantize_edit {
+    const void *(*find)(void *ctx, const glim_tensor *t); /* what there is to do to a tensor of the input; NULL: nothing */
+    /* Row `row` of that tensor: v [n], scratch [n]. Called by several threads. What is no number afterwards is refused by its row. */
+    void (*row)(void *ctx, const void *found, size_t row, float *v, double *scratch, size_t n);
+    void *ctx;
+    uint64_t key;      /* of all that it does: an interrupted run goes on only with the same */
+    bool rest_as_it_is; /* tensors without a change keep their type: recipe is for the others. recipe NULL: they keep theirs too if it has
+                         * 8 bits or more, and are q8_0 otherwise: in fewer, most of a small change would be lost in the rounding */
+} glim_quantize_edit;
+
 typedef struct glim_quantize_params {
     const glim_recipe *recipe;
+    const glim_quantize_edit *edit; /* or NULL */
     glim_recipe_wish wish;
     glim_importance *importance; /* or NULL; gathered whole: with error feedback */
     bool keep_mtp;
@@ -21,6 +33,8 @@ typedef struct glim_quantize_params {
     /* Bytes of the result written so far, and the tensor at work; false stops. May be NULL. */
     bool (*progress)(void *ctx, uint64_t done, uint64_t total, const char *tensor);
     void *progress_ctx;
+    /* Before the first byte: what the result takes on its disk, and what is free there. May be NULL. */
+    void (*planned)(void *ctx, uint64_t bytes, uint64_t free);
 } glim_quantize_params;
 
 typedef struct glim_quantize_result {
@@ -28,6 +42,7 @@ typedef struct glim_quantize_result {
     size_t n_resumed;              /* tensors taken over from an interrupted run */
     size_t n_weighted;             /* tensors quantized with importances */
     size_t n_feedback;             /* those of them with error feedback */
+    size_t n_edited;
     uint64_t n_values, bytes_in, bytes_out; /* of tensor data */
     double bits_per_value;
     struct {

@@ -37,11 +37,7 @@ struct glim_adapter {
 
 /* ---- from names to matrices ---- */
 
-typedef struct part {
-    const glim_mat *w;
-    bool rotated; /* q or k */
-    const float *bias; /* NULL: none */
-} part;
+typedef glim_adapter_part part;
 
 static bool starts(const char **s, const char *with) {
     size_t n = strlen(with);
@@ -60,8 +56,7 @@ static size_t ffn_parts(const glim_ffn *f, const char *s, part out[3]) {
     return 0;
 }
 
-/* The matrices that a module stands for, in the order of its rows; 0: none that we know. */
-static size_t find_parts(const glim_model *m, const char *module, part out[3]) {
+size_t glim_adapter_parts(const glim_model *m, const char *module, glim_adapter_part out[3]) {
     memset(out, 0, 3 * sizeof *out);
     const char *s = strstr(module, "layers.");
     if (!s || (s != module && s[-1] != '.')) return 0;
@@ -190,7 +185,7 @@ static glim_status stretch(const glim_model *m, delta *d, const part *w, const g
 
 static glim_status add_pair(glim_adapter *a, const glim_model *m, const glim_peft_pair *x, size_t number, glim_err *err) {
     part parts[3];
-    size_t n_parts = find_parts(m, x->module, parts), n_out = 0;
+    size_t n_parts = glim_adapter_parts(m, x->module, parts), n_out = 0;
     if (n_parts == 0)
         return glim_fail(err, GLIM_E_NOT_FOUND, "this model has no linear layer \"%s\" that an adapter can change", x->module);
     for (size_t i = 0; i < n_parts; i++) n_out += parts[i].w->n_out;

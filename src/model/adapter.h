@@ -24,6 +24,14 @@ size_t glim_adapter_bytes(const glim_adapter *a);
 /* SHA-256 of its files, 64 digits: what makes two adapters of one name different. */
 const char *glim_adapter_version(const glim_adapter *a);
 
+/* One of the matrices that a PEFT module stands for. */
+typedef struct glim_adapter_part {
+    const glim_mat *w; /* in the model */
+    bool rotated;      /* q or k */
+    const float *bias; /* NULL: none */
+} glim_adapter_part;
+/* In the order of the module's rows; 0: the model has no such linear layer that an adapter can change. */
+size_t glim_adapter_parts(const glim_model *m, const char *module, glim_adapter_part out[3]);
 /* Row i of the model's matrix in the adapter's B, `rotated` for q and k: GGUF files of some families hold the rotated
  * pairs laid out the other way (format/config_gguf.c), and PEFT's names mean the Hugging Face order. */
 size_t glim_adapter_source_row(const glim_model *m, bool rotated, size_t i);

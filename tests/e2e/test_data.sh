@@ -38,6 +38,26 @@ run 0 "$GLIM" eval "$work/merged" "$work/rows.csv" --json --no-classify
 run 0 "$GLIM" merge "$m" "$a" -o "$work/merged.gguf" --type q8_0 --json; says '"merged": '
 run 0 "$GLIM" run "$work/merged.gguf" -p 'Good morning' -n 4 --temp 0
 run 0 "$GLIM" merge "$m" "$fixtures/adapters/glm4-dora" -o "$work/dora"; says '(DoRA)'
+# into a GGUF: with its own types, and with the one that is asked for
+run 0 "$GLIM" quantize "$m" "$work/base.gguf" --type bf16
+run 0 "$GLIM" merge "$work/base.gguf" "$a" -o "$work/again.gguf" --json; says '"merged": '
+warns '^plan: .* on the disk, .* are free; [0-9]* of [0-9]* tensors change$'
+run 0 "$GLIM" run "$work/again.gguf" -p 'Good morning' -n 4 --temp 0
+run 0 "$GLIM" merge "$work/base.gguf" "$a" -o "$work/again.gguf" --type q8_0 --force
+run 2 "$GLIM" merge "$work/base.gguf" "$a" -o "$work/again"; one_error 'is a GGUF' '-o FILE.gguf'
+run 2 "$GLIM" merge "$work/base.gguf" "$a" -o "$work/base.gguf" --force; one_error 'is the model itself'
+# A disk that cannot hold it is known before the first byte. "disk" is one of 64 KiB, which only this command sees.
+mkdir "$work/disk"
+if unshare -Urm mount -t tmpfs -o size=64k none "$work/disk" 2> /dev/null; then
+    for w in "$m folder" "$m file.gguf" "$work/base.gguf file.gguf"; do
+        set -- $w
+        run 1 unshare -Urm bash -c 'mount -t tmpfs -o size=64k none "$1" && "$2" merge "$3" "$4" -o "$1/$5"; rc=$?; ls -A "$1"; exit $rc' - "$work/disk" "$GLIM" "$1" "$a" "$2"
+        one_error "disk/$2\" needs .* and .* are free"
+        warns '^plan: .* on the disk, 6[0-4].0 KiB are free'
+    done
+else
+    echo "the full disk is left out: this system lets nobody mount a file system of his own (unshare -Urm)"
+fi
 run 2 "$GLIM" merge "$m" "$a" -o "$work/merged"; one_error 'is not empty'
 run 2 "$GLIM" merge "$m" "$a"; one_error '-o FOLDER'
 run 2 "$GLIM" merge "$m" "$a" -o "$m"; one_error 'is the model itself'
