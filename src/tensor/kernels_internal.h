@@ -6,6 +6,8 @@
 #include "tensor/kernels.h"
 
 extern const glim_kernels glim_kernels_ref;
+/* Whether its products of GLIM_GEMM_BF16 are of pairs too, as the definition of those of faster sets; false: f32. For tests; set before use. */
+extern bool glim_ref_bf16_pairs;
 #if defined __x86_64__
 extern const glim_kernels glim_kernels_avx2;   /* needs AVX2, FMA, F16C, BMI2 */
 /* Whether its block products use vpdpbusd: 1, 0, or -1 for what this CPU has (blocks.c). For tests; set before use. */

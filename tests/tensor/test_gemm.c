@@ -134,14 +134,12 @@ TEST(products_are_one_chain_on_every_set_and_thread_count) {
     glim_pool_free(pool);
 }
 
-#if defined __x86_64__
-TEST(pairs_of_bf16_are_within_their_rounding) {
-    const glim_kernels *set = glim_kernels_find("avx512");
-    if (!set) SKIP("no AVX-512 with BF16 here");
+/* Products in pairs: within the rounding of both sides to bf16, the same bits for any number of threads. */
+static void check_pairs(const glim_kernels *set) {
     const glim_gemm_set *s = glim_gemm_of(set);
     glim_rng rng = {.seed = 13};
     glim_pool *pool = glim_pool_new(2);
-    glim_avx512_bf16_dots = 1;
+    CHECK(s->pairs());
     for (size_t x = 0; x < GLIM_COUNT(g_shapes); x++)
         for (int back = 0; back < 3; back++) { /* W; W back; neither: a gradient of weights, A turned, B plain, added */
             const size_t m = g_shapes[x].m, n = g_shapes[x].n, k = g_shapes[x].k;
@@ -189,8 +187,23 @@ TEST(pairs_of_bf16_are_within_their_rounding) {
                 }
             free(a), free(c), free(d), free(scratch), free(panels), free((void *)w.rows);
         }
-    glim_avx512_bf16_dots = -1;
     glim_pool_free(pool);
+}
+
+TEST(pairs_of_bf16_are_within_their_rounding_in_plain_c) {
+    CHECK(!glim_gemm_find("ref")->pairs()); /* unless a test says so */
+    glim_ref_bf16_pairs = true;
+    check_pairs(glim_kernels_find("ref"));
+    glim_ref_bf16_pairs = false;
+}
+
+#if defined __x86_64__
+TEST(pairs_of_bf16_are_within_their_rounding_in_avx512) {
+    const glim_kernels *set = glim_kernels_find("avx512");
+    if (!set) SKIP("no AVX-512 with BF16 here");
+    glim_avx512_bf16_dots = 1;
+    check_pairs(set);
+    glim_avx512_bf16_dots = -1;
 }
 #endif
 

@@ -2,8 +2,29 @@
 #include <math.h>
 
 #include "tensor/cpu/tile_body.h"
+#include "tensor/kernels_internal.h"
 
-static bool no_pairs(void) { return false; }
+bool glim_ref_bf16_pairs;
+static bool has_pairs(void) { return glim_ref_bf16_pairs; }
+
+/* What vdpbf16ps computes, but for values that it flushes to zero: products of two bf16 are exact in f32. */
+static void mm_pairs(float *c, size_t ldc, const uint32_t *a, size_t a_row, size_t a_k, const uint32_t *b, size_t ldb, size_t m, size_t n,
+                     size_t k, bool add) {
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < n; j++) {
+            float acc = add ? c[i * ldc + j] : 0;
+            for (size_t p = 0; p < k; p++) {
+                const uint32_t x = a[i * a_row + p * a_k], y = b[p * ldb + j];
+                acc = fmaf(glim_bf16_to_f32((uint16_t)(x >> 16)), glim_bf16_to_f32((uint16_t)(y >> 16)), acc);
+                acc = fmaf(glim_bf16_to_f32((uint16_t)x), glim_bf16_to_f32((uint16_t)y), acc);
+            }
+            c[i * ldc + j] = acc;
+        }
+}
+
+static void pair(uint32_t *dst, const float *lo, const float *hi, size_t n) {
+    for (size_t i = 0; i < n; i++) dst[i] = (uint32_t)glim_f32_to_bf16(lo[i]) | (uint32_t)glim_f32_to_bf16(hi[i]) << 16;
+}
 
 static void turn(float *dst, size_t dst_stride, const float *src, size_t src_stride) {
     for (size_t i = 0; i < 16; i++)
@@ -33,5 +54,6 @@ static void silu_back(float *dgate, float *dup, const float *dmid, const float *
 }
 
 const glim_gemm_set glim_gemm_ref = {
-    .name = "ref", .rows = 4, .pairs = no_pairs, .tile = tile, .turn = turn, .mm = mm, .exp = exps, .silu_back = silu_back,
+    .name = "ref", .rows = 4, .pairs = has_pairs, .tile = tile, .turn = turn, .mm = mm, .mm_pairs = mm_pairs, .pair = pair, .exp = exps,
+    .silu_back = silu_back,
 };
