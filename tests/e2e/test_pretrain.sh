@@ -15,6 +15,8 @@ new="$GLIM tune --method pretrain --new $work/config.json --tokenizer $work/tok"
 run="$new $corpus --max-tokens 48 --batch 4 --steps 40 --lr 0.01 --seed 3 --json"
 run 0 $run -o "$work/a" --threads 1
 sum=$(grep -o '"sum": "[0-9a-f]*"' "$work/out")
+planned() { grep -o '"planned_bytes": [0-9]*' "$work/out" | cut -d' ' -f2; }
+plain=$(planned)
 first=$(grep -o '"first_loss": [0-9.]*' "$work/out" | cut -d' ' -f2) last=$(grep -o '"last_loss": [0-9.]*' "$work/out" | cut -d' ' -f2)
 awk -v a="$first" -v b="$last" 'BEGIN {exit !(a > 5 && b < a - 2)}' && ok || bad "loss from $first to $last: want a fall of more than 2"
 [ "$(wc -l < "$work/a/metrics.jsonl")" -eq 40 ] && ok || bad "metrics have another number of lines"
@@ -33,6 +35,7 @@ curve() { sed 's/, "seconds".*//' "$1/metrics.jsonl"; }
 heldout="$run --eval-file $work/held.jsonl --eval-every 6"
 run 0 $heldout -o "$work/h" --threads 1
 says "$sum"
+seen=$(planned)
 before=$(grep -o '"eval_before": [0-9.]*' "$work/out" | cut -d' ' -f2) after=$(grep -o '"eval_after": [0-9.]*' "$work/out" | cut -d' ' -f2)
 awk -v a="$before" -v b="$after" 'BEGIN {exit !(a > 5 && b < a - 2)}' && ok || bad "evaluation from $before to $after: want a fall of more than 2"
 [ "$(grep -c eval_loss "$work/h/metrics.jsonl")" -eq 7 ] && tail -n 1 "$work/h/metrics.jsonl" | grep -q "\"eval_loss\": $after" && ok || bad "want seven evaluations, the last $after"
@@ -49,6 +52,8 @@ warns 'evaluated on texts kept apart'
 worse="$new $corpus --max-tokens 48 --batch 4 --steps 60 --lr 0.5 --seed 3 --json --eval-file $work/held.jsonl --eval-every 2 --patience 2"
 run 0 $worse -o "$work/k"
 says '"stopped_early": true'
+[ "$plain" -lt "$seen" ] && [ $((seen + 4 * $(stat -c %s "$work/a/model.safetensors") / 5)) -lt "$(planned)" ] && ok ||
+    bad "planned $plain bytes, $seen with texts for evaluation, $(planned) with the best weights too"
 k=$(grep -o '"sum": "[0-9a-f]*"' "$work/out")
 run 0 $worse -o "$work/k" --resume # the best weights are in the checkpoint
 says "$k"
