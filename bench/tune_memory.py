@@ -89,6 +89,7 @@ CASES = [  # name, model, rows, flags
     ("private full", "hf", text, ["--full", "--batch", a.batch, "--dp-epsilon", "50", "--dp-delta", "1e-3"]),
     ("private dpo", "q4_0", pairs, [*LORA, "--method", "dpo", "--dp-epsilon", "50", "--dp-delta", "1e-3"]),
     ("pretrain", "hf", text, ["--method", "pretrain", "--max-tokens", "256", "--batch", a.batch]),
+    ("pretrain, evaluated", "hf", text, ["--method", "pretrain", "--max-tokens", "256", "--batch", a.batch, "--eval-file", text, "--eval-every", "1", "--patience", "2"]),
 ]
 if a.model:
     CASES = [("qlora, rank 16, 512 tokens", a.model, rows("long.jsonl", lambda i: {"text": words(400, i)}),
