@@ -425,7 +425,7 @@ static glim_status read_values(merge *m, uint64_t *key, glim_err *err) {
 
 static glim_status into_gguf(merge *m, const char *model, const merge_flags *f, glim_err *err) {
     const glim_recipe *recipe = NULL;
-    glim_quantize_edit edit = {.find = find_change, .row = change_row, .ctx = m, .rest_as_it_is = m->model != NULL};
+    glim_quantize_edit edit = {.find = find_change, .row = change_row, .ctx = m, .n = m->n_changed, .rest_as_it_is = m->model != NULL};
     glim_quantize_params p = {.edit = &edit, .keep_mtp = m->model != NULL, .overwrite = f->force, .n_threads = (int)f->threads, .progress = show_bytes,
                               .progress_ctx = m, .planned = planned};
     glim_quantize_result r;

@@ -162,7 +162,6 @@ static glim_status find_edits(const run *r, const glim_qtensor *q, const void **
     if (rc != GLIM_OK) return rc;
     *list = mem;
     for (size_t e = 0; e < q->n_src; e++) (*list)[e] = find_edit(r, q->src[e]);
-    r->res->n_edited++;
     return GLIM_OK;
 }
 
@@ -345,7 +344,11 @@ static void choose_types(run *r) {
     for (size_t i = 0; i < r->layout.n; i++) {
         glim_qtensor *q = &r->layout.t[i];
         bool edited = false;
-        for (size_t e = 0; e < q->n_src && !edited; e++) edited = find_edit(r, q->src[e]) != NULL;
+        for (size_t e = 0; e < q->n_src; e++) {
+            if (!find_edit(r, q->src[e])) continue;
+            edited = true;
+            res->n_edited++;
+        }
         q->out.type = choose_type(r, q, &rm, edited);
         q->out.fill = fill;
         q->out.ctx = q;
@@ -475,6 +478,13 @@ static glim_status check_space(const run *r, glim_err *err) {
     return rc;
 }
 
+/* A change that would be lost without a word. */
+static glim_status check_edits(const run *r, glim_err *err) {
+    if (!r->p->edit || r->res->n_edited == r->p->edit->n) return GLIM_OK;
+    return glim_fail(err, GLIM_E_UNSUPPORTED, "of %zu tensors that change %zu are written to a GGUF: a head that is the embedding, and layers for speculation, are not",
+                     r->p->edit->n, r->res->n_edited);
+}
+
 static char *with_suffix(const char *path, const char *suffix) {
     size_t n = strlen(path) + strlen(suffix) + 1;
     char *s = glim_xmalloc(n);
@@ -525,6 +535,9 @@ glim_status glim_quantize(const char *in, const char *out, const glim_quantize_p
     if (rc == GLIM_OK) {
         choose_types(&r);
         r.key = settings_key(&r);
+        rc = check_edits(&r, err);
+    }
+    if (rc == GLIM_OK) {
         rc = glim_try_calloc(&mem, r.slab_bytes, 1, "a slab of rows", err);
         r.slab = mem;
     }

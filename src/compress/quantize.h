@@ -17,6 +17,7 @@ typedef struct glim_quantize_edit {
     /* Row `row` of that tensor: v [n], scratch [n]. Called by several threads. What is no number afterwards is refused by its row. */
     void (*row)(void *ctx, const void *found, size_t row, float *v, double *scratch, size_t n);
     void *ctx;
+    size_t n;          /* tensors of the input that it changes: all of them must have a place in the result */
     uint64_t key;      /* of all that it does: an interrupted run goes on only with the same */
     bool rest_as_it_is; /* tensors without a change keep their type: recipe is for the others. recipe NULL: they keep theirs too if it has
                          * 8 bits or more, and are q8_0 otherwise: in fewer, most of a small change would be lost in the rounding */
@@ -42,7 +43,7 @@ typedef struct glim_quantize_result {
     size_t n_resumed;              /* tensors taken over from an interrupted run */
     size_t n_weighted;             /* tensors quantized with importances */
     size_t n_feedback;             /* those of them with error feedback */
-    size_t n_edited;
+    size_t n_edited;               /* tensors of the input that were changed on their way */
     uint64_t n_values, bytes_in, bytes_out; /* of tensor data */
     double bits_per_value;
     struct {
@@ -52,6 +53,7 @@ typedef struct glim_quantize_result {
 } glim_quantize_result;
 
 /* Errors: those of opening and of model/'s binding; GLIM_E_ARG (out is the input, or exists);
+ * GLIM_E_UNSUPPORTED (an edit of a tensor that is not written: a head that is the embedding, a layer that stays behind);
  * GLIM_E_IO (no room: got and wanted); GLIM_E_FORMAT (a value is not finite, or too large for f16, by tensor and row);
  * GLIM_E_CANCELLED; GLIM_E_STATE (another run is writing the same file). */
 glim_status glim_quantize(const char *in, const char *out, const glim_quantize_params *p,
