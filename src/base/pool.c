@@ -26,6 +26,7 @@
 #include "base/alloc.h"
 #include "base/cgroup.h"
 #include "base/clock.h"
+#include "base/numa.h"
 
 enum { SPIN_NS = 50 * 1000 };
 
@@ -122,6 +123,7 @@ glim_pool *glim_pool_new(int n_threads) {
     memset(p, 0, sizeof *p);
     p->workers = glim_xcalloc((size_t)n_threads, sizeof *p->workers);
     p->n_workers = 1;
+    if (n_threads > 1) glim_numa_spread(); /* before there are threads: they inherit it */
     for (int i = 1; i < n_threads; i++) {
         worker *w = &p->workers[i];
         w->pool = p;
