@@ -15,6 +15,7 @@ typedef struct quant_flags {
     const char *type, *embedding, *output, *calibrate, *report;
     glim_str_list tensor;
     int64_t threads, calibrate_tokens, report_tokens, report_ctx;
+    double feedback_gib;
     bool mtp, force, json, feedback;
 } quant_flags;
 
@@ -26,6 +27,13 @@ static bool show_bytes(void *ctx, uint64_t done, uint64_t total, const char *ten
 static bool show_tokens(void *ctx, size_t done, size_t total) {
     glim_progress_tell(ctx, done, total, -1, NULL);
     return !glim_cli_interrupt_pending();
+}
+
+static void show_plan(void *ctx, size_t n_passes, uint64_t bytes) {
+    (void)ctx;
+    char size[32];
+    fprintf(stderr, "error feedback: %zu pass%s over the text, moments of pairs of columns in %s\n", n_passes,
+            n_passes == 1 ? "" : "es", glim_human_bytes(size, sizeof size, (double)bytes));
 }
 
 static void put_pair(glim_buf *b, const char *name, double v) {
@@ -43,8 +51,8 @@ static void print_json(const quant_flags *f, const glim_quantize_result *r, size
     glim_buf_printf(&b, ", \"n_tensors\": %zu, \"n_values\": %llu, \"bytes\": %llu, \"source_bytes\": %llu", r->n_tensors,
                     (unsigned long long)r->n_values, (unsigned long long)r->bytes_out, (unsigned long long)r->bytes_in);
     put_pair(&b, "bits_per_value", r->bits_per_value);
-    glim_buf_printf(&b, ", \"n_fell_back\": %zu, \"n_weighted\": %zu, \"n_feedback\": %zu, \"n_resumed\": %zu, \"calibration_tokens\": %zu",
-                    r->n_fell_back, r->n_weighted, r->n_feedback, r->n_resumed, n_calibration);
+    glim_buf_printf(&b, ", \"n_fell_back\": %zu, \"n_weighted\": %zu, \"n_feedback\": %zu, \"n_passes\": %zu, \"n_resumed\": %zu, \"calibration_tokens\": %zu",
+                    r->n_fell_back, r->n_weighted, r->n_feedback, r->n_passes, r->n_resumed, n_calibration);
     put_pair(&b, "seconds", seconds);
     glim_buf_puts(&b, ", \"types\": {");
     bool first = true;
@@ -86,7 +94,7 @@ static void print_text(const glim_quantize_result *r, size_t n_calibration, cons
         printf("  %zu tensors have rows that the type's blocks do not divide: the next larger type of 32 values, or "
                "16 bits\n", r->n_fell_back);
     if (n_calibration) printf("  importances from %zu tokens, used for %zu tensors\n", n_calibration, r->n_weighted);
-    if (r->n_feedback) printf("  error feedback in %zu tensors\n", r->n_feedback);
+    if (r->n_feedback) printf("  error feedback in %zu tensors, %zu pass%s over the text\n", r->n_feedback, r->n_passes, r->n_passes == 1 ? "" : "es");
     if (r->n_resumed) printf("  %zu tensors were taken over from an interrupted run\n", r->n_resumed);
     if (!q) return;
     printf("perplexity     source %.4f, result %.4f (%+.2f %%)\n", q->ppl_source, q->ppl_result,
@@ -103,7 +111,7 @@ static void print_text(const glim_quantize_result *r, size_t n_calibration, cons
 static glim_status calibrate(glim_importance **out, const char *in, const quant_flags *f, glim_err *err) {
     glim_progress *bar = glim_progress_begin("calibrating", 0, GLIM_PROGRESS_COUNT);
     glim_calibrate_params p = {.max_tokens = (size_t)f->calibrate_tokens, .n_threads = (int)f->threads,
-                               .whole = f->feedback, .progress = show_tokens, .progress_ctx = bar};
+                               .whole = f->feedback, .limit_bytes = (uint64_t)(f->feedback_gib * 1073741824.0), .progress = show_tokens, .progress_ctx = bar};
     glim_status rc = glim_importance_gather(out, in, f->calibrate, &p, err);
     glim_progress_end(bar);
     return rc;
@@ -115,7 +123,7 @@ static glim_status quantize(const char *in, const char *out, const quant_flags *
     glim_quantize_params p = {.recipe = recipe,
                               .wish = {f->embedding, f->output, f->tensor.v, f->tensor.n},
                               .importance = im, .keep_mtp = f->mtp, .overwrite = f->force,
-                              .n_threads = (int)f->threads, .progress = show_bytes, .progress_ctx = bar};
+                              .n_threads = (int)f->threads, .planned = show_plan, .progress = show_bytes, .progress_ctx = bar};
     glim_status rc = glim_quantize(in, out, &p, r, err);
     glim_progress_end(bar);
     return rc;
@@ -140,6 +148,7 @@ int glim_cmd_quantize(int argc, char **argv) {
         {"--embedding-type", NULL, GLIM_FLAG_STR, &f.embedding, "T", "type of the embedding (default: the recipe's own; the head's if it is both)", 0, 0},
         {"--calibrate", NULL, GLIM_FLAG_STR, &f.calibrate, "FILE", "weigh errors by the activations that this text causes; a .jsonl holds conversations ({\"messages\": [...]}) or texts ({\"text\": \"...\"})", 0, 0},
         {"--feedback", NULL, GLIM_FLAG_BOOL, &f.feedback, NULL, "with --calibrate: let later columns make up for the rounding of earlier ones", 0, 0},
+        {"--feedback-memory", NULL, GLIM_FLAG_REAL, &f.feedback_gib, "GIB", "memory for what --feedback learns at once; less of it is more passes over the text and the same file (default: most of what is free)", 0, 0},
         {"--calibrate-tokens", NULL, GLIM_FLAG_INT, &f.calibrate_tokens, "N", "only the first N tokens of it", 16, 1 << 30},
         {"--report", NULL, GLIM_FLAG_STR, &f.report, "FILE", "compare the result with the source on this text, or .jsonl as for --calibrate", 0, 0},
         {"--report-tokens", NULL, GLIM_FLAG_INT, &f.report_tokens, "N", "only the first N tokens of it", 1, 1 << 30},
@@ -165,6 +174,8 @@ int glim_cmd_quantize(int argc, char **argv) {
     glim_status rc = glim_recipe_find(&recipe, f.type, &err);
     if (rc == GLIM_OK && f.feedback && !f.calibrate)
         rc = glim_fail(&err, GLIM_E_ARG, "--feedback needs a text to learn from: --calibrate FILE");
+    if (rc == GLIM_OK && !(f.feedback_gib >= 0 && f.feedback_gib <= 1 << 20))
+        rc = glim_fail(&err, GLIM_E_ARG, "--feedback-memory: got %g, want GiB", f.feedback_gib);
     if (rc == GLIM_OK && f.calibrate) rc = calibrate(&im, pos.v[0], &f, &err);
     if (rc == GLIM_OK) rc = quantize(pos.v[0], pos.v[1], &f, recipe, im, &r, &err);
     seconds = glim_now_s() - t0;

@@ -23,7 +23,7 @@
 #include "compress/quant.h"
 #include "format/shape.h"
 
-enum { SLAB_BYTES = 4 << 20, FORMAT_VERSION = 2 };
+enum { SLAB_BYTES = 4 << 20, FORMAT_VERSION = 3 };
 
 typedef struct entry { /* a tensor that an earlier run has finished */
     uint64_t pos, n_bytes, hash;
@@ -128,11 +128,25 @@ static glim_status tell(run *r, const glim_qtensor *q, glim_err *err) {
     return GLIM_OK;
 }
 
+/* Another pass over the calibration text: the file does not grow meanwhile. */
+static bool tell_pass(void *ctx, size_t done, size_t total) {
+    const run *r = ctx;
+    char what[64];
+    if (!r->p->progress) return true;
+    snprintf(what, sizeof what, "calibrating: pass %zu, token %zu of %zu", r->res->n_passes + 1, done, total);
+    return r->p->progress(r->p->progress_ctx, r->written, r->total, what);
+}
+
+/* A factor of second moments is what a tensor takes if it is a matrix, made in blocks from values of the source. */
+static bool takes_weights(const run *r, const glim_qtensor *q) {
+    return r->p->importance && q->out.n_dims >= 2 && !q->made && glim_dtype_of(q->out.type)->is_quant;
+}
+
 /* Importances of each group of rows; *list stays NULL if the tensor has none. */
 static glim_status find_weights(run *r, const glim_qtensor *q, const float ***list, const float **factor, glim_err *err) {
     *list = NULL;
     *factor = NULL;
-    if (!r->p->importance || q->out.n_dims < 2 || q->made || !glim_dtype_of(q->out.type)->is_quant) return GLIM_OK;
+    if (!takes_weights(r, q)) return GLIM_OK;
     size_t n = q->n_rows / q->rows_each, found = 0;
     void *mem;
     glim_status rc = glim_try_calloc(&mem, n, sizeof(float *), "a list of importances", err);
@@ -143,10 +157,14 @@ static glim_status find_weights(run *r, const glim_qtensor *q, const float ***li
         found += w[e] != NULL;
     }
     r->res->n_weighted += found > 0;
-    if (n == 1 && found && glim_importance_factor(r->p->importance, r->pool, q->out.name, q->n_in, factor, &w[0]))
-        r->res->n_feedback++;
     *list = w;
-    return GLIM_OK;
+    if (n > 1 || !found) return GLIM_OK;
+    size_t group = glim_importance_group(r->p->importance);
+    const bool pass = glim_importance_needs_pass(r->p->importance, q->out.name, q->n_in, &group);
+    rc = glim_importance_factor(r->p->importance, r->pool, q->out.name, q->n_in, factor, &w[0], tell_pass, r, err);
+    r->res->n_passes += pass && rc == GLIM_OK;
+    r->res->n_feedback += *factor != NULL;
+    return rc;
 }
 
 static const void *find_edit(const run *r, const glim_tensor *t) { return r->p->edit ? r->p->edit->find(r->p->edit->ctx, t) : NULL; }
@@ -373,6 +391,18 @@ static void choose_types(run *r) {
     r->file_type = choose_file_type(r, edited_bytes);
 }
 
+/* How often the model must go over the calibration text, if every tensor is made. */
+static void plan_passes(run *r) {
+    const glim_importance *im = r->p->importance;
+    if (!glim_importance_whole(im)) return;
+    size_t n = r->res->n_passes = 1, group = glim_importance_group(im);
+    for (size_t i = 0; i < r->layout.n; i++) {
+        const glim_qtensor *q = &r->layout.t[i];
+        if (takes_weights(r, q) && q->n_rows == q->rows_each) n += glim_importance_needs_pass(im, q->out.name, q->n_in, &group);
+    }
+    if (r->p->planned) r->p->planned(r->p->progress_ctx, n, glim_importance_pairs_bytes(im));
+}
+
 /* What the bytes of the result depend on. */
 static uint64_t settings_key(const run *r) {
     char text[256];
@@ -534,6 +564,7 @@ glim_status glim_quantize(const char *in, const char *out, const glim_quantize_p
     if (rc == GLIM_OK) rc = check_wishes(&r, err);
     if (rc == GLIM_OK) {
         choose_types(&r);
+        plan_passes(&r);
         r.key = settings_key(&r);
         rc = check_edits(&r, err);
     }

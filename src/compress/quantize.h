@@ -31,6 +31,9 @@ typedef struct glim_quantize_params {
     bool keep_mtp;
     bool overwrite; /* `out` may exist (never the input) */
     int n_threads;  /* 0: all this process may use */
+    /* Once, before the first byte, if there is error feedback: passes over the calibration text in all, the one that has
+     * been made included, and the bytes of moments that are held at once. A run that goes on may make fewer. May be NULL. */
+    void (*planned)(void *ctx, size_t n_passes, uint64_t bytes);
     /* Bytes of the result written so far, and the tensor at work; false stops. May be NULL. */
     bool (*progress)(void *ctx, uint64_t done, uint64_t total, const char *tensor);
     void *progress_ctx;
@@ -44,6 +47,7 @@ typedef struct glim_quantize_result {
     size_t n_weighted;             /* tensors quantized with importances */
     size_t n_feedback;             /* those of them with error feedback */
     size_t n_edited;               /* tensors of the input that were changed on their way */
+    size_t n_passes;               /* over the calibration text, for them: 1 and one for each group of inputs more */
     uint64_t n_values, bytes_in, bytes_out; /* of tensor data */
     double bits_per_value;
     struct {

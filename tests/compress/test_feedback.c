@@ -3,11 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/pool.h"
 #include "base/rng.h"
 #include "compress/factor.h"
 #include "compress/quant.h"
 #include "test.h"
+
+static const glim_gemm_set *any_set(void) {
+    glim_err err = {0};
+    CHECK_OK(glim_kernels_init(&err), err);
+    return glim_gemm_of(glim_kernels_get());
+}
 
 enum { N = 512, ROWS = 300, HIDDEN = 48 };
 
@@ -45,10 +52,11 @@ static double product_error(const float *h, const float *x, const float *y) {
 TEST(the_factor_squared_is_the_inverse) {
     enum { M = 70 };
     static float h[M * M], f[M * M], w[M];
+    glim_err err = {0};
     moments(h, M, 20, 0.5f, 3);
     memcpy(f, h, sizeof f);
     glim_pool *pool = glim_pool_new(3);
-    CHECK(glim_factor(pool, f, w, M));
+    CHECK_OK(glim_factor(pool, any_set(), f, w, M, &err), err);
     double mean = 0;
     for (size_t i = 0; i < M; i++) mean += (double)h[i * M + i] / M;
     for (size_t i = 0; i < M; i++) { /* (F^T F)(H + 1 % of the mean) is the identity */
@@ -64,10 +72,77 @@ TEST(the_factor_squared_is_the_inverse) {
         }
     }
     memset(f, 0, sizeof f);
-    CHECK(!glim_factor(pool, f, w, M));
+    CHECK(glim_factor(pool, any_set(), f, w, M, &err) == GLIM_E_FORMAT);
     f[M + 1] = NAN;
-    CHECK(!glim_factor(pool, f, w, M));
+    CHECK(glim_factor(pool, any_set(), f, w, M, &err) == GLIM_E_FORMAT);
+    for (size_t i = 0; i < M * M; i++) f[i] = i % (M + 1) ? 2 : 1; /* no rows have such moments */
+    CHECK(glim_factor(pool, any_set(), f, w, M, &err) == GLIM_E_FORMAT);
+    memcpy(f, h, sizeof f);
+    for (long k = 1; k <= 2; k++) {
+        glim_alloc_fail_after(k);
+        CHECK(glim_factor(pool, any_set(), f, w, M, &err) == GLIM_E_NOMEM);
+    }
+    glim_alloc_fail_after(0);
     glim_pool_free(pool);
+}
+
+/* Several blocks, the first one not whole in any of two ways; the figures of H range over six orders of magnitude. */
+TEST(the_factor_is_the_same_bits_on_any_threads_and_set) {
+    static const size_t sizes[] = {129, 300, 640};
+    static const char *const sets[] = {"ref", "avx2", "avx512"};
+    glim_err err = {0};
+    for (size_t s = 0; s < GLIM_COUNT(sizes); s++) {
+        const size_t n = sizes[s];
+        float *h = malloc(n * n * sizeof *h), *f = malloc(n * n * sizeof *f), *w = malloc(n * sizeof *w);
+        float *first = NULL, *first_w = malloc(n * sizeof *w);
+        moments(h, n, HIDDEN, 0.3f, 11 + s);
+        for (size_t i = 0; i < n; i++)
+            for (size_t j = 0; j < n; j++) h[i * n + j] *= (i % 7 ? 1 : 1e3f) * (j % 7 ? 1 : 1e3f);
+        for (size_t k = 0; k < GLIM_COUNT(sets); k++) {
+            const glim_gemm_set *set = glim_gemm_find(sets[k]);
+            if (!set) continue;
+            for (int threads = 1; threads <= 4; threads++) {
+                glim_pool *pool = glim_pool_new(threads);
+                memcpy(f, h, n * n * sizeof *f);
+                for (size_t i = 0; i < n; i++)
+                    for (size_t j = 0; j < i; j++) f[i * n + j] = NAN; /* the lower half is not read */
+                CHECK_OK(glim_factor(pool, set, f, w, n, &err), err);
+                glim_pool_free(pool);
+                if (!first) {
+                    first = malloc(n * n * sizeof *first);
+                    memcpy(first, f, n * n * sizeof *f);
+                    memcpy(first_w, w, n * sizeof *w);
+                }
+                CHECK_MSG(memcmp(first, f, n * n * sizeof *f) == 0, "%s on %d threads: another factor of %zu columns", sets[k], threads, n);
+                CHECK(memcmp(first_w, w, n * sizeof *w) == 0);
+            }
+        }
+        /* F H F^T = 1 but for what was added, in units of each row's own scale: against a factor in double. */
+        double *r = calloc(n * n, sizeof *r), mean = 0;
+        for (size_t i = 0; i < n; i++) mean += (double)h[i * n + i] / (double)n;
+        for (size_t j = n; j-- > 0;)
+            for (size_t i = 0; i <= j; i++) {
+                const size_t a = j - i; /* from the diagonal upwards */
+                double sum = (double)h[a * n + j] + (a == j ? 0.01 * mean : 0);
+                for (size_t k = j + 1; k < n; k++) sum -= r[a * n + k] * r[j * n + k];
+                r[a * n + j] = a == j ? sqrt(sum) : sum / r[j * n + j];
+            }
+        double worst = 0;
+        for (size_t i = 0; i < n; i++) /* rows of F R: the identity */
+            for (size_t j = i; j < n; j++) {
+                double sum = 0;
+                for (size_t k = i; k <= j; k++) sum += (double)first[i * n + k] * r[k * n + j];
+                sum = fabs(sum - (i == j));
+                worst = sum > worst ? sum : worst;
+            }
+        CHECK_MSG(worst < 2e-3, "%zu columns: F R differs from the identity by %g", n, worst);
+        free(r);
+        free(h);
+        free(f);
+        free(w);
+        free(first);
+        free(first_w);
+    }
 }
 
 TEST(alike_columns_make_up_for_each_other) {
@@ -80,7 +155,7 @@ TEST(alike_columns_make_up_for_each_other) {
     memcpy(f, h, N * N * sizeof *f);
     glim_err err = {0};
     glim_pool *pool = glim_pool_new(2);
-    CHECK(glim_factor(pool, f, w, N));
+    CHECK_OK(glim_factor(pool, any_set(), f, w, N, &err), err);
     for (size_t i = 0; i < N; i++) {
         diag[i] = h[i * N + i];
         own[i * N + i] = 1 / sqrtf(diag[i]);

@@ -245,6 +245,86 @@ TEST(threads_do_not_change_the_bytes) {
     }
 }
 
+typedef struct planned {
+    size_t n_passes, stop_at; /* stop_at: the pass that is cancelled in its middle, 0: none */
+    uint64_t bytes;
+} planned;
+
+static void keep_plan(void *ctx, size_t n_passes, uint64_t bytes) {
+    planned *p = ctx;
+    p->n_passes = n_passes;
+    p->bytes = bytes;
+}
+
+static bool stop_in_pass(void *ctx, uint64_t done, uint64_t total, const char *tensor) {
+    const planned *p = ctx;
+    size_t pass, token, of;
+    if (done > total || !p->stop_at || sscanf(tensor, "calibrating: pass %zu, token %zu of %zu", &pass, &token, &of) != 3) return true;
+    return pass < p->stop_at || token < of / 2;
+}
+
+/* The small model inside the program: 256 wide, MLP 768, 6 layers, the head is the embedding. */
+static const char *nano(void) { return glim_test_source("models/glim-nano.gguf"); }
+
+static glim_importance *learn(uint64_t limit, glim_err *err) {
+    glim_importance *im;
+    glim_calibrate_params cp = {.n_ctx = 64, .n_threads = 2, .max_tokens = 150, .whole = true, .limit_bytes = limit};
+    return glim_importance_gather(&im, nano(), in_dir("text"), &cp, err) == GLIM_OK ? im : NULL;
+}
+
+/* All inputs at once; the wide one of a layer alone, the three others together; not even that. */
+TEST(groups_of_moments_do_not_change_the_bytes) {
+    const uint64_t narrow = 257 * 256 * 4, wide = 769 * 768 * 4;
+    uint64_t limit = 0;
+    glim_err err = {0};
+    write_text(in_dir("text"), 12);
+    for (int step = 0; step < 4; step++) {
+        static const size_t want[] = {1, 2, 3, 12};
+        glim_importance *im = learn(limit, &err);
+        planned plan = {0};
+        CHECK_MSG(im, "%s", err.msg);
+        const uint64_t bytes = glim_importance_pairs_bytes(im);
+        CHECK(limit == 0 || bytes <= limit);
+        glim_quantize_params p = {.importance = im, .n_threads = 2, .planned = keep_plan, .progress = stop_in_pass, .progress_ctx = &plan};
+        glim_quantize_result r = quantize(nano(), in_dir(step ? "groups.gguf" : "whole.gguf"), "q4_k_m", p);
+        glim_importance_free(im);
+        CHECK_MSG(r.n_passes == want[step] && plan.n_passes == r.n_passes && plan.bytes == bytes, "limit %llu: %zu passes, %zu planned",
+                  (unsigned long long)limit, r.n_passes, plan.n_passes);
+        CHECK(r.n_feedback == 6 * 6); /* gate and up are one matrix */
+        if (step) same_bytes(in_dir("whole.gguf"), in_dir("groups.gguf"));
+        static uint64_t beside;
+        if (step == 0) beside = bytes - 6 * (3 * narrow + wide);
+        limit = beside + (step == 0 ? 3 * (3 * narrow + wide) : step == 1 ? 2 * (3 * narrow + wide) : wide);
+    }
+    CHECK(!learn(limit - 1, &err) && err.code == GLIM_E_NOMEM && strstr(err.msg, "768 columns"));
+}
+
+TEST(a_run_stopped_in_a_later_pass_goes_on) {
+    glim_err err = {0};
+    glim_quantize_result r;
+    planned plan = {0};
+    write_text(in_dir("text"), 12);
+    glim_importance *im = learn(0, &err);
+    CHECK_MSG(im, "%s", err.msg);
+    const uint64_t limit = glim_importance_pairs_bytes(im) / 3;
+    quantize(nano(), in_dir("whole.gguf"), "q4_k_m", (glim_quantize_params){.importance = im});
+    glim_importance_free(im);
+    im = learn(limit, &err);
+    CHECK_MSG(im, "%s", err.msg);
+    plan.stop_at = 3;
+    glim_quantize_params p = {.importance = im, .n_threads = 2, .planned = keep_plan, .progress = stop_in_pass, .progress_ctx = &plan};
+    CHECK(try_quantize(nano(), in_dir("passes.gguf"), "q4_k_m", p, &r, &err) == GLIM_E_CANCELLED);
+    CHECK(plan.n_passes > 3 && r.n_passes == 2 && !glim_path_exists(in_dir("passes.gguf")) && glim_path_exists(in_dir("passes.gguf.part")));
+    glim_importance_free(im);
+    /* Another process: it learns anew, and passes only for what is left. */
+    im = learn(limit, &err);
+    CHECK_MSG(im, "%s", err.msg);
+    CHECK_OK(try_quantize(nano(), in_dir("passes.gguf"), "q4_k_m", (glim_quantize_params){.importance = im, .n_threads = 3}, &r, &err), err);
+    CHECK_MSG(r.n_resumed > 6 && r.n_passes < plan.n_passes, "%zu tensors taken over, %zu passes of %zu", r.n_resumed, r.n_passes, plan.n_passes);
+    same_bytes(in_dir("whole.gguf"), in_dir("passes.gguf"));
+    glim_importance_free(im);
+}
+
 /* A llama of 256-wide rows, 9 MB in f32: large enough that a killed run leaves finished tensors behind. */
 enum { BIG_EMBD = 256, BIG_FF = 512, BIG_LAYERS = 3, BIG_VOCAB = 512 };
 
@@ -547,6 +627,21 @@ TEST(any_allocation_may_be_refused) {
         glim_alloc_fail_after(0);
         CHECK_MSG(rc == GLIM_OK || rc == GLIM_E_NOMEM, "allocation %ld: %s", k, err.msg);
     }
+    const uint64_t limit = glim_importance_pairs_bytes(im) - 1;
+    glim_importance_free(im);
+    /* In a later pass of error feedback too: what is done is kept for the next run. */
+    CHECK_OK(glim_importance_gather(&im, fixture("glm4moe-air"), in_dir("text"),
+                                    &(glim_calibrate_params){.n_ctx = 32, .whole = true, .limit_bytes = limit}, &err), err);
+    quantize(fixture("glm4moe-air"), in_dir("whole.gguf"), "q8_0", (glim_quantize_params){.importance = im});
+    rc = GLIM_E_NOMEM;
+    for (long k = 1; rc != GLIM_OK; k += k < 40 ? 1 : k / 6) {
+        unlink(in_dir("f.gguf"));
+        glim_alloc_fail_after(k);
+        rc = try_quantize(fixture("glm4moe-air"), in_dir("f.gguf"), "q8_0", (glim_quantize_params){.importance = im, .n_threads = 1}, &r, &err);
+        glim_alloc_fail_after(0);
+        CHECK_MSG(rc == GLIM_OK || rc == GLIM_E_NOMEM, "allocation %ld: %s", k, err.msg);
+    }
+    same_bytes(in_dir("whole.gguf"), in_dir("f.gguf"));
     glim_importance_free(im);
 }
 

@@ -22,7 +22,7 @@ says '"bits_per_value": 32.0'; says '"same_tokens": true'; says '"top1": '; says
 run 0 "$GLIM" quantize "$m" "$work/cal.gguf" --type q4_0 --calibrate "$work/text" --report "$work/text" --report-ctx 32
 says 'importances from'; says 'KL divergence  mean'; says 'same top token'
 run 0 "$GLIM" quantize "$fixtures/glm" "$work/fed.gguf" --type q4_0 --calibrate "$work/text" --feedback
-says 'error feedback in [1-9]'
+says 'error feedback in [1-9]'; says ' 1 pass over the text'
 
 # conversations as the model's own template writes them, control tokens included
 nano=$GLIM_SOURCE_DIR/models/glim-nano.gguf
@@ -31,6 +31,11 @@ run 0 "$GLIM" perplexity "$nano" "$work/rows.jsonl" --ctx 8 --json
 n=$(sed 's/.*"n_tokens": \([0-9]*\).*/\1/' "$work/out")
 [ "$n" -ge 40 ] && [ "$n" -le 72 ] && ok || bad "four conversations have $n tokens" # "<|assistant|>" as text alone would be more
 run 0 "$GLIM" quantize "$nano" "$work/chat.gguf" --type iq4_xs --calibrate "$work/rows.jsonl" --report "$work/rows.jsonl" --report-ctx 16; says 'importances from'; says 'KL divergence  mean'
+run 0 "$GLIM" quantize "$nano" "$work/fed1.gguf" --type iq4_xs --calibrate "$work/rows.jsonl" --feedback --json; says '"n_passes": 1,'
+run 0 "$GLIM" quantize "$nano" "$work/fed2.gguf" --type iq4_xs --calibrate "$work/rows.jsonl" --feedback --feedback-memory 0.012
+says 'error feedback in 36 tensors, [2-6] passes'; warns '^error feedback: [2-6] passes over the text, moments of pairs of columns in'; same "$work/fed1.gguf" "$work/fed2.gguf"
+run 2 "$GLIM" quantize "$nano" "$work/n.gguf" --calibrate "$work/rows.jsonl" --feedback --feedback-memory 0.002; one_error '768 columns' 'without --feedback'
+run 2 "$GLIM" quantize "$nano" "$work/n.gguf" --calibrate "$work/rows.jsonl" --feedback --feedback-memory -1; one_error 'feedback-memory'
 echo '{"text": "plain"}' >> "$work/rows.jsonl"; echo '{"prompt": "x"}' >> "$work/rows.jsonl"
 run 2 "$GLIM" quantize "$nano" "$work/n.gguf" --calibrate "$work/rows.jsonl"; one_error 'rows.jsonl", line 10' 'messages'
 
