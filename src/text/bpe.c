@@ -150,6 +150,7 @@ glim_status glim_bpe_index(glim_bpe *b, bool last_wins, glim_err *err) {
             if (!last_wins)
                 return glim_fail(err, GLIM_E_FORMAT, "tokens %u and %u are the same bytes, \"%.*s\"",
                                  b->slot[i].id, id, (int)(len < 80 ? len : 80), s);
+            b->repeated = true;
             break;
         }
         b->slot[i] = (glim_bpe_slot){(uint32_t)(h >> 32), id};
@@ -166,6 +167,11 @@ uint32_t glim_bpe_find(const glim_bpe *b, const char *bytes, size_t len) {
         if (b->slot[i].tag == (uint32_t)(h >> 32) && same_bytes(b, b->slot[i].id, bytes, len))
             return b->slot[i].id;
     return GLIM_BPE_NONE;
+}
+
+uint32_t glim_bpe_find_near(const glim_bpe *b, uint32_t guess, const char *bytes, size_t len) {
+    if (!b->repeated && guess < b->n_used && b->plain[guess] && same_bytes(b, guess, bytes, len)) return guess;
+    return glim_bpe_find(b, bytes, len);
 }
 
 const char *glim_bpe_bytes(const glim_bpe *b, uint32_t id, size_t *len) {
@@ -542,11 +548,14 @@ static bool prints(unsigned c) { return (c >= 33 && c <= 126) || (c >= 161 && c 
 bool glim_bpe_from_alphabet(glim_buf *out, const char *text, size_t len) {
     /* The inverse, for code points below 0x144: filled on each call it would cost more than the text,
      * so it is written as arithmetic: 0x100.. is the n-th byte that does not print itself. */
-    size_t before = out->len;
+    if (len == 0) return true;
+    glim_buf_reserve(out, len); /* a character is at least one byte long, and stands for one */
+    if (out->failed) return true; /* who asks the buffer finds out */
+    char *to = out->s + out->len;
     for (size_t i = 0; i < len;) {
-        uint32_t cp;
-        int n = glim_utf8_next(text + i, len - i, &cp);
-        unsigned c;
+        unsigned c = (unsigned char)text[i];
+        uint32_t cp = c;
+        const int n = c < 0x80 ? 1 : glim_utf8_next(text + i, len - i, &cp); /* nearly all are ASCII */
         if (n <= 0 || cp >= 0x144) goto foreign;
         if (cp < 0x100) {
             if (!prints(cp)) goto foreign;
@@ -555,14 +564,13 @@ bool glim_bpe_from_alphabet(glim_buf *out, const char *text, size_t len) {
             unsigned k = cp - 0x100; /* 0..67: bytes 0-32, 127-160, 173 */
             c = k <= 32 ? k : k <= 66 ? k - 33 + 127 : 173;
         }
-        glim_buf_putc(out, (char)c);
+        *to++ = (char)c;
         i += (size_t)n;
     }
+    out->len = (size_t)(to - out->s);
+    *to = 0;
     return true;
 foreign:
-    if (out->s && !out->failed) {
-        out->len = before;
-        out->s[before] = 0;
-    }
+    out->s[out->len] = 0;
     return false;
 }

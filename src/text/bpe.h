@@ -42,6 +42,7 @@ typedef struct glim_bpe {
 
     glim_bpe_slot *slot; /* bytes -> id, open addressing */
     size_t slot_mask;
+    bool repeated; /* two plain ids have the same bytes */
     /* (left, right) -> rank: see bpe.c */
     uint32_t *byte_pair;             /* [256][256] */
     uint64_t *table, *filter;
@@ -70,6 +71,8 @@ void glim_bpe_set_named(glim_bpe *b, uint32_t id);
 glim_status glim_bpe_index(glim_bpe *b, bool last_wins, glim_err *err);
 /* Plain token of exactly these bytes, GLIM_BPE_NONE if there is none. */
 uint32_t glim_bpe_find(const glim_bpe *b, const char *bytes, size_t len);
+/* The same; quicker where `guess`, any number, is the answer. */
+uint32_t glim_bpe_find_near(const glim_bpe *b, uint32_t guess, const char *bytes, size_t len);
 /* Bytes of any token, NULL for an id without one. */
 const char *glim_bpe_bytes(const glim_bpe *b, uint32_t id, size_t *len);
 

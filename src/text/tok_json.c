@@ -221,7 +221,9 @@ static glim_status add_merge(glim_tok *t, glim_buf *b, size_t i, const char *lef
         return glim_fail(err, GLIM_E_FORMAT, "merge %zu: \"%.*s\" and \"%.*s\" are not texts of bytes", i,
                          (int)(n_left < 80 ? n_left : 80), left, (int)(n_right < 80 ? n_right : 80), right);
     uint32_t l = glim_bpe_find(&t->bpe, s, cut), r = glim_bpe_find(&t->bpe, s + cut, b->len - cut);
-    uint32_t m = glim_bpe_find(&t->bpe, s, b->len);
+    /* Vocabularies are mostly numbered in the order of their merges. */
+    const uint32_t next = i && t->bpe.merged ? t->bpe.merged[i - 1] + 1 : 0;
+    const uint32_t m = glim_bpe_find_near(&t->bpe, next, s, b->len);
     if (l != GLIM_BPE_NONE && r != GLIM_BPE_NONE && m != GLIM_BPE_NONE) {
         glim_bpe_merge_add(&t->bpe, l, r, m, (uint32_t)i);
         return GLIM_OK;

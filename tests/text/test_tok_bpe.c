@@ -144,6 +144,26 @@ TEST(merges_from_ids_merge_as_tiktoken_does) {
     }
 }
 
+/* A guess saves the search and never changes its answer. */
+TEST(a_guessed_token_is_the_one_that_is_found) {
+    glim_err err = {0};
+    for (int twice = 0; twice < 2; twice++) {
+        glim_bpe b;
+        static const char *const texts[] = {"a", "b", "ab", "ba", "ab"};
+        const uint32_t n = twice ? 5 : 4, ab = twice ? 4 : 2;
+        CHECK_OK(glim_bpe_init(&b, 8, &err), err);
+        for (uint32_t id = 0; id < n; id++) CHECK_OK(glim_bpe_add(&b, id, texts[id], strlen(texts[id]), true, &err), err);
+        CHECK_OK(glim_bpe_add(&b, 5, "<a>", 3, false, &err), err); /* no text becomes it */
+        CHECK_OK(glim_bpe_index(&b, true, &err), err);
+        for (uint32_t guess = 0; guess < 10; guess++) {
+            CHECK(glim_bpe_find_near(&b, guess, "ab", 2) == ab && glim_bpe_find_near(&b, guess, "ba", 2) == 3);
+            CHECK(glim_bpe_find_near(&b, guess, "aa", 2) == GLIM_BPE_NONE && glim_bpe_find_near(&b, guess, "<a>", 3) == GLIM_BPE_NONE);
+        }
+        CHECK(glim_bpe_find_near(&b, GLIM_BPE_NONE, "b", 1) == 1);
+        glim_bpe_deinit(&b);
+    }
+}
+
 TEST(the_byte_alphabet_reads_back_all_256_bytes) {
     glim_buf out = {0};
     int extra = 0;
