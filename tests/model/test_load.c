@@ -1,9 +1,11 @@
 /* Loading: what is refused and in which words, what is converted, and that a refused allocation anywhere
  * leaves one error and nothing behind. */
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "fixture.h"
 #include "format/st.h"
+#include "model/forward_internal.h"
 
 /* A copy of a fixture under /tmp in which tensors may be changed, left out or added. */
 typedef struct copy {
@@ -155,6 +157,35 @@ static void run_ids(glim_model *m, float *out) {
     glim_kv_seq_deinit(&s);
     glim_kv_pool_deinit(&kv);
     glim_ws_free(ws);
+}
+
+static size_t resident_bytes(const void *mem, size_t n_bytes) {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), n = (n_bytes + page - 1) / page;
+    unsigned char *in = calloc(n, 1);
+    CHECK(mincore((void *)(uintptr_t)mem, n_bytes, in) == 0);
+    size_t sum = 0;
+    for (size_t i = 0; i < n; i++) sum += in[i] & 1 ? page : 0;
+    free(in);
+    return sum;
+}
+
+/* A start that answers a short prompt does not pay for rows that it does not use. */
+TEST(a_workspace_takes_memory_for_the_rows_of_a_batch) {
+    runner r;
+    glim_kv_seq s, *seqs[] = {&s};
+    glim_row rows[5];
+    const float *logits;
+    runner_open(&r, "models/glim-nano.gguf", &(glim_model_params){0}, 2, 512, 64);
+    const size_t none = resident_bytes(r.ws->mem, r.ws->mem_bytes);
+    CHECK_MSG(none < r.ws->mem_bytes / 64, "%zu of %zu bytes before there was a batch", none, r.ws->mem_bytes);
+    CHECK_OK(glim_kv_seq_init(&s, &r.kv, 64, &r.err), r.err);
+    CHECK_OK(glim_kv_reserve(&s, 5, &r.err), r.err);
+    for (int i = 0; i < 5; i++) rows[i] = (glim_row){.token = 7 * i + 3, .pos = i, .logits = i == 4};
+    CHECK_OK(glim_forward(r.m, r.ws, &(glim_batch){rows, 5, seqs, 1}, &logits, &r.err), r.err);
+    const size_t used = resident_bytes(r.ws->mem, r.ws->mem_bytes);
+    CHECK_MSG(used > 0 && used < r.ws->mem_bytes / 3, "%zu of %zu bytes", used, r.ws->mem_bytes);
+    glim_kv_seq_deinit(&s);
+    runner_close(&r);
 }
 
 TEST(experts_of_mixed_types_run_on_every_set) {
