@@ -1,6 +1,7 @@
 """quant_table.py - both quantizers on one trained model: bits per weight against KL divergence.
 
     python bench/quant_table.py SMOLLM2.gguf EVAL.txt OUT_DIR [--calibrate TEXT] [--types q4_0,q4_k,...] [--tokens N]
+    python bench/quant_table.py --as-is F32.gguf EVAL.jsonl OUT_DIR ...
 
 The model at hand (tools/realmodel) is stored as q4_1, so its weights sit on a 4-bit grid, and its rows of 576 are no
 multiple of 256. So its residual stream is turned first: 576 dimensions go into 768 by a random matrix with
@@ -8,7 +9,8 @@ orthonormal rows, norm weights folded into the matrices behind them. The functio
 the weights leave the grid, and every row but those of attn_output (576: the usual fallback) takes K-types. Each type
 is applied to every matrix by both programs, so the sizes are equal; with --calibrate ours is also run with importance
 and with error feedback. Of 768 dimensions 192 are empty, where feedback can leave errors for nothing: judge it with
---width 576.
+--width 576. --as-is leaves a model alone whose widths are multiples of 256 and whose weights are on no grid
+(bench/quant_table.csv: models/glim-nano.gguf).
 
 Needs numpy, gguf and llama-cpp-python, and a built tree (GLIM_BUILD, default build/): quant_table.c is compiled here.
 """
@@ -106,14 +108,16 @@ def main():
     a.add_argument("--types", default=",".join(FTYPE))
     a.add_argument("--tokens", default="4096")
     a.add_argument("--width", type=int, default=WIDTH)
+    a.add_argument("--as-is", action="store_true")
     a = a.parse_args()
     os.makedirs(a.out, exist_ok=True)
     table = os.path.join(a.out, "quant_table")
     compile_table(table)
     WIDTH = a.width
-    src = os.path.join(a.out, "rotated-f32.gguf" if WIDTH == 768 else f"rotated-{WIDTH}-f32.gguf")
+    src = a.model if a.as_is else os.path.join(a.out, "rotated-f32.gguf" if WIDTH == 768 else f"rotated-{WIDTH}-f32.gguf")
     if not os.path.exists(src):
         rotate(a.model, src)
+    print("type,quantizer,bits,ppl,kl_mean,kl_error,kl_median,kl_99,kl_max,top1,kl_less_first,its_error", flush=True)
     for kind in a.types.split(","):
         files = [os.path.join(a.out, f"{who}-{kind}.gguf") for who in ("llama.cpp", "glim", "glim-calibrated", "glim-feedback")]
         theirs(src, files[0], kind)
@@ -121,7 +125,11 @@ def main():
         if a.calibrate:
             ours(src, files[2], kind, ["--calibrate", a.calibrate])
             ours(src, files[3], kind, ["--calibrate", a.calibrate, "--feedback"])
-        subprocess.run([table, src, a.text, a.tokens, *files[: 4 if a.calibrate else 2]], check=True)
+        rows = subprocess.run([table, src, a.text, a.tokens, *files[: 4 if a.calibrate else 2]], check=True, text=True,
+                              stdout=subprocess.PIPE).stdout.splitlines()
+        for row in rows[1:]:  # file, bytes, bits, perplexity of the source, ...
+            f = row.split(",")
+            print(kind, os.path.basename(f[0]).rsplit("-" + kind, 1)[0].replace("-", " "), f[2], *f[4:], sep=",", flush=True)
 
 
 if __name__ == "__main__":
