@@ -1,7 +1,8 @@
 /* quantize.h - one checkpoint into one GGUF of other types.
  *
  * Tensors go by one at a time, rows in parallel; memory is one slab of output and one row for each
- * thread, whatever the model's size. The file grows as "<out>.tmp.<pid>" under a second name,
+ * thread, whatever the model's size. With error feedback also the moments of one group of inputs
+ * (importance.h), gathered when the first tensor of the group is made. The file grows as "<out>.tmp.<pid>" under a second name,
  * "<out>.part", which survives a kill; "<out>.part.journal" has a line with a hash for each tensor that
  * is done. The next run with the same input and settings copies what the journal vouches for and goes
  * on; the result has the same bytes as an undisturbed run. Another input or setting starts anew. */
