@@ -4,6 +4,7 @@
 
 #include "app/shop_internal.h"
 #include "base/clock.h"
+#include "text/statements.h"
 
 enum { LABEL_TOKENS = 32, ANSWER_TOKENS = 192 };
 
@@ -70,14 +71,28 @@ void glim_shop_phrase_begin(glim_shop *s, const glim_shop_question *q, const gli
     glim_shop_user(&p->user, s, a, &s->filter, q->text, q->n);
 }
 
+/* What it says, as the customer reads it, where that holds; among choices where there are any. */
+static bool say_it(glim_shop *s, const glim_shop_question *q, glim_shop_answer *a, const glim_shop_phrasing *p, const json_t *choices, glim_buf *cited) {
+    glim_buf said = {0};
+    bool fine = ask_model(q, a, &(glim_shop_prompt){glim_buf_cstr(&p->system), glim_buf_cstr(&p->user), choices, ANSWER_TOKENS}, &said);
+    glim_buf_clear(cited);
+    pthread_mutex_lock(&s->mu);
+    fine = fine && glim_shop_cite(cited, s, a, p->asks.names, glim_buf_cstr(&said), said.len) && s->edition == p->edition &&
+           glim_shop_grounded(s, a, &p->asks, glim_buf_cstr(cited), cited->len);
+    pthread_mutex_unlock(&s->mu);
+    glim_buf_free(&said);
+    return fine;
+}
+
 void glim_shop_phrase(glim_shop *s, const glim_shop_question *q, glim_shop_answer *a, glim_shop_phrasing *p) {
     if (!p->wanted) return;
-    glim_buf said = {0}, cited = {0};
-    bool fine = ask_model(q, a, &(glim_shop_prompt){glim_buf_cstr(&p->system), glim_buf_cstr(&p->user), NULL, ANSWER_TOKENS}, &said);
-    pthread_mutex_lock(&s->mu);
-    fine = fine && glim_shop_cite(&cited, s, a, p->asks.names, glim_buf_cstr(&said), said.len) && s->edition == p->edition &&
-           glim_shop_grounded(s, a, &p->asks, glim_buf_cstr(&cited), cited.len);
-    pthread_mutex_unlock(&s->mu);
+    glim_buf cited = {0};
+    bool fine = say_it(s, q, a, p, NULL, &cited);
+    if (!fine) { /* its own sentence does not hold: one of those that the rows make true */
+        json_t *true_ones = NULL;
+        if (glim_statements(&true_ones, glim_buf_cstr(&p->system), glim_buf_cstr(&p->user), NULL) == GLIM_OK && true_ones) fine = say_it(s, q, a, p, true_ones, &cited);
+        json_decref(true_ones);
+    }
     if (fine) {
         glim_buf_free(&a->text);
         a->text = cited;
@@ -85,7 +100,6 @@ void glim_shop_phrase(glim_shop *s, const glim_shop_question *q, glim_shop_answe
         a->phrased = true;
         a->part = GLIM_PART_LANGUAGE;
     } else a->unchecked_dropped = true;
-    glim_buf_free(&said);
     glim_buf_free(&cited);
 }
 

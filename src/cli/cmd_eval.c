@@ -167,7 +167,8 @@ static void put_text(glim_buf *b, const side *s, const glim_labels *l, const gli
         const glim_eval_answers *c = &last->c;
         put_row(b, "valid, constrained", s, (double[]){share(s[0].c.n_valid, s[0].c.n), share(s[1].c.n_valid, s[1].c.n)}, true);
         put_row(b, "right, constrained", s, (double[]){share(s[0].c.n_right, s[0].c.n), share(s[1].c.n_right, s[1].c.n)}, true);
-        glim_buf_printf(b, "  %zu of %zu right (%zu labels, %zu forms, %zu tool calls)\n", c->n_right, c->n, c->n_label, c->n_form, c->n_tool);
+        glim_buf_printf(b, "  %zu of %zu right (%zu labels, %zu forms, %zu tool calls, %zu from rows)\n", c->n_right, c->n, c->n_label, c->n_form, c->n_tool,
+                        c->n_statement);
         for (size_t i = 0; i < c->n_wrong; i++) {
             glim_buf_printf(b, "  line %zu: ", c->wrong[i].line);
             glim_cli_printable(b, c->wrong[i].got, strlen(c->wrong[i].got));
@@ -220,8 +221,8 @@ static void put_side(glim_buf *b, const char *key, const side *s) {
     if (s->answered) {
         double lo, hi;
         interval(s->c.n_right, s->c.n, &lo, &hi);
-        glim_buf_printf(b, ", \"constrained\": {\"n\": %zu, \"labels\": %zu, \"forms\": %zu, \"tool_calls\": %zu, \"tokens\": %zu", s->c.n, s->c.n_label, s->c.n_form,
-                        s->c.n_tool, s->c.n_tokens);
+        glim_buf_printf(b, ", \"constrained\": {\"n\": %zu, \"labels\": %zu, \"forms\": %zu, \"tool_calls\": %zu, \"statements\": %zu, \"tokens\": %zu", s->c.n, s->c.n_label, s->c.n_form,
+                        s->c.n_tool, s->c.n_statement, s->c.n_tokens);
         put_num(b, "valid", share(s->c.n_valid, s->c.n));
         put_num(b, "right", share(s->c.n_right, s->c.n));
         put_num(b, "right_low", lo);
@@ -322,7 +323,7 @@ int glim_cmd_eval(int argc, char **argv) {
         {"--classify", NULL, GLIM_FLAG_BOOL, &f.classify, NULL, "answers are labels: accuracy among them (default: if few answers come often)", 0, 0},
         {"--no-classify", NULL, GLIM_FLAG_BOOL, &f.no_classify, NULL, "answers are no labels", 0, 0},
         {"--labels-from", NULL, GLIM_FLAG_STR, &f.labels_from, "DATA", "the answers of another file are labels too", 0, 0},
-        {"--constrain", NULL, GLIM_FLAG_BOOL, &f.constrain, NULL, "rows with tools, a form's schema or labels: also the model's own answer, decoded under that constraint", 0, 0},
+        {"--constrain", NULL, GLIM_FLAG_BOOL, &f.constrain, NULL, "rows with tools, a form's schema, labels, or rows of a library: also the model's own answer, the likeliest under that constraint", 0, 0},
         {"--skip-bad", NULL, GLIM_FLAG_BOOL, &f.skip_bad, NULL, "leave bad rows out instead of refusing the file", 0, 0},
         {"--json", NULL, GLIM_FLAG_BOOL, &f.json, NULL, "one JSON object on stdout", 0, 0},
         {0}};

@@ -375,7 +375,7 @@ static bool show_bytes(void *ctx, uint64_t done, uint64_t total, const char *ten
     return !glim_cli_interrupt_pending();
 }
 
-static void planned(void *ctx, uint64_t bytes, uint64_t room) { show_plan(ctx, bytes, room); }
+static void on_disk(void *ctx, uint64_t bytes, uint64_t room) { show_plan(ctx, bytes, room); }
 
 /* glim_quantize opens the model for itself: the same tensors, found by name. */
 static const void *find_change(void *ctx, const glim_tensor *t) {
@@ -427,7 +427,7 @@ static glim_status into_gguf(merge *m, const char *model, const merge_flags *f, 
     const glim_recipe *recipe = NULL;
     glim_quantize_edit edit = {.find = find_change, .row = change_row, .ctx = m, .n = m->n_changed, .rest_as_it_is = m->model != NULL};
     glim_quantize_params p = {.edit = &edit, .keep_mtp = m->model != NULL, .overwrite = f->force, .n_threads = (int)f->threads, .progress = show_bytes,
-                              .progress_ctx = m, .planned = planned};
+                              .progress_ctx = m, .on_disk = on_disk};
     glim_quantize_result r;
     glim_status rc = GLIM_OK;
     if (f->type || !m->model) rc = glim_recipe_find(&recipe, f->type ? f->type : own_type(m), err);

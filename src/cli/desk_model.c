@@ -1,30 +1,13 @@
 /* desk_model.c - see desk_model.h. One session: a desk's prompts begin alike, and what they share stays in its cache. */
 #include "cli/desk_model.h"
 
-#include <stdlib.h>
-
-#include "base/alloc.h"
-
-typedef struct choosing {
-    const glim_desk_model *m;
-    glim_constraint_state *state;
-} choosing;
-
-static glim_status mask_of(void *ctx, const uint32_t **allowed, glim_err *err) {
-    choosing *c = ctx;
-    *allowed = c->m->bits;
-    return glim_constraint_mask(c->state, c->m->bits, NULL, err);
-}
-
-static bool on_chosen(void *ctx, int32_t id) { return glim_constraint_accept(((choosing *)ctx)->state, id, NULL) == GLIM_OK; }
+#include "engine/likely.h"
 
 static glim_status say(void *ctx, const glim_shop_prompt *p, glim_shop_said *out, glim_err *err) {
     glim_desk_model *m = ctx;
     glim_prompt prompt = {0};
     glim_ids ids = {0};
     glim_constraint *c = NULL;
-    choosing at = {.m = m};
-    glim_gen_params g = {.max_tokens = p->max_tokens, .for_reply = true, .ctx = &at};
     glim_gen_result r = {0};
     glim_reply reply;
     json_t *messages = json_pack("[{s:s, s:s}, {s:s, s:s}]", "role", "system", "content", p->system, "role", "user", "content", p->user);
@@ -34,11 +17,10 @@ static glim_status say(void *ctx, const glim_shop_prompt *p, glim_shop_said *out
     if (rc == GLIM_OK && p->choices) {
         glim_constraint_spec spec = {.choices = p->choices, .kind = m->e->chat, .think = prompt.in_reasoning ? GLIM_THINK_OPENED : GLIM_THINK_NONE};
         rc = glim_constraint_compile(&c, m->vocab, &spec, err);
-        if (rc == GLIM_OK) rc = glim_constraint_state_new(&at.state, c, err);
-        g.mask = mask_of;
-        g.chosen = on_chosen;
     }
-    if (rc == GLIM_OK) rc = glim_session_generate(&m->session, ids.v, ids.n, &g, &r, err);
+    if (rc == GLIM_OK)
+        rc = c ? glim_session_likeliest(&m->session, ids.v, ids.n, c, &(glim_likely_params){.max_tokens = p->max_tokens, .for_reply = true}, &r, err)
+               : glim_session_generate(&m->session, ids.v, ids.n, &(glim_gen_params){.max_tokens = p->max_tokens, .for_reply = true}, &r, err);
     glim_reply_init(&reply, m->e->chat, NULL, prompt.in_reasoning, false);
     if (rc == GLIM_OK) rc = glim_reply_put(&reply, glim_buf_cstr(&r.text), r.text.len, err);
     if (rc == GLIM_OK) rc = glim_reply_end(&reply, err);
@@ -53,7 +35,6 @@ static glim_status say(void *ctx, const glim_shop_prompt *p, glim_shop_said *out
     out->decode_s = r.decode_s;
     glim_reply_free(&reply);
     glim_gen_result_free(&r);
-    glim_constraint_state_free(at.state);
     glim_constraint_free(c);
     glim_ids_free(&ids);
     glim_prompt_free(&prompt);
@@ -62,13 +43,10 @@ static glim_status say(void *ctx, const glim_shop_prompt *p, glim_shop_said *out
 }
 
 glim_status glim_desk_model_open(glim_desk_model *m, glim_engine *e, glim_err *err) {
-    void *mem;
     *m = (glim_desk_model){.shop = {say, m}, .e = e};
     glim_status rc = glim_engine_can_chat(e, err);
     if (rc == GLIM_OK) rc = glim_session_open(&m->session, e, err);
     if (rc == GLIM_OK) rc = glim_constraint_vocab_new(&m->vocab, e->tok, e->stops, e->n_stops, 0, err);
-    if (rc == GLIM_OK) rc = glim_try_calloc(&mem, glim_constraint_vocab_words(m->vocab), sizeof *m->bits, "a mask", err);
-    if (rc == GLIM_OK) m->bits = mem;
     if (rc != GLIM_OK) glim_desk_model_close(m);
     return rc;
 }
@@ -76,6 +54,5 @@ glim_status glim_desk_model_open(glim_desk_model *m, glim_engine *e, glim_err *e
 void glim_desk_model_close(glim_desk_model *m) {
     if (m->session.e) glim_session_close(&m->session);
     glim_constraint_vocab_free(m->vocab);
-    free(m->bits);
     *m = (glim_desk_model){0};
 }

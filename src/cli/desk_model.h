@@ -11,7 +11,6 @@ typedef struct glim_desk_model {
     glim_engine *e;       /* borrowed */
     glim_session session;
     glim_constraint_vocab *vocab;
-    uint32_t *bits;       /* a mask */
 } glim_desk_model;
 
 /* Errors: as glim_session_open; the error of a template that is not known. */

@@ -490,7 +490,7 @@ static glim_status check_space(const run *r, glim_err *err) {
     uint64_t room, need = r->total + (r->total >> 10) + (64u << 20);
     if (r->total < (64u << 20)) need = r->total + r->total / 8 + (1u << 20);
     glim_status rc = glim_disk_room(r->out, &room, err);
-    if (rc == GLIM_OK && r->p->planned) r->p->planned(r->p->progress_ctx, need, room);
+    if (rc == GLIM_OK && r->p->on_disk) r->p->on_disk(r->p->progress_ctx, need, room);
     if (rc == GLIM_OK && r->old >= 0 && fstat(r->old, &st) == 0) {
         /* What is taken over lies twice until the first tensor is made anew; only then the old file is freed. */
         uint64_t copied = need - r->total;

@@ -39,7 +39,7 @@ typedef struct glim_quantize_params {
     bool (*progress)(void *ctx, uint64_t done, uint64_t total, const char *tensor);
     void *progress_ctx;
     /* Before the first byte: what the result takes on its disk, and what is free there. May be NULL. */
-    void (*planned)(void *ctx, uint64_t bytes, uint64_t free);
+    void (*on_disk)(void *ctx, uint64_t bytes, uint64_t free);
 } glim_quantize_params;
 
 typedef struct glim_quantize_result {

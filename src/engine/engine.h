@@ -88,6 +88,7 @@ typedef struct glim_gen_result {
     size_t n_prompt, n_cached; /* prompt tokens, and how many of them were in the cache */
     double prefill_s, decode_s;
     int32_t stop_id;       /* -1 if no stop id ended it */
+    double logp;           /* of all ids together, where they were searched for (likely.h) */
 } glim_gen_result;
 void glim_gen_result_free(glim_gen_result *r);
 

@@ -4,7 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "engine/engine.h"
+#include "engine/session_internal.h"
 #include "engine/show.h"
 
 glim_status glim_session_open(glim_session *s, glim_engine *e, glim_err *err) {
@@ -67,7 +67,7 @@ static void show(writer *w, size_t n) {
     glim_show_drop(&w->show, n);
 }
 
-static bool is_stop(const glim_engine *e, int32_t id) {
+bool glim_engine_is_stop(const glim_engine *e, int32_t id) {
     for (size_t i = 0; i < e->n_stops; i++)
         if (e->stops[i] == id) return true;
     return false;
@@ -102,7 +102,7 @@ static glim_status decode(glim_session *s, const glim_gen_params *p, glim_row *r
         if (rc != GLIM_OK) break;
         glim_sampler_saw(s->sampler, id, true);
         if (p->mask && !p->chosen(p->ctx, id)) w.cancelled = true;
-        if (!p->ignore_stop_ids && is_stop(e, id)) {
+        if (!p->ignore_stop_ids && glim_engine_is_stop(e, id)) {
             out->finish = id == handover ? GLIM_FINISH_TOOL_CALLS : GLIM_FINISH_STOP;
             out->stop_id = id;
             break;
@@ -122,41 +122,50 @@ static glim_status decode(glim_session *s, const glim_gen_params *p, glim_row *r
     return rc;
 }
 
-glim_status glim_session_generate(glim_session *s, const int32_t *prompt, size_t n_prompt, const glim_gen_params *p,
-                                  glim_gen_result *out, glim_err *err) {
-    glim_engine *e = s->e;
-    *out = (glim_gen_result){.stop_id = -1, .n_prompt = n_prompt, .finish = GLIM_FINISH_CANCELLED};
-    size_t n_ctx = e->model->plan.n_ctx;
+glim_status glim_session_fits(const glim_session *s, size_t n_prompt, glim_err *err) {
+    size_t n_ctx = s->e->model->plan.n_ctx;
     if (n_prompt == 0) return glim_fail(err, GLIM_E_ARG, "the prompt is empty: there is nothing to continue");
     if (n_prompt > n_ctx) {
         glim_fail(err, GLIM_E_LIMIT, "the prompt has %zu tokens, the context holds %zu", n_prompt, n_ctx);
         glim_err_hint(err, "use a larger context (--ctx, at most %zu) or shorten the conversation",
-                      e->model->cfg.max_ctx);
+                      s->e->model->cfg.max_ctx);
         return GLIM_E_LIMIT;
     }
-    size_t slice = glim_ws_n_rows(e->ws);
-    if (p->prefill_slice && p->prefill_slice < slice) slice = p->prefill_slice;
-    void *mem;
-    glim_status rc = glim_try_calloc(&mem, slice, sizeof(glim_row), "a batch", err);
-    if (rc != GLIM_OK) return rc;
-    glim_row *rows = mem;
+    return GLIM_OK;
+}
 
-    double t0 = glim_now_s();
-    size_t at = cached_prefix(s, prompt, n_prompt);
-    out->n_cached = at;
+glim_status glim_session_read(glim_session *s, const int32_t *ids, size_t n_ids, const glim_gen_params *p, glim_row *rows, const float **logits, bool *go_on, glim_err *err) {
+    size_t slice = glim_ws_n_rows(s->e->ws), at = cached_prefix(s, ids, n_ids);
+    glim_status rc = GLIM_OK;
+    if (p->prefill_slice && p->prefill_slice < slice) slice = p->prefill_slice;
     glim_kv_truncate(&s->seq, at);
     s->ids.n = at;
+    while (rc == GLIM_OK && at < n_ids && *go_on) {
+        size_t n = n_ids - at < slice ? n_ids - at : slice;
+        rc = run_rows(s, ids + at, n, at + n == n_ids ? ROWS_LAST : ROWS_NONE, rows, logits, err);
+        at += n;
+        if (rc == GLIM_OK && p->on_prefill) *go_on = p->on_prefill(p->ctx, at, n_ids);
+    }
+    return rc;
+}
+
+glim_status glim_session_generate(glim_session *s, const int32_t *prompt, size_t n_prompt, const glim_gen_params *p,
+                                  glim_gen_result *out, glim_err *err) {
+    glim_engine *e = s->e;
+    *out = (glim_gen_result){.stop_id = -1, .n_prompt = n_prompt, .finish = GLIM_FINISH_CANCELLED};
+    glim_status rc = glim_session_fits(s, n_prompt, err);
+    if (rc != GLIM_OK) return rc;
+    double t0 = glim_now_s();
+    out->n_cached = cached_prefix(s, prompt, n_prompt);
     glim_sampler_reset(s->sampler);
     for (size_t i = 0; i < n_prompt; i++) glim_sampler_saw(s->sampler, prompt[i], false);
-
+    void *mem;
+    rc = glim_try_calloc(&mem, glim_ws_n_rows(e->ws), sizeof(glim_row), "a batch", err);
+    if (rc != GLIM_OK) return rc;
+    glim_row *rows = mem;
     const float *logits = NULL;
     bool go_on = true;
-    while (rc == GLIM_OK && at < n_prompt && go_on) {
-        size_t n = n_prompt - at < slice ? n_prompt - at : slice;
-        rc = run_rows(s, prompt + at, n, at + n == n_prompt ? ROWS_LAST : ROWS_NONE, rows, &logits, err);
-        at += n;
-        if (rc == GLIM_OK && p->on_prefill) go_on = p->on_prefill(p->ctx, at, n_prompt);
-    }
+    rc = glim_session_read(s, prompt, n_prompt, p, rows, &logits, &go_on, err);
     double t1 = glim_now_s();
     out->prefill_s = t1 - t0;
     if (rc == GLIM_OK && go_on) rc = decode(s, p, rows, logits, out, err);

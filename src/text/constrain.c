@@ -88,6 +88,8 @@ size_t glim_constraint_bytes(glim_constraint *c) {
     return n;
 }
 
+size_t glim_constraint_words(const glim_constraint *c) { return glim_constraint_vocab_words(c->grammar.vocab); }
+
 /* ---- sequences ---- */
 
 /* A machine that refused memory, or outgrew its share, gives way to a fresh one with the states still needed. Called

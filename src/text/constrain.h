@@ -86,6 +86,7 @@ glim_status glim_constraint_compile(glim_constraint **out, glim_constraint_vocab
 glim_constraint *glim_constraint_share(glim_constraint *c); /* another reference */
 void glim_constraint_free(glim_constraint *c);              /* gives one back; takes NULL */
 size_t glim_constraint_bytes(glim_constraint *c);
+size_t glim_constraint_words(const glim_constraint *c);     /* of its vocabulary's masks */
 
 /* Compiled grammars by what they enforce, at most max_bytes of them together (the oldest unused go first). */
 typedef struct glim_constraint_cache glim_constraint_cache;

@@ -5,15 +5,18 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "engine/likely.h"
 #include "text/chat_internal.h"
 #include "text/constrain.h"
 #include "text/reply.h"
+#include "text/statements.h"
 
 enum { LONGEST = 512, STRING = 100 /* characters of a string that has no bound of its own */ };
 
 typedef struct rule { /* all references are owned; none: the row does not say */
     json_t *tools, *schema, *labels;
     json_t *want;      /* the label, the object, or the arguments */
+    bool statement;    /* labels are what rows say */
     const char *name;  /* of the tool, in want's owner `calls` */
     json_t *call;
 } rule;
@@ -141,7 +144,18 @@ glim_status glim_answers_take(void *ctx, size_t example, const json_t *messages,
         r->want = json_incref(json_object_get(last, "content"));
         if (!r->labels) return glim_fail(err, GLIM_E_FORMAT, "there are no labels to choose from");
         if (!among(r->labels, r->want)) return glim_fail(err, GLIM_E_FORMAT, "the wanted answer is none of the labels");
-    } else return GLIM_OK;
+    } else {
+        const json_t *user = json_array_get(messages, json_array_size(messages) - 2);
+        const char *asked = strcmp(glim_chat_json_str(user, "role").s, "user") == 0 ? json_string_value(json_object_get(user, "content")) : NULL;
+        glim_status rc = system && asked ? glim_statements(&r->labels, system, asked, err) : GLIM_OK;
+        if (rc != GLIM_OK || !r->labels) return rc;
+        r->statement = true;
+        r->want = json_incref(json_object_get(last, "content"));
+        if (!among(r->labels, r->want)) { /* an answer in words of its own: nothing says which others are right */
+            free_rule(r);
+            return GLIM_OK;
+        }
+    }
     a->n_ruled++;
     return GLIM_OK;
 }
@@ -237,19 +251,6 @@ static glim_status judge(const rule *r, glim_chat_kind kind, const char *text, s
 
 /* ---- decoding ---- */
 
-typedef struct masked {
-    glim_constraint_state *state;
-    uint32_t *bits;
-} masked;
-
-static glim_status mask_of(void *ctx, const uint32_t **allowed, glim_err *err) {
-    masked *m = ctx;
-    *allowed = m->bits;
-    return glim_constraint_mask(m->state, m->bits, NULL, err);
-}
-
-static bool on_chosen(void *ctx, int32_t id) { return glim_constraint_accept(((masked *)ctx)->state, id, NULL) == GLIM_OK; }
-
 /* Where the last answer begins. */
 static size_t answer_begins(const glim_example *e) {
     size_t end = e->n;
@@ -281,32 +282,30 @@ static void note_wrong(glim_eval_answers *out, const rule *r, size_t line, const
     glim_buf_free(&b);
 }
 
-static glim_status one(glim_eval_answers *out, glim_session *s, glim_constraint_vocab *v, const rule *r, const glim_example *x, size_t line, uint32_t *bits,
-                       glim_err *err) {
+static glim_status one(glim_eval_answers *out, glim_session *s, glim_constraint_vocab *v, const rule *r, const glim_example *x, size_t line, glim_err *err) {
     glim_constraint *c = NULL;
-    masked m = {.bits = bits};
     glim_gen_result g = {0};
     json_t *required = json_string("required"), *schema = bounded(r->schema), *tools = bounded(r->tools);
     glim_constraint_spec spec = {.schema = schema, .lenient = true, .choices = r->labels, .tools = tools, .tool_choice = tools ? required : NULL,
                                  .single_call = true, .kind = s->e->chat};
     bool valid = false, right = false;
     glim_status rc = required && !schema == !r->schema && !tools == !r->tools ? glim_constraint_compile(&c, v, &spec, err) : glim_fail(err, GLIM_E_NOMEM, "could not allocate a word");
-    if (rc == GLIM_OK) rc = glim_constraint_state_new(&m.state, c, err);
-    if (rc == GLIM_OK)
-        rc = glim_session_generate(s, x->tokens, answer_begins(x), &(glim_gen_params){.max_tokens = LONGEST, .for_reply = true, .mask = mask_of, .chosen = on_chosen, .ctx = &m}, &g, err);
+    /* Arguments that may be left out make a shorter call the likelier one, so a call is written token by token. */
+    const glim_likely_params how = {.max_tokens = LONGEST, .max_reads = r->tools ? 1 : 0, .for_reply = true};
+    if (rc == GLIM_OK) rc = glim_session_likeliest(s, x->tokens, answer_begins(x), c, &how, &g, err);
     if (rc == GLIM_OK && g.stop_id >= 0) rc = judge(r, s->e->chat, glim_buf_cstr(&g.text), g.text.len, &valid, &right, err);
     if (rc == GLIM_OK) {
         out->n++;
         out->n_tool += r->tools != NULL;
         out->n_form += r->schema != NULL;
-        out->n_label += r->labels != NULL;
+        out->n_label += r->labels && !r->statement;
+        out->n_statement += r->statement;
         out->n_valid += valid;
         out->n_right += right;
         out->n_tokens += g.ids.n;
         if (!right) note_wrong(out, r, line, &g);
     } else glim_err_context(err, "line %zu", line);
     glim_gen_result_free(&g);
-    glim_constraint_state_free(m.state);
     glim_constraint_free(c);
     json_decref(required);
     json_decref(schema);
@@ -318,14 +317,10 @@ glim_status glim_eval_answer(glim_eval_answers *out, glim_engine *e, const glim_
     glim_constraint_vocab *v = NULL;
     glim_adapter_scratch *scratch = NULL;
     glim_session s = {0};
-    uint32_t *bits = NULL;
-    void *mem;
     size_t n = glim_dataset_n(d);
     *out = (glim_eval_answers){0};
     glim_status rc = glim_constraint_vocab_new(&v, e->tok, e->stops, e->n_stops, 0, err);
     if (rc == GLIM_OK) rc = glim_session_open(&s, e, err);
-    if (rc == GLIM_OK) rc = glim_try_calloc(&mem, glim_constraint_vocab_words(v), sizeof *bits, "a mask", err);
-    if (rc == GLIM_OK) bits = mem;
     if (rc == GLIM_OK && p->adapter) rc = glim_adapter_scratch_new(&scratch, e->model, err);
     if (rc == GLIM_OK) glim_ws_adapters(e->ws, p->adapter ? &p->adapter : NULL, scratch);
     for (size_t i = 0; i < n && rc == GLIM_OK; i++) {
@@ -333,7 +328,7 @@ glim_status glim_eval_answer(glim_eval_answers *out, glim_engine *e, const glim_
         glim_example x;
         if (r && r->want) {
             rc = glim_dataset_example(d, i, &x);
-            if (rc == GLIM_OK) rc = one(out, &s, v, r, &x, glim_dataset_line(d, i), bits, err);
+            if (rc == GLIM_OK) rc = one(out, &s, v, r, &x, glim_dataset_line(d, i), err);
         }
         if (rc == GLIM_OK && p->progress && !p->progress(p->progress_ctx, i + 1, n)) rc = glim_fail(err, GLIM_E_CANCELLED, "evaluation was stopped");
     }
@@ -341,6 +336,5 @@ glim_status glim_eval_answer(glim_eval_answers *out, glim_engine *e, const glim_
     if (s.e) glim_session_close(&s);
     glim_adapter_scratch_free(scratch);
     glim_constraint_vocab_free(v);
-    free(bits);
     return rc;
 }

@@ -1,12 +1,14 @@
 /* data_answer.h - a model's own answers to the rows of a set that say which answers there may be.
  *
- * Decoded greedily and under constraint (text/constrain.h), so that an answer that ends is one of those; what is measured is
- * whether it is the right one. A row says so in one of three ways (docs/desk.md):
+ * Decoded under constraint (text/constrain.h), the likeliest answer as a whole (engine/likely.h), so that an answer that ends is one of those; what is measured is
+ * whether it is the right one. A row says so in one of four ways (docs/desk.md):
  *
  *   tool     it has "tools", and its answer is a call: one call of one of them, in the form of the model's template
  *   form     its system message is a line "Task: fill the form" and a JSON schema: an object of that schema
  *   label    its system message is a line "Task: choose an intent" and lines "- label: description": one label, or `none`
  *            where its last line offers that
+ *   rows     its system message is a line "Task: answer", or "Task: summarize", and its answer is one of those that the rows or
+ *            lines before it make true (text/statements.h): one of these
  *
  * Right is a label that is the same text, an object that is the same value (order of keys and white space do not count), a
  * call of the same tool with the same arguments. Valid is checked apart from the constraint, on what came out.
@@ -32,7 +34,7 @@ typedef struct glim_eval_wrong {
 } glim_eval_wrong;
 
 typedef struct glim_eval_answers {
-    size_t n, n_tool, n_form, n_label; /* rows, and of which kind */
+    size_t n, n_tool, n_form, n_label, n_statement; /* rows, and of which kind */
     size_t n_valid, n_right, n_tokens;
     glim_eval_wrong wrong[GLIM_EVAL_WRONG]; /* the first ones */
     size_t n_wrong;                         /* of these */

@@ -2,18 +2,25 @@
 #include "shop_test.h"
 
 /* A model that says what the test wants, and chooses the label that it wants. */
-static const char *g_says = "", *g_label = "none";
+static const char *g_says = "", *g_label = "none", *g_chooses; /* g_chooses: among what rows make true, the first with this in it; NULL: as g_says */
 static glim_buf g_system, g_user, g_intents;
 static size_t g_n_labels;
 static glim_status say(void *ctx, const glim_shop_prompt *p, glim_shop_said *out, glim_err *err) {
     (void)ctx, (void)err;
-    glim_buf *system = p->choices ? &g_intents : &g_system;
+    const bool rows = strstr(p->system, "任务：回答") == p->system || strstr(p->system, "Task: answer") == p->system, labels = p->choices && !rows;
+    const char *text = labels ? g_label : g_says;
+    for (size_t i = 0; rows && p->choices && g_chooses && i < json_array_size(p->choices); i++)
+        if (strstr(json_string_value(json_array_get(p->choices, i)), g_chooses)) {
+            text = json_string_value(json_array_get(p->choices, i));
+            break;
+        }
+    glim_buf *system = labels ? &g_intents : &g_system;
     glim_buf_clear(system);
     glim_buf_clear(&g_user);
     glim_buf_puts(system, p->system);
     glim_buf_puts(&g_user, p->user);
-    if (p->choices) g_n_labels = json_array_size(p->choices);
-    glim_buf_puts(&out->text, p->choices ? g_label : g_says);
+    if (labels) g_n_labels = json_array_size(p->choices);
+    glim_buf_puts(&out->text, text);
     out->n_prompt = 100;
     out->n_tokens = 10;
     out->decode_s = 0.5;
@@ -25,6 +32,29 @@ static void free_said(void) {
     glim_buf_free(&g_system);
     glim_buf_free(&g_user);
     glim_buf_free(&g_intents);
+}
+
+TEST(a_model_whose_own_sentence_does_not_hold_chooses_a_true_one) {
+    glim_shop *s = desk("electronics");
+    const glim_shop_model m = {.say = say};
+    static const struct {
+        const char *q, *row, *says, *chooses, *has;
+        bool stands;
+    } t[] = {{"澜星 L9 手机多少钱？", 0, "[1] 这款卖1999元。", "价格是", "价格是2999元。[PH001]", true},
+             {"澜星 L9 手机多少钱？", 0, "", "库存是", "2999", false}, /* true, and not what was asked */
+             {"澜星 L9 手机多少钱？", 0, "[1] 这款卖1999元。", "资料库里没有", "2999", false},
+             {"Does the Lanxing L9 support wireless charging?", "PH001", "[1] No.", "Yes, its wireless", "Yes, its wireless charging is 15W Qi. [PH001]", true}};
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        g_says = t[i].says, g_chooses = t[i].chooses;
+        glim_shop_answer a = ask(s, t[i].q, t[i].row, &m);
+        CHECK_MSG(a.phrased == t[i].stands && a.unchecked_dropped == !t[i].stands, "%zu: got \"%s\"", i, a.text.s);
+        CHECK(a.n_asked >= 2 && a.cost == 7 * (int64_t)a.n_asked);
+        CHECK_HAS(a.text.s, t[i].has);
+        glim_shop_answer_deinit(&a);
+    }
+    g_chooses = NULL;
+    free_said();
+    glim_shop_close(s);
 }
 
 TEST(a_models_sentence_stands_only_if_the_rows_bear_it_out) {

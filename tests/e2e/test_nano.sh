@@ -29,7 +29,16 @@ for t in answer refuse nothing intent form tool table; do
 done
 grep -q "^| intent-zh | 3 |.*| 100.0 % | [0-9.]* % |" "$work/nano/card.md" && ok || bad "the card has no valid labels: $(grep intent-zh "$work/nano/card.md")"
 grep -q "^| form-en | 3 | [0-9.]* % | [0-9.]* % | [0-9.]* % |" "$work/nano/card.md" && ok || bad "the card has no valid forms: $(grep form-en "$work/nano/card.md")"
-run 2 $GLIM eval "$work/nano/glim-nano.gguf" "$work/nano/data/eval/table-zh.jsonl" --constrain
+# Answers from rows and about tables are chosen from what the rows make true: each wanted answer is one of those.
+for t in answer refuse nothing table; do
+    for l in zh en; do
+        run 0 $GLIM eval "$work/nano/glim-nano.gguf" "$work/nano/data/eval/$t-$l.jsonl" --no-classify --constrain --json
+        says '"statements": 3,'
+        says '"valid": 1'
+    done
+done
+printf '{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]}\n' > "$work/plain-chat.jsonl"
+run 2 $GLIM eval "$work/nano/glim-nano.gguf" "$work/plain-chat.jsonl" --constrain
 one_error 'no row of .* says which answers there may be'
 run 0 $GLIM run "$work/nano/glim-nano.gguf" -p "你好" -n 4 --temp 0
 # A model whose first layers look things up (config.json) learns to say a line again where a plain one has not begun to: same

@@ -1,0 +1,182 @@
+/* statements.c - see statements.h. */
+#include "text/statements.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+
+typedef struct piece {
+    const char *s;
+    int n;
+} piece;
+#define P(x) (x).n, (x).s
+#define IS(x, text) ((x).n == (int)sizeof(text) - 1 && memcmp((x).s, text, sizeof(text) - 1) == 0)
+
+enum { ROWS = 9, CELLS = 32 };
+typedef struct row {
+    piece id, name, column[CELLS], value[CELLS];
+    size_t n;
+} row;
+
+typedef struct list {
+    json_t *all, *seen;
+    glim_buf text;
+    bool zh, failed;
+} list;
+
+static bool same(piece a, piece b) { return a.n == b.n && memcmp(a.s, b.s, (size_t)a.n) == 0; }
+
+static piece upto(const char *s, const char *end) { return (piece){s, (int)(end - s)}; }
+
+/* The place of what in s before end; NULL: it is not there. */
+static const char *find(const char *s, const char *end, const char *what) { return memmem(s, (size_t)(end - s), what, strlen(what)); }
+
+static const char *line_end(const char *s) { return strchrnul(s, '\n'); }
+
+/* "[1] name | column: value | ..."; false: the line is none, or has more than there is room for. */
+static bool read_row(row *r, const char *s, const char *end) {
+    const char *close = s < end && *s == '[' ? find(s, end, "] ") : NULL;
+    *r = (row){0};
+    if (!close || close == s + 1) return false;
+    r->id = upto(s + 1, close);
+    for (const char *p = close + 2, *next; p; p = next) {
+        const char *bar = find(p, end, " | "), *stop = bar ? bar : end, *colon = r->name.s ? find(p, stop, ": ") : NULL;
+        next = bar ? bar + 3 : NULL;
+        if (!r->name.s) r->name = upto(p, stop);
+        else if (!colon || r->n == CELLS) return false;
+        else r->column[r->n] = upto(p, colon), r->value[r->n++] = upto(colon + 2, stop);
+    }
+    return true;
+}
+
+/* What stands in l->text joins the list, once. */
+static void put(list *l) {
+    const char *s = glim_buf_cstr(&l->text);
+    if (l->text.failed) l->failed = true;
+    else if (!json_object_get(l->seen, s)) l->failed |= json_object_set_new(l->seen, s, json_true()) != 0 || json_array_append_new(l->all, json_string(s)) != 0;
+    glim_buf_clear(&l->text);
+}
+
+/* Yes or no: said of its column alone, in sentences of its own. */
+static bool is_flag(piece v) { return IS(v, "yes") || IS(v, "no") || IS(v, "是") || IS(v, "否"); }
+
+typedef enum shape { SAYS, YES_ITS } shape;
+
+static void say_cell(list *l, const row *r, size_t i, shape how) {
+    const piece c = r->column[i], v = r->value[i];
+    glim_buf *b = &l->text;
+    glim_buf_printf(b, "[%.*s] ", P(r->id));
+    if (IS(v, "yes") && !l->zh) glim_buf_printf(b, "Yes, %.*s has %.*s.", P(r->name), P(c));
+    else if (IS(v, "no") && !l->zh) glim_buf_printf(b, "No, %.*s has no %.*s.", P(r->name), P(c));
+    else if (IS(v, "是") && l->zh) glim_buf_printf(b, "支持%.*s。", P(c));
+    else if (IS(v, "否") && l->zh) glim_buf_printf(b, "不支持%.*s。", P(c));
+    else if (how == YES_ITS) glim_buf_printf(b, l->zh ? "支持，%.*s为%.*s。" : "Yes, its %.*s is %.*s.", P(c), P(v));
+    else if (l->zh) glim_buf_printf(b, "%.*s的%.*s是%.*s。", P(r->name), P(c), P(v));
+    else glim_buf_printf(b, "The %.*s of %.*s is %.*s.", P(c), P(r->name), P(v));
+}
+
+static void say_two(list *l, const row *r, size_t i, size_t j) {
+    if (l->zh)
+        glim_buf_printf(&l->text, "[%.*s] %.*s的%.*s是%.*s，%.*s是%.*s。", P(r->id), P(r->name), P(r->column[i]), P(r->value[i]), P(r->column[j]), P(r->value[j]));
+    else
+        glim_buf_printf(&l->text, "[%.*s] The %.*s of %.*s is %.*s and the %.*s is %.*s.", P(r->id), P(r->column[i]), P(r->name), P(r->value[i]), P(r->column[j]),
+                        P(r->value[j]));
+    put(l);
+}
+
+static void from_rows(list *l, const row *rows, size_t n) {
+    size_t pairs = 0;
+    glim_buf_puts(&l->text, l->zh ? "资料库里没有这个信息。" : "This is not in the library.");
+    put(l);
+    for (size_t k = 0; k < n; k++) {
+        pairs += rows[k].n * (rows[k].n + n);
+        for (size_t i = 0; i < rows[k].n; i++) {
+            say_cell(l, &rows[k], i, SAYS);
+            put(l);
+            say_cell(l, &rows[k], i, YES_ITS);
+            put(l);
+        }
+    }
+    if (pairs + json_array_size(l->all) > GLIM_STATEMENTS) return;
+    for (size_t k = 0; k < n; k++)
+        for (size_t i = 0; i < rows[k].n; i++) {
+            for (size_t j = 0; j < rows[k].n; j++)
+                if (i != j && !is_flag(rows[k].value[i]) && !is_flag(rows[k].value[j])) say_two(l, &rows[k], i, j);
+            for (size_t m = 0; m < n; m++)
+                for (size_t j = 0; m != k && j < rows[m].n; j++)
+                    if (same(rows[k].column[i], rows[m].column[j])) {
+                        say_cell(l, &rows[k], i, SAYS);
+                        glim_buf_putc(&l->text, ' ');
+                        say_cell(l, &rows[m], j, SAYS);
+                        put(l);
+                    }
+        }
+}
+
+/* The parts of a table's line; 0: none, or more than there is room for. */
+static size_t read_cells(piece cells[CELLS], const char *s, const char *end) {
+    size_t n = 0;
+    for (const char *next; s; s = next) {
+        const char *bar = find(s, end, " | ");
+        if (n == CELLS) return 0;
+        cells[n++] = upto(s, bar ? bar : end);
+        next = bar ? bar + 3 : NULL;
+    }
+    return n;
+}
+
+static void say_line(list *l, const piece *head, const piece *cells, size_t n) {
+    glim_buf *b = &l->text;
+    for (size_t i = 1; i < n; i++) {
+        if (i == 1) glim_buf_printf(b, l->zh ? "%.*s的%.*s是%.*s" : "For %.*s the %.*s were %.*s", P(cells[0]), P(head[1]), P(cells[1]));
+        else glim_buf_printf(b, l->zh ? "，%.*s是%.*s" : i + 1 == n ? " and the %.*s %.*s" : ", the %.*s %.*s", P(head[i]), P(cells[i]));
+    }
+    glim_buf_puts(b, l->zh ? "。" : ".");
+}
+
+static void from_table(list *l, const char *text) {
+    enum { LINES = 64 };
+    piece head[CELLS], a[CELLS], b[CELLS];
+    const char *at[LINES], *end = line_end(text);
+    const size_t width = read_cells(head, text, end);
+    size_t n = 0;
+    for (const char *p = *end ? end + 1 : end; *p && n < LINES; p = *end ? end + 1 : end) end = line_end(at[n++] = p);
+    for (size_t i = 0; i < n && width > 1; i++)
+        for (size_t j = 0; j < n; j++) {
+            if (i == j || read_cells(a, at[i], line_end(at[i])) != width || read_cells(b, at[j], line_end(at[j])) != width) continue;
+            say_line(l, head, a, width);
+            if (!l->zh) glim_buf_putc(&l->text, ' ');
+            say_line(l, head, b, width);
+            put(l);
+        }
+}
+
+/* What follows the first line of system where that is the task's, in the language of l; NULL: it is another task. */
+static const char *task_of(list *l, const char *system, const char *zh, const char *en) {
+    const char *end = line_end(system);
+    const size_t n = (size_t)(end - system);
+    l->zh = n == strlen(zh) && memcmp(system, zh, n) == 0;
+    return l->zh || (n == strlen(en) && memcmp(system, en, n) == 0) ? end : NULL;
+}
+
+glim_status glim_statements(json_t **out, const char *system, const char *user, glim_err *err) {
+    list l = {.all = json_array(), .seen = json_object()};
+    l.failed = !l.all || !l.seen;
+    *out = NULL;
+    if (!l.failed && task_of(&l, system, "任务：回答", "Task: answer")) {
+        row rows[ROWS];
+        size_t n = 0;
+        const char *p = strncmp(user, l.zh ? "资料：\n" : "Rows:\n", strlen(l.zh ? "资料：\n" : "Rows:\n")) == 0 ? strchr(user, '\n') + 1 : "";
+        bool fine = *p != 0;
+        for (; fine && *p == '['; p = *line_end(p) ? line_end(p) + 1 : line_end(p)) fine = n < ROWS && read_row(&rows[n++], p, line_end(p));
+        if (fine) from_rows(&l, rows, n);
+    } else if (!l.failed && task_of(&l, system, "任务：概述", "Task: summarize")) from_table(&l, user);
+    glim_buf_free(&l.text);
+    json_decref(l.seen);
+    if (l.failed) json_decref(l.all);
+    else if (json_array_size(l.all)) *out = l.all;
+    else json_decref(l.all);
+    return l.failed ? glim_fail(err, GLIM_E_NOMEM, "could not allocate what rows say") : GLIM_OK;
+}

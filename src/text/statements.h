@@ -1,0 +1,21 @@
+/* statements.h - the answers that a prompt in the forms of docs/desk.md makes true, as far as they have the shapes that the inner model
+ * was taught (recipes/nano/rows.c, tables.c): what an answer from rows, or about a table, is chosen from under constraint.
+ *
+ *   Task: answer       for each cell "[1] The {column} of {name} is {value}." or "[1] Yes, {name} has {column}.", "[1] No, ...",
+ *                      "[1] Yes, its {column} is {value}."; two cells of a row in one sentence; the same cell of two rows in two;
+ *                      and "This is not in the library."
+ *   Task: summarize    for each two lines of the table, one sentence each with all their figures
+ * Both in Chinese too. Threads: pure. */
+#ifndef GLIM_TEXT_STATEMENTS_H
+#define GLIM_TEXT_STATEMENTS_H
+
+#include "base/err.h"
+#include "base/json.h"
+
+enum { GLIM_STATEMENTS = 4096 }; /* the most there are of a prompt; sentences about two cells or rows are left out where they are more */
+
+/* A new list of distinct strings in *out; NULL where system is neither task, or user has no rows or lines in that form.
+ * Errors: GLIM_E_NOMEM. */
+glim_status glim_statements(json_t **out, const char *system, const char *user, glim_err *err);
+
+#endif

@@ -1,0 +1,90 @@
+/* What rows and tables make true, in the shapes of the inner model. */
+#include "text/statements.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "test.h"
+
+static const char *const EN = "Task: answer\nYou are the clerk.\n1. Be polite.", *const ZH = "任务：回答\n你是店员。";
+
+static json_t *of(const char *system, const char *user) {
+    json_t *l = NULL;
+    glim_err err = {0};
+    CHECK_OK(glim_statements(&l, system, user, &err), err);
+    return l;
+}
+static bool has(const json_t *l, const char *s) {
+    for (size_t i = 0; i < json_array_size(l); i++)
+        if (strcmp(json_string_value(json_array_get(l, i)), s) == 0) return true;
+    return false;
+}
+
+TEST(rows_say_what_stands_in_them_and_nothing_else) {
+    json_t *l = of(EN, "Rows:\n[1] Nova X5 | price: 2999 CNY | wireless charging: 15W Qi\n[2] Nova X5 Pro | price: 3999 CNY | window: no\n\nQuestion: [3] Fake | price: 1 CNY?");
+    static const char *const want[] = {"This is not in the library.",
+                                       "[1] The price of Nova X5 is 2999 CNY.",
+                                       "[1] Yes, its price is 2999 CNY.",
+                                       "[1] The wireless charging of Nova X5 is 15W Qi.",
+                                       "[1] Yes, its wireless charging is 15W Qi.",
+                                       "[2] The price of Nova X5 Pro is 3999 CNY.",
+                                       "[2] Yes, its price is 3999 CNY.",
+                                       "[2] No, Nova X5 Pro has no window.",
+                                       "[1] The price of Nova X5 is 2999 CNY and the wireless charging is 15W Qi.",
+                                       "[1] The wireless charging of Nova X5 is 15W Qi and the price is 2999 CNY.",
+                                       "[1] The price of Nova X5 is 2999 CNY. [2] The price of Nova X5 Pro is 3999 CNY.",
+                                       "[2] The price of Nova X5 Pro is 3999 CNY. [1] The price of Nova X5 is 2999 CNY."};
+    for (size_t i = 0; i < GLIM_COUNT(want); i++) CHECK_MSG(has(l, want[i]), "%s", want[i]);
+    CHECK_MSG(json_array_size(l) == GLIM_COUNT(want), "%zu statements, want %zu", json_array_size(l), GLIM_COUNT(want));
+    json_decref(l);
+    l = of(ZH, "资料：\n[1] 星河X5 | 价格: 2999元 | 窗户: 否 | 早餐: 是\n\n问题：多少钱？");
+    CHECK(has(l, "资料库里没有这个信息。") && has(l, "[1] 星河X5的价格是2999元。") && has(l, "[1] 支持，价格为2999元。") && has(l, "[1] 不支持窗户。") && has(l, "[1] 支持早餐。"));
+    CHECK(!has(l, "[1] 星河X5的价格是2999元，窗户是否。") && !has(l, "[1] 支持窗户。") && !has(l, "[1] 不支持早餐。"));
+    json_decref(l);
+    l = of(EN, "Rows:\n(none)\n\nQuestion: hi?");
+    CHECK(json_array_size(l) == 1 && has(l, "This is not in the library."));
+    json_decref(l);
+}
+
+TEST(tables_say_two_of_their_lines) {
+    json_t *l = of("Task: summarize", "month | sales | returns\nJanuary | 120 | 3\nMay | 154 | 2\nJune | 9 | 0");
+    CHECK(json_array_size(l) == 6);
+    CHECK(has(l, "For January the sales were 120 and the returns 3. For June the sales were 9 and the returns 0."));
+    json_decref(l);
+    l = of("任务：概述", "月份 | 销量 | 退货 | 成本\n1月 | 120 | 3 | 7\n2月 | 154 | 2 | 8");
+    CHECK(json_array_size(l) == 2 && has(l, "1月的销量是120，退货是3，成本是7。2月的销量是154，退货是2，成本是8。"));
+    json_decref(l);
+    l = of("Task: summarize", "month | sales | returns\nJanuary | 120 | 3\nMay | 154\nJune | 9 | 0"); /* a ragged line says nothing */
+    CHECK(json_array_size(l) == 2);
+    json_decref(l);
+}
+
+TEST(other_prompts_say_nothing) {
+    static const char *const other[][2] = {{"Be brief.", "Rows:\n[1] A | b: c"}, {"Task: answers", "Rows:\n[1] A | b: c"}, {EN, "hello"}, {EN, ""}, {EN, "Rows:\n"}, {"Task: summarize", ""},
+                                           {"Task: summarize", "one line"}, {"任务：回答", "Rows:\n[1] A | b: c"}, {EN, "Rows:\n[1] A | no colon"}, {EN, "Rows:\n[] A | b: c"}, {EN, "Rows:\n[1 A"}, {"", ""}};
+    for (size_t i = 0; i < GLIM_COUNT(other); i++) {
+        json_t *l = of(other[i][0], other[i][1]);
+        CHECK_MSG(!l, "%zu: %zu statements", i, json_array_size(l));
+        json_decref(l);
+    }
+}
+
+TEST(many_columns_leave_out_sentences_of_two) {
+    glim_buf b = {0};
+    glim_buf_puts(&b, "Rows:\n");
+    for (int r = 1; r <= 9; r++) {
+        glim_buf_printf(&b, "[%d] Thing %d", r, r);
+        for (int c = 0; c < 32; c++) glim_buf_printf(&b, " | col%d: %d", c, 100 * r + c);
+        glim_buf_putc(&b, '\n');
+    }
+    glim_buf_puts(&b, "\nQuestion: x?");
+    json_t *l = of(EN, glim_buf_cstr(&b));
+    CHECK(json_array_size(l) == 1 + 9 * 32 * 2 && has(l, "[9] The col31 of Thing 9 is 931."));
+    json_decref(l);
+    glim_buf_clear(&b); /* more rows than there is room for: not in that form */
+    glim_buf_puts(&b, "Rows:\n");
+    for (int r = 1; r <= 10; r++) glim_buf_printf(&b, "[%d] Thing | a: b\n", r);
+    CHECK(!of(EN, glim_buf_cstr(&b)));
+    glim_buf_free(&b);
+}
