@@ -195,10 +195,21 @@ glim_status glim_shop_replace(glim_shop *s, const char *name, const void *bytes,
     glim_lib *lib = NULL;
     json_t *own = NULL;
     if (n > MAX_LIBRARY) return glim_fail(err, GLIM_E_LIMIT, "\"%s\" has %zu bytes, want at most %zu", name, n, MAX_LIBRARY);
-    glim_status rc = GLIM_OK;
+    glim_buf utf8 = {0};
+    const char *encoding;
+    glim_status rc = glim_table_utf8(&utf8, &encoding, bytes, n, NULL, err);
+    if (rc != GLIM_OK) {
+        glim_err_context(err, "\"%s\"", name);
+        glim_buf_free(&utf8);
+        return rc;
+    }
+    if (encoding) bytes = glim_buf_cstr(&utf8), n = utf8.len;
     if (!schema) {
         rc = glim_lib_guess_bytes(&own, name, bytes, n, err);
-        if (rc != GLIM_OK) return rc;
+        if (rc != GLIM_OK) {
+            glim_buf_free(&utf8);
+            return rc;
+        }
         pthread_mutex_lock(&s->mu);
         json_t *kept = keep_known(json_deep_copy(own), s->schema);
         pthread_mutex_unlock(&s->mu);
@@ -232,6 +243,7 @@ glim_status glim_shop_replace(glim_shop *s, const char *name, const void *bytes,
     }
     glim_lib_free(lib);
     json_decref(own);
+    glim_buf_free(&utf8);
     return rc;
 }
 

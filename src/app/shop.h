@@ -120,7 +120,7 @@ glim_status glim_shop_correct_cell(glim_shop *s, const char *row, const char *co
 glim_status glim_shop_handovers(glim_shop *s, json_t **out, glim_err *err);
 
 /* Another product library; schema NULL: guessed, with what the old schema says of columns of the same heading kept. Nothing
- * changes unless the whole file is good. The files in the folder are replaced. */
+ * changes unless the whole file is good. The files in the folder are replaced; a CSV is kept in UTF-8. */
 glim_status glim_shop_replace(glim_shop *s, const char *name, const void *bytes, size_t n, const json_t *schema, glim_err *err);
 /* Another schema for the same file. */
 glim_status glim_shop_set_schema(glim_shop *s, const json_t *schema, glim_err *err);
@@ -138,7 +138,8 @@ typedef struct glim_template_file {
 } glim_template_file;
 const glim_template_file *glim_template_files(size_t *n);
 /* Writes the template's files into a new or empty folder; library: a file that takes the place of the sample, with a guessed
- * schema. Errors: GLIM_E_NOT_FOUND (no such template), GLIM_E_ARG (the folder holds files), GLIM_E_IO. */
-glim_status glim_shop_init(const char *template_name, const char *folder, const char *library, glim_err *err);
+ * schema, in the encoding that is named (NULL: guessed). *found, unless NULL: what it was read in, or NULL.
+ * Errors: GLIM_E_NOT_FOUND (no such template), GLIM_E_ARG (the folder holds files), GLIM_E_FORMAT, GLIM_E_IO; nothing is written then. */
+glim_status glim_shop_init(const char *template_name, const char *folder, const char *library, const char *encoding, const char **found, glim_err *err);
 
 #endif

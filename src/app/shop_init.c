@@ -7,6 +7,7 @@
 #include "app/shop_internal.h"
 #include "base/alloc.h"
 #include "base/file.h"
+#include "data/table.h"
 
 /* templates_table.h is made by the build and holds nothing but TEMPLATE(...) lines, read twice here. */
 #define TEMPLATE(n, path, file, size)                                        \
@@ -53,19 +54,35 @@ static glim_status check_folder(const char *folder, glim_err *err) {
     return any ? glim_fail(err, GLIM_E_ARG, "the folder \"%s\" is not empty", folder) : GLIM_OK;
 }
 
-glim_status glim_shop_init(const char *template_name, const char *folder, const char *library, glim_err *err) {
+/* The library's bytes, a CSV's in UTF-8: before anything is written, so that a bad file leaves nothing behind. */
+static glim_status read_library(glim_buf *own, const char *path, const char *encoding, const char **found, glim_err *err) {
+    glim_buf bytes = {0};
+    glim_lib *l = NULL;
+    glim_status rc = glim_file_read(&bytes, path, (size_t)1 << 30, err);
+    if (rc == GLIM_OK) {
+        rc = glim_table_utf8(own, found, glim_buf_cstr(&bytes), bytes.len, encoding, err);
+        if (rc != GLIM_OK) glim_err_context(err, "\"%s\"", path);
+        if (rc == GLIM_E_FORMAT && !encoding) glim_err_hint(err, "name its encoding, --encoding gb18030, big5, windows-1252 or another that iconv knows, or save the file as UTF-8");
+    }
+    if (rc == GLIM_OK && !*found) glim_buf_append(own, bytes.s, bytes.len);
+    if (rc == GLIM_OK) rc = glim_buf_status(own, "a product library", err);
+    if (rc == GLIM_OK) rc = glim_lib_parse(&l, path, glim_buf_cstr(own), own->len, NULL, err);
+    glim_lib_free(l);
+    glim_buf_free(&bytes);
+    return rc;
+}
+
+glim_status glim_shop_init(const char *template_name, const char *folder, const char *library, const char *encoding, const char **found, glim_err *err) {
     size_t n = strlen(template_name);
     glim_status rc = check_folder(folder, err);
     bool known = false;
     for (size_t i = 0; i < GLIM_COUNT(files); i++) known |= strncmp(files[i].path, template_name, n) == 0 && files[i].path[n] == '/';
     if (rc == GLIM_OK && (!known || n == 0)) return no_such(template_name, err);
     glim_buf own = {0};
-    if (rc == GLIM_OK && library) { /* before anything is written: a bad file leaves nothing behind */
-        glim_lib *l = NULL;
-        rc = glim_lib_open(&l, library, NULL, err);
-        glim_lib_free(l);
-        if (rc == GLIM_OK) rc = glim_file_read(&own, library, (size_t)1 << 30, err);
-    }
+    const char *was = NULL;
+    if (rc == GLIM_OK && encoding && !library) rc = glim_fail(err, GLIM_E_ARG, "an encoding is named and no library whose encoding it is");
+    if (rc == GLIM_OK && library) rc = read_library(&own, library, encoding, &was, err);
+    if (found) *found = was;
     if (rc == GLIM_OK) rc = glim_mkdirs(folder, err);
     for (size_t i = 0; rc == GLIM_OK && i < GLIM_COUNT(files); i++) {
         if (strncmp(files[i].path, template_name, n) != 0 || files[i].path[n] != '/') continue;

@@ -11,8 +11,10 @@
 #include "know/library.h"
 
 static int init(int argc, char **argv) {
-    const char *library = NULL;
-    const glim_flag own[] = {{"--library", NULL, GLIM_FLAG_STR, &library, "FILE", "your own products (CSV or XLSX) instead of the sample", 0, 0}, {0}};
+    const char *library = NULL, *encoding = NULL, *found = NULL;
+    const glim_flag own[] = {{"--library", NULL, GLIM_FLAG_STR, &library, "FILE", "your own products (CSV or XLSX) instead of the sample", 0, 0},
+                             {"--encoding", NULL, GLIM_FLAG_STR, &encoding, "NAME", "of the CSV: utf-8, gb18030, big5, windows-1252, ... (default: what its text most likely is)", 0, 0},
+                             {0}};
     const glim_page u = {"glim desk init TEMPLATE FOLDER", "Makes a service desk's folder out of a template: electronics, restaurant or hotel.", {own}};
     glim_str_list pos = {0};
     int code = glim_args(argc, argv, &u, &pos, 2, 2);
@@ -20,7 +22,7 @@ static int init(int argc, char **argv) {
     glim_err err = {0};
     glim_shop *s = NULL;
     json_t *about = NULL;
-    glim_status rc = glim_shop_init(pos.v[0], pos.v[1], library, &err);
+    glim_status rc = glim_shop_init(pos.v[0], pos.v[1], library, encoding, &found, &err);
     if (rc == GLIM_OK) rc = glim_shop_open(&s, pos.v[1], &err);
     if (rc == GLIM_OK) rc = glim_shop_about(s, &about, &err);
     if (rc == GLIM_OK) {
@@ -28,6 +30,7 @@ static int init(int argc, char **argv) {
         size_t i;
         printf("%s: %lld products, %lld notes\n", pos.v[1], (long long)json_integer_value(json_object_get(about, "rows")),
                (long long)json_integer_value(json_object_get(about, "notes")));
+        if (found && (encoding || strcmp(found, "utf-8") != 0)) printf("%s was read as %s%s\n", library, found, encoding ? "" : ", by its text; --encoding names another");
         json_array_foreach(json_object_get(json_object_get(about, "schema"), "columns"), i, col)
             printf("  %-10s %s\n", json_string_value(json_object_get(col, "type")), json_string_value(json_object_get(col, "column")));
         printf("correct the columns in %s/schema.json, then: glim desk ask %s QUESTION\n", pos.v[1], pos.v[1]);
@@ -189,7 +192,7 @@ int glim_cmd_desk(int argc, char **argv) {
     for (size_t i = 0; argc > 1 && i < GLIM_COUNT(verbs); i++)
         if (strcmp(argv[1], verbs[i].name) == 0) return verbs[i].run(argc - 1, argv + 1);
     if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        puts("usage: glim desk init TEMPLATE FOLDER [--library FILE]\n       glim desk ask FOLDER QUESTION [--row ID] [--model MODEL] [--json]\n"
+        puts("usage: glim desk init TEMPLATE FOLDER [--library FILE [--encoding NAME]]\n       glim desk ask FOLDER QUESTION [--row ID] [--model MODEL] [--json]\n"
              "       glim desk eval FOLDER [--model MODEL] [--json]\n       glim desk schema FILE\n       glim desk serve FOLDER [MODEL]   answers over HTTP, with a page");
         return 0;
     }

@@ -129,6 +129,17 @@ glim_status glim_table_parse(glim_table **out, const char *name, const void *byt
     return finish_open(out, t, open_bytes(t, NULL, n ? bytes : "", n, p ? p : &zero, err), name, err);
 }
 
+glim_status glim_table_utf8(glim_buf *out, const char **encoding, const void *bytes, size_t n, const char *wanted, glim_err *err) {
+    *encoding = NULL;
+    if (n >= 2 && memcmp(bytes, "PK", 2) == 0) return wanted ? glim_fail(err, GLIM_E_ARG, "a workbook has no encoding of its own to name") : GLIM_OK;
+    const char *text = NULL;
+    size_t len = 0;
+    glim_status rc = refuse_others(bytes, n, err);
+    if (rc == GLIM_OK) rc = glim_text_decode(&text, &len, out, encoding, n ? bytes : "", n, wanted, 0, err);
+    if (rc == GLIM_OK && out->len == 0) glim_buf_append(out, text, len);
+    return rc == GLIM_OK ? glim_buf_status(out, "a text in UTF-8", err) : rc;
+}
+
 glim_status glim_table_next(glim_table *t, glim_table_row *row, bool *more, glim_err *err) {
     *row = (glim_table_row){0};
     *more = false;

@@ -5,7 +5,8 @@
  * transaction imports all or nothing.
  *
  *   CSV   RFC 4180; the separator is guessed among , ; tab and | unless given. UTF-8 with or without a mark, UTF-16 with a
- *         mark or without, GB18030, or a named encoding. Bytes that are not text in the encoding are an error.
+ *         mark or without, what of GB18030, Big5 and windows-1252 gives a likely text (an error where two do, or none), or a
+ *         named encoding. Bytes that are not text in the encoding are an error.
  *   XLSX  the cells as stored: numbers with Excel's 15 digits, dates in ISO form (also the 1904 calendar and the day 1900
  *         never had), a formula's last value as Excel left it. Rows stream: memory holds one row, the sheet's shared texts
  *         and its styles. Document types (and so entities), streams that swell beyond the limits, and broken references are
@@ -64,6 +65,9 @@ typedef struct glim_table glim_table;
 glim_status glim_table_open(glim_table **out, const char *path, const glim_table_params *p, glim_err *err);
 /* The same from memory, which must outlive the table; `name` stands in messages. */
 glim_status glim_table_parse(glim_table **out, const char *name, const void *bytes, size_t n, const glim_table_params *p, glim_err *err);
+/* A CSV's bytes as UTF-8, appended to *out; *encoding: what they were in ("gb18030", ...; wanted NULL: guessed). A workbook leaves
+ * both empty. Errors: GLIM_E_FORMAT, GLIM_E_UNSUPPORTED (a name that nobody knows, another program's file), GLIM_E_ARG, GLIM_E_NOMEM. */
+glim_status glim_table_utf8(glim_buf *out, const char **encoding, const void *bytes, size_t n, const char *wanted, glim_err *err);
 /* Errors: those of open; the table then stays at its error. */
 glim_status glim_table_next(glim_table *t, glim_table_row *row, bool *more, glim_err *err);
 void glim_table_close(glim_table *t); /* takes NULL */

@@ -17,7 +17,7 @@ static inline glim_shop *desk(const char *template_name) {
     glim_shop *s;
     snprintf(folder, sizeof folder, "/tmp/glim-test-desk-XXXXXX");
     CHECK(mkdtemp(folder));
-    CHECK_OK(glim_shop_init(template_name, folder, NULL, &err), err);
+    CHECK_OK(glim_shop_init(template_name, folder, NULL, NULL, NULL, &err), err);
     CHECK_OK(glim_shop_open(&s, folder, &err), err);
     return s;
 }

@@ -639,8 +639,44 @@ TEST(a_correction_does_not_go_over_to_what_another_file_says) {
 TEST(a_folder_with_files_and_an_unknown_template_are_refused) {
     glim_shop *s = desk("hotel");
     glim_err err = {0};
-    CHECK(glim_shop_init("hotel", folder, NULL, &err) == GLIM_E_ARG);
-    CHECK(glim_shop_init("casino", "/tmp/glim-test-no-such", NULL, &err) == GLIM_E_NOT_FOUND);
+    CHECK(glim_shop_init("hotel", folder, NULL, NULL, NULL, &err) == GLIM_E_ARG);
+    CHECK(glim_shop_init("casino", "/tmp/glim-test-no-such", NULL, NULL, NULL, &err) == GLIM_E_NOT_FOUND);
     CHECK(strstr(err.hint, "restaurant") != NULL);
     done(s);
+}
+
+static glim_status init_with(const char *csv, const char *encoding, const char **found, glim_err *err) {
+    char file[96];
+    snprintf(folder, sizeof folder, "/tmp/glim-test-desk-XXXXXX");
+    CHECK(mkdtemp(folder));
+    snprintf(file, sizeof file, "%s.csv", folder);
+    CHECK_OK(glim_file_write_atomic(file, csv, strlen(csv), err), *err);
+    const glim_status rc = glim_shop_init("restaurant", folder, file, encoding, found, err);
+    CHECK(unlink(file) == 0);
+    return rc;
+}
+
+TEST(a_library_is_read_in_its_own_encoding_or_not_at_all) {
+    glim_err err = {0};
+    const char *found = NULL;
+    glim_shop *s;
+    CHECK_OK(init_with("name;price\nM\xfcsli mit K\xe4se;7\nGr\xfcner Tee;3\n", NULL, &found, &err), err);
+    CHECK_STR(found, "windows-1252");
+    CHECK_OK(glim_shop_open(&s, folder, &err), err);
+    glim_shop_answer a = ask(s, "how much is Grüner Tee", NULL, NULL);
+    CHECK_HAS(a.text.s, "Grüner Tee: the price is 3");
+    glim_shop_answer_deinit(&a);
+    done(s);
+    const char *two = "name,price\n\xb9\xcf\xb2\xcb,1\n"; /* 瓜菜, or 圖粕 */
+    CHECK(init_with(two, NULL, &found, &err) == GLIM_E_FORMAT);
+    CHECK(strstr(err.msg, "could be gb18030, big5") && strstr(err.hint, "--encoding"));
+    CHECK(rmdir(folder) == 0); /* nothing stands in it */
+    CHECK_OK(init_with(two, "gb18030", &found, &err), err);
+    CHECK_OK(glim_shop_open(&s, folder, &err), err);
+    a = ask(s, "瓜菜多少钱", NULL, NULL);
+    CHECK_HAS(a.text.s, "瓜菜的价格是1");
+    glim_shop_answer_deinit(&a);
+    done(s);
+    CHECK(init_with("name,price\ntea,1\n", "klingon", &found, &err) == GLIM_E_UNSUPPORTED);
+    CHECK(rmdir(folder) == 0);
 }

@@ -89,6 +89,36 @@ TEST(csv_is_read_in_the_encodings_of_office_programs) {
     CHECK(strstr(rows_of("a", 1, &(glim_table_params){.encoding = "nonsense"}), "not known"));
 }
 
+/* Nearly any bytes decode as GB18030: which of three is meant, the text says. */
+TEST(a_csv_of_western_or_taiwanese_windows_is_not_read_as_gb18030) {
+    static const struct {
+        const char *bytes, *text, *encoding;
+    } t[] = {
+        {"Name;Preis\nK\xfchlschrank;299\nSt\xfchle f\xfcr drau\xdf" "en;49\n", "Name|Preis\nKühlschrank|299\nStühle für draußen|49\n", "windows-1252"},
+        {"nom,prix\nth\xe9i\xe8re,12\ncaf\xe9 cr\xe8me,3\n", "nom|prix\nthéière|12\ncafé crème|3\n", "windows-1252"},
+        {"name,price\nM\xfcsli,3\n", "name|price\nMüsli|3\n", "windows-1252"},
+        {"name,price\nTea \x93" "Earl Grey\x94,\x80" "3\n", "name|price\nTea “Earl Grey”|€3\n", "windows-1252"},
+        {"\xa6W\xba\xd9,\xbb\xf9\xae\xe6,\xc3" "C\xa6\xe2\n\xb5L\xbdu\xa6\xd5\xbe\xf7,99,\xb6\xc2\xa6\xe2\n\xafQ\xc0s\xaf\xf9,30,\n", "名稱|價格|顏色\n無線耳機|99|黑色\n烏龍茶|30|\n", "big5"},
+        {"\xa6W\xba\xd9,\xbb\xf9\xae\xe6\n\xac\xf5\xaf\xf9,30\n", "名稱|價格\n紅茶|30\n", "big5"},
+        {"\xc3\xfb\xb3\xc6,\xbc\xdb\xb8\xf1\n\xb6\xfa\xbb\xfa,99\n", "名称|价格\n耳机|99\n", "gb18030"},
+        {"name,price\n\xc1\xfa\xbe\xae\xb2\xe8,88\n", "name|price\n龙井茶|88\n", "gb18030"},
+        {"\xc6\xb7\xc3\xfb,\xb5\xa5\xbc\xdb\n\xb9\xac\xb1\xa3\xbc\xa6\xb6\xa1,42\n\xc2\xe9\xc6\xc5\xb6\xb9\xb8\xaf,32\n", "品名|单价\n宫保鸡丁|42\n麻婆豆腐|32\n", "gb18030"},
+    };
+    for (size_t i = 0; i < GLIM_COUNT(t); i++) {
+        glim_err err = {0};
+        glim_buf b = {0};
+        const char *encoding;
+        CHECK_STR(csv(t[i].bytes), t[i].text);
+        CHECK_OK(glim_table_utf8(&b, &encoding, t[i].bytes, strlen(t[i].bytes), NULL, &err), err);
+        CHECK_STR(encoding, t[i].encoding);
+        glim_buf_free(&b);
+    }
+    /* Two letters may be a word of either, and of Cyrillic none of the three makes sense. */
+    CHECK(strstr(csv("name,price\n\xb9\xcf\xb2\xcb,1\n"), "could be gb18030, big5"));
+    CHECK(strstr(csv("\xcd\xe0\xe7\xe2\xe0\xed\xe8\xe5,\xd6\xe5\xed\xe0\n\xd7\xe0\xe9\xed\xe8\xea,12\n"), "no sense"));
+    CHECK_STR(rows_of("name\n\xd7\xe0\xe9\xed\xe8\xea\n", 12, &(glim_table_params){.encoding = "windows-1251"}), "name\nЧайник\n");
+}
+
 /* ---- XLSX made here ---- */
 
 #define MAIN "xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\""
