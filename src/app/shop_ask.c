@@ -458,6 +458,34 @@ static void second(glim_intent_guess *g, const char *confirmed) {
     if (!(g->p >= GLIM_SHOP_SURE)) g->p = GLIM_SHOP_SURE;
 }
 
+/* "L9 Pro Max" is not the L9 Pro: said to be in no row, with the names that are near. */
+static glim_status no_such_model(glim_shop *s, const glim_shop_question *q, const char *spelt, glim_shop_answer *a, bool *done, glim_err *err) {
+    uint32_t near_[3];
+    size_t n = 0;
+    glim_buf model = {0}, text = {0}, typed = {0};
+    glim_status rc = glim_find_respell(s->find, &text, spelt, strlen(spelt), err);
+    if (rc == GLIM_OK) rc = glim_find_no_such(s->find, glim_buf_cstr(&text), &model, near_, GLIM_COUNT(near_), &n, err);
+    if (rc == GLIM_OK && n == 0) rc = glim_find_no_such(s->find, spelt, &model, near_, GLIM_COUNT(near_), &n, err); /* "l10" is not "l 10" */
+    *done = rc == GLIM_OK && n > 0;
+    if (*done) {
+        glim_buf_append(&typed, q->text, q->n);
+        const char *as = strcasestr(glim_buf_cstr(&typed), glim_buf_cstr(&model));
+        const char *name = as ? as : glim_buf_cstr(&model);
+        glim_buf_printf(&a->text, a->zh ? "资料库里没有“%.*s”。名字相近的有：" : "\"%.*s\" is not in the library. Similar names: ", (int)model.len, name);
+        for (size_t i = 0; i < n; i++) {
+            if (i) glim_buf_puts(&a->text, a->zh ? "、" : ", ");
+            glim_say_name(&a->text, s, near_[i], a->zh);
+            cite_row(s, a, false, near_[i]);
+        }
+        glim_buf_puts(&a->text, a->zh ? "。" : ".");
+        a->status = GLIM_SHOP_NOT_IN_LIBRARY;
+    }
+    glim_buf_free(&model);
+    glim_buf_free(&text);
+    glim_buf_free(&typed);
+    return rc;
+}
+
 static glim_status decide(glim_shop *s, const glim_shop_question *q, const char *confirmed, glim_shop_answer *a, const char **reason, glim_err *err) {
     glim_filter *f = &s->filter;
     glim_intent_guess g;
@@ -503,7 +531,9 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
         goto done;
     }
     rc = glim_intent_ask(s->intents, s->work, q->text, q->n, &g, NULL, err);
-    if (rc != GLIM_OK) goto done;
+    if (rc == GLIM_OK) rc = no_such_model(s, q, glim_buf_cstr(&spelt), a, &done, err);
+    if (rc == GLIM_OK && done) *reason = "not in the library";
+    if (rc != GLIM_OK || done) goto done;
     second(&g, confirmed);
     const json_t *how;
     const char *todo = g.oos ? "oos" : what_to_do(s, g.label, &how);

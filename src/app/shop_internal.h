@@ -64,6 +64,8 @@ bool glim_say(glim_buf *out, const glim_shop *s, const glim_filter *f, glim_say_
               const char *rest, const char *missing);
 void glim_say_note(glim_buf *out, const glim_shop *s, uint32_t row, bool zh);
 const char *glim_say_refusal(bool zh);
+/* What it is called, and its id in brackets. */
+void glim_say_name(glim_buf *out, const glim_shop *s, uint32_t row, bool zh);
 
 /* ---- shop_prompt.c ---- */
 void glim_shop_system(glim_buf *out, const glim_shop *s, bool zh);

@@ -314,3 +314,8 @@ void glim_say_note(glim_buf *out, const glim_shop *s, uint32_t row, bool zh) {
     stop(out, zh);
     cite(out, s->notes, row, zh);
 }
+
+void glim_say_name(glim_buf *out, const glim_shop *s, uint32_t row, bool zh) {
+    glim_buf_puts(out, glim_lib_row_name(s->lib, row, zh));
+    cite(out, s->lib, row, zh);
+}

@@ -1,32 +1,15 @@
 /* find.c - see find.h. */
 #include "know/find.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "know/filter_words.h"
-#include "know/index_internal.h"
+#include "know/find_internal.h"
 
-enum { MAX_KEYS = 512, CANDIDATES = 40, MAX_ROW_BYTES = 65536 };
-
-/* The terms of a text by which it is compared: words, pairs of CJK characters, single ones that stand alone. */
-typedef struct keys {
-    uint64_t key[MAX_KEYS];
-    float idf[MAX_KEYS];
-    bool pair[MAX_KEYS];
-    uint32_t at[MAX_KEYS]; /* the term it begins with: pairs at i and i + 1 overlap */
-    size_t n;
-} keys;
-
-struct glim_find {
-    const glim_lib *l;
-    glim_index *ix;
-    glim_index_work *w;
-    glim_terms cut;
-    glim_buf row;
-    keys text, name, rest;
-};
+enum { CANDIDATES = 40, MAX_ROW_BYTES = 65536 };
 
 glim_status glim_find_new(glim_find **out, const glim_lib *l, glim_err *err) {
     *out = NULL;
@@ -413,7 +396,7 @@ static bool touches(const char *text, const char *edge, bool behind, const char 
 
 /* Is what stands at `edge`, behind a model or before it, no part of it? A Latin word or a figure that nobody knows is one, "L9 Ultra"
  * and "L9 2" are no L9; so is a Chinese one that touches it, "L9青春版". */
-static bool stands_apart(const glim_find *f, const char *text, const char *edge, bool behind) {
+static bool stands_apart(const glim_find *f, uint32_t row, const char *text, const char *edge, bool behind) {
     if (behind) edge += strspn(edge, " ");
     else
         while (edge > text && edge[-1] == ' ') edge--;
@@ -440,6 +423,11 @@ static bool stands_apart(const glim_find *f, const char *text, const char *edge,
                 if (KNOWN(col->value[v].alias[a])) return true;
     }
 #undef KNOWN
+    for (size_t i = 0; latin && n > 1 && i < f->l->n_col; i++) { /* "is the L9 IP68?": said of it elsewhere */
+        const char *cell = f->l->col[i].type == GLIM_LIB_NAME || f->l->col[i].type == GLIM_LIB_ID || f->l->col[i].type == GLIM_LIB_HIDDEN ? "" : glim_lib_cell(f->l, row, i), *at = cell;
+        for (; *at; at++)
+            if (strncasecmp(at, p, n) == 0 && !isalnum((unsigned char)at[n]) && (at == cell || !isalnum((unsigned char)at[-1]))) return true;
+    }
     return false;
 }
 
@@ -478,7 +466,7 @@ glim_status glim_find_exact(glim_find *f, glim_buf *text, glim_named *out, size_
             if (cjk && name.len < 6) continue; /* one character says too little */
             const char *p = stands_in(glim_buf_cstr(text), name.s, name.len);
             if (!p || (*n && name.len == longest && p != at)) continue;
-            if (how && (!stands_apart(f, glim_buf_cstr(text), p, false) || !stands_apart(f, glim_buf_cstr(text), p + name.len, true))) continue;
+            if (how && (!stands_apart(f, hits[i].row, glim_buf_cstr(text), p, false) || !stands_apart(f, hits[i].row, glim_buf_cstr(text), p + name.len, true))) continue;
             if ((how & 1) && another_is_named(f, hits[i].row, glim_buf_cstr(text), GLIM_CONCEPT_KIND)) continue;
             if ((how & 2) && another_is_named(f, hits[i].row, glim_buf_cstr(text), GLIM_CONCEPT_BRAND)) continue;
             if (name.len > longest) *n = 0;

@@ -25,6 +25,9 @@ glim_status glim_find_named(glim_find *f, const char *text, size_t n_text, glim_
 /* Rows whose whole name or id stands in the folded text, the longest such name; its place is blanked with spaces, so that
  * "自助早餐" is not read as the column "早餐". */
 glim_status glim_find_exact(glim_find *f, glim_buf *text, glim_named *out, size_t cap, size_t *n, glim_err *err);
+/* A model in the folded text that no name has, "l9 pro max", and the rows whose names are nearest to it, at most cap. *n 0: there is
+ * none, or nothing is near. */
+glim_status glim_find_no_such(glim_find *f, const char *text, glim_buf *model, uint32_t *near_, size_t cap, size_t *n, glim_err *err);
 /* Rows that are named beside `first`, for "A or B": a name of them stands in what the first one's leaves. */
 glim_status glim_find_second(glim_find *f, const char *text, size_t n_text, uint32_t first, uint32_t *second, bool *found, glim_err *err);
 

@@ -680,3 +680,22 @@ TEST(a_library_is_read_in_its_own_encoding_or_not_at_all) {
     CHECK(init_with("name,price\ntea,1\n", "klingon", &found, &err) == GLIM_E_UNSUPPORTED);
     CHECK(rmdir(folder) == 0);
 }
+
+TEST(a_model_that_no_row_has_is_not_its_neighbour) {
+    static const asked t[] = {
+        {"electronics", "L9 Pro Max多少钱", NULL, "资料库里没有“L9 Pro Max”。名字相近的有：澜星 L9 Pro 手机[PH003]", "4299"},
+        {"electronics", "how much is the L9 Pro Max", NULL, "\"L9 Pro Max\" is not in the library", "4299"},
+        {"electronics", "L9ProMax", NULL, "not in the library", "4299"},
+        {"electronics", "L9青春版多少钱", NULL, "没有“L9青春版”", "2999"},
+        {"electronics", "L10多少钱", NULL, "没有“L10”", "2999"},
+        {"electronics", "L8 Pro", NULL, "not in the library", "4299"},
+        {"electronics", "Mist 4多少钱", NULL, "[PH007]", "元"},
+        {"electronics", "L9 和 L9 Pro Max 哪个贵", NULL, "没有“L9 Pro Max”", "2999"},
+        {"electronics", "l9pro多少钱", NULL, "4299", "没有"},
+        {"electronics", "Mist 3 Max 1024GB多少钱", NULL, "5099", "没有"},
+        {"electronics", "is the L9 IP68", NULL, "Lanstar L9 phone: IP68", "fit"},
+        {"electronics", "L9手机壳多少钱", NULL, "[CS001]", "没有"},
+        {"hotel", "rooms with a bathtub under 700 yuan", NULL, "fit", "not in the library"},
+    };
+    check_all(t, GLIM_COUNT(t));
+}
