@@ -51,6 +51,8 @@ static void cite_row(glim_shop *s, glim_shop_answer *a, bool note, uint32_t row)
     memcpy(r->id, id, sizeof id);
 }
 
+void glim_shop_cite_row(glim_shop *s, glim_shop_answer *a, uint32_t row) { cite_row(s, a, false, row); }
+
 /* The rows as a page shows them. */
 static void show_rows(glim_shop *s, glim_shop_answer *a) {
     glim_buf *b = &a->rows_json;
@@ -490,7 +492,7 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     glim_filter *f = &s->filter;
     glim_intent_guess g;
     uint32_t view = UINT32_MAX;
-    glim_buf spelt = {0}, words = {0}, rest = {0};
+    glim_buf whole = {0}, spelt = {0}, words = {0}, rest = {0}; /* as asked, without names, for finding */
     glim_named named[8];
     size_t n_named = 0;
     bool done = false, exact = false;
@@ -503,6 +505,7 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     glim_named also[8], third[8];
     size_t n_also = 0, n_third = 0;
     if (rc == GLIM_OK) rc = glim_terms_fold(&spelt, q->text, q->n, err);
+    if (rc == GLIM_OK) glim_find_singular(s->find, &spelt), glim_buf_append(&whole, glim_buf_cstr(&spelt), spelt.len), rc = glim_buf_status(&whole, "a question", err);
     if (rc == GLIM_OK) rc = glim_find_exact(s->find, &spelt, named, 8, &n_named, err);
     if (rc == GLIM_OK && n_named) rc = glim_find_exact(s->find, &spelt, also, 8, &n_also, err);
     if (rc == GLIM_OK && n_also && also[0].row == named[0].row) rc = glim_find_exact(s->find, &spelt, also, 8, &n_also, err); /* "L9多少钱，L9有红色吗" */
@@ -533,6 +536,7 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     rc = glim_intent_ask(s->intents, s->work, q->text, q->n, &g, NULL, err);
     if (rc == GLIM_OK) rc = no_such_model(s, q, glim_buf_cstr(&spelt), a, &done, err);
     if (rc == GLIM_OK && done) *reason = "not in the library";
+    if (rc == GLIM_OK && !done) rc = glim_shop_sum(s, glim_buf_cstr(&whole), view, a, &done, err);
     if (rc != GLIM_OK || done) goto done;
     second(&g, confirmed);
     const json_t *how;
@@ -604,6 +608,7 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
         *reason = "not in the library";
     }
 done:
+    glim_buf_free(&whole);
     glim_buf_free(&spelt);
     glim_buf_free(&words);
     glim_buf_free(&rest);

@@ -3,6 +3,7 @@
  *   shop.c          the folder: opening, replacing the library
  *   shop_ask.c      a question's way to rows
  *   shop_model.c    a language model asked: to second an intent, to say what was found
+ *   shop_sum.c      so many of each, and the sum
  *   shop_say.c      rows to sentences, without a language model
  *   shop_prompt.c   rows and intents to a language model (docs/desk.md)
  *   shop_check.c    whether what it wrote may be shown
@@ -66,6 +67,7 @@ void glim_say_note(glim_buf *out, const glim_shop *s, uint32_t row, bool zh);
 const char *glim_say_refusal(bool zh);
 /* What it is called, and its id in brackets. */
 void glim_say_name(glim_buf *out, const glim_shop *s, uint32_t row, bool zh);
+void glim_say_id(glim_buf *out, const glim_shop *s, uint32_t row, bool zh);
 
 /* ---- shop_prompt.c ---- */
 void glim_shop_system(glim_buf *out, const glim_shop *s, bool zh);
@@ -88,6 +90,11 @@ bool glim_shop_grounded(const glim_shop *s, const glim_shop_answer *a, const gli
 
 /* ---- shop_ask.c ---- */
 bool glim_shop_chinese(const char *p, size_t n); /* a CJK character stands in it */
+void glim_shop_cite_row(glim_shop *s, glim_shop_answer *a, uint32_t row);
+
+/* ---- shop_sum.c ---- */
+/* Prices of so many of each; *done false: no such thing is asked, or a price is not known. */
+glim_status glim_shop_sum(glim_shop *s, const char *folded, uint32_t view, glim_shop_answer *a, bool *done, glim_err *err);
 
 /* ---- shop_model.c ---- */
 /* An intent of which the linear model is less sure than this is the language model's to second; of "out of scope" it must be surer. */

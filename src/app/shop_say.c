@@ -319,3 +319,5 @@ void glim_say_name(glim_buf *out, const glim_shop *s, uint32_t row, bool zh) {
     glim_buf_puts(out, glim_lib_row_name(s->lib, row, zh));
     cite(out, s->lib, row, zh);
 }
+
+void glim_say_id(glim_buf *out, const glim_shop *s, uint32_t row, bool zh) { cite(out, s->lib, row, zh); }

@@ -269,6 +269,13 @@ static bool known(const glim_find *f, const char *s, size_t n) {
     return t != UINT32_MAX && f->ix->from[t + 1] > f->ix->from[t];
 }
 
+void glim_find_singular(const glim_find *f, glim_buf *text) {
+    for (size_t i = 0, e; i < text->len; i = e + 1) {
+        for (e = i; e < text->len && isalnum((unsigned char)text->s[e]); e++) {}
+        if (e > i + 2 && text->s[e - 1] == 's' && isdigit((unsigned char)text->s[e - 2]) && !known(f, text->s + i, e - i) && known(f, text->s + i, e - i - 1)) text->s[e - 1] = ' ';
+    }
+}
+
 enum { PARTS = 4 };
 
 /* Cuts a word into 2 to `most` words that rows have, each of at least `low` bytes; their ends, last one first, into at. */
@@ -404,6 +411,10 @@ static bool stands_apart(const glim_find *f, uint32_t row, const char *text, con
     const unsigned char c = (unsigned char)(behind ? *edge : edge[-1]);
     const bool latin = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
     if (c < 0x80 && !latin) return true;
+    if (behind && *edge == 'x') { /* "L9 x2" */
+        const size_t d = strspn(edge + 1, "0123456789");
+        if (d && !isalnum((unsigned char)edge[1 + d])) return true;
+    }
     static const char *const marks[] = {"，", "。", "？", "！", "、", "：", "；", "（", "）", "“", "”"};
     for (size_t i = 0; !latin && i < GLIM_COUNT(marks); i++)
         if (touches(text, edge, behind, marks[i])) return true;

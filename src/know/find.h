@@ -25,6 +25,8 @@ glim_status glim_find_named(glim_find *f, const char *text, size_t n_text, glim_
 /* Rows whose whole name or id stands in the folded text, the longest such name; its place is blanked with spaces, so that
  * "自助早餐" is not read as the column "早餐". */
 glim_status glim_find_exact(glim_find *f, glim_buf *text, glim_named *out, size_t cap, size_t *n, glim_err *err);
+/* "3 L9s" in the folded text are of the L9: the ending of what no row has becomes a space. */
+void glim_find_singular(const glim_find *f, glim_buf *text);
 /* A model in the folded text that no name has, "l9 pro max", and the rows whose names are nearest to it, at most cap. *n 0: there is
  * none, or nothing is near. */
 glim_status glim_find_no_such(glim_find *f, const char *text, glim_buf *model, uint32_t *near_, size_t cap, size_t *n, glim_err *err);

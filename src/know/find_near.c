@@ -36,7 +36,7 @@ static bool all_digits(token t) {
 static bool is_model(token t) {
     bool d = false;
     for (size_t i = 0; i < t.n; i++) d |= digit(t.s[i]);
-    return d && letter(t.s[0]);
+    return d && letter(t.s[0]) && !(t.s[0] == 'x' && t.n > 1 && all_digits((token){t.s + 1, t.n - 1})); /* "x2": so many */
 }
 
 /* The word in the folded text, between boundaries, or NULL. */

@@ -699,3 +699,26 @@ TEST(a_model_that_no_row_has_is_not_its_neighbour) {
     };
     check_all(t, GLIM_COUNT(t));
 }
+
+TEST(so_many_of_each_are_multiplied_and_summed) {
+    static const asked t[] = {
+        {"electronics", "两台L9和三台L9 Pro一共多少钱", NULL, "2999元 × 2 = 5998元[PH001]；澜星 L9 Pro 手机：4299元 × 3 = 12897元[PH003]。合计18895元。", "没有"},
+        {"electronics", "three L9 and two L9 Pro, how much", NULL, "Together 17595 CNY.", "not in"},
+        {"electronics", "how much are 3 L9s", NULL, "× 3 = 8997 CNY", "not in"},
+        {"electronics", "L9 x2 多少钱", NULL, "5998", "没有"},
+        {"electronics", "二十五台L9多少钱", NULL, "× 25 = 74975", "没有"},
+        {"electronics", "100台L9多少钱", NULL, "只剩36", "没有"},
+        {"electronics", "这款买三台多少钱", "PH001", "× 3 = 8997", "没有"},
+        {"electronics", "L9和L9 Pro一共多少钱", NULL, "合计7298元", "×"},
+        {"electronics", "how much are two L9 and 3 unicorns", NULL, "\"unicorns\" is not in the library and is not counted", "Together"},
+        {"electronics", "L9 512GB多少钱", NULL, "3499", "×"},
+        {"restaurant", "两份宫保鸡丁和三碗米饭多少钱", NULL, "合计93元", "没有"},
+        {"restaurant", "米饭两碗多少钱", NULL, "× 2 = 6元", "没有"},
+        {"restaurant", "how much are two kung pao chicken and three rice", NULL, "Together 93 CNY", "not in"},
+        {"restaurant", "两人份的宫保鸡丁多少钱", NULL, "42", "×"},
+        {"hotel", "湖景高级大床房两间住三晚多少钱", NULL, "548元 × 2 × 3晚 = 3288元", "没有"},
+        {"hotel", "how much is 3 nights in the Lake View Superior King", NULL, "= 1644 CNY", "not in"},
+        {"hotel", "湖景高级大床房多少钱一晚", NULL, "548", "×"},
+    };
+    check_all(t, GLIM_COUNT(t));
+}
