@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "know/filter_words.h"
+#include "know/prose.h"
 #include "store/prices.h"
 
 enum { MAX_QUESTION = 4096, LIST = 5, FOUND = 400 };
@@ -292,6 +293,220 @@ static glim_status count_one(glim_shop *s, uint32_t row, bool pieces, const glim
     return rc;
 }
 
+static bool any_of(const char *text, const char *const *list, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const size_t k = strlen(list[i]);
+        for (const char *p = text; (p = strstr(p, list[i])) != NULL; p++)
+            if ((unsigned char)*p >= 0x80 || ((p == text || !((p[-1] >= 'a' && p[-1] <= 'z') || p[-1] == '-')) && !(p[k] >= 'a' && p[k] <= 'z'))) return true;
+    }
+    return false;
+}
+
+/* What the law of a faith or a diet calls for: a list of what fits the rest would be taken for it. */
+static bool of_a_law(const char *text) {
+    static const char *const words[] = {"清真", "洁食", "纯素", "全素", "haram", "halal", "kosher", "vegan"};
+    return any_of(text, words, GLIM_COUNT(words));
+}
+
+/* Words that are said of goods in any business, so that a question with one is not out of scope. */
+static bool of_goods(const char *text) {
+    static const char *const words[] = {"有机", "无糖", "低糖", "低脂", "转基因", "新鲜", "现做", "现杀", "进口", "国产", "正品", "原装", "二手", "翻新", "保质期", "生产日期", "组合优惠",
+                                        "organic", "sugar free", "sugar-free", "fresh", "genuine", "authentic", "refurbished", "second hand", "imported", "homemade", "gmo", "expiry"};
+    return of_a_law(text) || any_of(text, words, GLIM_COUNT(words));
+}
+
+static bool asks_time(const char *text) {
+    static const char *const words[] = {"几点", "什么时候", "什么时间", "时间", "何时", "what time", "when is", "when are", "when does", "when do", "when can", "hours", "until when", "times", "time"};
+    return any_of(text, words, GLIM_COUNT(words));
+}
+
+static glim_status cell_folded(glim_buf *b, const glim_lib *l, uint32_t row, size_t c, glim_err *err) {
+    const char *s = glim_lib_cell(l, row, c);
+    glim_buf_clear(b);
+    return glim_terms_fold(b, s, strlen(s), err);
+}
+
+/* What the row's names and sentences say of the word. */
+static glim_status row_says(const glim_lib *l, uint32_t row, const char *word, glim_prose *out, glim_err *err) {
+    glim_buf b = {0};
+    glim_status rc = GLIM_OK;
+    *out = GLIM_PROSE_SILENT;
+    for (size_t c = 0; rc == GLIM_OK && c < l->n_col; c++) {
+        if (l->col[c].type != GLIM_LIB_TEXT && l->col[c].type != GLIM_LIB_NAME && l->col[c].type != GLIM_LIB_ENUM) continue;
+        rc = cell_folded(&b, l, row, c, err);
+        const glim_prose of = rc == GLIM_OK ? glim_prose_of(glim_buf_cstr(&b), word) : GLIM_PROSE_SILENT;
+        if (of > *out) *out = of;
+    }
+    glim_buf_free(&b);
+    return rc;
+}
+
+/* One word or phrase, tidied of what the filter left around it. */
+static void trim(glim_buf *b) {
+    static const char *const ends[] = {"的", "了", "，", "。", "？", "！", "吗", "呢"};
+    tidy(b);
+    for (bool cut = true; cut;) {
+        cut = false;
+        for (size_t i = 0; i < GLIM_COUNT(ends); i++)
+            if (b->len >= 3 && memcmp(b->s + b->len - 3, ends[i], 3) == 0) b->len -= 3, cut = true;
+    }
+    if (b->s) b->s[b->len] = 0;
+}
+
+/* "不放味精的汤": rows that say themselves that they have none of it. Those that are silent are no answer. */
+static glim_status stated_without(glim_shop *s, glim_shop_answer *a, bool *done, glim_err *err) {
+    glim_filter *f = &s->filter;
+    glim_buf word = {0};
+    glim_status rc = GLIM_OK;
+    size_t n = 0;
+    uint32_t row[LIST];
+    glim_buf_append(&word, glim_buf_cstr(&f->denied), f->denied.len);
+    trim(&word);
+    for (uint32_t r = 0; rc == GLIM_OK && word.len > 2 && r < s->lib->n_rows; r++) {
+        glim_prose of;
+        if (!glim_filter_keep(s->lib, f, r)) continue;
+        rc = row_says(s->lib, r, glim_buf_cstr(&word), &of, err);
+        if (of == GLIM_PROSE_DENIES && n < LIST) row[n++] = r;
+    }
+    if (rc == GLIM_OK && n) {
+        glim_buf_printf(&a->text, f->zh ? "资料里写明没有“%s”的有：" : "These say that they have no %s: ", glim_buf_cstr(&word));
+        for (size_t i = 0; i < n; i++) {
+            if (i) glim_buf_puts(&a->text, f->zh ? "、" : ", ");
+            glim_say_name(&a->text, s, row[i], f->zh);
+            cite_row(s, a, false, row[i]);
+        }
+        glim_buf_puts(&a->text, f->zh ? "。其余的资料里没有写，请问店员。" : ". Of the others the library does not say it: please ask the staff.");
+        a->part = GLIM_PART_RETRIEVAL;
+        a->n_all = n;
+        f->n_ask = 0;
+        f->sort = -1;
+        *done = true;
+    }
+    glim_buf_free(&word);
+    return rc;
+}
+
+/* "What brands do you have?": how many of the rows that fit have each of the column's values. */
+static glim_status say_values(glim_shop *s, glim_shop_answer *a, const glim_lib_col *col, bool *done, glim_err *err) {
+    enum { VALUES = 12 };
+    const glim_filter *f = &s->filter;
+    const glim_lib *l = s->lib;
+    void *mem;
+    glim_status rc = glim_try_calloc(&mem, col->n_value + 1, sizeof(size_t), "the values of a column", err);
+    if (rc != GLIM_OK) return rc;
+    size_t *n = mem, said = 0, left = 0, rows = 0;
+    for (uint32_t r = 0; r < l->n_rows; r++) {
+        if (!glim_filter_keep(l, f, r)) continue;
+        rows++;
+        for (uint32_t i = col->value_at[r]; i < col->value_at[r + 1]; i++) n[col->value_no[i]]++;
+    }
+    if (f->n_cond) {
+        glim_filter_show(&a->text, l, f);
+        glim_buf_printf(&a->text, f->zh ? "：共%zu款，" : ": %zu, of these ", rows);
+    } else {
+        glim_buf_printf(&a->text, f->zh ? "资料库里共有%zu款：" : "The library has %zu: ", rows);
+    }
+    for (; said < VALUES; said++) {
+        size_t best = col->n_value;
+        for (size_t v = 0; v < col->n_value; v++)
+            if (n[v] && (best == col->n_value || n[v] > n[best])) best = v;
+        if (best == col->n_value) break;
+        const glim_lib_value *v = &col->value[best];
+        if (said) glim_buf_puts(&a->text, f->zh ? "、" : ", ");
+        glim_buf_printf(&a->text, f->zh ? "%s%zu款" : "%s (%zu)", !f->zh && v->en ? v->en : v->text, n[best]);
+        n[best] = 0;
+    }
+    for (size_t v = 0; v < col->n_value; v++) left += n[v] > 0;
+    glim_buf_puts(&a->text, left ? (f->zh ? "等。" : " and more.") : f->zh ? "。" : ".");
+    free(mem);
+    if (said == 0) {
+        glim_buf_clear(&a->text);
+        return rc;
+    }
+    a->n_all = rows;
+    a->part = GLIM_PART_FILTER;
+    *done = true;
+    return rc;
+}
+
+/* "What do you sell?": how many rows of each kind, or the best rated ones where some are to be recommended. */
+static glim_status overview(glim_shop *s, glim_shop_answer *a, const char *text, bool *done, glim_err *err) {
+    static const char *const praise[] = {"推荐", "招牌", "recommend", "recommended", "recommendation", "recommendations", "suggest"};
+    glim_filter *f = &s->filter;
+    const glim_lib *l = s->lib;
+    const glim_lib_col *kind = NULL;
+    int rating = any_of(text, praise, GLIM_COUNT(praise)) ? -1 : -2;
+    for (size_t c = 0; c < l->n_col; c++) {
+        if (l->col[c].concept == GLIM_CONCEPT_KIND && l->col[c].type == GLIM_LIB_ENUM) kind = &l->col[c];
+        if (rating == -1 && l->col[c].concept == GLIM_CONCEPT_RATING && l->col[c].number) rating = (int)c;
+    }
+    if (rating >= 0 || !kind) {
+        uint32_t row[LIST];
+        size_t n = 0, n_all = 0;
+        if (rating >= 0) f->sort = rating, f->most = true;
+        glim_status rc = glim_filter_rows(l, f, NULL, 0, row, LIST, &n, &n_all, err);
+        if (rc != GLIM_OK || n == 0) return rc;
+        *done = glim_say(&a->text, s, f, GLIM_SAY_LIST, row, n, n_all, NULL, NULL);
+        a->n_all = n_all;
+        for (size_t i = 0; i < n; i++) cite_row(s, a, false, row[i]);
+    } else {
+        return say_values(s, a, kind, done, err);
+    }
+    a->part = GLIM_PART_FILTER;
+    f->n_ask = 0;
+    return GLIM_OK;
+}
+
+/* "早餐几点": the sentence with a time of the row that is called so, or of the note that speaks of it. Nothing else is an answer. */
+static glim_status say_time(glim_shop *s, glim_shop_answer *a, const glim_named *named, size_t n_named, bool *done, glim_err *err) {
+    const glim_filter *f = &s->filter;
+    const glim_lib *l = s->lib;
+    glim_buf b = {0};
+    glim_status rc = GLIM_OK;
+    for (size_t i = 0; i < n_named && !*done; i++)
+        for (size_t c = 0; c < l->n_col && !*done; c++) {
+            if (l->col[c].type != GLIM_LIB_TEXT || !glim_lib_col_speaks(l, c, f->zh) || !glim_prose_has_time(glim_lib_cell(l, named[i].row, c))) continue;
+            glim_buf_printf(&a->text, f->zh ? "%s：" : "%s: ", glim_lib_row_name(l, named[i].row, f->zh));
+            glim_lib_show(&a->text, l, named[i].row, c, f->zh);
+            glim_say_id(&a->text, s, named[i].row, f->zh);
+            cite_row(s, a, false, named[i].row);
+            a->part = GLIM_PART_RETRIEVAL;
+            a->n_all = 1;
+            *done = true;
+        }
+    for (uint32_t r = 0; rc == GLIM_OK && r < s->notes->n_rows && !*done; r++)
+        for (int j = 0; j < 2 && rc == GLIM_OK && !*done; j++) {
+            rc = cell_folded(&b, s->notes, r, (size_t)(j ? s->col_note_answer_en : s->col_note_answer), err);
+            if (rc != GLIM_OK || !glim_prose_has_time(glim_buf_cstr(&b))) continue;
+            for (size_t i = 0; i < f->n_cond && !*done; i++)
+                for (size_t k = 0; k < l->col[f->cond[i].col].n_alias && !*done; k++)
+                    if (f->cond[i].op == GLIM_COND_HAS && any_of(glim_buf_cstr(&b), (const char *const *)&l->col[f->cond[i].col].alias[k], 1)) *done = say_note(s, a, r, GLIM_PART_RETRIEVAL);
+        }
+    glim_buf_free(&b);
+    return rc;
+}
+
+/* "The cheapest and the most expensive": the first of either order. */
+static glim_status two_orders(glim_shop *s, glim_shop_answer *a, bool *done, glim_err *err) {
+    glim_filter *f = &s->filter;
+    uint32_t row;
+    for (int j = 0; j < 2; j++) {
+        const bool most = f->most2;
+        size_t n = 0, n_all = 0;
+        if (j) f->sort = f->sort2, f->most = most;
+        glim_status rc = glim_filter_rows(s->lib, f, NULL, 0, &row, 1, &n, &n_all, err);
+        if (rc != GLIM_OK || n == 0 || isnan(s->lib->col[f->sort].number[row])) return rc;
+        if (j && !f->zh) glim_buf_putc(&a->text, ' ');
+        if (!glim_say(&a->text, s, f, GLIM_SAY_LIST, &row, 1, n_all, NULL, NULL)) return rc;
+        cite_row(s, a, false, row);
+        a->n_all = n_all;
+    }
+    f->n_ask = 0, f->sort = -1; /* said, and not for a model to say */
+    a->part = GLIM_PART_FILTER;
+    *done = true;
+    return GLIM_OK;
+}
+
 /* Products: steps 3 to 5. *done false: the library does not hold it. */
 static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_named *named, size_t n_named, uint32_t view, uint32_t also, uint32_t third,
                                 const char *words, const char *rest, bool *done, glim_err *err) {
@@ -384,10 +599,15 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
     size_t n_among = 0;
     bool conds = f->n_cond || listing;
     if (f->without) return rc; /* which rows are without these words no table says */
+    if (f->sort2 >= 0 && n_named == 0 && blank(rest) && !f->count && !f->mean) return two_orders(s, a, done, err);
     if (!blank(rest)) {
         glim_index_hit hits[FOUND];
         size_t n_hits = 0, kept = 0;
         keeping k = {s, f};
+        glim_buf word = {0};
+        glim_buf_puts(&word, rest);
+        trim(&word);
+        const char *only = glim_buf_cstr(&word);
         rc = glim_find_search(s->find, rest, strlen(rest), &(glim_index_params){.limit = FOUND, .keep = keep, .ctx = &k}, hits, &n_hits, err);
         float top = 0, left = 0, share = 0;
         if (rc == GLIM_OK && n_hits) {
@@ -400,6 +620,9 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
             rc = glim_find_covered(s->find, rest, strlen(rest), hits[i].row, &left, &share, err);
             float all = share;
             if (i == 0) top = all;
+            glim_prose of = GLIM_PROSE_SAYS; /* "soup with MSG" is not the one that has none */
+            if (all >= covers && all >= top - 0.05f) rc = row_says(s->lib, hits[i].row, only, &of, err);
+            if (of == GLIM_PROSE_DENIES) continue;
             if (all >= covers && all >= top - 0.05f) among[kept++] = hits[i].row;
         }
         n_among = kept;
@@ -411,12 +634,14 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
             if (weight >= says) {
                 glim_buf_puts(&missing, rest);
                 tidy(&missing);
-                if (!narrows(s->lib, f)) { /* and there is nothing else to go by */
+                if ((!narrows(s->lib, f) && !(f->figure && of_kind)) || of_a_law(rest)) { /* and there is nothing else to go by */
+                    glim_buf_free(&word);
                     glim_buf_free(&missing);
                     return rc;
                 }
             }
         }
+        glim_buf_free(&word);
     } else if (!conds) {
         return rc;
     }
@@ -426,7 +651,7 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
     if (rc == GLIM_OK && f->mean) {
         int col = -1;
         for (size_t k = 0; k < f->n_ask && col < 0; k++)
-            if (s->lib->col[f->ask[k]].number) col = f->ask[k];
+            if (s->lib->col[f->ask[k]].number && !s->lib->col[f->ask[k]].degree) col = f->ask[k];
         double sum = 0;
         size_t m = 0;
         for (uint32_t r = 0; col >= 0 && r < s->lib->n_rows; r++)
@@ -495,7 +720,7 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     glim_buf whole = {0}, spelt = {0}, words = {0}, rest = {0}; /* as asked, without names, for finding */
     glim_named named[8];
     size_t n_named = 0;
-    bool done = false, exact = false;
+    bool done = false, exact = false, refused = false;
     *reason = NULL;
     glim_status rc = glim_shop_sync(s, err);
     if (rc == GLIM_OK && q->row) {
@@ -513,7 +738,14 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     if (rc == GLIM_OK && n_also) rc = glim_find_exact(s->find, &spelt, third, 8, &n_third, err);
     if (n_third && (third[0].row == named[0].row || third[0].row == also[0].row)) n_third = 0;
     if (rc == GLIM_OK) rc = glim_filter_parse(f, s->lib, glim_buf_cstr(&spelt), spelt.len, err);
-    if (rc == GLIM_OK && f->n_ask && n_named == 0 && view == UINT32_MAX && blank(glim_buf_cstr(&f->rest)) && !f->n_cond) { /* "有硬盘吗": no column is asked without a product */
+    int values = -1; /* "有哪些品牌", "what colours do the phones come in": a column of a closed list, and no row */
+    if (rc == GLIM_OK && f->n_ask == 1 && n_named == 0 && view == UINT32_MAX && (f->goods || f->list) && blank(glim_buf_cstr(&f->rest)) && s->lib->col[f->ask[0]].type == GLIM_LIB_ENUM) {
+        values = f->ask[0];
+        for (size_t i = 0; i < f->n_cond; i++)
+            if (f->cond[i].col == values || s->lib->col[f->cond[i].col].number) values = -1;
+        if (f->sort >= 0 || f->count || f->mean) values = -1;
+    }
+    if (rc == GLIM_OK && values < 0 && f->n_ask && n_named == 0 && view == UINT32_MAX && blank(glim_buf_cstr(&f->rest)) && !f->n_cond) { /* "有硬盘吗": no column is asked without a product */
         f->n_ask = 0;
         glim_buf_append(&f->words, spelt.s, spelt.len);
         glim_buf_append(&f->rest, spelt.s, spelt.len);
@@ -562,10 +794,28 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     }
     bool price = false; /* "早餐多少钱" asks what breakfast costs, not what rooms with one do */
     for (size_t i = 0; i < f->n_ask; i++) price |= s->lib->col[f->ask[i]].type == GLIM_LIB_PRICE;
-    if (rc == GLIM_OK && price && n_named == 0 && f->had.len && f->n_cond == 1 && f->cond[0].op == GLIM_COND_HAS && !f->list && !f->self && f->sort < 0 && blank(glim_buf_cstr(&rest)))
+    if (rc == GLIM_OK && price && n_named == 0 && f->had.len && f->n_cond == 1 && f->cond[0].op == GLIM_COND_HAS && !f->with && !f->list && !f->self && f->sort < 0 && blank(glim_buf_cstr(&rest)))
         rc = glim_find_named(s->find, glim_buf_cstr(&f->had), f->had.len, named, 8, &n_named, err);
     if (n_named == 0 && view != UINT32_MAX && f->self && f->sort >= 0 && !f->than && !f->list && !f->compare && !first_of_kind(s->lib, f)) ask_order(f); /* "the most memory of this one" is its memory */
     if (rc == GLIM_OK && f->count) rc = count_one(s, exact ? named[0].row : n_named == 0 && f->self ? view : UINT32_MAX, strstr(glim_buf_cstr(&spelt), "几") != NULL, &words, err);
+    bool hours = false; /* "早餐几点" asks the row or the note for a time */
+    for (size_t i = 0; i < f->n_ask; i++) hours |= s->lib->col[f->ask[i]].concept == GLIM_CONCEPT_HOURS;
+    if (rc == GLIM_OK && !hours && asks_time(glim_buf_cstr(&whole)) && f->had.len && !f->with && !f->self) {
+        if (n_named == 0) rc = glim_find_named(s->find, glim_buf_cstr(&f->had), f->had.len, named, 8, &n_named, err);
+        if (rc == GLIM_OK) rc = say_time(s, a, named, n_named, &done, err);
+        if (rc == GLIM_OK && !done) refused = true;
+    } else if (rc == GLIM_OK && n_named && !hours && f->n_ask == 0 && !f->n_cond && asks_time(glim_buf_cstr(&whole))) {
+        rc = say_time(s, a, named, n_named, &done, err);
+    }
+    if (rc == GLIM_OK && !done && f->without && !f->unlisted) rc = stated_without(s, a, &done, err);
+    const bool all_goods = n_named == 0 && view == UINT32_MAX && f->n_cond == 0 && f->n_ask == 0 && f->sort < 0 && !f->count && !f->mean && blank(glim_buf_cstr(&rest)) &&
+                           (f->goods || (f->list && strcmp(todo, "library") == 0));
+    if (rc == GLIM_OK && !done && values >= 0) {
+        f->n_ask = 0;
+        rc = say_values(s, a, &s->lib->col[values], &done, err);
+    }
+    if (rc == GLIM_OK && !done && all_goods) rc = overview(s, a, glim_buf_cstr(&whole), &done, err);
+    if (rc != GLIM_OK || done) goto done;
     bool product = n_named || (view != UINT32_MAX && (f->self || f->n_ask)) || narrows(s->lib, f) || (f->n_cond && (f->list || f->n_ask));
     bool unwanted = false; /* "I am allergic to peanuts, is it safe?" asks the row, not the note about wishes */
     for (size_t i = 0; i < f->n_cond; i++) unwanted |= f->cond[i].op == GLIM_COND_IS_NOT;
@@ -574,7 +824,8 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     if (rc == GLIM_OK && cells && !unwanted) rc = another_price(s, n_named ? named[0].row : view, &words, strcmp(todo, "note") == 0 ? g.label : NULL, &cells, &other_note, err);
     bool note = strcmp(todo, "note") == 0 && g.p >= GLIM_SHOP_SURE && !cells && !(f->sort >= 0) && !(f->n_cond && f->list);
     bool other = (strcmp(todo, "reply") == 0 || strcmp(todo, "handover") == 0 || strcmp(todo, "tool") == 0) && g.p >= GLIM_SHOP_SURE && !product;
-    if (rc == GLIM_OK && note) {
+    if (refused) {
+    } else if (rc == GLIM_OK && note) {
         uint32_t r = 0, better = UINT32_MAX;
         bool found = false;
         if (g.p < 0.8f) rc = covering_note(s, &f->words, NULL, &better, err); /* "do you have a gym" is no question about children */
@@ -589,22 +840,27 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
         glim_buf_puts(&a->text, reply_of(how, f->zh, person ? (f->zh ? "我帮您转给同事，请稍候。" : "I pass this on to a colleague, one moment please.") : f->zh ? "您好，请说。" : "Hello, how can I help?"));
         if (person) a->status = GLIM_SHOP_HANDED_OVER, *reason = g.label;
         done = true;
-    } else if (rc == GLIM_OK && strcmp(todo, "oos") == 0 && !product && !f->list && !f->without) {
+    } else if (rc == GLIM_OK && strcmp(todo, "oos") == 0 && !product && !f->list && !f->without && !of_goods(glim_buf_cstr(&whole))) {
         a->part = GLIM_PART_LINEAR;
         a->status = GLIM_SHOP_OUT_OF_SCOPE;
         glim_buf_puts(&a->text, reply_of(how, f->zh, f->zh ? "这个问题不在我的服务范围内，我只能回答本店的商品和服务。" : "That is outside what I can help with; I answer questions about this shop's products and services."));
         done = true;
     }
     uint32_t second = n_also ? also[0].row : UINT32_MAX;
-    if (rc == GLIM_OK && !done) rc = from_library(s, a, named, n_named, view, second, n_third ? third[0].row : UINT32_MAX, glim_buf_cstr(&words), glim_buf_cstr(&rest), &done, err);
+    if (rc == GLIM_OK && !done && !refused) rc = from_library(s, a, named, n_named, view, second, n_third ? third[0].row : UINT32_MAX, glim_buf_cstr(&words), glim_buf_cstr(&rest), &done, err);
     if (rc == GLIM_OK && !done) { /* a note that says it, whatever the intent */
         uint32_t r = UINT32_MAX;
-        if (!product) rc = covering_note(s, &f->words, NULL, &r, err);
+        if (!product && !refused) rc = covering_note(s, &f->words, NULL, &r, err);
         if (rc == GLIM_OK && r != UINT32_MAX) done = say_note(s, a, r, GLIM_PART_RETRIEVAL);
     }
     if (rc == GLIM_OK && !done) {
         a->status = GLIM_SHOP_NOT_IN_LIBRARY;
-        glim_buf_puts(&a->text, glim_say_refusal(f->zh));
+        if (f->without && !f->unlisted && f->denied.len > 2) {
+            trim(&f->denied);
+            glim_buf_printf(&a->text, f->zh ? "资料库里没有写明哪些没有“%s”，我请同事来确认。" : "Which ones are without \"%s\" is not in the library; I ask a colleague.", glim_buf_cstr(&f->denied));
+        } else {
+            glim_buf_puts(&a->text, glim_say_refusal(f->zh));
+        }
         *reason = "not in the library";
     }
 done:

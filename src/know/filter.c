@@ -158,6 +158,42 @@ static size_t stem_at(const glim_parse *p, const char *text, size_t i) {
     return said_plainly(p, i) ? n : 0;
 }
 
+/* The length at i of `word` with the stem in it for %, "最%", "most %", or 0. */
+static size_t about_stem(const glim_parse *p, size_t i, const char *how, const char *of) {
+    char w[96];
+    const char *at = strchr(how, '%');
+    snprintf(w, sizeof w, "%.*s%s%s", (int)(at - how), how, of, at + 1);
+    return glim_parse_stands(p, i, w);
+}
+
+/* "最辣", "spicier", of a column whose values are degrees of it. "比…辣" too: more of it than what is named. */
+static void offer_degrees(const glim_parse *p, size_t i, glim_item *best) {
+    static const char *const most[] = {"最%", "更%", "比较%", "most %", "more %"}, *const least[] = {"最不%", "更不%", "least %", "less %"};
+    for (size_t c = 0; c < p->l->n_col; c++) {
+        const glim_lib_col *col = &p->l->col[c];
+        if (!col->degree || col->type == GLIM_LIB_HIDDEN) continue;
+        for (int j = 0; j < 2; j++) {
+            const char *of = j ? col->stem_en : col->stem;
+            if (!of || strlen(of) > 40) continue;
+            glim_item x = {.kind = WORD, .word = GLIM_WORD_MOST, .concept = -1, .col = (int)c};
+            for (size_t k = 0; k < GLIM_COUNT(most); k++) offer(best, x, i, about_stem(p, i, most[k], of));
+            if ((unsigned char)of[0] < 0x80) { /* "spicier", "sweetest" */
+                char root[48];
+                const size_t n = strlen(of);
+                snprintf(root, sizeof root, "%.*s%s", (int)(n - (of[n - 1] == 'y')), of, of[n - 1] == 'y' ? "i" : "");
+                offer(best, x, i, about_stem(p, i, "%er", root));
+                offer(best, x, i, about_stem(p, i, "%est", root));
+            } else {
+                bool than = false;
+                for (size_t k = 0; k < p->n_items; k++) than |= p->v[k].kind == WORD && p->v[k].word == GLIM_WORD_THAN && (unsigned char)p->s[p->v[k].from] >= 0x80;
+                if (than) offer(best, x, i, glim_parse_stands(p, i, of));
+            }
+            x.word = GLIM_WORD_LEAST;
+            for (size_t k = 0; k < GLIM_COUNT(least); k++) offer(best, x, i, about_stem(p, i, least[k], of));
+        }
+    }
+}
+
 static void find_items(glim_parse *p) {
     stem stems[STEMS];
     const size_t n_stems = stems_of(p->l, stems);
@@ -189,6 +225,9 @@ static void find_items(glim_parse *p) {
             if ((bound || g->kind == GLIM_WORD_NOT_BEHIND) && n == best.to - best.from && best.kind == COLUMN) best.to = best.from; /* "预算2000": the bound */
             offer(&best, x, i, n);
         }
+        glim_item more = {.from = i, .to = i};
+        offer_degrees(p, i, &more);
+        if (more.to > i && more.to >= best.to) best = more;
         if (best.kind == COLUMN && best.to > best.from) best.to = before_value(p, i, best.to);
         if (best.to > best.from) {
             p->v[p->n_items++] = best;
@@ -225,12 +264,12 @@ static bool numeric(const glim_parse *p, int col) {
     return t == GLIM_LIB_NUMBER || t == GLIM_LIB_PRICE || t == GLIM_LIB_STOCK || t == GLIM_LIB_DATE;
 }
 
-/* The nearest column of numbers that is named around [from, to), or NULL. */
-static glim_item *named_column(glim_parse *p, size_t from, size_t to) {
+/* The nearest column of numbers that is named around [from, to), or NULL; of degrees too, which have an order and no figures. */
+static glim_item *named_column(glim_parse *p, size_t from, size_t to, bool degrees) {
     size_t best = NEAR + 1, which = 0;
     for (size_t k = 0; k < p->n_items; k++) {
         glim_item *it = &p->v[k];
-        if (it->kind != COLUMN || !numeric(p, it->col)) continue;
+        if (it->kind != COLUMN || !(numeric(p, it->col) || (degrees && p->l->col[it->col].degree))) continue;
         size_t d = it->to <= from ? from - it->to : it->from >= to ? it->from - to + 1 : 0;
         if (d < best) best = d, which = k;
     }
@@ -265,7 +304,7 @@ static int number_column(glim_parse *p, const glim_item *number, int concept, si
         return number->currency && is && strcmp(is, number->currency) != 0 ? -1 : col;
     }
     if (number->col >= 0) {
-        glim_item *named = named_column(p, from, to); /* two columns may share a unit */
+        glim_item *named = named_column(p, from, to, false); /* two columns may share a unit */
         const glim_lib_col *a = named ? &p->l->col[named->col] : NULL, *b = &p->l->col[number->col];
         if (a && (named->col == number->col || (a->unit_zh && b->unit_zh && strcmp(a->unit_zh, b->unit_zh) == 0))) return take(named);
         for (size_t c = 0; b->unit_zh && c < p->l->n_col; c++) { /* 256 GB are storage where memory ends at 32 */
@@ -276,7 +315,7 @@ static int number_column(glim_parse *p, const glim_item *number, int concept, si
     }
     if (number->has_unit) return -1;
     if (concept >= 0) col = glim_parse_column(p->l, concept);
-    if (col < 0) col = take(named_column(p, from, to));
+    if (col < 0) col = take(named_column(p, from, to, false));
     return col >= 0 ? col : glim_parse_column(p->l, GLIM_CONCEPT_PRICE);
 }
 
@@ -331,6 +370,7 @@ static void lone_number(glim_parse *p, size_t k) {
     glim_item *it = &p->v[k];
     const int col = it->has_unit ? it->col : -1;
     if (it->money || it->number < 1 || it->number > 99) return;
+    if (it->number == 1 && it->has_unit && col >= 0 && p->l->col[col].concept == GLIM_CONCEPT_PEOPLE) it->used = true; /* "多少钱一位" */
     if (take_verb(p, k)) {
         add_cond(p, (glim_cond){.col = col, .op = GLIM_COND_GE, .a = it->number});
         it->used = true;
@@ -608,10 +648,16 @@ static void conditions(glim_parse *p) {
             f->more |= it->from >= 3 && memcmp(p->s + it->from - 3, "有", 3) == 0; /* "有便宜的吗" */
             if (f->sort >= 0) { /* "太贵了，有便宜点的吗" says one thing twice */
                 it->used = it->concept >= 0 && f->sort == glim_parse_column(p->l, it->concept) && f->most == (it->word == GLIM_WORD_MOST);
+                if (it->used || !f->top || !superlative(p, it) || f->sort2 >= 0) break;
+            }
+            col = it->col >= 0 ? it->col : it->concept >= 0 ? glim_parse_column(p->l, it->concept) : take(named_column(p, it->from, it->to, true));
+            if (col < 0) break;
+            if (f->sort >= 0) { /* "the cheapest and the most expensive", "the cheapest and the lightest" */
+                f->sort2 = col;
+                f->most2 = it->word == GLIM_WORD_MOST;
+                it->used = true;
                 break;
             }
-            col = it->concept >= 0 ? glim_parse_column(p->l, it->concept) : take(named_column(p, it->from, it->to));
-            if (col < 0) break;
             f->sort = col;
             f->top = superlative(p, it);
             f->more |= comparative(p, it);
@@ -638,6 +684,7 @@ static void conditions(glim_parse *p) {
         case GLIM_WORD_THIS: f->self = it->used = true; break;
         case GLIM_WORD_COMPARE: f->compare = it->used = true; break;
         case GLIM_WORD_THAN: it->used = is_than(p, it); break;
+        case GLIM_WORD_GOODS: f->goods = it->used = true; break;
         case GLIM_WORD_FILLER: case GLIM_WORD_HAS: case GLIM_WORD_NOT: case GLIM_WORD_NOT_BEHIND: it->used = true; break;
         default: break;
         }
@@ -649,6 +696,7 @@ static void conditions(glim_parse *p) {
         it->used = true;
         ask(p, it->col);
         no = denied(p, it->from) || (can_be_had(p, it->col) && denied_behind(p, it->to)) || (no && joined(p, k));
+        f->with |= can_be_had(p, it->col) && k > 0 && p->v[k - 1].kind == WORD && p->v[k - 1].word == GLIM_WORD_HAS;
         if (can_be_had(p, it->col)) glim_buf_append(&f->had, p->s + it->from, it->to - it->from), glim_buf_putc(&f->had, ' ');
         if (can_be_had(p, it->col)) add_cond(p, (glim_cond){.col = it->col, .op = no ? GLIM_COND_HAS_NOT : GLIM_COND_HAS});
     }
@@ -663,12 +711,15 @@ static bool denies_words(const glim_parse *p) {
         for (size_t d = 0; d < p->n_denials; d++) read |= p->denial[d].from <= p->v[k].from && p->v[k].from < p->denial[d].to;
         if (read) continue;
         size_t at = glim_parse_spaces(p, p->v[k].to), j = k + 1, from;
-        while (j < p->n_items && p->v[j].kind == WORD && (p->v[j].word == GLIM_WORD_FILLER || p->v[j].word == GLIM_WORD_HAS) && p->v[j].from == at)
+        while (j < p->n_items && p->v[j].kind == WORD && (p->v[j].word == GLIM_WORD_FILLER || p->v[j].word == GLIM_WORD_GOODS || p->v[j].word == GLIM_WORD_HAS) && p->v[j].from == at)
             at = glim_parse_spaces(p, p->v[j++].to);
         const size_t end = j < p->n_items ? p->v[j].from : p->n;
         uint32_t cp = 0;
         const bool word = at < end && (glim_parse_alnum(p, at) || (glim_utf8_next(p->s + at, p->n - at, &cp) > 0 && glim_term_is_cjk(cp)));
-        if (word && glim_parse_denied(p, at, &from)) return true; /* and not "有没有" */
+        if (word && glim_parse_denied(p, at, &from)) { /* and not "有没有" */
+            glim_buf_append(&p->f->denied, p->s + at, end - at);
+            return true;
+        }
     }
     return false;
 }
@@ -715,11 +766,31 @@ static bool asks_whether(const glim_parse *p) {
     return strncmp(p->s, "is ", 3) == 0 || strstr(p->s, " is it ") != NULL;
 }
 
+/* "65瓦" where no column has watts: as rows write it, "65w". */
+static bool figure(const glim_parse *p, const glim_item *it, glim_buf *out) {
+    if (it->kind != NUMBER || !it->has_unit || it->col >= 0 || it->money) return false;
+    size_t longest = 0;
+    const char *unit = NULL;
+    for (size_t m = 0; m < glim_n_measures; m++) {
+        const size_t n = strlen(glim_measures[m].text);
+        if (n > longest && n <= it->to && memcmp(p->s + it->to - n, glim_measures[m].text, n) == 0) longest = n, unit = glim_measures[m].text;
+    }
+    if (!unit) return false;
+    for (size_t m = 0, own = (size_t)glim_measure_of(unit); m < glim_n_measures; m++) /* the Latin word for the same */
+        if ((unsigned char)unit[0] >= 0x80 && (unsigned char)glim_measures[m].text[0] < 0x80 && glim_measures[m].v == glim_measures[own].v && strcmp(glim_measures[m].of, glim_measures[own].of) == 0) {
+            unit = glim_measures[m].text;
+            break;
+        }
+    glim_buf_printf(out, "%.10g%s", it->number, unit);
+    return p->f->figure = true;
+}
+
 glim_status glim_filter_parse(glim_filter *f, const glim_lib *l, const char *question, size_t n, glim_err *err) {
     if (n > MAX_QUESTION) return glim_fail(err, GLIM_E_LIMIT, "the question has %zu bytes, want at most %d", n, MAX_QUESTION);
-    glim_buf words = f->words, rest = f->rest, had = f->had, s = {0};
-    *f = (glim_filter){.words = words, .rest = rest, .had = had, .sort = -1};
+    glim_buf words = f->words, rest = f->rest, had = f->had, no = f->denied, s = {0};
+    *f = (glim_filter){.words = words, .rest = rest, .had = had, .denied = no, .sort = -1, .sort2 = -1};
     glim_buf_clear(&f->had);
+    glim_buf_clear(&f->denied);
     glim_buf_clear(&f->words);
     glim_buf_clear(&f->rest);
     glim_status rc = glim_terms_fold(&s, question, n, err);
@@ -756,7 +827,7 @@ glim_status glim_filter_parse(glim_filter *f, const glim_lib *l, const char *que
             glim_buf_append(&f->words, p->s + it->from, it->to - it->from);
         }
         if (it->used) glim_buf_putc(&f->rest, ' ');
-        else glim_buf_append(&f->rest, p->s + it->from, it->to - it->from);
+        else if (!figure(p, it, &f->rest)) glim_buf_append(&f->rest, p->s + it->from, it->to - it->from);
     }
     allergies(p);
     rc = glim_buf_status(&f->words, "a question", err);
@@ -770,4 +841,5 @@ void glim_filter_deinit(glim_filter *f) {
     glim_buf_free(&f->words);
     glim_buf_free(&f->rest);
     glim_buf_free(&f->had);
+    glim_buf_free(&f->denied);
 }

@@ -27,6 +27,8 @@ typedef struct glim_filter {
     int sort;                          /* a column, or -1 */
     bool most;                         /* largest first */
     bool top;                          /* the order is a superlative: "cheapest" */
+    int sort2;                         /* "the cheapest and the lightest": another superlative's column, or -1 */
+    bool most2;
     bool more;                         /* the order is a comparative: "cheaper", "更大" */
     bool count, mean;                  /* how many; the average of what is asked */
     bool list, self, compare;          /* several are wanted; "this one"; two against each other */
@@ -35,10 +37,14 @@ typedef struct glim_filter {
     bool than;                         /* the order is one against a product: "cheaper than this" */
     bool without;                      /* a no is said of words that no item is: "不吃牛肉", "no pork". Rows with these words are no answer */
     bool unlisted;                     /* something makes the customer ill, and it is no value of a column about that */
+    bool goods;                        /* the rows are called by a word for all of them: "dishes", "商品" */
+    bool with;                         /* a column that can be had is an attribute: "with breakfast", and not "breakfast" */
+    bool figure;                       /* a figure with a unit that no column has: "65W" */
     int ask[GLIM_FILTER_ASKS];         /* columns named otherwise than in a condition */
     size_t n_ask;
     glim_buf words;                    /* the question less attributes, conditions on numbers and words that say nothing */
     glim_buf had;                      /* the words by which columns that can be had are named: "早餐" */
+    glim_buf denied;                   /* what `without` is said of */
     glim_buf rest;                     /* the same less the values of enums */
 } glim_filter;
 

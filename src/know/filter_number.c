@@ -73,13 +73,13 @@ static size_t english_number(const glim_parse *p, size_t i, double *out) {
     return 0;
 }
 
-/* The measure written at i, or -1: the longest one. A lone letter is too often part of a name ("5g"). */
+/* The measure written at i, or -1: the longest one. A lone letter is too often part of a name ("5g"), but for watts. */
 static int measure_at(const glim_parse *p, size_t i) {
     int best = -1;
     for (size_t m = 0; m < glim_n_measures; m++) {
         const char *u = glim_measures[m].text;
         size_t n = strlen(u);
-        if (glim_measures[m].column_only || n < 2 || n > p->n - i || memcmp(p->s + i, u, n) != 0 || ((unsigned char)u[0] < 0x80 && glim_parse_alnum(p, i + n))) continue;
+        if (glim_measures[m].column_only || (n < 2 && *u != 'w') || n > p->n - i || memcmp(p->s + i, u, n) != 0 || ((unsigned char)u[0] < 0x80 && glim_parse_alnum(p, i + n))) continue;
         if (best < 0 || n > strlen(glim_measures[best].text)) best = (int)m;
     }
     return best;

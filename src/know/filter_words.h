@@ -70,6 +70,7 @@ typedef enum glim_word_kind {
     GLIM_WORD_THIS,      /* the product in view: "这款", "it" */
     GLIM_WORD_THAN,      /* "cheaper than this", "比它轻" */
     GLIM_WORD_COMPARE,   /* "difference", "哪个更" */
+    GLIM_WORD_GOODS,     /* what rows are called in any business, or in this one's: "dishes", "商品" */
     GLIM_WORD_FILLER     /* says nothing about a product */
 } glim_word_kind;
 

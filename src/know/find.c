@@ -327,6 +327,7 @@ glim_status glim_find_respell(glim_find *f, glim_buf *out, const char *text, siz
                         const char *word = f->ix->words.s + f->ix->word_at[w];
                         if (f->ix->word_term[w] != like[j].term) continue;
                         if (len < 6 && strlen(word) == len && !same_letters(word, p + i, len)) break; /* "beer" is not "beef" */
+                        if (len < 5 && strlen(word) != len && strncmp(word, p + i, len) != 0) break; /* nor are "kids" "kinds" */
                         if (word[0] == p[i] && strlen(word) + 2 >= len && strlen(word) <= len + 2) as = word;
                         break;
                     }

@@ -261,6 +261,7 @@ static glim_status load(glim_lib **out, glim_table *t, const char *name, const j
         rc = add_row(&g, &row, &why);
     }
     if (rc == GLIM_OK && l->n_rows == 0) rc = glim_fail(&why, GLIM_E_FORMAT, "the table has headings and no rows");
+    for (size_t c = 0; rc == GLIM_OK && c < l->n_col; c++) glim_lib_grade(l, c);
     if (rc != GLIM_OK && !named) {
         glim_table_facts f;
         glim_table_about(t, &f);
@@ -318,7 +319,7 @@ glim_status glim_lib_set(glim_lib *l, uint32_t row, size_t col, const char *text
     double v = NAN;
     if ((int)col == l->col_id) return glim_fail(err, GLIM_E_ARG, "column \"%s\" is the rows' id and stays as it is", c->column);
     if (strlen(text) > 4096) return glim_fail(err, GLIM_E_LIMIT, "the text has %zu bytes, want at most 4096", strlen(text));
-    if (c->number && !cell_number(c, text, &v))
+    if (c->number && !c->degree && !cell_number(c, text, &v))
         return glim_fail(err, GLIM_E_FORMAT, "column \"%s\": \"%.60s\" is no value of the type \"%s\"", c->column, text, type_names[c->type]);
     if (c->value_at) { /* values of one row are replaced in place: all rows behind move */
         uint16_t no[64];
@@ -337,7 +338,8 @@ glim_status glim_lib_set(glim_lib *l, uint32_t row, size_t col, const char *text
         memcpy(c->value_no + from, no, n_no * sizeof *no);
         for (uint32_t r = row + 1; r <= l->n_rows; r++) c->value_at[r] = (uint32_t)(c->value_at[r] + n_no - old);
     }
-    if (c->number) c->number[row] = v;
+    if (c->type == GLIM_LIB_ENUM) glim_lib_grade(l, col);
+    else if (c->number) c->number[row] = v;
     for (struct glim_lib_patch *p = l->patch; p; p = p->next)
         if (p->row == row && p->col == col) {
             free(p->text);

@@ -59,7 +59,9 @@ typedef struct glim_lib_col {
     size_t n_alias;
     glim_lib_value *value;   /* [n_value] of an enum */
     size_t n_value;
-    double *number;          /* [n_rows] NAN where the cell is empty: number, price, stock, bool (0 and 1), date (yyyymmdd) */
+    double *number;          /* [n_rows] NAN where the cell is empty: number, price, stock, bool (0 and 1), date (yyyymmdd), degrees */
+    double *degree;          /* [n_value] of an enum whose values are degrees of one thing, "不辣", "微辣"; or NULL */
+    const char *stem, *stem_en; /* of what: "辣", "spicy"; or NULL. Borrowed from the values */
     uint32_t *value_at;      /* [n_rows + 1] of an enum, into value_no */
     uint16_t *value_no;
     int concept;             /* filter_words.h: what it is about, or -1 */

@@ -23,6 +23,8 @@ glim_status glim_lib_guess_table(json_t **out, glim_table *t, glim_err *err);
 glim_status glim_lib_value_no(glim_lib_col *c, const char *text, size_t n, uint16_t *no, glim_err *err);
 /* The same for what stands in a cell: "red" is 红色 where the schema says so, however it is written. */
 glim_status glim_lib_value_of(glim_lib_col *c, const char *text, size_t n, uint16_t *no, glim_err *err);
+/* Gives an enum's rows the degrees of their values, if they are such. After the last row and after every change. */
+void glim_lib_grade(glim_lib *l, size_t col);
 /* The next part of an enum's cell: *n 0 at the end. */
 const char *glim_lib_part(const glim_lib_col *c, const char **rest, size_t *n);
 

@@ -26,6 +26,7 @@ void glim_lib_col_deinit(glim_lib_col *c) {
     free(c->unit_zh);
     free(c->unit_en);
     free(c->number);
+    free(c->degree);
     free(c->value_at);
     free(c->value_no);
 }

@@ -722,3 +722,95 @@ TEST(so_many_of_each_are_multiplied_and_summed) {
     };
     check_all(t, GLIM_COUNT(t));
 }
+
+TEST(words_for_all_rows_are_no_condition) {
+    static const asked t[] = {
+        {"electronics", "which models are the most expensive", NULL, "[PH020]", "says nothing"},
+        {"electronics", "cheapest thing", NULL, "[CB002]", "says nothing"},
+        {"electronics", "最便宜和最贵的手机", NULL, "899元[PH015]。按价格从高到低，第一是云笺 Fold S 1024GB 手机，9499元[PH020]", "没有"},
+        {"electronics", "which is the cheapest and lightest phone", NULL, "By weight, lowest first: Moqiu Rover 20 Mini", "says nothing"},
+        {"electronics", "what do you sell", NULL, "phone (20)", "not in"},
+        {"electronics", "有哪些品牌", NULL, "澜星", "没有"},
+        {"electronics", "手机有什么品牌", NULL, "云笺", "没有"},
+        {"restaurant", "which dishes are the most expensive", NULL, "[D23]", "says nothing"},
+        {"restaurant", "cheapest food", NULL, "[D34]", "says nothing"},
+        {"restaurant", "有什么吃的", NULL, "热菜17款", "没有"},
+        {"restaurant", "what food do you have", NULL, "main dish (17)", "not in"},
+        {"restaurant", "你们有什么推荐的菜", NULL, "评分4.9", "没有"},
+        {"restaurant", "meals for kids", NULL, "", "[D27]"},
+        {"hotel", "有什么房型", NULL, "套房9款", "没有"},
+    };
+    check_all(t, GLIM_COUNT(t));
+}
+
+TEST(a_time_a_price_and_a_law_are_answered_of_what_they_are_asked_of) {
+    static const asked t[] = {
+        {"hotel", "早餐几点", NULL, "6:30到10:00", "退房"},
+        {"hotel", "what time is breakfast", NULL, "6:30 to 10:00", "fit"},
+        {"hotel", "breakfast hours", NULL, "[H45]", "says nothing"},
+        {"hotel", "加早餐多少钱", NULL, "68元", "没有"},
+        {"hotel", "加早餐多少钱", "H01", "68元", "408"},
+        {"hotel", "早餐多少钱一位", NULL, "68元", "没有"},
+        {"hotel", "price with breakfast", NULL, "548 CNY", "[H45]"},
+        {"hotel", "几点退房", NULL, "[N01]", "早餐"},
+        {"hotel", "泳池几点开", NULL, "7:00到22:00", "没有"},
+        {"hotel", "do you have halal breakfast", NULL, "not in the library", "fit"},
+        {"restaurant", "清真吗", NULL, "资料库里没有", "服务范围"},
+        {"restaurant", "is the food halal", NULL, "not in the library", "outside"},
+        {"restaurant", "外卖送到几点", NULL, "21:00", "款"},
+    };
+    check_all(t, GLIM_COUNT(t));
+}
+
+TEST(a_column_of_degrees_has_an_order) {
+    static const asked t[] = {
+        {"restaurant", "最辣的菜", NULL, "第一是水煮鱼，辣度特辣", "[D01]"},
+        {"restaurant", "哪个汤最辣", NULL, "第一是酸辣汤", "没有"},
+        {"restaurant", "the spiciest main dish", NULL, "first: Fish in chilli broth", "not in"},
+        {"restaurant", "least spicy main dish", NULL, "first: Steamed sea bass", "not in"},
+        {"restaurant", "比宫保鸡丁辣的菜", NULL, "[D09]", "微辣，"},
+        {"restaurant", "麻婆豆腐和水煮鱼哪个更辣", NULL, "是水煮鱼", "没有"},
+        {"restaurant", "辣的菜", NULL, "13款", "[D03]"},
+    };
+    check_all(t, GLIM_COUNT(t));
+    glim_err err = {0};
+    const char *found;
+    glim_shop *s;
+    CHECK_OK(init_with("名称,甜度,价格\n奶茶,全糖,9\n绿茶,无糖,5\n果茶,半糖,7\n", NULL, &found, &err), err);
+    CHECK_OK(glim_shop_open(&s, folder, &err), err);
+    const size_t c = (size_t)glim_lib_find_col(s->lib, "甜度");
+    if (s->lib->col[c].type == GLIM_LIB_ENUM) CHECK(s->lib->col[c].degree && s->lib->col[c].number[0] > s->lib->col[c].number[2] && s->lib->col[c].number[2] > s->lib->col[c].number[1]);
+    done(s);
+}
+
+TEST(a_figure_that_no_column_has_is_said_not_to_be_there_beside_the_kind) {
+    static const asked t[] = {
+        {"electronics", "65W充电器", NULL, "没有“65w”的信息。其余条件：共有15款符合", "[PH"},
+        {"electronics", "100瓦的充电器", NULL, "没有“100w”", "[PH"},
+        {"electronics", "65W charger", NULL, "says nothing of \"65w\"", "[PH"},
+        {"electronics", "15W无线充电的手机", NULL, "6款", "没有"},
+    };
+    check_all(t, GLIM_COUNT(t));
+    glim_err err = {0};
+    const char *found;
+    glim_shop *s;
+    CHECK_OK(init_with("name,category,note\nA1,charger,65W output\nA2,charger,20W output\nB1,lamp,65W bulb\nB2,lamp,9W bulb\n", NULL, &found, &err), err);
+    CHECK_OK(glim_shop_open(&s, folder, &err), err);
+    glim_shop_answer a = ask(s, "65瓦的charger", NULL, NULL);
+    CHECK_MSG(strstr(a.text.s, "[R2]") && !strstr(a.text.s, "[R3]"), "%s", a.text.s);
+    glim_shop_answer_deinit(&a);
+    done(s);
+}
+
+TEST(who_wants_none_of_it_is_shown_what_says_that_it_has_none) {
+    static const asked t[] = {
+        {"restaurant", "不放味精的汤", NULL, "写明没有“味精”的有：菌菇汤[D27]", "[D24]"},
+        {"restaurant", "soup without msg", NULL, "Mushroom soup [D27]", "[D24]"},
+        {"restaurant", "加味精的汤", NULL, "没有", "[D27]"}, /* it has none */
+        {"restaurant", "soup with msg", NULL, "", "[D27]"},
+        {"restaurant", "没有香菜的菜", NULL, "没有写明哪些没有“香菜”", "[D"},
+        {"restaurant", "不吃猪肉", NULL, "没有写明哪些没有“猪肉”", "[D"},
+        {"restaurant", "我对芒果过敏", NULL, "没有", "[D"},
+    };
+    check_all(t, GLIM_COUNT(t));
+}
