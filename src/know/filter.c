@@ -821,7 +821,8 @@ glim_status glim_filter_parse(glim_filter *f, const glim_lib *l, const char *que
         if (k == p->n_items) break;
         const glim_item *it = &p->v[k];
         at = it->to;
-        if (it->used && it->kind != VALUE) {
+        const bool goods = it->kind == WORD && it->word == GLIM_WORD_GOODS && it->to - it->from == 3; /* "菜" finds what has it in its name */
+        if (it->used && it->kind != VALUE && !goods) {
             glim_buf_putc(&f->words, ' ');
         } else {
             glim_buf_append(&f->words, p->s + it->from, it->to - it->from);
