@@ -230,6 +230,18 @@ static bool names_kind(const glim_lib *l, const glim_filter *f) {
     return false;
 }
 
+/* Those of the rows that are of a kind the question names: no phone is a "澜星 L9 手机壳". */
+static size_t of_the_kind(const glim_lib *l, const glim_filter *f, glim_named *named, size_t n) {
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool is = false;
+        for (size_t k = 0; k < f->n_cond && !is; k++)
+            is = f->cond[k].op == GLIM_COND_IS && l->col[f->cond[k].col].concept == GLIM_CONCEPT_KIND && glim_cond_holds(l, &f->cond[k], named[i].row);
+        if (is) named[kept++] = named[i];
+    }
+    return kept;
+}
+
 /* "Is it the cheapest phone?" asks whether it is the first of its kind, "what is the largest memory of this phone?" for its memory. */
 static bool first_of_kind(const glim_lib *l, const glim_filter *f) { return f->top && f->whether && !f->than && names_kind(l, f); }
 
@@ -341,6 +353,20 @@ static glim_status row_says(const glim_lib *l, uint32_t row, const char *word, g
     return rc;
 }
 
+/* Does it deny one of the words? "豆浆 糖" is not the soy milk that has none. */
+static glim_status row_denies(const glim_lib *l, uint32_t row, const char *words, glim_prose *out, glim_err *err) {
+    glim_status rc = GLIM_OK;
+    *out = GLIM_PROSE_SILENT;
+    for (const char *p = words; rc == GLIM_OK && *p && *out != GLIM_PROSE_DENIES;) {
+        const size_t n = strcspn(p, " ");
+        char word[128];
+        snprintf(word, sizeof word, "%.*s", (int)(n < sizeof word ? n : 0), p);
+        if (*word) rc = row_says(l, row, word, out, err);
+        p += n + (p[n] == ' ');
+    }
+    return rc;
+}
+
 /* One word or phrase, tidied of what the filter left around it. */
 static void trim(glim_buf *b) {
     static const char *const ends[] = {"的", "了", "，", "。", "？", "！", "吗", "呢"};
@@ -351,6 +377,23 @@ static void trim(glim_buf *b) {
             if (b->len >= 3 && memcmp(b->s + b->len - 3, ends[i], 3) == 0) b->len -= 3, cut = true;
     }
     if (b->s) b->s[b->len] = 0;
+}
+
+/* The row's own words, so that "no sugar on request" is read as that. */
+static glim_status say_denial(glim_shop *s, glim_shop_answer *a, uint32_t row, const char *word, glim_err *err) {
+    glim_buf b = {0};
+    glim_status rc = GLIM_OK;
+    for (size_t c = 0; rc == GLIM_OK && c < s->lib->n_col; c++) {
+        if (s->lib->col[c].type != GLIM_LIB_TEXT || !glim_lib_col_speaks(s->lib, c, a->zh)) continue;
+        rc = cell_folded(&b, s->lib, row, c, err);
+        if (rc != GLIM_OK || glim_prose_of(glim_buf_cstr(&b), word) != GLIM_PROSE_DENIES) continue;
+        glim_buf_puts(&a->text, a->zh ? "（" : " (");
+        glim_lib_show(&a->text, s->lib, row, c, a->zh);
+        glim_buf_puts(&a->text, a->zh ? "）" : ")");
+        break;
+    }
+    glim_buf_free(&b);
+    return rc;
 }
 
 /* "不放味精的汤": rows that say themselves that they have none of it. Those that are silent are no answer. */
@@ -372,7 +415,9 @@ static glim_status stated_without(glim_shop *s, glim_shop_answer *a, bool *done,
         glim_buf_printf(&a->text, f->zh ? "资料里写明没有“%s”的有：" : "These say that they have no %s: ", glim_buf_cstr(&word));
         for (size_t i = 0; i < n; i++) {
             if (i) glim_buf_puts(&a->text, f->zh ? "、" : ", ");
-            glim_say_name(&a->text, s, row[i], f->zh);
+            glim_buf_puts(&a->text, glim_lib_row_name(s->lib, row[i], f->zh));
+            rc = say_denial(s, a, row[i], glim_buf_cstr(&word), err);
+            glim_say_id(&a->text, s, row[i], f->zh);
             cite_row(s, a, false, row[i]);
         }
         glim_buf_puts(&a->text, f->zh ? "。其余的资料里没有写，请问店员。" : ". Of the others the library does not say it: please ask the staff.");
@@ -507,6 +552,53 @@ static glim_status two_orders(glim_shop *s, glim_shop_answer *a, bool *done, gli
     return GLIM_OK;
 }
 
+static int asks_stock(const glim_lib *l, const glim_filter *f) {
+    for (size_t i = 0; i < f->n_ask; i++)
+        if (l->col[f->ask[i]].type == GLIM_LIB_STOCK && l->col[f->ask[i]].number) return f->ask[i];
+    return -1;
+}
+
+/* Do the words stand in one of the row's names, "鱼" in "水煮鱼"? */
+static glim_status in_a_name(const glim_lib *l, uint32_t row, const char *words, bool *so, glim_err *err) {
+    glim_buf b = {0};
+    glim_status rc = GLIM_OK;
+    *so = false;
+    for (size_t c = 0; rc == GLIM_OK && c < l->n_col && !*so; c++) {
+        if (l->col[c].type != GLIM_LIB_NAME) continue;
+        rc = cell_folded(&b, l, row, c, err);
+        bool all = rc == GLIM_OK, any = false;
+        for (const char *p = words; *p && all;) {
+            const size_t n = strcspn(p, " ,.?!");
+            char word[128];
+            snprintf(word, sizeof word, "%.*s", (int)(n < sizeof word ? n : 0), p);
+            if (n) all = *word && glim_prose_of(glim_buf_cstr(&b), word) == GLIM_PROSE_SAYS, any = true;
+            p += n + (p[n] != 0);
+        }
+        *so = all && any;
+    }
+    glim_buf_free(&b);
+    return rc;
+}
+
+/* Do rows or notes hold all that is left of the question? Then it is none of another business: "有鱼吗". */
+static glim_status held(glim_shop *s, const glim_buf *rest, bool *so, glim_err *err) {
+    glim_index_hit hit[8];
+    glim_status rc = GLIM_OK;
+    *so = false;
+    if (blank(glim_buf_cstr(rest))) return rc;
+    for (int j = 0; j < 2 && rc == GLIM_OK && !*so; j++) {
+        glim_find *find = j ? s->find_notes : s->find;
+        size_t n = 0;
+        float left = 0, share = 0;
+        rc = glim_find_search(find, glim_buf_cstr(rest), rest->len, &(glim_index_params){.limit = GLIM_COUNT(hit), .exact = true}, hit, &n, err);
+        for (size_t i = 0; j == 0 && rc == GLIM_OK && i < n && !*so; i++) rc = in_a_name(s->lib, hit[i].row, glim_buf_cstr(rest), so, err);
+        if (j == 0) continue; /* prose may speak of the weather too */
+        if (rc == GLIM_OK && n) rc = glim_find_covered(find, glim_buf_cstr(rest), rest->len, hit[0].row, &left, &share, err);
+        *so = n && share > 0.95f;
+    }
+    return rc;
+}
+
 /* Products: steps 3 to 5. *done false: the library does not hold it. */
 static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_named *named, size_t n_named, uint32_t view, uint32_t also, uint32_t third,
                                 const char *words, const char *rest, bool *done, glim_err *err) {
@@ -619,9 +711,12 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
             if (i && hits[i].score < 0.5f * hits[0].score) break;
             rc = glim_find_covered(s->find, rest, strlen(rest), hits[i].row, &left, &share, err);
             float all = share;
+            bool named_so = false; /* a character or two are no words of the index: "鱼" of "水煮鱼" */
+            if (rc == GLIM_OK && !conds && all < covers && word.len <= 6 && (unsigned char)*only >= 0x80) rc = in_a_name(s->lib, hits[i].row, only, &named_so, err);
+            if (named_so) all = 1;
             if (i == 0) top = all;
             glim_prose of = GLIM_PROSE_SAYS; /* "soup with MSG" is not the one that has none */
-            if (all >= covers && all >= top - 0.05f) rc = row_says(s->lib, hits[i].row, only, &of, err);
+            if (all >= covers && all >= top - 0.05f) rc = row_denies(s->lib, hits[i].row, only, &of, err);
             if (of == GLIM_PROSE_DENIES) continue;
             if (all >= covers && all >= top - 0.05f) among[kept++] = hits[i].row;
         }
@@ -631,6 +726,10 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
             among = NULL;
             float weight = 0;
             if (s->lib->n_rows) rc = glim_find_covered(s->find, rest, strlen(rest), 0, &weight, &share, err);
+            if (weight >= says && (f->count || f->mean)) { /* a number of something else is no answer */
+                glim_buf_free(&word);
+                return rc;
+            }
             if (weight >= says) {
                 glim_buf_puts(&missing, rest);
                 tidy(&missing);
@@ -663,6 +762,23 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
             a->n_all = m;
             *done = true;
         }
+    } else if (rc == GLIM_OK && f->count && asks_stock(s->lib, f) >= 0) { /* "how many rooms are left tonight": their stock */
+        const glim_lib_col *c = &s->lib->col[asks_stock(s->lib, f)];
+        const char *unit = f->zh ? c->unit_zh : NULL;
+        double sum = 0;
+        size_t m = 0;
+        for (uint32_t r = 0; r < s->lib->n_rows; r++)
+            if (glim_filter_keep(s->lib, f, r) && c->number[r] > 0) sum += c->number[r], m++;
+        glim_buf_printf(&a->text, f->zh ? "%s合计%.0f%s，分在%zu款里。" : "%s: %.0f%s in all, of %zu different ones.", glim_lib_col_name(c, f->zh), sum, unit ? unit : "", m);
+        a->n_all = m;
+        n = 0;
+        *done = true;
+    } else if (rc == GLIM_OK && !conds && n_all == 1 && missing.len == 0) { /* one row, found by its words: what it says of them */
+        glim_buf quote = {0};
+        rc = prose(s, row[0], rest, f->zh, &quote, err);
+        if (rc == GLIM_OK) *done = glim_say(&a->text, s, f, GLIM_SAY_ROWS, row, 1, 1, glim_buf_cstr(&quote), NULL);
+        a->n_all = *done;
+        glim_buf_free(&quote);
     } else if (rc == GLIM_OK) {
         *done = glim_say(&a->text, s, f, f->count ? GLIM_SAY_COUNT : GLIM_SAY_LIST, row, n, n_all, NULL, glim_buf_cstr(&missing));
         a->n_all = *done ? n_all : 0;
@@ -785,6 +901,7 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
         if (rc == GLIM_OK && n_named) { /* what is left beside values of enums must be part of the name */
             float left, share;
             rc = glim_find_covered(s->find, glim_buf_cstr(&rest), rest.len, named[0].row, &left, &share, err);
+            if (names_kind(s->lib, f) && !f->kind_with) n_named = of_the_kind(s->lib, f, named, n_named);
             double all = 0;
             glim_terms_free(&s->cut);
             rc = rc == GLIM_OK ? glim_terms_cut(&s->cut, glim_buf_cstr(&rest), rest.len, err) : rc;
@@ -824,6 +941,8 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     if (rc == GLIM_OK && cells && !unwanted) rc = another_price(s, n_named ? named[0].row : view, &words, strcmp(todo, "note") == 0 ? g.label : NULL, &cells, &other_note, err);
     bool note = strcmp(todo, "note") == 0 && g.p >= GLIM_SHOP_SURE && !cells && !(f->sort >= 0) && !(f->n_cond && f->list);
     bool other = (strcmp(todo, "reply") == 0 || strcmp(todo, "handover") == 0 || strcmp(todo, "tool") == 0) && g.p >= GLIM_SHOP_SURE && !product;
+    bool theirs = false;
+    if (rc == GLIM_OK && strcmp(todo, "oos") == 0) rc = held(s, &rest, &theirs, err);
     if (refused) {
     } else if (rc == GLIM_OK && note) {
         uint32_t r = 0, better = UINT32_MAX;
@@ -840,7 +959,7 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
         glim_buf_puts(&a->text, reply_of(how, f->zh, person ? (f->zh ? "我帮您转给同事，请稍候。" : "I pass this on to a colleague, one moment please.") : f->zh ? "您好，请说。" : "Hello, how can I help?"));
         if (person) a->status = GLIM_SHOP_HANDED_OVER, *reason = g.label;
         done = true;
-    } else if (rc == GLIM_OK && strcmp(todo, "oos") == 0 && !product && !f->list && !f->without && !of_goods(glim_buf_cstr(&whole))) {
+    } else if (rc == GLIM_OK && strcmp(todo, "oos") == 0 && !product && !f->list && !f->without && !theirs && !of_goods(glim_buf_cstr(&whole))) {
         a->part = GLIM_PART_LINEAR;
         a->status = GLIM_SHOP_OUT_OF_SCOPE;
         glim_buf_puts(&a->text, reply_of(how, f->zh, f->zh ? "这个问题不在我的服务范围内，我只能回答本店的商品和服务。" : "That is outside what I can help with; I answer questions about this shop's products and services."));

@@ -102,7 +102,10 @@ static bool known_at(const glim_parse *p, size_t i, bool ends) {
 static bool on_its_own(const glim_parse *p, size_t i, size_t n) {
     uint32_t cp;
     const bool behind = glim_utf8_next(p->s + i + n, p->n - i - n, &cp) > 0 && glim_term_is_cjk(cp);
-    if (behind && !known_at(p, i + n, false)) return false;
+    static const char *const nos[] = {"不", "没", "别", "无"};
+    bool no = false; /* "哪些菜没放花生" */
+    for (size_t k = 0; k < GLIM_COUNT(nos); k++) no |= strncmp(p->s + i + n, nos[k], strlen(nos[k])) == 0;
+    if (behind && !no && !known_at(p, i + n, false)) return false;
     const bool before = i >= 3 && glim_utf8_next(p->s + i - 3, 3, &cp) == 3 && glim_term_is_cjk(cp);
     return !before || known_at(p, i, true) || glim_parse_says_nothing(p, i);
 }
@@ -216,7 +219,7 @@ static void find_items(glim_parse *p) {
             const glim_word *g = &glim_words[w];
             if (g->text[0] != p->s[i]) continue;
             size_t n = glim_parse_stands(p, i, g->text);
-            if (n == 0 || (n == 3 && (g->kind == GLIM_WORD_MOST || g->concept == GLIM_WORD_ALONE) && !on_its_own(p, i, n))) continue;
+            if (n == 0 || (n == 3 && (g->kind == GLIM_WORD_MOST || g->kind == GLIM_WORD_LEAST || g->concept == GLIM_WORD_ALONE) && !on_its_own(p, i, n))) continue;
             bool bound = g->kind <= GLIM_WORD_GT_BEFORE;
             if (bound && !number_follows(p, i + n)) continue; /* "over", "under" without a number say nothing of one */
             if (bound && of_a_name(p, i, n)) continue;
@@ -303,6 +306,10 @@ static int number_column(glim_parse *p, const glim_item *number, int concept, si
         if (!is && col >= 0) is = glim_currency_of(p->l->col[col].unit_zh);
         return number->currency && is && strcmp(is, number->currency) != 0 ? -1 : col;
     }
+    if (number->col >= 0 && p->s[number->to - 1] == 'g' && number->to > 1 && !isalpha((unsigned char)p->s[number->to - 2])) { /* "内存大于8G": no grams */
+        glim_item *named = named_column(p, from, to, false);
+        if (named && p->l->col[named->col].unit_en && strcasecmp(p->l->col[named->col].unit_en, "gb") == 0) return take(named);
+    }
     if (number->col >= 0) {
         glim_item *named = named_column(p, from, to, false); /* two columns may share a unit */
         const glim_lib_col *a = named ? &p->l->col[named->col] : NULL, *b = &p->l->col[number->col];
@@ -315,7 +322,12 @@ static int number_column(glim_parse *p, const glim_item *number, int concept, si
     }
     if (number->has_unit) return -1;
     if (concept >= 0) col = glim_parse_column(p->l, concept);
-    if (col < 0) col = take(named_column(p, from, to, false));
+    if (col < 0) { /* "12 GB memory and under 4000": more than any memory, and a price */
+        glim_item *named = named_column(p, from, to, false);
+        const int price = glim_parse_column(p->l, GLIM_CONCEPT_PRICE);
+        const bool beyond = named && named->used && price >= 0 && !spans(p->l, &p->l->col[named->col], number->number) && spans(p->l, &p->l->col[price], number->number);
+        col = beyond ? price : take(named);
+    }
     return col >= 0 ? col : glim_parse_column(p->l, GLIM_CONCEPT_PRICE);
 }
 
@@ -338,7 +350,7 @@ static void cover(glim_parse *p, size_t k, size_t from, size_t to) {
 
 /* The verb before a number of people, "够三个人", "sleeps 4 people": what a row is for, not who comes. Its length, or 0. */
 static size_t people_verb(const glim_parse *p, size_t k) {
-    static const char *const verbs[] = {"住", "住下", "睡", "睡下", "够", "适合", "容纳", "供", "sleeps ", "sleep ", "fits ", "feeds ", "serves ", "enough for ", "room for "};
+    static const char *const verbs[] = {"住", "住下", "睡", "睡下", "够", "适合", "容纳", "供", "for ", "sleeps ", "sleep ", "fits ", "feeds ", "serves ", "enough for ", "room for "};
     const glim_item *it = &p->v[k];
     if (it->col < 0 || p->l->col[it->col].concept != GLIM_CONCEPT_PEOPLE) return 0;
     for (size_t i = 0; i < GLIM_COUNT(verbs); i++) {
@@ -371,7 +383,14 @@ static void lone_number(glim_parse *p, size_t k) {
     const int col = it->has_unit ? it->col : -1;
     if (it->money || it->number < 1 || it->number > 99) return;
     if (it->number == 1 && it->has_unit && col >= 0 && p->l->col[col].concept == GLIM_CONCEPT_PEOPLE) it->used = true; /* "多少钱一位" */
-    if (take_verb(p, k)) {
+    static const char *const behind[] = {"住", "睡", "吃", "入住", "用餐", "坐"};
+    bool come = false; /* "四个人住哪间" */
+    for (size_t i = 0; i < GLIM_COUNT(behind) && col >= 0; i++) come |= p->l->col[col].concept == GLIM_CONCEPT_PEOPLE && strncmp(p->s + it->to, behind[i], strlen(behind[i])) == 0;
+    if (come) {
+        add_cond(p, (glim_cond){.col = col, .op = GLIM_COND_GE, .a = it->number});
+        cover(p, k, it->from, it->to + 3);
+        it->used = true;
+    } else if (take_verb(p, k)) {
         add_cond(p, (glim_cond){.col = col, .op = GLIM_COND_GE, .a = it->number});
         it->used = true;
     } else if (col >= 0 && p->l->col[col].type == GLIM_LIB_STOCK) {
@@ -459,10 +478,42 @@ static void described(glim_parse *p, size_t k) {
     add_cond(p, (glim_cond){.col = c, .op = GLIM_COND_LE, .a = about || it->loose ? it->number * 1.1 : it->number, .about = about});
 }
 
+/* "2023年以后上市的", "released before 2024": the whole year, or what lies on one side of it. */
+static void year_conds(glim_parse *p, size_t k) {
+    static const char *const since[] = {"以后", "之后", "以来", "后", "起", "至今"}, *const before[] = {"以前", "之前", "前"};
+    glim_item *it = &p->v[k];
+    const double first = it->number * 10000, last = first + 1231;
+    bool from = false, until = false, after = false;
+    size_t to = it->to;
+    for (size_t i = 0; i < GLIM_COUNT(since) && !from; i++)
+        if (strncmp(p->s + it->to, since[i], strlen(since[i])) == 0) from = true, to = it->to + strlen(since[i]);
+    for (size_t i = 0; i < GLIM_COUNT(before) && !from && !until; i++)
+        if (strncmp(p->s + it->to, before[i], strlen(before[i])) == 0) until = true, to = it->to + strlen(before[i]);
+    size_t at = it->from;
+#define BEHIND(w) (strlen(w) <= at && memcmp(p->s + at - strlen(w), w, strlen(w)) == 0)
+    if (BEHIND("since ") || BEHIND("from ")) from = true, at -= BEHIND("since ") ? 6 : 5;
+    else if (BEHIND("after ")) after = true, at -= 6;
+    else if (BEHIND("before ")) until = true, at -= 7;
+    else if (BEHIND("in ")) at -= 3;
+#undef BEHIND
+    if (after) add_cond(p, (glim_cond){.col = it->col, .op = GLIM_COND_GT, .a = last});
+    if (from || (!after && !until)) add_cond(p, (glim_cond){.col = it->col, .op = GLIM_COND_GE, .a = first});
+    if (until) add_cond(p, (glim_cond){.col = it->col, .op = GLIM_COND_LT, .a = first});
+    if (!from && !after && !until) add_cond(p, (glim_cond){.col = it->col, .op = GLIM_COND_LE, .a = last});
+    for (size_t j = 0; j < p->n_items; j++)
+        if (p->v[j].kind == COLUMN && p->v[j].col == it->col) p->v[j].used = true;
+    it->used = true;
+    cover(p, k, at, to);
+}
+
 static void number_conds(glim_parse *p, size_t k) {
     glim_item *it = &p->v[k], *before = k > 0 ? &p->v[k - 1] : NULL, *behind = k + 1 < p->n_items ? &p->v[k + 1] : NULL;
     glim_item *other = k + 2 < p->n_items ? &p->v[k + 2] : NULL;
     if (it->used) return;
+    if (it->year) {
+        year_conds(p, k);
+        return;
+    }
     /* a to b */
     if (behind && other && behind->kind == WORD && behind->word == GLIM_WORD_TO && other->kind == NUMBER && bare_between(p, it->to, behind->from) &&
         bare_between(p, behind->to, other->from)) {
@@ -628,6 +679,38 @@ static bool comparative(const glim_parse *p, const glim_item *it) {
     return it->to > it->from + 3 && strncmp(w, "贵", 3) == 0; /* "贵一点" */
 }
 
+/* "最大的套房", "the biggest TV": by what things have of size. */
+static int by_size(const glim_parse *p, const glim_item *it) {
+    static const char *const words[] = {"最大", "最小", "更大", "更小", "largest", "biggest", "smallest", "larger", "bigger", "smaller"};
+    static const int sizes[] = {GLIM_CONCEPT_AREA, GLIM_CONCEPT_SCREEN, GLIM_CONCEPT_SIZE};
+    bool size = false;
+    for (size_t i = 0; i < GLIM_COUNT(words); i++) size |= strlen(words[i]) == it->to - it->from && memcmp(p->s + it->from, words[i], it->to - it->from) == 0;
+    int col = -1;
+    for (size_t i = 0; i < GLIM_COUNT(sizes) && size && col < 0; i++) col = glim_parse_column(p->l, sizes[i]);
+    return col;
+}
+
+/* "低热量的菜", "大内存手机", "low calorie": an order said before its column. */
+static bool ordered(glim_parse *p, size_t k) {
+    static const struct {
+        const char *text;
+        bool most;
+    } words[] = {{"低", false}, {"小", false}, {"少", false}, {"轻", false}, {"高", true}, {"大", true}, {"多", true}, {"长", true}, {"low ", false}, {"high ", true}, {"large ", true}, {"big ", true}, {"long ", true}};
+    glim_item *it = &p->v[k];
+    if (p->f->sort >= 0 || !numeric(p, it->col) || p->l->col[it->col].type == GLIM_LIB_STOCK) return false;
+    for (size_t w = 0; w < GLIM_COUNT(words); w++) {
+        const size_t n = strlen(words[w].text);
+        if (n > it->from || memcmp(p->s + it->from - n, words[w].text, n) != 0 || ((unsigned char)words[w].text[0] < 0x80 && it->from > n && glim_parse_alnum(p, it->from - n - 1))) continue;
+        if (k > 0 && p->v[k - 1].to > it->from - n) return false; /* of another item */
+        if (it->from >= n + 3 && memcmp(p->s + it->from - n - 3, "最", 3) == 0) return false;
+        p->f->sort = it->col;
+        p->f->most = words[w].most;
+        cover(p, k, it->from - n, it->to);
+        return true;
+    }
+    return false;
+}
+
 static void conditions(glim_parse *p) {
     glim_filter *f = p->f;
     for (size_t k = 0; k < p->n_items; k++) {
@@ -638,6 +721,11 @@ static void conditions(glim_parse *p) {
             ask(p, it->col);
         } else if (it->kind == VALUE && !of_the_next(p, k)) {
             add_cond(p, (glim_cond){.col = it->col, .value = it->value, .op = unwanted(p, k) ? GLIM_COND_IS_NOT : GLIM_COND_IS});
+        }
+        if (it->kind == VALUE && p->l->col[it->col].concept == GLIM_CONCEPT_KIND) {
+            size_t j = k;
+            while (j > 0 && p->v[j - 1].kind == WORD && p->v[j - 1].word == GLIM_WORD_FILLER) j--;
+            f->kind_with |= j > 0 && p->v[j - 1].kind == WORD && p->v[j - 1].word == GLIM_WORD_HAS;
         }
         if (it->kind == VALUE) it->used = true;
         if (it->kind != WORD) continue;
@@ -651,6 +739,7 @@ static void conditions(glim_parse *p) {
                 if (it->used || !f->top || !superlative(p, it) || f->sort2 >= 0) break;
             }
             col = it->col >= 0 ? it->col : it->concept >= 0 ? glim_parse_column(p->l, it->concept) : take(named_column(p, it->from, it->to, true));
+            if (col < 0 && it->concept < 0) col = by_size(p, it);
             if (col < 0) break;
             if (f->sort >= 0) { /* "the cheapest and the most expensive", "the cheapest and the lightest" */
                 f->sort2 = col;
@@ -694,6 +783,7 @@ static void conditions(glim_parse *p) {
         glim_item *it = &p->v[k];
         if (it->kind != COLUMN || it->used) continue;
         it->used = true;
+        if (ordered(p, k)) continue;
         ask(p, it->col);
         no = denied(p, it->from) || (can_be_had(p, it->col) && denied_behind(p, it->to)) || (no && joined(p, k));
         f->with |= can_be_had(p, it->col) && k > 0 && p->v[k - 1].kind == WORD && p->v[k - 1].word == GLIM_WORD_HAS;
@@ -821,7 +911,7 @@ glim_status glim_filter_parse(glim_filter *f, const glim_lib *l, const char *que
         if (k == p->n_items) break;
         const glim_item *it = &p->v[k];
         at = it->to;
-        const bool goods = it->kind == WORD && it->word == GLIM_WORD_GOODS && it->to - it->from == 3; /* "菜" finds what has it in its name */
+        const bool goods = it->kind == WORD && it->concept == GLIM_WORD_ALONE; /* "菜" finds what has it in its name */
         if (it->used && it->kind != VALUE && !goods) {
             glim_buf_putc(&f->words, ' ');
         } else {

@@ -31,6 +31,7 @@ typedef struct glim_item {
     const char *currency; /* which, or NULL: the shop's own ("元", "块") */
     bool has_unit, used;
     bool loose;     /* a number that may be up to a tenth more */
+    bool year;      /* NUMBER: a year of a column of dates */
     bool stem;      /* VALUE: the question has what the value says no to, "辣" of "不辣" */
 } glim_item;
 

@@ -51,7 +51,8 @@ static size_t chinese_number(const glim_parse *p, size_t i, double *out, double 
 
 /* "两" of "两份" and "三" of "三个人": a digit by itself counts only what is counted in pieces or people, "一款" says nothing. */
 static size_t lone_digit(const glim_parse *p, size_t i, double *out) {
-    if (i + 3 >= p->n || (glim_piece_word(p->s + i + 3, p->n - i - 3) == 0 && glim_person_word(p->s + i + 3, p->n - i - 3) == 0)) return 0;
+    const bool span = i + 3 < p->n && (strncmp(p->s + i + 3, "年", 3) == 0 || strncmp(p->s + i + 3, "个月", 6) == 0); /* "保修一年以上" */
+    if (i + 3 >= p->n || (!span && glim_piece_word(p->s + i + 3, p->n - i - 3) == 0 && glim_person_word(p->s + i + 3, p->n - i - 3) == 0)) return 0;
     for (size_t k = 0; k < GLIM_COUNT(digits_zh); k++)
         if (memcmp(p->s + i, digits_zh[k].text, 3) == 0) {
             *out = digits_zh[k].v;
@@ -154,6 +155,26 @@ static bool gigabytes(const glim_parse *p, size_t at, glim_item *it) {
     return false;
 }
 
+/* "2023年", "released in 2024": a year of the column of dates. */
+static bool calendar_year(const glim_parse *p, size_t at, glim_item *it) {
+    if (it->number < 1900 || it->number > 2100 || it->number != (int)it->number || it->to > it->from) return false;
+    const bool zh = strncmp(p->s + at, "年", 3) == 0;
+    bool en = false;
+    static const char *const before[] = {"in ", "since ", "after ", "before ", "from ", "of ", "year "};
+    for (size_t k = 0; k < GLIM_COUNT(before); k++) en |= strlen(before[k]) <= it->from && memcmp(p->s + it->from - strlen(before[k]), before[k], strlen(before[k])) == 0;
+    for (size_t c = 0; (zh || (en && !glim_parse_alnum(p, at))) && c < p->l->n_col; c++) {
+        const glim_lib_col *col = &p->l->col[c];
+        bool named = zh;
+        for (size_t a = 0; a < col->n_alias && !named; a++) named = strstr(p->s, col->alias[a]) != NULL;
+        if (col->type != GLIM_LIB_DATE || !named) continue;
+        it->col = (int)c;
+        it->has_unit = it->year = true;
+        it->to = zh ? at + 3 : at;
+        return true;
+    }
+    return false;
+}
+
 bool glim_parse_number(const glim_parse *p, size_t i, glim_item *it) {
     size_t at = i, k;
     *it = (glim_item){.from = i, .kind = NUMBER, .col = -1, .concept = -1};
@@ -205,6 +226,7 @@ bool glim_parse_number(const glim_parse *p, size_t i, glim_item *it) {
         it->to = at + n;
         return true;
     }
+    if (!it->money && calendar_year(p, at, it)) return true;
     if (!it->money && gigabytes(p, at, it)) return true;
     size_t longest = 0;
     for (size_t c = 0; c < p->l->n_col; c++) { /* a unit of the schema */

@@ -88,6 +88,7 @@ void glim_filter_show(glim_buf *out, const glim_lib *l, const glim_filter *f) {
         glim_buf_printf(out, "%s%s%s%s ", sep, glim_lib_col_name(col, f->zh), ops[c->op][0] == ':' ? "" : " ", ops[c->op]);
         if (c->op == GLIM_COND_IS || c->op == GLIM_COND_IS_NOT) glim_buf_puts(out, !f->zh && col->value[c->value].en ? col->value[c->value].en : col->value[c->value].text);
         else if (c->op == GLIM_COND_HAS || c->op == GLIM_COND_HAS_NOT) glim_buf_puts(out, f->zh ? (c->op == GLIM_COND_HAS ? "是" : "否") : c->op == GLIM_COND_HAS ? "yes" : "no");
+        else if (col->type == GLIM_LIB_DATE && (fmod(c->a, 10000) == 0 || fmod(c->a, 10000) == 1231)) glim_buf_printf(out, "%.0f", floor(c->a / 10000)); /* a whole year */
         else if (col->degree) { /* "spiciness > medium spicy" */
             for (size_t v = 0; v < col->n_value; v++)
                 if (col->degree[v] == c->a) {

@@ -458,6 +458,22 @@ static bool another_is_named(const glim_find *f, uint32_t row, const char *text,
     return false;
 }
 
+/* Does a kind begin inside [from, to) and end behind it? "澜星 L9 手机壳" does not name the 澜星 L9 手机. */
+static bool into_a_kind(const glim_find *f, const char *from, const char *to) {
+    for (size_t c = 0; c < f->l->n_col; c++) {
+        const glim_lib_col *col = &f->l->col[c];
+        if (col->type != GLIM_LIB_ENUM || col->concept != GLIM_CONCEPT_KIND) continue;
+        for (size_t v = 0; v < col->n_value; v++)
+            for (size_t a = 0; a < col->value[v].n_alias; a++) {
+                const char *word = col->value[v].alias[a];
+                const size_t n = strlen(word);
+                for (const char *p = to; p > from && to - p < (ptrdiff_t)n; p--)
+                    if (p + n > to && strncmp(p, word, n) == 0 && !((unsigned char)*word < 0x80 && isalnum((unsigned char)p[n]) && p[n] != 's')) return true;
+            }
+    }
+    return false;
+}
+
 glim_status glim_find_exact(glim_find *f, glim_buf *text, glim_named *out, size_t cap, size_t *n, glim_err *err) {
     glim_index_hit hits[CANDIDATES];
     glim_buf name = {0};
@@ -478,6 +494,7 @@ glim_status glim_find_exact(glim_find *f, glim_buf *text, glim_named *out, size_
             if (cjk && name.len < 6) continue; /* one character says too little */
             const char *p = stands_in(glim_buf_cstr(text), name.s, name.len);
             if (!p || (*n && name.len == longest && p != at)) continue;
+            if (into_a_kind(f, p, p + name.len)) continue;
             if (how && (!stands_apart(f, hits[i].row, glim_buf_cstr(text), p, false) || !stands_apart(f, hits[i].row, glim_buf_cstr(text), p + name.len, true))) continue;
             if ((how & 1) && another_is_named(f, hits[i].row, glim_buf_cstr(text), GLIM_CONCEPT_KIND)) continue;
             if ((how & 2) && another_is_named(f, hits[i].row, glim_buf_cstr(text), GLIM_CONCEPT_BRAND)) continue;
