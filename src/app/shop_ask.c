@@ -327,9 +327,27 @@ static bool of_goods(const char *text) {
     return of_a_law(text) || any_of(text, words, GLIM_COUNT(words));
 }
 
+/* "有儿童餐吗": short, and about what there is. */
+static bool asks_for_some(const char *text) {
+    const size_t n = strlen(text);
+    const char *ma = strstr(text, "吗");
+    return n <= 36 && ma && (strncmp(text, "有", 3) == 0 || strstr(text, "里有") || strncmp(ma - (ma - text >= 3 ? 3 : 0), "有", 3) == 0);
+}
+
 static bool asks_time(const char *text) {
     static const char *const words[] = {"几点", "什么时候", "什么时间", "时间", "何时", "what time", "when is", "when are", "when does", "when do", "when can", "hours", "until when", "times", "time"};
     return any_of(text, words, GLIM_COUNT(words));
+}
+
+static bool free_of_charge(const glim_buf *rest) {
+    static const char *const words[] = {"免费", "收费", "要钱", "花钱", "free", "free of charge", "charged", "extra"};
+    glim_buf b = {0};
+    glim_buf_append(&b, glim_buf_cstr(rest), rest->len);
+    tidy(&b);
+    bool so = false;
+    for (size_t i = 0; i < GLIM_COUNT(words); i++) so |= strcmp(glim_buf_cstr(&b), words[i]) == 0;
+    glim_buf_free(&b);
+    return so;
 }
 
 static glim_status cell_folded(glim_buf *b, const glim_lib *l, uint32_t row, size_t c, glim_err *err) {
@@ -614,6 +632,10 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
     bool two = also != UINT32_MAX;
     const bool of_kind = names_kind(s->lib, f);
     bool this_and_it = n_named && view != UINT32_MAX && view != first && (f->self || f->compare || (f->than && !f->list && !of_kind)); /* "is this cheaper than the L9?", "比L9便宜吗" beside another */
+    if (!two && n_named && f->than && f->sort >= 0 && !f->list && !of_kind && !blank(rest)) { /* "is the Fold S heavier than the L9 Pro?" */
+        rc = glim_find_second(s->find, words, strlen(words), first, &second, &two, err);
+        if (rc != GLIM_OK) return rc;
+    }
     if (!two && first != UINT32_MAX && f->than && f->sort >= 0 && (n_named || f->self) && !this_and_it) return beyond(s, a, first, rest, done, err);
     if (!two && n_named == 0 && view != UINT32_MAX && !f->self && f->sort >= 0 && !f->top && !f->compare) { /* "anything cheaper?": than this one */
         if (f->more || (f->list && !of_kind)) return beyond(s, a, view, rest, done, err);
@@ -911,7 +933,15 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     }
     bool price = false; /* "早餐多少钱" asks what breakfast costs, not what rooms with one do */
     for (size_t i = 0; i < f->n_ask; i++) price |= s->lib->col[f->ask[i]].type == GLIM_LIB_PRICE;
-    if (rc == GLIM_OK && price && n_named == 0 && f->had.len && f->n_cond == 1 && f->cond[0].op == GLIM_COND_HAS && !f->with && !f->list && !f->self && f->sort < 0 && blank(glim_buf_cstr(&rest)))
+    if (rc == GLIM_OK && !price && n_named == 0 && view == UINT32_MAX && f->had.len && free_of_charge(&rest)) { /* "is the breakfast free" asks its price */
+        for (size_t c = 0; c < s->lib->n_col && !price && f->n_ask < GLIM_FILTER_ASKS; c++)
+            if (s->lib->col[c].type == GLIM_LIB_PRICE) f->ask[f->n_ask++] = (int)c, price = true;
+        if (price) glim_buf_clear(&rest), glim_buf_clear(&words);
+    }
+    size_t n_other = 0; /* "breakfast for two" is breakfast */
+    size_t n_has = 0;
+    for (size_t i = 0; i < f->n_cond; i++) n_has += f->cond[i].op == GLIM_COND_HAS, n_other += f->cond[i].op != GLIM_COND_HAS && s->lib->col[f->cond[i].col].concept != GLIM_CONCEPT_PEOPLE;
+    if (rc == GLIM_OK && price && n_named == 0 && f->had.len && n_has == 1 && n_other == 0 && !f->with && !f->list && !f->self && f->sort < 0 && blank(glim_buf_cstr(&rest)))
         rc = glim_find_named(s->find, glim_buf_cstr(&f->had), f->had.len, named, 8, &n_named, err);
     if (n_named == 0 && view != UINT32_MAX && f->self && f->sort >= 0 && !f->than && !f->list && !f->compare && !first_of_kind(s->lib, f)) ask_order(f); /* "the most memory of this one" is its memory */
     if (rc == GLIM_OK && f->count) rc = count_one(s, exact ? named[0].row : n_named == 0 && f->self ? view : UINT32_MAX, strstr(glim_buf_cstr(&spelt), "几") != NULL, &words, err);
@@ -942,7 +972,9 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     bool note = strcmp(todo, "note") == 0 && g.p >= GLIM_SHOP_SURE && !cells && !(f->sort >= 0) && !(f->n_cond && f->list);
     bool other = (strcmp(todo, "reply") == 0 || strcmp(todo, "handover") == 0 || strcmp(todo, "tool") == 0) && g.p >= GLIM_SHOP_SURE && !product;
     bool theirs = false;
-    if (rc == GLIM_OK && strcmp(todo, "oos") == 0) rc = held(s, &rest, &theirs, err);
+    for (size_t i = 0; i < f->n_ask; i++) theirs |= s->lib->col[f->ask[i]].type == GLIM_LIB_PRICE; /* what costs money may be theirs */
+    if (asks_for_some(glim_buf_cstr(&whole))) theirs = true;
+    if (rc == GLIM_OK && !theirs && strcmp(todo, "oos") == 0) rc = held(s, &rest, &theirs, err);
     if (refused) {
     } else if (rc == GLIM_OK && note) {
         uint32_t r = 0, better = UINT32_MAX;

@@ -194,11 +194,18 @@ static glim_status read_order(glim_shop *s, char *text, uint32_t view, pick *pic
         picks[(*n_picks)++] = (pick){.from = from, .to = to, .row = named[0].row, .n = 0};
     }
     qsort(picks, *n_picks, sizeof *picks, by_place);
+    bool own[PICKS] = {0}; /* a number of its own */
     for (size_t i = 0; i < *n_picks; i++) {
         size_t from = 0, to = 0;
         picks[i].n = number_before(text, picks[i].from, &from);
         if (picks[i].n) memset(text + from, ' ', picks[i].from - from);
-        else if ((picks[i].n = number_behind(text, picks[i].to, &to)) != 0) memset(text + picks[i].to, ' ', to - picks[i].to);
+        else picks[i].n = number_behind(text, picks[i].to, &to);
+        bool each = false; /* "A和B各两份", "two each of" */
+        for (size_t c = picks[i].to; picks[i].n && c < to && !each; c++) each = strncmp(text + c, "各", 3) == 0;
+        if (picks[i].n && to > picks[i].to) memset(text + picks[i].to, ' ', to - picks[i].to);
+        for (size_t k = 0; each && k < i; k++)
+            if (!own[k]) picks[k].n = picks[i].n;
+        own[i] = picks[i].n != 0;
         *many |= picks[i].n > 1;
         if (picks[i].n == 0) picks[i].n = 1;
     }
@@ -231,6 +238,13 @@ static glim_status read_order(glim_shop *s, char *text, uint32_t view, pick *pic
     return rc;
 }
 
+/* A night's price is a room's, of which some are left; a breakfast has none. */
+static bool let(const glim_lib *l, uint32_t row) {
+    for (size_t c = 0; c < l->n_col; c++)
+        if (l->col[c].type == GLIM_LIB_STOCK) return *glim_lib_cell(l, row, c) != 0;
+    return true;
+}
+
 glim_status glim_shop_sum(glim_shop *s, const char *folded, uint32_t view, glim_shop_answer *a, bool *done, glim_err *err) {
     static const char *const totals[] = {"一共", "总共", "总价", "合计", "加起来", "in total", "total", "altogether", "in all", "together"};
     const glim_lib_col *price = NULL;
@@ -255,13 +269,14 @@ glim_status glim_shop_sum(glim_shop *s, const char *folded, uint32_t view, glim_
         long long all = 0;
         const bool zh = a->zh;
         for (size_t i = 0; i < n; i++) {
-            const long long one = llround(price->number[picks[i].row] * 100), sum = one * picks[i].n * n_nights;
+            const long n_for = let(s->lib, picks[i].row) ? n_nights : 1;
+            const long long one = llround(price->number[picks[i].row] * 100), sum = one * picks[i].n * n_for;
             all += sum;
             glim_buf_printf(&a->text, zh ? "%s%s：" : "%s%s: ", i ? (zh ? "；" : "; ") : "", glim_lib_row_name(s->lib, picks[i].row, zh));
             money(&a->text, price, one, zh);
-            if (picks[i].n > 1 || n_nights > 1) {
+            if (picks[i].n > 1 || n_for > 1) {
                 if (picks[i].n > 1) glim_buf_printf(&a->text, " × %ld", picks[i].n);
-                if (n_nights > 1) glim_buf_printf(&a->text, zh ? " × %ld晚" : " × %ld nights", n_nights);
+                if (n_for > 1) glim_buf_printf(&a->text, zh ? " × %ld晚" : " × %ld nights", n_for);
                 glim_buf_puts(&a->text, " = ");
                 money(&a->text, price, sum, zh);
             }

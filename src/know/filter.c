@@ -377,16 +377,22 @@ static bool so_many(const glim_parse *p, size_t k) {
     return before && before->kind == WORD && bare_between(p, before->to, it->from) && (before->word == GLIM_WORD_LIST || p->s[behind->to - 1] == 's');
 }
 
+/* "四个人住哪间": what they come for, behind them. */
+static bool come_behind(const glim_parse *p, size_t k) {
+    static const char *const behind[] = {"住", "睡", "吃", "入住", "用餐", "坐", "喝"};
+    const glim_item *it = &p->v[k];
+    bool come = false;
+    for (size_t i = 0; i < GLIM_COUNT(behind) && it->col >= 0; i++) come |= p->l->col[it->col].concept == GLIM_CONCEPT_PEOPLE && strncmp(p->s + it->to, behind[i], strlen(behind[i])) == 0;
+    return come && it->has_unit;
+}
+
 /* A number that nothing is compared with: "两份", of which the row does not speak, is out of the way. */
 static void lone_number(glim_parse *p, size_t k) {
     glim_item *it = &p->v[k];
     const int col = it->has_unit ? it->col : -1;
     if (it->money || it->number < 1 || it->number > 99) return;
     if (it->number == 1 && it->has_unit && col >= 0 && p->l->col[col].concept == GLIM_CONCEPT_PEOPLE) it->used = true; /* "多少钱一位" */
-    static const char *const behind[] = {"住", "睡", "吃", "入住", "用餐", "坐"};
-    bool come = false; /* "四个人住哪间" */
-    for (size_t i = 0; i < GLIM_COUNT(behind) && col >= 0; i++) come |= p->l->col[col].concept == GLIM_CONCEPT_PEOPLE && strncmp(p->s + it->to, behind[i], strlen(behind[i])) == 0;
-    if (come) {
+    if (come_behind(p, k)) {
         add_cond(p, (glim_cond){.col = col, .op = GLIM_COND_GE, .a = it->number});
         cover(p, k, it->from, it->to + 3);
         it->used = true;
@@ -557,7 +563,7 @@ static void number_conds(glim_parse *p, size_t k) {
         about = true; /* "2000元的手机" */
     } else {
         for_people(p, k);
-        if (describes(p, k) && !people_verb(p, k)) described(p, k);
+        if (describes(p, k) && !people_verb(p, k) && !come_behind(p, k)) described(p, k);
         else lone_number(p, k);
         return;
     }
@@ -792,6 +798,23 @@ static void conditions(glim_parse *p) {
     }
 }
 
+/* "黑色和白色都有的", "in black and white": all values of a column that holds several, and not one of them. */
+static bool wants_every(const glim_parse *p) {
+    for (size_t k = 0; k + 1 < p->n_items; k++) {
+        const glim_item *a = &p->v[k], *b = a + 1;
+        size_t j = k + 1;
+        while (j + 1 < p->n_items && p->v[j].kind == WORD && (p->v[j].word == GLIM_WORD_TO || p->v[j].word == GLIM_WORD_FILLER)) j++;
+        b = &p->v[j];
+        if (a->kind != VALUE || b->kind != VALUE || a->col != b->col || !p->l->col[a->col].many || b->from < a->to || b->from - a->to > 12) continue;
+        char between[16];
+        snprintf(between, sizeof between, "%.*s", (int)(b->from - a->to), p->s + a->to);
+        if (strcmp(between, " and ") == 0) return true;
+        const bool joined_zh = strstr(between, "和") || strstr(between, "、") || strstr(between, "又") || strstr(between, "跟") || strstr(between, "也");
+        if (joined_zh && (strncmp(p->s + b->to, "都", 3) == 0 || strstr(p->s, "同时") || strstr(p->s, "既"))) return true;
+    }
+    return false;
+}
+
 /* Is a no said of words that are no item, "没有牛肉的菜"? What only says nothing between two items is none, and neither is a no that
  * a condition was read from. */
 static bool denies_words(const glim_parse *p) {
@@ -900,6 +923,7 @@ glim_status glim_filter_parse(glim_filter *f, const glim_lib *l, const char *que
     }
     find_items(p);
     conditions(p);
+    f->every = wants_every(p);
     f->without = denies_words(p);
     f->whether = asks_whether(p);
     for (size_t k = 0; k < p->n_denials; k++) memset(s.s + p->denial[k].from, ' ', p->denial[k].to - p->denial[k].from);

@@ -39,6 +39,7 @@ typedef struct glim_filter {
     bool unlisted;                     /* something makes the customer ill, and it is no value of a column about that */
     bool goods;                        /* the rows are called by a word for all of them: "dishes", "商品" */
     bool with;                         /* a column that can be had is an attribute: "with breakfast", and not "breakfast" */
+    bool every;                        /* all values of a column that holds several: "in black and white" */
     bool kind_with;                    /* a kind comes with something: "does the L9 come with a charger" */
     bool figure;                       /* a figure with a unit that no column has: "65W" */
     int ask[GLIM_FILTER_ASKS];         /* columns named otherwise than in a condition */

@@ -38,7 +38,7 @@ bool glim_filter_keep(const glim_lib *l, const glim_filter *f, uint32_t row) {
     for (size_t i = 0; i < f->n_cond; i++) {
         const glim_cond *c = &f->cond[i];
         bool holds = glim_cond_holds(l, c, row);
-        for (size_t k = 0; !holds && c->op == GLIM_COND_IS && k < f->n_cond; k++)
+        for (size_t k = 0; !holds && !(f->every && l->col[c->col].many) && c->op == GLIM_COND_IS && k < f->n_cond; k++)
             holds = f->cond[k].op == GLIM_COND_IS && f->cond[k].col == c->col && glim_cond_holds(l, &f->cond[k], row);
         if (!holds) return false;
     }

@@ -350,7 +350,35 @@ glim_status glim_find_respell(glim_find *f, glim_buf *out, const char *text, siz
     return rc == GLIM_OK ? glim_buf_status(out, "a question", err) : rc;
 }
 
-/* Does the folded name stand in the text, between word boundaries where it is Latin? */
+/* How many bytes of the text at p the name takes, or 0: a space between Chinese and Latin or before a figure may be missing, "澜星L9手机", "Mist3", and a plural's
+ * "s" is taken with it. */
+static size_t reads(const char *p, const char *name, size_t n) {
+    const char *q = p;
+    for (size_t i = 0; i < n; i++) {
+        if (*q == name[i]) {
+            q++;
+            continue;
+        }
+        const bool seam = name[i] == ' ' && i > 0 && i + 1 < n && (((unsigned char)name[i - 1] >= 0x80) != ((unsigned char)name[i + 1] >= 0x80) || (isalpha((unsigned char)name[i - 1]) && isdigit((unsigned char)name[i + 1])));
+        if (!seam) return 0;
+    }
+    if (n > 3 && name[n - 1] >= 'a' && name[n - 1] <= 'z' && *q == 's' && !isalnum((unsigned char)q[1])) q++;
+    return (size_t)(q - p);
+}
+
+/* Does the folded name stand in the text, between word boundaries where it is Latin? *len: how much of it. */
+static const char *stands_as(const char *text, const char *name, size_t n, size_t *len) {
+    for (const char *p = text; (p = strchr(p, name[0])); p++) {
+        if ((*len = reads(p, name, n)) == 0) continue;
+        const size_t m = *len;
+        bool a = p > text && (unsigned char)p[-1] < 0x80 && (unsigned char)name[0] < 0x80 && p[-1] != ' ' && (p[-1] >= '0' && p[-1] != '?');
+        bool b = (unsigned char)name[n - 1] < 0x80 && ((p[m] >= '0' && p[m] <= '9') || (p[m] >= 'a' && p[m] <= 'z'));
+        if (!a && !b) return p;
+    }
+    return NULL;
+}
+
+/* The same for a word as it is written. */
 static const char *stands_in(const char *text, const char *name, size_t n) {
     for (const char *p = text; (p = strstr(p, name)); p++) {
         bool a = p > text && (unsigned char)p[-1] < 0x80 && (unsigned char)name[0] < 0x80 && p[-1] != ' ' && (p[-1] >= '0' && p[-1] != '?');
@@ -477,7 +505,7 @@ static bool into_a_kind(const glim_find *f, const char *from, const char *to) {
 glim_status glim_find_exact(glim_find *f, glim_buf *text, glim_named *out, size_t cap, size_t *n, glim_err *err) {
     glim_index_hit hits[CANDIDATES];
     glim_buf name = {0};
-    size_t n_hits = 0, longest = 0;
+    size_t n_hits = 0, longest = 0, taken = 0;
     const char *at = NULL;
     *n = 0;
     glim_status rc = glim_index_search(f->ix, f->w, glim_buf_cstr(text), text->len, &(glim_index_params){.limit = CANDIDATES, .exact = true}, hits, &n_hits, err);
@@ -492,20 +520,22 @@ glim_status glim_find_exact(glim_find *f, glim_buf *text, glim_named *out, size_
             if (rc != GLIM_OK || name.len < (how ? 2 : 3) || name.len < longest) continue;
             bool cjk = (unsigned char)name.s[0] >= 0x80;
             if (cjk && name.len < 6) continue; /* one character says too little */
-            const char *p = stands_in(glim_buf_cstr(text), name.s, name.len);
+            size_t len = 0;
+            const char *p = stands_as(glim_buf_cstr(text), name.s, name.len, &len);
             if (!p || (*n && name.len == longest && p != at)) continue;
-            if (into_a_kind(f, p, p + name.len)) continue;
-            if (how && (!stands_apart(f, hits[i].row, glim_buf_cstr(text), p, false) || !stands_apart(f, hits[i].row, glim_buf_cstr(text), p + name.len, true))) continue;
+            if (into_a_kind(f, p, p + len)) continue;
+            if (how && (!stands_apart(f, hits[i].row, glim_buf_cstr(text), p, false) || !stands_apart(f, hits[i].row, glim_buf_cstr(text), p + len, true))) continue;
             if ((how & 1) && another_is_named(f, hits[i].row, glim_buf_cstr(text), GLIM_CONCEPT_KIND)) continue;
             if ((how & 2) && another_is_named(f, hits[i].row, glim_buf_cstr(text), GLIM_CONCEPT_BRAND)) continue;
             if (name.len > longest) *n = 0;
             longest = name.len;
+            taken = len;
             at = p;
             bool again = false;
             for (size_t k = 0; k < *n; k++) again |= out[k].row == hits[i].row;
             if (!again && *n < cap) out[(*n)++] = (glim_named){.row = hits[i].row, .name = 1, .text = 1};
         }
-    if (rc == GLIM_OK && at) memset(text->s + (at - text->s), ' ', longest);
+    if (rc == GLIM_OK && at) memset(text->s + (at - text->s), ' ', taken);
     glim_buf_free(&name);
     return rc;
 }

@@ -840,3 +840,22 @@ TEST(a_bound_is_of_the_column_it_is_said_of) {
     };
     check_all(t, GLIM_COUNT(t));
 }
+
+TEST(all_that_is_said_of_several_is_read) {
+    static const asked t[] = {
+        {"electronics", "有没有黑色和白色都有的手机", NULL, "有4款", "[PH002]"},
+        {"electronics", "which phones come in black and white", NULL, "4 fit", "[PH002]"},
+        {"electronics", "澜星L9和青屿Mist3的价格", NULL, "3599", "没有"},
+        {"electronics", "how much do 2 Tuoye G65 chargers cost", NULL, "× 2 = 298 CNY", "not in"},
+        {"electronics", "does the L9 come with a charger", NULL, "a charger is not", "fit"},
+        {"restaurant", "小笼包和虾饺各两份多少钱", NULL, "合计112元", "没有"},
+        {"restaurant", "乳糖不耐受能吃什么甜品", NULL, "[D42]", "[D40]"},
+        {"restaurant", "我对鸡蛋过敏", NULL, "[D01]", "[D03]"},
+        {"restaurant", "有儿童餐吗", NULL, "资料库里没有", "服务范围"},
+        {"hotel", "两晚湖景高级大床房加两份早餐多少钱", NULL, "合计1232元", "272"},
+        {"hotel", "is the breakfast free", NULL, "68 CNY", "fit"},
+        {"hotel", "how much is breakfast for two", NULL, "68 CNY. [H45]", "fit"},
+        {"hotel", "五个人住什么房间", NULL, "没有符合", "“住”"},
+    };
+    check_all(t, GLIM_COUNT(t));
+}

@@ -4,7 +4,7 @@ import random
 KINDS = {"凉菜": ["cold dish", "starter", "冷菜", "前菜"], "热菜": ["main dish", "main", "hot dish", "炒菜"], "汤": ["soup", "汤品"], "主食": ["staple", "rice and noodles"],
          "点心": ["dim sum", "snack", "小吃"], "甜品": ["dessert"], "饮品": ["drink", "beverage", "饮料"]}
 SPICY = {"不辣": ["not spicy", "mild"], "微辣": ["slightly spicy"], "中辣": ["medium spicy"], "特辣": ["very spicy", "extra hot"]}
-ALLERGENS = {"花生": ["peanut"], "麸质": ["gluten"], "乳制品": ["dairy", "milk"], "海鲜": ["seafood", "shellfish"], "蛋": ["egg"], "大豆": ["soy"], "芝麻": ["sesame"], "坚果": ["nuts", "nut"]}
+ALLERGENS = {"花生": ["peanut"], "麸质": ["gluten"], "乳制品": ["dairy", "milk", "牛奶", "奶制品", "乳糖", "lactose"], "海鲜": ["seafood", "shellfish"], "蛋": ["egg", "鸡蛋", "蛋类"], "大豆": ["soy"], "芝麻": ["sesame"], "坚果": ["nuts", "nut", "tree nut"]}
 COLUMNS = ["id", "name", "name_en", "kind", "price", "spiciness", "vegetarian", "calories", "people", "allergens", "left", "delivery", "rating", "description", "description_en"]
 SCHEMA = {"columns": [
     {"column": "id", "type": "id", "zh": "编号", "en": "number"},
