@@ -27,6 +27,8 @@ static bool whether(const glim_parse *p, size_t at) {
     if (strncmp(p->s + at, "无", 3) == 0) return at >= 3 && memcmp(p->s + at - 3, "有", 3) == 0;
     if (strncmp(p->s + at, "不", 3) == 0 && at >= 3 && memcmp(p->s + at - 3, "要", 3) == 0 && isdigit((unsigned char)p->s[at + 3])) return true; /* "要不3000的" */
     if (strncmp(p->s + at, "不", 3) != 0 && strncmp(p->s + at, "没", 3) != 0) return false;
+    for (size_t k = 0; k < p->n_items; k++) /* "有没有没有海鲜的汤": the second one denies */
+        if (p->v[k].to == at && p->v[k].kind == WORD && p->v[k].word == GLIM_WORD_LIST) return false;
     for (size_t n = 3; n <= 6 && n <= at && at + 3 + n <= p->n; n += 3)
         if (memcmp(p->s + at - n, p->s + at + 3, n) == 0) return true;
     return false;

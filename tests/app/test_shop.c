@@ -811,6 +811,8 @@ TEST(who_wants_none_of_it_is_shown_what_says_that_it_has_none) {
         {"restaurant", "没有香菜的菜", NULL, "没有写明哪些没有“香菜”", "[D"},
         {"restaurant", "不吃猪肉", NULL, "没有写明哪些没有“猪肉”", "[D"},
         {"restaurant", "我对芒果过敏", NULL, "没有", "[D"},
+        {"restaurant", "有没有没有海鲜的汤", NULL, "4款符合", "没有符合"},
+        {"restaurant", "有没有海鲜的汤", NULL, "没有符合", "[D2"},
     };
     check_all(t, GLIM_COUNT(t));
 }
