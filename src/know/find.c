@@ -463,6 +463,12 @@ static bool stands_apart(const glim_find *f, uint32_t row, const char *text, con
                 if (KNOWN(col->value[v].alias[a])) return true;
     }
 #undef KNOWN
+    const size_t figure = latin && n < 12 ? strspn(p, "0123456789") : 0;
+    for (size_t i = 0; figure && figure < n && i < f->l->n_col; i++) { /* "L9 256GB": so many it has */
+        const glim_lib_col *col = &f->l->col[i];
+        const bool unit = col->number && col->unit_en && strlen(col->unit_en) == n - figure && strncasecmp(p + figure, col->unit_en, n - figure) == 0;
+        if (unit && col->number[row] == strtod(p, NULL)) return true;
+    }
     for (size_t i = 0; latin && n > 1 && i < f->l->n_col; i++) { /* "is the L9 IP68?": said of it elsewhere */
         const char *cell = f->l->col[i].type == GLIM_LIB_NAME || f->l->col[i].type == GLIM_LIB_ID || f->l->col[i].type == GLIM_LIB_HIDDEN ? "" : glim_lib_cell(f->l, row, i), *at = cell;
         for (; *at; at++)

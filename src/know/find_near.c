@@ -106,7 +106,7 @@ static glim_status of_names(glim_find *f, token t, bool *so, glim_err *err) {
 static glim_status of_editions(glim_find *f, token t, bool *so, glim_err *err) {
     static const char *const words[] = {"pro", "max", "plus", "ultra", "mini", "lite", "se", "air", "fold", "flip", "note", "neo", "turbo", "gt", "fe", "xl", "premium", "deluxe"};
     *so = false;
-    if (all_digits(t) || is_model(t) || of_questions(f, t)) return GLIM_OK;
+    if (digit(t.s[0]) || is_model(t) || of_questions(f, t)) return GLIM_OK; /* "256GB" is in its cell if not in its name */
     for (size_t i = 0; i < GLIM_COUNT(words); i++) *so |= strlen(words[i]) == t.n && memcmp(words[i], t.s, t.n) == 0;
     return *so ? GLIM_OK : of_names(f, t, so, err);
 }

@@ -692,6 +692,8 @@ TEST(a_model_that_no_row_has_is_not_its_neighbour) {
         {"electronics", "Mist 4多少钱", NULL, "[PH007]", "元"},
         {"electronics", "L9 和 L9 Pro Max 哪个贵", NULL, "没有“L9 Pro Max”", "2999"},
         {"electronics", "l9pro多少钱", NULL, "4299", "没有"},
+        {"electronics", "L9 Pro 256GB多少钱", NULL, "4299", "没有"},
+        {"electronics", "L9 128GB多少钱", NULL, "没有", "2999"},
         {"electronics", "Mist 3 Max 1024GB多少钱", NULL, "5099", "没有"},
         {"electronics", "is the L9 IP68", NULL, "Lanstar L9 phone: IP68", "fit"},
         {"electronics", "L9手机壳多少钱", NULL, "[CS001]", "没有"},
