@@ -6,6 +6,8 @@ PREFIX ?= /usr/local
 # Quiet unless it fails.
 CONFIGURE = said=$$(cmake --preset release 2>&1) || { echo "$$said"; exit 1; }
 FIXTURE = tests/fixtures/glm4
+# What `make install` installs.
+GLIM ?= build/glim
 # What has threads in it; the rest would only be slow under ThreadSanitizer.
 TSAN_TESTS ?= ^(base|net|store|model|engine)\.|^(text\.(constrain|reply)|serve\.(ask|listen|out)|conformance\.(files|gone|guard|script|wire))$$
 
@@ -28,8 +30,8 @@ asan: setup ## the tests but the slowest under AddressSanitizer and UBSan
 tsan: setup ## the tests with threads in them under ThreadSanitizer
 	@.ci/suite -R '$(TSAN_TESTS)' tsan
 
-soak: setup ## the long runs
-	@GLIM_SOAK=1 .ci/suite -o -DGLIM_TEST_TIMEOUT=7200 soak
+soak: setup ## the long runs, and as root the service's unit under a systemd of its own
+	@GLIM_SOAK=1 .ci/suite -o -DGLIM_TEST_TIMEOUT=7200 -o -DGLIM_LIVE=ON soak
 
 aarch64: ## base..engine cross-built for arm64, its tests under qemu-user (plain C kernels)
 	@tools/setup.sh aarch64
@@ -53,7 +55,7 @@ bench: release ## measure this machine (MODEL=... instead of made models; bench/
 
 install: release ## glim, its systemd unit and a sample glim.conf into PREFIX=/usr/local (DESTDIR is respected)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/glim
-	install -m 755 build/glim $(DESTDIR)$(PREFIX)/bin/glim
+	install -m 755 $(GLIM) $(DESTDIR)$(PREFIX)/bin/glim
 	install -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/glim/LICENSE
 	install -m 644 packaging/glim.conf $(DESTDIR)$(PREFIX)/share/doc/glim/glim.conf
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d
