@@ -21,7 +21,7 @@ typedef struct serve_flags {
     glim_model_flags model;
     const char *host, *name, *snapshots, *data, *auth, *config, *path, *cert, *key, *desk;
     int64_t port, parallel, queue, drain, patience, tune_nice, tune_threads, per_client;
-    double kv_gib;
+    double kv_gib, snapshots_gib;
     bool any_model, mirror, desk_plain, no_prefix, no_guess, no_tune;
     glim_str_list adapters, origins;
 } serve_flags;
@@ -223,6 +223,7 @@ int glim_cmd_serve(int argc, char **argv) {
         {"--tune-threads", NULL, GLIM_FLAG_INT, &f.tune_threads, "N", "threads of a fine-tuning job (default: as many as answers have)", 1, 1024},
         {"--tune-nice", NULL, GLIM_FLAG_INT, &f.tune_nice, "N", "how far a fine-tuning job gives way to answers, 0 to 19 (default: 19)", 0, 19},
         {"--snapshots", NULL, GLIM_FLAG_STR, &f.snapshots, "DIR", "keep prefixes here over a restart", 0, 0},
+        {"--snapshots-size", NULL, GLIM_FLAG_REAL, &f.snapshots_gib, "GIB", "what that folder may hold; the longest unused go first (default: 4)", 0, 0},
         {"--no-prefix-cache", NULL, GLIM_FLAG_BOOL, &f.no_prefix, NULL, "requests share no prefixes", 0, 0},
         {"--no-guess", NULL, GLIM_FLAG_BOOL, &f.no_guess, NULL, "no speculative decoding", 0, 0},
         {0}};
@@ -252,6 +253,8 @@ int glim_cmd_serve(int argc, char **argv) {
     glim_status rc = parse_auth(&p.auth, f.auth, &err);
     if (rc == GLIM_OK) rc = parse_adapters(adapters, &f.adapters, &err);
     if (rc == GLIM_OK && (f.kv_gib < 0 || f.kv_gib > 1 << 20)) rc = glim_fail(&err, GLIM_E_ARG, "--kv-memory: got %g, want GiB", f.kv_gib);
+    if (rc == GLIM_OK && (f.snapshots_gib < 0 || f.snapshots_gib > 1 << 20)) rc = glim_fail(&err, GLIM_E_ARG, "--snapshots-size: got %g, want GiB", f.snapshots_gib);
+    p.snapshot_bytes = (size_t)(f.snapshots_gib * (1 << 30));
     if (rc == GLIM_OK) rc = open_store(&store, f.data, &err); /* first: a folder in use is told before a model is read */
     if (rc == GLIM_OK && f.desk) rc = glim_shop_open(&p.shop, f.desk, &err);
     if (rc == GLIM_OK) rc = check_tls(&f, &err);

@@ -481,6 +481,10 @@ void glim_sched_close(glim_sched *d) {
     free(d);
 }
 
+void glim_sched_pause_snapshots(glim_sched *d, bool paused) {
+    if (d->snapshot) glim_snapshot_pause(d->snapshot, paused);
+}
+
 void glim_sched_stats_get(const glim_sched *d, glim_sched_stats *o) {
     const glim_counters *c = &d->c;
     glim_snapshot_stats disk = {0};

@@ -66,6 +66,10 @@ bool glim_sched_idle(const glim_sched *s); /* nothing runs or waits */
  * readable until they are closed. Takes NULL. */
 void glim_sched_close(glim_sched *s);
 
+/* No prefix goes to the snapshot folder from now on, and what was on its way is there: another scheduler opens the same folder and
+ * takes this one's place. false takes it back. Threads: any. */
+void glim_sched_pause_snapshots(glim_sched *s, bool paused);
+
 /* ---- outboxes ---- */
 
 /* wake(ctx) is called by the engine thread, at most once a step, after it has put a stream into an empty

@@ -69,7 +69,7 @@ struct glim_snapshot {
     pthread_cond_t more, less;
     job *first, **last;
     size_t n_queued;
-    bool quit;
+    bool quit, busy, paused;
     _Atomic uint64_t written, failed;
     _Atomic uint64_t read, refused;
 };
@@ -168,6 +168,7 @@ static void *writer_main(void *arg) {
         if (!j) break;
         s->first = j->next;
         if (!s->first) s->last = &s->first;
+        s->busy = true;
         pthread_mutex_unlock(&s->lock);
         if (j->remove) {
             char *path = path_of(s, &j->chain);
@@ -182,18 +183,31 @@ static void *writer_main(void *arg) {
         free(j);
         pthread_mutex_lock(&s->lock);
         s->n_queued -= page;
-        pthread_cond_signal(&s->less);
+        s->busy = false;
+        pthread_cond_broadcast(&s->less); /* the engine thread, and one that pauses us */
     }
     pthread_mutex_unlock(&s->lock);
     return NULL;
 }
 
-static void enqueue(glim_snapshot *s, job *j) {
+/* False, and j is freed: it is a page, and we are paused. What was to go may go at any time. */
+static bool enqueue(glim_snapshot *s, job *j) {
     pthread_mutex_lock(&s->lock);
-    *s->last = j;
-    s->last = &j->next;
-    s->n_queued += !j->remove;
-    pthread_cond_signal(&s->more);
+    const bool taken = j->remove || !s->paused;
+    if (taken) {
+        *s->last = j;
+        s->last = &j->next;
+        s->n_queued += !j->remove;
+        pthread_cond_signal(&s->more);
+    } else free(j);
+    pthread_mutex_unlock(&s->lock);
+    return taken;
+}
+
+void glim_snapshot_pause(glim_snapshot *s, bool paused) {
+    pthread_mutex_lock(&s->lock);
+    s->paused = paused;
+    while (paused && (s->first || s->busy)) pthread_cond_wait(&s->less, &s->lock);
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -232,7 +246,7 @@ bool glim_snapshot_write(glim_snapshot *s, const glim_chain *c, const uint8_t *p
         return false;
     }
     pthread_mutex_lock(&s->lock);
-    bool behind = s->n_queued >= QUEUE_PAGES;
+    bool behind = s->n_queued >= QUEUE_PAGES || s->paused;
     pthread_mutex_unlock(&s->lock);
     if (behind || s->max_bytes < s->file_bytes) return false;
     void *p;
@@ -241,8 +255,8 @@ bool glim_snapshot_write(glim_snapshot *s, const glim_chain *c, const uint8_t *p
     j->chain = *c;
     memcpy(j->page, page, s->page_bytes);
     make_room(s, s->file_bytes);
+    if (!enqueue(s, j)) return false;
     index_add(s, c, s->file_bytes);
-    enqueue(s, j);
     return true;
 }
 

@@ -7,7 +7,8 @@
  *
  * so a page of another model, build, adapter or tenant is never even looked for, and prompts that begin alike
  * share files. A file carries its chain and a checksum; what does not agree is removed and read as a prompt.
- * The folder is bounded by bytes: the least recently used files go first.
+ * The folder is bounded by bytes, files of other models included: the least recently used go first. One writes to it
+ * at a time (glim_snapshot_pause).
  * Threads: the engine thread reads; a thread of its own writes from copies. */
 #ifndef GLIM_ENGINE_SNAPSHOT_H
 #define GLIM_ENGINE_SNAPSHOT_H
@@ -45,6 +46,11 @@ bool glim_snapshot_write(glim_snapshot *s, const glim_chain *c, const uint8_t *p
 /* The same, waiting for the writing thread where it is behind, and only while the folder has room: nothing
  * that is there is removed for it. For the end of a program. */
 bool glim_snapshot_write_last(glim_snapshot *s, const glim_chain *c, const uint8_t *page);
+
+/* Another one opens the same folder in the place of this one: from now on this one writes nothing (reads go on), and what it
+ * was given before lies there when the call returns. Otherwise each would count its own files only, and together they could
+ * go beyond the bound. false takes it back. Threads: any. */
+void glim_snapshot_pause(glim_snapshot *s, bool paused);
 
 typedef struct glim_snapshot_stats {
     uint64_t written, read, refused;

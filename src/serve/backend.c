@@ -151,7 +151,7 @@ glim_status glim_backend_open(glim_backend **out, glim_server *s, glim_engine *e
     glim_backend *b = glim_xcalloc(1, sizeof *b);
     const glim_server_params *p = &s->p;
     glim_sched_params sp = {.max_running = p->max_running, .max_waiting = p->max_waiting, .no_prefix = p->no_prefix,
-                            .snapshot_dir = p->snapshot_dir, .max_draft = p->no_guess ? -1 : 0};
+                            .snapshot_dir = p->snapshot_dir, .snapshot_bytes = p->snapshot_bytes, .max_draft = p->no_guess ? -1 : 0};
     *out = NULL;
     *b = (glim_backend){.s = s, .e = e};
     pthread_mutex_init(&b->grammar_mu, NULL);
@@ -224,8 +224,10 @@ static void replace_model(glim_server *s) {
     glim_status rc = s->p.open_model(s->p.stop_ctx, &e, &err);
     if (rc == GLIM_OK && !e) return; /* as it was */
     bar_adapters(s, true);
+    glim_sched_pause_snapshots(old->d, true); /* the new one counts the folder's bytes, and is the only one to add to them */
     if (rc == GLIM_OK) rc = glim_backend_open(&b, s, e, true, &err);
     if (rc != GLIM_OK) {
+        glim_sched_pause_snapshots(old->d, false);
         bar_adapters(s, false);
         if (e) glim_engine_free(e);
         glim_log(GLIM_ERROR, "serve", "the model stays as it was: %s%s%s", err.msg, err.hint[0] ? "; " : "", err.hint);

@@ -47,6 +47,7 @@ typedef struct glim_server_params {
     size_t n_adapters;
     size_t max_running, max_waiting; /* as in glim_sched_params */
     const char *snapshot_dir;
+    size_t snapshot_bytes; /* as in glim_sched_params */
     bool no_prefix, no_guess;
     glim_shop *shop;       /* the service desk of /v1/desk; NULL: none. Borrowed */
     bool plain_shop;       /* the model does not phrase its answers */

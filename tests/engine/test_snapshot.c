@@ -245,3 +245,54 @@ TEST(the_folder_keeps_to_its_bytes_whatever_lies_in_it_and_the_oldest_go_first) 
     free(got);
     rig_close(&r);
 }
+
+TEST(one_that_takes_anothers_place_is_the_only_one_to_write) {
+    rig r;
+    rig_open(&r);
+    const size_t n = r.e->kv.page_bytes;
+    uint8_t *page = glim_xmalloc(n), *got = glim_xmalloc(n);
+    open_folder(&r, 0);
+    glim_chain c = chain_of(&r, 0);
+    fill_page(&r, page, 0);
+    CHECK(glim_snapshot_write(r.s, &c, page));
+    close_folder(&r);
+    size_t each, bytes;
+    CHECK(folder(&r, &each, true) == 1);
+
+    enum { ROOM = 8 };
+    open_folder(&r, ROOM * each);
+    for (int i = 0; i < ROOM; i++) {
+        c = chain_of(&r, i);
+        fill_page(&r, page, i);
+        CHECK(glim_snapshot_write(r.s, &c, page));
+    }
+    glim_snapshot_pause(r.s, true);
+    CHECK(folder(&r, &bytes, false) == ROOM && bytes == ROOM * each); /* nothing is on its way any more */
+    glim_snapshot *old = r.s;
+    open_folder(&r, ROOM * each); /* has found all of them */
+    for (int i = 100; i < 100 + ROOM; i++) {
+        c = chain_of(&r, i);
+        fill_page(&r, page, i);
+        CHECK(glim_snapshot_write(r.s, &c, page));
+        CHECK(!glim_snapshot_write(old, &c, page) && !glim_snapshot_write_last(old, &c, page));
+        c = chain_of(&r, i + 100);
+        CHECK(!glim_snapshot_write(old, &c, page) && !glim_snapshot_has(old, &c));
+        c = chain_of(&r, i - 100);
+        (void)glim_snapshot_read(old, &c, got); /* there or gone */
+    }
+    glim_snapshot_close(old);
+    close_folder(&r);
+    CHECK(folder(&r, &bytes, false) == ROOM && bytes <= ROOM * each);
+
+    /* The other one was not opened after all: it goes on. */
+    open_folder(&r, 2 * ROOM * each);
+    glim_snapshot_pause(r.s, true);
+    glim_snapshot_pause(r.s, false);
+    c = chain_of(&r, 300);
+    CHECK(glim_snapshot_write(r.s, &c, page));
+    close_folder(&r);
+    CHECK(folder(&r, NULL, false) == ROOM + 1);
+    free(page);
+    free(got);
+    rig_close(&r);
+}
