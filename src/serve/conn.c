@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "serve/refuse.h"
 #include "serve/server_internal.h"
 
 /* Beyond its share a client gets a few connections more, on which it is told so; the rest is closed unheard. */
@@ -145,6 +146,7 @@ void glim_conn_request_over(void *ctx, struct MHD_Connection *conn, void **call_
     c->suspended = false;
     c->link->call = NULL;
     c->link->busy = false;
+    c->link->came = glim_bytes_came(c->link->fd);
     c->link->deadline = glim_now_s() + c->s->p.request_s;
     if (c->n_open > 0 || c->away) glim_call_lose(c);
     else if (c->hold) { /* between two of its prompts: no event will come that could settle it */

@@ -27,7 +27,7 @@ void glim_metrics_init(glim_metrics *m) {
     memset(m, 0, sizeof *m);
     m->ttft.bounds = ttft_s, m->ttft.n = GLIM_COUNT(ttft_s);
     m->gap.bounds = gap_s, m->gap.n = GLIM_COUNT(gap_s);
-    glim_hist *const slow[] = {&m->e2e, &m->queue, &m->prefill, &m->decode}, *const count[] = {&m->prompt, &m->generated};
+    glim_hist *const slow[] = {&m->e2e, &m->queue, &m->prefill, &m->decode}, *const count[] = {&m->prompt, &m->generated, &m->longest};
     for (size_t i = 0; i < GLIM_COUNT(slow); i++) slow[i]->bounds = long_s, slow[i]->n = GLIM_COUNT(long_s);
     for (size_t i = 0; i < GLIM_COUNT(count); i++) count[i]->bounds = tokens, count[i]->n = GLIM_COUNT(tokens);
 }
@@ -196,6 +196,7 @@ void glim_metrics_write(glim_metrics *m, const glim_metrics_now *now, const char
     hist(b, "vllm:request_decode_time_seconds", "Writing the answer.", l, &m->decode);
     hist(b, "vllm:request_prompt_tokens", "Prompt tokens of a request.", l, &m->prompt);
     hist(b, "vllm:request_generation_tokens", "Generated tokens of a request.", l, &m->generated);
+    hist(b, "vllm:request_max_num_generation_tokens", "Generated tokens of the longest of a request's choices.", l, &m->longest);
     one(b, "glim_requests_refused_total", "counter", "Requests refused because the queue was full.", l, (double)st->refused);
     one(b, "glim_sequences_stalled", "gauge", "Sequences whose client does not read.", l, (double)st->stalled);
     one(b, "glim_engine_busy_seconds_total", "counter", "Time spent in steps.", l, st->busy_s);

@@ -20,14 +20,14 @@ typedef struct glim_hist {
 void glim_hist_add(glim_hist *h, double v);
 
 /* The words of the page, as the last scrape left them. */
-enum { GLIM_METRICS_WORDS = 320 };
+enum { GLIM_METRICS_WORDS = 352 };
 typedef struct glim_metrics_words {
     glim_buf label, text;
     size_t end[GLIM_METRICS_WORDS], n; /* where each piece ends in text */
 } glim_metrics_words;
 
 typedef struct glim_metrics {
-    glim_hist ttft, gap, e2e, queue, prefill, decode, prompt, generated;
+    glim_hist ttft, gap, e2e, queue, prefill, decode, prompt, generated, longest;
     uint64_t finished[3];      /* stop, length, abort */
     uint64_t responses[6];     /* by hundreds of the status */
     glim_metrics_words words;

@@ -11,7 +11,15 @@
 
 #include <microhttpd.h>
 
+struct glim_conn;
+
 /* MHD_queue_response of the library. Any thread. */
 enum MHD_Result glim_mhd_queue(struct MHD_Connection *conn, unsigned status, struct MHD_Response *r);
+
+/* The client's time to send a request is over. If a part of one came, it hears 408 before it is cut off; who sent nothing since the
+ * last reply hears nothing (an answer nobody asked for could be taken for that of the next request). The loop's. */
+void glim_refuse_late(struct glim_conn *k);
+/* What the socket has received so far; 0 where that cannot be told. */
+uint64_t glim_bytes_came(int fd);
 
 #endif

@@ -21,6 +21,13 @@ static void number_header(struct MHD_Response *r, const char *name, int64_t v) {
     MHD_add_response_header(r, name, text);
 }
 
+/* How often an SDK of OpenAI's has sent this request before. A client can write anything there: only a number of up to three digits. */
+static int retries(const glim_call *c) {
+    const char *v = MHD_lookup_connection_value(c->conn, MHD_HEADER_KIND, "x-stainless-retry-count");
+    if (!v || !*v || strlen(v) > 3 || strspn(v, "0123456789") != strlen(v)) return 0;
+    return atoi(v);
+}
+
 static void limit_headers(const glim_call *c, struct MHD_Response *r) {
     if (!c->keyed) return;
     int64_t requests, tokens;
@@ -45,8 +52,10 @@ enum MHD_Result glim_call_queue(glim_call *c, int status, struct MHD_Response *r
     c->s->metrics.responses[status / 100]++;
     c->link->busy = true;
     c->link->deadline = glim_now_s() + c->s->p.request_s;
-    glim_log(GLIM_INFO, "http", "reply id=%s status=%d route=%s key=%s ms=%.1f", c->id, status, c->route ? c->route->path : "-",
-             c->keyed ? c->key.id : "-", c->t0 > 0 ? (glim_now_s() - c->t0) * 1e3 : 0);
+    char retry[24] = "";
+    if (retries(c) > 0) snprintf(retry, sizeof retry, " retry=%d", retries(c));
+    glim_log(GLIM_INFO, "http", "reply id=%s status=%d route=%s key=%s ms=%.1f%s", c->id, status, c->route ? c->route->path : "-",
+             c->keyed ? c->key.id : "-", c->t0 > 0 ? (glim_now_s() - c->t0) * 1e3 : 0, retry);
     enum MHD_Result ok = glim_mhd_queue(c->conn, (unsigned)status, r);
     MHD_destroy_response(r);
     return ok;

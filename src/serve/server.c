@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "serve/jobs.h"
+#include "serve/refuse.h"
 #include "serve/server_internal.h"
 #include "serve/shelf.h"
 #include "serve/tls.h"
@@ -155,6 +156,7 @@ static void timers(glim_server *s, double now) {
     for (glim_conn *k = s->conns; k; k = k->next) {
         if (k->hung) glim_conn_left(k);
         if (k->deadline > 0 && now > k->deadline) {
+            glim_refuse_late(k);
             shutdown(k->fd, SHUT_RDWR); /* the library notices and closes */
             k->deadline = now + s->p.request_s;
         }

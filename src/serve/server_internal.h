@@ -126,6 +126,7 @@ struct glim_call {
     glim_buf sse;                /* not yet sent */
     size_t sse_at;
     double t_first, t_last, t_wrote;
+    uint32_t n_longest;          /* tokens of the longest choice */
 };
 
 /* A connection, from accept to close. */
@@ -137,6 +138,7 @@ typedef struct glim_conn {
     uint64_t client; /* glim_client_key */
     bool counted;    /* in s->clients */
     bool surplus;    /* one more than its client may hold: its request is refused */
+    uint64_t came;   /* bytes of the socket up to the end of the last request */
     double deadline; /* for what the client does next: send a request, take bytes; 0: it is our turn */
     glim_call *call;
     struct glim_conn *prev, *next;

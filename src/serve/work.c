@@ -162,6 +162,7 @@ static void end(glim_call *c) {
     if (c->route->prepare) {
         settle(c);
         glim_hist_add(&c->s->metrics.e2e, now - c->t0);
+        if (c->n_longest) glim_hist_add(&c->s->metrics.longest, c->n_longest);
         glim_log(GLIM_INFO, "serve", "done id=%s key=%s tenant=%s model=%s prompt=%lld cached=%lld completion=%lld reasoning=%lld first_ms=%.1f ms=%.1f end=%s",
                  c->id, c->keyed ? c->key.id : GLIM_KEY_LOCAL, glim_call_tenant(c), c->model ? c->model : "-", (long long)c->used.prompt,
                  (long long)c->used.cached, (long long)c->used.completion, (long long)c->used.reasoning,
@@ -210,6 +211,7 @@ void glim_call_back(glim_call *c) {
 static void measure(glim_call *c, const glim_event *ev, double now) {
     glim_metrics *m = &c->s->metrics;
     if (ev->kind == GLIM_EV_TOKEN) {
+        if (ev->pos >= c->n_longest) c->n_longest = ev->pos + 1;
         if (c->t_first <= 0) {
             c->t_first = now;
             glim_hist_add(&m->ttft, now - c->t0);

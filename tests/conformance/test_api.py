@@ -78,13 +78,24 @@ def test_metrics_are_prometheus_text_and_count():
         return {k.partition("{")[0]: v for k, v in values.items() if "_bucket" not in k}
 
     a = read()
-    r = s.post(TEXT, {"model": MODEL, "prompt": [5, 6, 7], "max_tokens": 4, "logit_bias": {"306": -100, "313": -100, "315": -100}}).json
+    r = s.post(TEXT, {"model": MODEL, "prompt": [5, 6, 7], "max_tokens": 4, "n": 2, "logit_bias": {"306": -100, "313": -100, "315": -100}}).json
     b = read()
     for name, n in (("vllm:prompt_tokens_total", r["usage"]["prompt_tokens"]), ("vllm:generation_tokens_total", r["usage"]["completion_tokens"]), ("vllm:time_to_first_token_seconds_count", 1),
-                    ("vllm:e2e_request_latency_seconds_count", 1)):
+                    ("vllm:e2e_request_latency_seconds_count", 1), ("vllm:request_max_num_generation_tokens_count", 1), ("vllm:request_max_num_generation_tokens_sum", 4)):
         check(b[name] - a[name] == n, "%s grew by %s, want %s", name, b[name] - a[name], n)
     for name in ("vllm:num_requests_running", "vllm:num_requests_waiting", "vllm:kv_cache_usage_perc", "vllm:inter_token_latency_seconds_count", "vllm:request_success_total"):
         check(name in b, "%s is missing", name)
+
+
+def test_the_log_has_how_often_a_request_was_sent_before():
+    s = server(MODEL)
+    said = {}
+    for v in ("2", "0", None, "-1", "1000", "1 secret=1", "0x1", ""):
+        r = s.call("GET", "/v1/models", headers=() if v is None else (("x-stainless-retry-count", v),))
+        check(r.status == 200, "%r: %d", v, r.status)
+        line = [x for x in open(s.log, errors="replace").read().splitlines() if r.header("x-request-id") in x and " reply " in x]
+        said[v] = line[0].partition(" ms=")[2].partition(" ")[2] if check(len(line) == 1, "one line, got %s", line) else None
+    check(said == {v: "retry=2" if v == "2" else "" for v in said}, "%s", said)
 
 
 def test_tokens_there_and_back():

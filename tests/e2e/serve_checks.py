@@ -272,8 +272,28 @@ def deadlines():
         s = connect()
         s.sendall(data)
         held.append((name, s))
+    s = connect()  # half a second request
+    s.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+    check(s.recv(4096).startswith(b"HTTP/1.1 200"), "the first of two requests")
+    s.sendall(head)
+    held.append(("half a second request", s))
+    before = gauge("glim_http_responses_total", 'status="4xx"')
     for name, s in held:
-        check(closed(s), "closed after " + name)
+        s.settimeout(60)
+        got = b""
+        try:
+            while part := s.recv(4096):
+                got += part
+        except OSError as why:
+            check(False, "closed after %s: %s" % (name, why))
+        if name == "nothing":
+            check(got == b"", "closed without a word after nothing, got %r" % got)
+            continue
+        top, _, body = got.partition(b"\r\n\r\n")
+        check(top.startswith(b"HTTP/1.1 408 ") and b"\r\nConnection: close" in top and b"\r\nx-request-id: req_" in top and b"Content-Length: %d" % len(body) in top, "408 after %s, got %r" % (name, got))
+        e = json.loads(body or b"{}").get("error")
+        check(e and e["type"] == "timeout" and e["code"] == "request_timeout" and e["param"] is None and "1 s" in e["message"], "the error after %s: %s" % (name, e))
+    check(gauge("glim_http_responses_total", 'status="4xx"') == before + 4, "they are counted")
     s = connect()  # a trickle does not move the deadline
     out = b""
     try:
@@ -288,7 +308,8 @@ def deadlines():
         s.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
         got = s.recv(4096)
         check(got.startswith(b"HTTP/1.1 200"), "keep-alive")
-    check(closed(s), "an idle connection is closed")
+    s.settimeout(60)
+    check(s.recv(4096) == b"", "an idle connection is closed without a word")
     body = json.dumps({"model": model, "prompt": "x", "max_tokens": 1500, "n": 8, "stream": True, "ignore_eos": True, "logprobs": 5, "temperature": 1.5}).encode()
     s = socket.socket()
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
@@ -376,9 +397,9 @@ def cors():
         check(not ok or all(h in shown for h in ("x-request-id", "retry-after-ms", "x-should-retry", "x-ratelimit-remaining-tokens")), "headers that a page may read: " + shown)
 
 
-def gauge(name):
+def gauge(name, label=""):
     for line in call("GET", "/metrics")[1].decode().split("\n"):
-        if line.startswith((name + "{", name + " ")):
+        if line.startswith((name + "{", name + " ")) and label in line:
             return float(line.split()[-1])
     return None
 

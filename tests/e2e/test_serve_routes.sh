@@ -125,6 +125,24 @@ PY
     grep -q 'stays as it was' "$work/serve.err" && ok || bad "a bad certificate is told"
     says_subject two
     ends
+    start "$fixtures/glm4" --name glm4 --tls-cert "$work/one.crt" --tls-key "$work/one.key" --client-timeout 1
+    python3 - "$port" "$work/one.crt" <<'PY' > "$work/out" 2>&1 && ok || bad "half a body over TLS hears 408"
+import socket, ssl, sys
+def late(data):
+    s = ssl.create_default_context(cafile=sys.argv[2]).wrap_socket(socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=60), server_hostname="127.0.0.1")
+    s.sendall(data)
+    got = b""
+    try:
+        while part := s.recv(4096):
+            got += part
+    except ssl.SSLError:
+        pass  # no farewell
+    return got
+got = late(b"POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+assert got.startswith(b"HTTP/1.1 408 ") and b'"request_timeout"' in got, got
+assert late(b"") == b""
+PY
+    ends
 else
     echo "TLS is not tried: openssl or curl is not installed"
 fi
