@@ -291,7 +291,9 @@ bool glim_ask_completion(glim_ask *a, json_t *body, const glim_ask_facts *f, gli
     if (best_of != a->n)
         return glim_api_fail(e, 400, "unsupported_value", "best_of", "\"best_of\": got %lld, only the value of \"n\" (%u) is possible here",
                              (long long)best_of, a->n);
-    if (glim_field(body, "suffix")) return glim_api_fail(e, 400, "unsupported_value", "suffix", "\"suffix\": this model does not fill in the middle");
+    const json_t *suffix = glim_field(body, "suffix"); /* an editor at the end of its file sends "" */
+    if (suffix && !(json_is_string(suffix) && json_string_length(suffix) == 0))
+        return glim_api_fail(e, 400, "unsupported_value", "suffix", "\"suffix\": this model does not fill in the middle");
     if (max == 0 && !a->echo)
         return glim_api_fail(e, 400, "invalid_value", "max_tokens", "\"max_tokens\": got 0, which makes sense with \"echo\": true only");
     a->logprobs = glim_field(body, "logprobs") != NULL;

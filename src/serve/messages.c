@@ -1,7 +1,7 @@
 /* messages.c - messages and tools of a request: checked against OpenAI's rules and brought into the one shape that
  * glim_chat_render takes, which checks the rest.
  *
- * developer is system; function (deprecated) is tool; a refusal is text; `reasoning` is reasoning_content. What our
+ * developer is system; function and function_call (deprecated) are tool and tool_calls; a refusal is text; `reasoning` is reasoning_content. What our
  * own replies hold is accepted back word for word. */
 #include <stdarg.h>
 #include <stdio.h>
@@ -66,7 +66,20 @@ static bool read_content(reader *r, json_t *out, const json_t *m, const char *ro
     return true;
 }
 
+/* The form that calls had before tool_calls: one, without an id; a message of role function answers it. */
+static bool read_old_call(reader *r, json_t *out, const json_t *f) {
+    if (!json_is_object(f)) return bad(r, "invalid_type", "function_call", "got %s, want an object", glim_json_type_name(f));
+    const json_t *name = glim_field(f, "name"), *args = glim_field(f, "arguments");
+    if (!json_is_string(name)) return bad(r, "invalid_type", "function_call.name", "got %s, want a string", glim_json_type_name(name));
+    if (args && !json_is_string(args) && !json_is_object(args))
+        return bad(r, "invalid_type", "function_call.arguments", "got %s, want a string", glim_json_type_name(args));
+    json_object_set_new(out, "tool_calls", json_pack("[{s:s, s:s, s:{s:O, s:O?}}]", "id", "function_call", "type", "function", "function", "name", name, "arguments", args));
+    r->calls = NULL; /* no tool message can answer it */
+    return true;
+}
+
 static bool read_assistant(reader *r, json_t *out, const json_t *m) {
+    const json_t *old = glim_field(m, "function_call");
     const json_t *calls = glim_field(m, "tool_calls"), *thought = glim_field(m, "reasoning_content"), *refusal = glim_field(m, "refusal");
     if (!thought) thought = glim_field(m, "reasoning");
     if (thought && !json_is_string(thought))
@@ -74,7 +87,8 @@ static bool read_assistant(reader *r, json_t *out, const json_t *m) {
     if (refusal && !json_is_string(refusal)) return bad(r, "invalid_type", "refusal", "got %s, want a string", glim_json_type_name(refusal));
     if (calls && !json_is_array(calls)) return bad(r, "invalid_type", "tool_calls", "got %s, want an array", glim_json_type_name(calls));
     if (json_array_size(calls) == 0) calls = NULL;
-    if (!read_content(r, out, m, "assistant", calls || refusal || thought)) return false;
+    if (!read_content(r, out, m, "assistant", calls || refusal || thought || old)) return false;
+    if (old && !calls && !read_old_call(r, out, old)) return false;
     if (refusal && !glim_field(m, "content")) json_object_set(out, "content", (json_t *)refusal);
     if (thought) json_object_set(out, "reasoning_content", (json_t *)thought);
     for (size_t i = 0; i < json_array_size(calls); i++) {

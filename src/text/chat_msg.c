@@ -111,31 +111,67 @@ static glim_status read_content(glim_chat_msg *m, glim_chat_kind k, const json_t
     return glim_buf_status(&m->joined, "a message of several parts", err);
 }
 
-/* A call that max_tokens cut, or a client that stopped, has its arguments as far as they got (serve/out.c), and comes
- * back as it was sent: what the text leaves open is closed. NULL: it is no beginning of an object. */
+/* ---- arguments that were cut ----
+ *
+ * A call that max_tokens cut, or a client that stopped, has its arguments as far as they got (serve/out.c), and comes back as
+ * it was sent. What the text leaves open is closed; a member of which there is less than a value goes. */
+
+static json_t *parse_joined(const char *before, glim_chat_str text, const char *after, const char *closers, size_t depth) {
+    glim_buf b = {0};
+    json_t *v = NULL;
+    glim_buf_puts(&b, before);
+    glim_buf_append(&b, text.s, text.n);
+    glim_buf_puts(&b, after);
+    while (depth > 0) glim_buf_putc(&b, closers[--depth]);
+    if (!b.failed) glim_json_parse(&v, b.s, b.len, 0, NULL);
+    glim_buf_free(&b);
+    return v;
+}
+
+/* Bytes of the escape at s; the two halves of a surrogate pair are one. */
+static size_t escape_len(const char *s, size_t n) {
+    if (n < 2 || s[1] != 'u') return 2;
+    return n >= 4 && (s[2] == 'd' || s[2] == 'D') && strchr("89abAB", s[3]) ? 12 : 6;
+}
+
+/* Whether a member (of an object, or of an array) begins like this. */
+static bool begins_member(glim_chat_str text, bool in_string, char closer) {
+    static const char *const rests[] = {"\"\":null", ":null", "null", "0", "rue", "ue", "e", "alse", "lse", "se", "ull", "ll", "l"};
+    const char *opener = closer == '}' ? "{" : "[";
+    bool found = false;
+    if (text.n > 0 && text.s[0] == ',') text.s++, text.n--;
+    for (size_t i = 0; i < (in_string ? 1 : GLIM_COUNT(rests)) && !found; i++) {
+        json_t *v = parse_joined(opener, text, in_string ? "\":null" : rests[i], &closer, 1);
+        found = v != NULL;
+        json_decref(v);
+    }
+    return found;
+}
+
+/* NULL: it is no beginning of an object. */
 static json_t *parse_cut(glim_chat_str text) {
     char closers[GLIM_JSON_DEPTH];
-    size_t depth = 0;
+    size_t depth = 0, whole = 0; /* text[0..whole) ends with a member, or before the first, at the depth of the end */
     bool in_string = false;
     for (size_t i = 0; i < text.n; i++) {
         char c = text.s[i];
         if (in_string) {
-            if (c == '\\') i++;
-            else if (c == '"') in_string = false;
+            size_t n = c == '\\' ? escape_len(text.s + i, text.n - i) : 1;
+            if (n > text.n - i) text.n = i; /* half an escape */
+            i += n - 1;
+            if (c == '"') in_string = false;
         } else if (c == '"') in_string = true;
         else if (c == '{' || c == '[') {
             if (depth == sizeof closers) return NULL;
             closers[depth++] = c == '{' ? '}' : ']';
         } else if ((c == '}' || c == ']') && depth > 0) depth--;
+        if (!in_string && strchr("{}[],", c)) whole = c == ',' ? i : i + 1;
     }
-    glim_buf b = {0};
-    json_t *v = NULL;
-    glim_buf_append(&b, text.s, text.n);
-    if (in_string) glim_buf_putc(&b, '"');
-    while (depth > 0) glim_buf_putc(&b, closers[--depth]);
-    if (!b.failed) glim_json_parse(&v, b.s, b.len, 0, NULL);
-    glim_buf_free(&b);
-    return v;
+    if (depth == 0) return NULL;
+    json_t *v = parse_joined("", text, in_string ? "\"" : "", closers, depth);
+    const glim_chat_str rest = {text.s + whole, text.n - whole};
+    if (v || !begins_member(rest, in_string, closers[depth - 1])) return v;
+    return parse_joined("", (glim_chat_str){text.s, whole}, "", closers, depth);
 }
 
 /* Arguments as an object: given so, or as the JSON text that OpenAI's API uses. No arguments at all

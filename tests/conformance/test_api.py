@@ -184,10 +184,23 @@ def test_a_call_that_was_cut_is_taken_back():
     """finish_reason "length" in a call: its arguments go as far as they got, and a client sends the message back."""
     for model in (MODEL, AIR):
         s = server(model)
-        for cut, status in (('{"city": "Par', 200), ('{"n": 1', 200), ('', 200), ('{"a": [1, {"b": "x', 200), ('{"a" 1}', 400), ('Paris', 400)):
+        whole = '{"city": "P\\u00e4r\\"", "n": -1.5e3, "l": [true, {"k": null}], "e": {}}'
+        for cut, status in [(whole[:n], 200) for n in range(len(whole) + 1)] + [('{"a" 1}', 400), ('{"a": x', 400), ('Paris', 400)]:
             call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": cut}}
             r = s.post(CHAT, {"model": model, "max_tokens": 1, "messages": USER + [{"role": "assistant", "content": None, "refusal": None, "tool_calls": [call]}, {"role": "user", "content": "go on"}]})
             check(r.status == status, "%s, arguments %r: %d %s", model, cut, r.status, r.text[:200])
+
+
+def test_calls_in_the_form_before_tools_are_calls():
+    made = {"name": "f", "arguments": '{"a": 1}'}
+    new = [{"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "type": "function", "function": made}]}, {"role": "tool", "tool_call_id": "c1", "content": "x"}]
+    old = [{"role": "assistant", "content": None, "function_call": made}, {"role": "function", "name": "f", "content": "x"}]
+    for model in (MODEL, AIR):
+        s = server(model)
+        said = [s.post("/tokenize", {"model": model, "messages": USER + more}) for more in (new, old)]
+        check(all(r.status == 200 for r in said) and said[0].json["tokens"] == said[1].json["tokens"], "%s: %s", model, [r.text[:200] for r in said])
+        r = s.post(CHAT, {"model": model, "messages": USER + old, "max_tokens": 1})
+        check(r.status == 200, "%s: %d %s", model, r.status, r.text[:200])
 
 
 def test_a_prompt_seen_before_is_cached_and_its_answer_the_same():

@@ -183,6 +183,12 @@ def make_rows():
         message({"role": "assistant", "content": None, "tool_calls": [{"id": "c", "type": "function", "function": v}]}, TYPE, ".tool_calls[0].function")
     for v in (5, [], True):
         message({"role": "assistant", "content": None, "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": v}}]}, TYPE, ".tool_calls[0].function.arguments")
+    for v in ("x", 5, []):
+        message({"role": "assistant", "content": None, "function_call": v}, TYPE, ".function_call")
+    for v in (None, 5, []):
+        message({"role": "assistant", "content": None, "function_call": {"name": v, "arguments": "{}"}}, TYPE, ".function_call.name")
+    for v in (5, [], True):
+        message({"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": v}}, TYPE, ".function_call.arguments")
     for v in (5, [], {}):
         message({"role": "assistant", "content": "x", "reasoning_content": v}, TYPE, ".reasoning_content")
         message({"role": "assistant", "content": "x", "refusal": v}, TYPE, ".refusal")
@@ -274,6 +280,8 @@ def make_rows():
     for v in (0, -1, 21, 2 ** 62):
         row(TEXT, {"best_of": v}, VALUE, "best_of")
     row(TEXT, {"best_of": 1, "n": 2}, UNSUPPORTED, "best_of")
+    for v in ("x", 5, [], False):
+        row(TEXT, {"suffix": v}, UNSUPPORTED, "suffix")
 
     # -- too long
     row(CHAT, {"messages": [{"role": "user", "content": "w " * 9000}]}, "context_length_exceeded", "messages")

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "test.h"
 
 static json_t *parse(const char *text) {
@@ -95,7 +96,7 @@ TEST(arguments_nested_too_deeply_are_refused) {
 
 /* A call of f as GLM-4.7 renders it; arguments: its members behind the name, as JSON. */
 static glim_status render_call(glim_prompt *p, const char *arguments, glim_err *err) {
-    char text[300];
+    char text[600];
     snprintf(text, sizeof text, "[{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\"%s}}]}]", arguments);
     json_t *m = parse(text);
     *p = (glim_prompt){0};
@@ -126,8 +127,11 @@ TEST(arguments_that_were_cut_come_back_as_far_as_they_got) {
         {"{\\\"a\\\": 1", "<arg_key>a</arg_key><arg_value>1</arg_value>"},
         {"{\\\"a\\\": [1, {\\\"b\\\": \\\"x]", "<arg_key>a</arg_key><arg_value>[1, {\"b\": \"x]\"}]</arg_value>"},
         {"{\\\"a\\\": \\\"\\\\\\\"{", "<arg_key>a</arg_key><arg_value>\"{</arg_value>"},
+        {"{\\\"a\\\": 1,", "<arg_key>a</arg_key><arg_value>1</arg_value>"},
+        {"{\\\"a\\\": 1, \\\"b\\\": tr", "<arg_key>a</arg_key><arg_value>1</arg_value>"},
+        {"{\\\"a\\\": \\\"x\\\\u00", "<arg_key>a</arg_key><arg_value>x</arg_value>"},
         {"{", ""}};
-    static const char *const never[] = {"{\\\"a\\\"", "{\\\"a\\\": ", "{\\\"a\\\": 1,", "\\\"a", "a"};
+    static const char *const never[] = {"{\\\"a\\\" 1", "{\\\"a\\\" 1}", "{a", "{1", "{\\\"a\\\": x", "{\\\"a\\\": 1]", "{\\\"a\\\": 1,,", "[1, 2", "\\\"a", "a"};
     char text[200];
     for (size_t i = 0; i < GLIM_COUNT(cut); i++) {
         snprintf(text, sizeof text, ",\"arguments\":\"%s\"", cut[i][0]);
@@ -139,6 +143,21 @@ TEST(arguments_that_were_cut_come_back_as_far_as_they_got) {
         snprintf(text, sizeof text, ",\"arguments\":\"%s\"", never[i]);
         CHECK(render_call(&p, text, &err) == GLIM_E_FORMAT);
         CHECK(strstr(err.msg, "messages[0].tool_calls[0]: \"arguments\": "));
+    }
+}
+
+TEST(arguments_may_be_cut_anywhere) {
+    static const char whole[] = "{\"q\": \"a\\\"\\u00e9\\ud83d\\ude00 {b\", \"n\": -1.5e+3, \"l\": [true, {\"k\": null}, [], \"x,]\", false], \"e\": {}}";
+    for (size_t n = 0; n < sizeof whole; n++) {
+        glim_buf m = {0};
+        glim_prompt p = {0};
+        glim_err err = {0};
+        glim_buf_puts(&m, ",\"arguments\":");
+        glim_json_put_str(&m, whole, n);
+        CHECK_MSG(render_call(&p, glim_buf_cstr(&m), &err) == GLIM_OK, "%zu bytes: %s", n, err.msg);
+        if (n >= 40) CHECK_MSG(strstr(p.text.s, "<arg_key>q</arg_key><arg_value>a\"\xc3\xa9\xf0\x9f\x98\x80 {b</arg_value>") != NULL, "%zu bytes: %s", n, p.text.s);
+        glim_prompt_free(&p);
+        glim_buf_free(&m);
     }
 }
 
