@@ -21,7 +21,7 @@ typedef struct serve_flags {
     glim_model_flags model;
     const char *host, *name, *snapshots, *data, *auth, *config, *path, *cert, *key, *desk;
     int64_t port, parallel, queue, drain, patience, tune_nice, tune_threads, per_client;
-    double kv_gib, snapshots_gib;
+    double kv_gib, snapshots_gib, ping_s;
     bool any_model, mirror, desk_plain, no_prefix, no_guess, no_tune;
     glim_str_list adapters, origins;
 } serve_flags;
@@ -219,6 +219,7 @@ int glim_cmd_serve(int argc, char **argv) {
         {"--client-timeout", NULL, GLIM_FLAG_INT, &f.patience, "S", "seconds a client has to send a request, or to take 16 KiB of a reply (default: 60)", 1, 86400},
         {"--max-connections-per-client", NULL, GLIM_FLAG_INT, &f.per_client, "N", "connections that one address may hold (default: an eighth of all, and any number from this machine)", 1, 1 << 20},
         {"--drain", NULL, GLIM_FLAG_INT, &f.drain, "S", "seconds that running requests get after SIGTERM (default: 30)", 1, 86400},
+        {"--ping", NULL, GLIM_FLAG_REAL, &f.ping_s, "S", "a comment line in a stream that is silent for so long (default: 15)", 0, 0},
         {"--no-tune", NULL, GLIM_FLAG_BOOL, &f.no_tune, NULL, "take fine-tuning jobs, but run none", 0, 0},
         {"--tune-threads", NULL, GLIM_FLAG_INT, &f.tune_threads, "N", "threads of a fine-tuning job (default: as many as answers have)", 1, 1024},
         {"--tune-nice", NULL, GLIM_FLAG_INT, &f.tune_nice, "N", "how far a fine-tuning job gives way to answers, 0 to 19 (default: 19)", 0, 19},
@@ -254,6 +255,8 @@ int glim_cmd_serve(int argc, char **argv) {
     if (rc == GLIM_OK) rc = parse_adapters(adapters, &f.adapters, &err);
     if (rc == GLIM_OK && (f.kv_gib < 0 || f.kv_gib > 1 << 20)) rc = glim_fail(&err, GLIM_E_ARG, "--kv-memory: got %g, want GiB", f.kv_gib);
     if (rc == GLIM_OK && (f.snapshots_gib < 0 || f.snapshots_gib > 1 << 20)) rc = glim_fail(&err, GLIM_E_ARG, "--snapshots-size: got %g, want GiB", f.snapshots_gib);
+    if (rc == GLIM_OK && f.ping_s < 0) rc = glim_fail(&err, GLIM_E_ARG, "--ping: got %g, want seconds", f.ping_s);
+    p.ping_s = f.ping_s;
     p.snapshot_bytes = (size_t)(f.snapshots_gib * (1 << 30));
     if (rc == GLIM_OK) rc = open_store(&store, f.data, &err); /* first: a folder in use is told before a model is read */
     if (rc == GLIM_OK && f.desk) rc = glim_shop_open(&p.shop, f.desk, &err);

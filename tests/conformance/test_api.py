@@ -203,6 +203,28 @@ def test_calls_in_the_form_before_tools_are_calls():
         check(r.status == 200, "%s: %d %s", model, r.status, r.text[:200])
 
 
+def test_a_stream_that_waits_says_so():
+    body = {"model": MODEL, "prompt": "a", "max_tokens": 8, "seed": 4, "temperature": 1, "stream": True, "logit_bias": {str(i): -100 for i in range(306, 320)}}
+    pings = {}
+    for flags in ((), ("--ping", "0.05")):
+        s = server(MODEL, "--parallel", "1", *flags)
+        first = []
+        for i in range(6):  # one writes, the others wait before ours
+            c = s.connect()
+            c.sendall(request_bytes("POST", TEXT, {**body, "stream": False, "max_tokens": 1900, "seed": i}))
+            first.append(c)
+        check(harness.eventually(lambda: s.metric("vllm:num_requests_waiting") >= 5), "they wait")
+        r, chunks = s.stream(TEXT, body)
+        check(r.status == 200 and "".join(schema.loads(c)["choices"][0]["text"] for c in chunks) != "", "%d %s", r.status, r.text[:200])
+        parts = r.body.split(b"\n\n")
+        pings[flags] = parts.count(b": ping")
+        check(not pings[flags] or parts[0] == b": ping", "the first comes before the first token: %s", parts[:3])
+        for c in first:
+            check(Reader(c).reply("POST").status == 200, "the others are answered")
+            c.close()
+    check(pings[()] == 0 and pings["--ping", "0.05"] >= 1, "%s", pings)
+
+
 def test_a_prompt_seen_before_is_cached_and_its_answer_the_same():
     s = server(MODEL)
     body = {"model": MODEL, "prompt": "cached " * 60, "max_tokens": 12, "seed": 5, "temperature": 1}
