@@ -61,6 +61,12 @@ static bool host_ok(glim_call *c) {
     return glim_api_fail(&c->error, 403, "host_not_allowed", NULL, "a server without keys is not asked under the name \"%.200s\"", host);
 }
 
+static enum MHD_Result count_keys(void *n, enum MHD_ValueKind kind, const char *name, const char *value) {
+    (void)kind, (void)value;
+    *(int *)n += strcasecmp(name, "Authorization") == 0;
+    return MHD_YES;
+}
+
 bool glim_call_auth(glim_call *c) {
     if (c->route->open) return true;
     const char *h = MHD_lookup_connection_value(c->conn, MHD_HEADER_KIND, "Authorization");
@@ -68,6 +74,9 @@ bool glim_call_auth(glim_call *c) {
     while (token && *token == ' ') token++;
     if (!keys_wanted(c->s)) return origin_ok(c) && host_ok(c); /* SDKs insist on sending a key; here any will do */
     if (!token || !*token) return glim_api_fail(&c->error, 401, "invalid_api_key", NULL, "a key is wanted: Authorization: Bearer KEY");
+    int n = 0; /* a proxy may have believed another one than we would */
+    MHD_get_connection_values(c->conn, MHD_HEADER_KIND, count_keys, &n);
+    if (n > 1) return glim_api_fail(&c->error, 401, "invalid_api_key", NULL, "Authorization is given more than once");
     switch (glim_keyring_check(c->s->store, token, strlen(token), c->route->scope, &c->key)) {
     case GLIM_ADMIT_OK: c->keyed = true; return true;
     case GLIM_ADMIT_SCOPE: {

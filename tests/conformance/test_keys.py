@@ -76,6 +76,8 @@ def test_without_a_key_that_is_known_nothing_is_answered():
     for about, headers in (("none", []), ("empty", [("Authorization", "")]), ("no scheme", [("Authorization", good)]), ("Basic", [("Authorization", "Basic " + good)]),
                            ("an empty token", [("Authorization", "Bearer ")]), ("another", [("Authorization", "Bearer " + good[:-1] + ("a" if good[-1] != "a" else "b"))]), ("its beginning", [("Authorization", "Bearer " + good[:-1])]),
                            ("more", [("Authorization", "Bearer " + good + "x")]), ("huge", [("Authorization", "Bearer " + "x" * 8000)]), ("two", [("Authorization", "Bearer x"), ("Authorization", "Bearer y")]),
+                           ("it and another", [("Authorization", "Bearer " + good), ("authorization", "Bearer x")]), ("another and it", [("Authorization", "Bearer x"), ("Authorization", "Bearer " + good)]),
+                           ("it twice", [("Authorization", "Bearer " + good)] * 2),
                            ("a null", [("Authorization", "Bearer null")]), ("SQL", [("Authorization", "Bearer ' OR 1=1 --")]), ("an api-key header", [("api-key", good)])):
         for method, path, body in (("POST", CHAT, {"model": MODEL, "messages": USER}), ("POST", TEXT, ONE), ("GET", "/v1/models", None), ("POST", "/tokenize", {"prompt": "a"})):
             r = s.call(method, path, body, headers)
