@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Training beside PyTorch + PEFT: LoRA on the same weights in bf16, the same rows, batch and length, in one alternating run.
 
-    VENV/bin/python bench/peft.py MODEL [--length 512] [--batch 4] [--steps 8] [--rounds 3] [--threads 1,2] [--rank 16] [--json]
+    VENV/bin/python bench/peft.py MODEL [--length 512] [--batch 4] [--steps 8] [--rounds 3] [--threads 1,2] [--rank 16] [--torch bf16,f32] [--json]
 
 VENV is that of tools/oracle/requirements.txt. MODEL is a Hugging Face folder or a .gguf of Llama's architecture, whose weights
 transformers writes as a bf16 folder first; both programs read that folder. Glim also runs on the .gguf as it is (QLoRA).
@@ -21,6 +21,7 @@ import tempfile
 
 sys.path = [p for p in sys.path if os.path.abspath(p) != os.path.dirname(os.path.abspath(__file__))]  # this file has the package's name
 here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TORCH = {"bf16": "", "f32": ", f32"}
 SKIP = 2  # steps of a run that are not timed: allocators and caches settle
 
 
@@ -41,7 +42,7 @@ def torch_side(a):
     if any(len(r) != a.length for r in rows):
         sys.exit("rows have %s tokens, want %d each" % (sorted({len(r) for r in rows}), a.length))
     ids = torch.tensor(rows)
-    model = AutoModelForCausalLM.from_pretrained(a.model, dtype=torch.bfloat16)
+    model = AutoModelForCausalLM.from_pretrained(a.model, dtype=torch.float32 if a.f32 else torch.bfloat16)
     model.config.use_cache = False
     if a.checkpointing:
         model.gradient_checkpointing_enable()
@@ -75,9 +76,9 @@ def child(words):
     return said, usage.ru_maxrss * 1024
 
 
-def run_torch(a, threads, steps):
+def run_torch(a, threads, steps, more=()):
     words = [sys.executable, os.path.abspath(__file__), a.folder, "--side", "torch", "--rows", a.rows, "--length", str(a.length), "--rank", str(a.rank),
-             "--steps", str(steps), "--threads-now", str(threads)] + (["--checkpointing"] if a.checkpointing else [])
+             "--steps", str(steps), "--threads-now", str(threads)] + (["--checkpointing"] if a.checkpointing else []) + list(more)
     said, peak = child(words)
     r = json.loads(said.splitlines()[-1])
     return {**r, "peak": peak}
@@ -125,7 +126,9 @@ def prepare(a):
 
 
 def main(a):
-    sides = {"glim": run_glim, "torch + peft": run_torch}
+    sides = {"glim": run_glim}
+    for kind in a.torch.split(","):
+        sides["torch + peft" + TORCH[kind]] = lambda a, n, steps, more=["--f32"] if kind == "f32" else []: run_torch(a, n, steps, more)
     if a.model.endswith(".gguf"):
         sides["glim, the gguf as it is"] = lambda a, n, steps: run_glim(a, n, steps, os.path.abspath(a.model))
     choices = [int(x) for x in a.threads.split(",")]
@@ -140,14 +143,15 @@ def main(a):
         step = statistics.median(s for r in runs for s in r["seconds"][SKIP:])
         table[name] = {"tokens_per_s": a.batch * a.length / step, "step_s": step, "peak_mib": max(r["peak"] for r in runs) / 2**20,
                        "threads": threads[name], "first_loss": runs[0]["losses"][0], "last_loss": runs[0]["losses"][-1]}
-    base = table["torch + peft"]
+    first = "torch + peft" + TORCH[a.torch.split(",")[0]]
+    base = table[first]
     for t in table.values():
         t["speed_ratio"], t["memory_ratio"] = t["tokens_per_s"] / base["tokens_per_s"], t["peak_mib"] / base["peak_mib"]
     agree = abs(table["glim"]["first_loss"] / base["first_loss"] - 1) < 0.01
     if a.json:
-        print(json.dumps({"length": a.length, "batch": a.batch, "rank": a.rank, "torch": got["torch + peft"][0]["torch"], "losses_agree": agree, "sides": table}))
+        print(json.dumps({"length": a.length, "batch": a.batch, "rank": a.rank, "torch": got[first][0]["torch"], "losses_agree": agree, "sides": table}))
     else:
-        print("%d rows of %d tokens, LoRA rank %d on all linear layers, torch %s%s" % (a.batch, a.length, a.rank, got["torch + peft"][0]["torch"],
+        print("%d rows of %d tokens, LoRA rank %d on all linear layers, torch %s%s" % (a.batch, a.length, a.rank, got[first][0]["torch"],
                                                                                     ", gradient checkpointing" if a.checkpointing else ""))
         print("%-26s %10s %9s %10s %8s %8s %11s" % ("", "tokens/s", "x torch", "peak MiB", "x torch", "threads", "first loss"))
         for name, t in table.items():
@@ -168,6 +172,8 @@ p.add_argument("--rounds", type=int, default=3)
 p.add_argument("--rank", type=int, default=16)
 p.add_argument("--threads", default=",".join(sorted({str(len(os.sched_getaffinity(0)) // 2 or 1), str(len(os.sched_getaffinity(0)))}, key=int)))
 p.add_argument("--checkpointing", action="store_true", help="gradient checkpointing in PyTorch: slower, less memory")
+p.add_argument("--torch", default="bf16", help="bf16, f32 or bf16,f32: PyTorch's weights; f32 is what is faster where the processor has no bf16 instructions")
+p.add_argument("--f32", action="store_true", help=argparse.SUPPRESS)
 p.add_argument("--json", action="store_true")
 p.add_argument("--side", help=argparse.SUPPRESS)
 p.add_argument("--work", help=argparse.SUPPRESS)
