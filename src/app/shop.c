@@ -200,6 +200,7 @@ glim_status glim_shop_replace(glim_shop *s, const char *name, const void *bytes,
     glim_status rc = glim_table_utf8(&utf8, &encoding, bytes, n, NULL, err);
     if (rc != GLIM_OK) {
         glim_err_context(err, "\"%s\"", name);
+        if (rc == GLIM_E_FORMAT) glim_err_hint(err, "save the file as UTF-8 and send it again");
         glim_buf_free(&utf8);
         return rc;
     }
@@ -226,8 +227,7 @@ glim_status glim_shop_replace(glim_shop *s, const char *name, const void *bytes,
     }
     if (!lib) rc = glim_lib_parse(&lib, name, bytes, n, schema, err);
     if (rc == GLIM_OK) {
-        bool zip = n >= 2 && memcmp(bytes, "PK", 2) == 0;
-        const char *to = zip ? "library.xlsx" : "library.csv";
+        const char *to = encoding ? "library.csv" : "library.xlsx"; /* only a workbook has none */
         char *path = glim_shop_path(s, to);
         pthread_mutex_lock(&s->mu);
         rc = glim_file_write_atomic(path, bytes, n, err);

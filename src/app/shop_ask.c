@@ -419,7 +419,7 @@ static glim_status stated_without(glim_shop *s, glim_shop_answer *a, bool *done,
     glim_filter *f = &s->filter;
     glim_buf word = {0};
     glim_status rc = GLIM_OK;
-    size_t n = 0;
+    size_t n = 0, n_all = 0;
     uint32_t row[LIST];
     glim_buf_append(&word, glim_buf_cstr(&f->denied), f->denied.len);
     trim(&word);
@@ -427,7 +427,9 @@ static glim_status stated_without(glim_shop *s, glim_shop_answer *a, bool *done,
         glim_prose of;
         if (!glim_filter_keep(s->lib, f, r)) continue;
         rc = row_says(s->lib, r, glim_buf_cstr(&word), &of, err);
-        if (of == GLIM_PROSE_DENIES && n < LIST) row[n++] = r;
+        if (rc != GLIM_OK || of != GLIM_PROSE_DENIES) continue;
+        if (n < LIST) row[n++] = r;
+        n_all++;
     }
     if (rc == GLIM_OK && n) {
         glim_buf_printf(&a->text, f->zh ? "资料里写明没有“%s”的有：" : "These say that they have no %s: ", glim_buf_cstr(&word));
@@ -438,9 +440,10 @@ static glim_status stated_without(glim_shop *s, glim_shop_answer *a, bool *done,
             glim_say_id(&a->text, s, row[i], f->zh);
             cite_row(s, a, false, row[i]);
         }
+        if (n_all > n) glim_buf_printf(&a->text, f->zh ? "等，共%zu款" : " and more, %zu in all", n_all);
         glim_buf_puts(&a->text, f->zh ? "。其余的资料里没有写，请问店员。" : ". Of the others the library does not say it: please ask the staff.");
         a->part = GLIM_PART_RETRIEVAL;
-        a->n_all = n;
+        a->n_all = n_all;
         f->n_ask = 0;
         f->sort = -1;
         *done = true;
@@ -553,16 +556,23 @@ static glim_status say_time(glim_shop *s, glim_shop_answer *a, const glim_named 
 static glim_status two_orders(glim_shop *s, glim_shop_answer *a, bool *done, glim_err *err) {
     glim_filter *f = &s->filter;
     uint32_t row;
-    for (int j = 0; j < 2; j++) {
+    const size_t n_text = a->text.len, n_rows = a->n_rows;
+    glim_status rc = GLIM_OK;
+    bool both = true;
+    for (int j = 0; j < 2 && both; j++) {
         const bool most = f->most2;
         size_t n = 0, n_all = 0;
         if (j) f->sort = f->sort2, f->most = most;
-        glim_status rc = glim_filter_rows(s->lib, f, NULL, 0, &row, 1, &n, &n_all, err);
-        if (rc != GLIM_OK || n == 0 || isnan(s->lib->col[f->sort].number[row])) return rc;
-        if (j && !f->zh) glim_buf_putc(&a->text, ' ');
-        if (!glim_say(&a->text, s, f, GLIM_SAY_LIST, &row, 1, n_all, NULL, NULL)) return rc;
-        cite_row(s, a, false, row);
-        a->n_all = n_all;
+        rc = glim_filter_rows(s->lib, f, NULL, 0, &row, 1, &n, &n_all, err);
+        both = rc == GLIM_OK && n > 0 && !isnan(s->lib->col[f->sort].number[row]);
+        if (both && j && !f->zh) glim_buf_putc(&a->text, ' ');
+        both = both && glim_say(&a->text, s, f, GLIM_SAY_LIST, &row, 1, n_all, NULL, NULL);
+        if (both) cite_row(s, a, false, row), a->n_all = n_all;
+    }
+    if (!both) { /* one without the other is no answer */
+        if (a->text.s) a->text.len = n_text, a->text.s[n_text] = 0;
+        a->n_rows = n_rows, a->n_all = 0;
+        return rc;
     }
     f->n_ask = 0, f->sort = -1; /* said, and not for a model to say */
     a->part = GLIM_PART_FILTER;

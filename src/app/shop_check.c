@@ -258,6 +258,12 @@ static bool named_whole(const char *said, const char *name) {
     return true;
 }
 
+/* Begins with a yes: to a question that nobody has read here. Only what can be had or not may be answered so. */
+static bool says_yes(const char *text, bool zh) {
+    text += strspn(text, " \n");
+    return zh ? strncmp(text, "支持，", strlen("支持，")) == 0 || strncmp(text, "是的", strlen("是的")) == 0 : strncasecmp(text, "yes", 3) == 0;
+}
+
 bool glim_shop_grounded(const glim_shop *s, const glim_shop_answer *a, const glim_shop_asks *asks, const char *answer, size_t n) {
     const char *end = answer + n;
     if (n == 0 || n > 4096 || memchr(answer, 0, n) || !glim_utf8_valid(answer, n)) return false;
@@ -285,6 +291,7 @@ bool glim_shop_grounded(const glim_shop *s, const glim_shop_answer *a, const gli
         }
         const char *text = glim_buf_cstr(&segment);
         fine = fine && text[strspn(text, " \n.")] && segment_stands(s, a, text, cited);
+        for (size_t i = 0; fine && i < a->n_rows && says_yes(text, a->zh); i++) fine = !(cited >> i & 1) || has[i] != NOT_ASKED;
         having shared = NOT_ASKED;
         for (size_t i = 0; fine && i < a->n_rows; i++) {
             if (!(cited >> i & 1) || has[i] == NOT_ASKED) continue;

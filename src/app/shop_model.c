@@ -1,5 +1,5 @@
-/* shop_model.c - what a language model is asked: to second an intent, and to say in its own words what was found. Greedily, and outside
- * of the lock: it takes as long as a model takes. */
+/* shop_model.c - what a language model is asked: to second an intent, and to say in its own words what was found, or to choose what the
+ * rows make true. Outside of the lock: it takes as long as a model takes. */
 #include <string.h>
 
 #include "app/shop_internal.h"
@@ -77,7 +77,8 @@ static bool say_it(glim_shop *s, const glim_shop_question *q, glim_shop_answer *
     bool fine = ask_model(q, a, &(glim_shop_prompt){glim_buf_cstr(&p->system), glim_buf_cstr(&p->user), choices, ANSWER_TOKENS}, &said);
     glim_buf_clear(cited);
     pthread_mutex_lock(&s->mu);
-    fine = fine && glim_shop_cite(cited, s, a, p->asks.names, glim_buf_cstr(&said), said.len) && s->edition == p->edition &&
+    /* The edition first: rows of another library have no names here. */
+    fine = fine && s->edition == p->edition && glim_shop_cite(cited, s, a, p->asks.names, glim_buf_cstr(&said), said.len) &&
            glim_shop_grounded(s, a, &p->asks, glim_buf_cstr(cited), cited->len);
     pthread_mutex_unlock(&s->mu);
     glim_buf_free(&said);
@@ -88,7 +89,10 @@ void glim_shop_phrase(glim_shop *s, const glim_shop_question *q, glim_shop_answe
     if (!p->wanted) return;
     glim_buf cited = {0};
     bool fine = say_it(s, q, a, p, NULL, &cited);
-    if (!fine) { /* its own sentence does not hold: one of those that the rows make true */
+    pthread_mutex_lock(&s->mu);
+    const bool same = s->edition == p->edition;
+    pthread_mutex_unlock(&s->mu);
+    if (!fine && same) { /* its own sentence does not hold: one of those that the rows make true */
         json_t *true_ones = NULL;
         if (glim_statements(&true_ones, glim_buf_cstr(&p->system), glim_buf_cstr(&p->user), NULL) == GLIM_OK && true_ones) fine = say_it(s, q, a, p, true_ones, &cited);
         json_decref(true_ones);

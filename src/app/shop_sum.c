@@ -11,7 +11,7 @@
 #include "base/utf8.h"
 #include "know/units.h"
 
-enum { PICKS = 8 };
+enum { PICKS = GLIM_SHOP_ROWS + 1 }; /* one more than can be cited: a list that fills them all is not summed */
 
 typedef struct pick {
     size_t from, to; /* where its name stands */
@@ -235,6 +235,7 @@ static glim_status read_order(glim_shop *s, char *text, uint32_t view, pick *pic
     }
     qsort(picks, *n_picks, sizeof *picks, by_place);
     glim_buf_free(&left);
+    if (*n_picks == PICKS) *n_picks = 0; /* there may be more: a sum of some is none */
     return rc;
 }
 

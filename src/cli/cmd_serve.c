@@ -273,5 +273,7 @@ int glim_cmd_serve(int argc, char **argv) {
     glim_shop_close(p.shop);
     for (size_t i = 0; i < f.adapters.n; i++) free((char *)(uintptr_t)adapters[i].name);
     free(name);
-    return rc == GLIM_OK ? GLIM_EXIT_OK : glim_cli_error(&err);
+    if (rc == GLIM_OK) return GLIM_EXIT_OK;
+    code = glim_cli_error(&err);
+    return rc == GLIM_E_NOMEM ? GLIM_EXIT_FAIL : code; /* there may be more memory later: whoever keeps the server up tries again */
 }

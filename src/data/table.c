@@ -79,14 +79,18 @@ static glim_status refuse_others(const uint8_t *s, size_t n, glim_err *err) {
     return rc;
 }
 
+static bool is_zip(const void *bytes, size_t n) {
+    const uint8_t *s = bytes;
+    return n >= 4 && memcmp(s, "PK", 2) == 0 && (s[2] == 3 || s[2] == 5 || s[2] == 7);
+}
+
 static glim_status open_bytes(glim_table *t, const char *path, const void *bytes, size_t n, const glim_table_params *p, glim_err *err) {
     const uint8_t *s = bytes;
     t->format = p->format;
     if (t->format == GLIM_TABLE_GUESS) {
         glim_status rc = refuse_others(s, n, err);
         if (rc != GLIM_OK) return rc;
-        bool zip = n >= 4 && memcmp(s, "PK", 2) == 0 && (s[2] == 3 || s[2] == 5 || s[2] == 7);
-        t->format = zip ? GLIM_TABLE_XLSX : GLIM_TABLE_CSV;
+        t->format = is_zip(s, n) ? GLIM_TABLE_XLSX : GLIM_TABLE_CSV;
     }
     if (t->format == GLIM_TABLE_XLSX) return glim_xlsx_open(&t->xlsx, path, bytes, n, p, err);
     const char *text;
@@ -131,7 +135,7 @@ glim_status glim_table_parse(glim_table **out, const char *name, const void *byt
 
 glim_status glim_table_utf8(glim_buf *out, const char **encoding, const void *bytes, size_t n, const char *wanted, glim_err *err) {
     *encoding = NULL;
-    if (n >= 2 && memcmp(bytes, "PK", 2) == 0) return wanted ? glim_fail(err, GLIM_E_ARG, "a workbook has no encoding of its own to name") : GLIM_OK;
+    if (is_zip(bytes, n)) return wanted ? glim_fail(err, GLIM_E_ARG, "a workbook has no encoding of its own to name") : GLIM_OK;
     const char *text = NULL;
     size_t len = 0;
     glim_status rc = refuse_others(bytes, n, err);

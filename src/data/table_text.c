@@ -87,7 +87,7 @@ static likely chinese(const char *bytes, size_t n, const char *from) {
             i++;
             continue;
         }
-        if (i + 1 == n && n == SAMPLE) break; /* the sample cuts it */
+        if (n == SAMPLE && i + 3 >= n) break; /* the sample may cut it */
         char c[8], *in = (char *)(uintptr_t)(bytes + i), *o = c;
         const bool four = gb && i + 3 < n && bytes[i + 1] >= '0' && bytes[i + 1] <= '9';
         size_t left = four ? 4 : n - i < 2 ? n - i : 2, room = sizeof c;

@@ -211,6 +211,11 @@ static glim_status run(search *q, glim_constraint *c, glim_gen_result *out, glim
         rc = look(q, k, &next, err);
         if (greedy && next == k) break;
     }
+    for (uint32_t i = 0, best = 0; rc == GLIM_OK && i < q->n; i++) { /* a whole one is better than the beginning of another */
+        if (!q->nodes[i].ends) continue;
+        if (!q->nodes[best].ends || q->nodes[i].logp > q->nodes[best].logp) best = i;
+        furthest = best;
+    }
     return rc == GLIM_OK ? text_of(q, furthest, out, err) : rc;
 }
 

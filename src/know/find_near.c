@@ -41,6 +41,7 @@ static bool is_model(token t) {
 
 /* The word in the folded text, between boundaries, or NULL. */
 static const char *holds(const char *text, token t) {
+    if (t.n == 0) return NULL; /* strchr would find the text's end, and go on behind it */
     for (const char *p = text; (p = strchr(p, t.s[0])) != NULL; p++)
         if (strncmp(p, t.s, t.n) == 0 && !in_word(p[t.n]) && (p == text || !in_word(p[-1]))) return p;
     return NULL;

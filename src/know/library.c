@@ -332,7 +332,10 @@ glim_status glim_lib_set(glim_lib *l, uint32_t row, size_t col, const char *text
         size_t from = c->value_at[row], old = c->value_at[row + 1] - from, all = c->value_at[l->n_rows];
         void *p = c->value_no;
         glim_status rc = glim_try_realloc(&p, all + n_no + 1, sizeof *c->value_no, "values of a column", err);
-        if (rc != GLIM_OK) return rc;
+        if (rc != GLIM_OK) {
+            glim_lib_grade(l, col); /* the column may have a value more */
+            return rc;
+        }
         c->value_no = p;
         memmove(c->value_no + from + n_no, c->value_no + from + old, (all - from - old) * sizeof *c->value_no);
         memcpy(c->value_no + from, no, n_no * sizeof *no);

@@ -104,6 +104,7 @@ void glim_refuse_late(glim_conn *k) {
     glim_api_error e = {0};
     char id[40];
     if (k->busy || (c && c->state != CALL_READING && c->state != CALL_REFUSED)) return; /* it is the reply that is late */
+    if (k->surplus && !c) return; /* it had less time, and is here to hear 429 */
     /* With TLS, what came without a whole head may be a handshake. */
     if (!c && (k->s->tls || glim_bytes_came(k->fd) <= k->came)) return;
     glim_api_fail(&e, 408, "request_timeout", NULL, "a client has %g s to send a request's head, and as many for its body", k->s->p.request_s);

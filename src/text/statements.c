@@ -14,7 +14,7 @@ typedef struct piece {
 #define P(x) (x).n, (x).s
 #define IS(x, text) ((x).n == (int)sizeof(text) - 1 && memcmp((x).s, text, sizeof(text) - 1) == 0)
 
-enum { ROWS = 9, CELLS = 32 };
+enum { ROWS = 9, CELLS = 32, MOST_BYTES = 512 << 10 /* half of what a constraint takes */ };
 typedef struct row {
     piece id, name, column[CELLS], value[CELLS];
     size_t n;
@@ -23,6 +23,7 @@ typedef struct row {
 typedef struct list {
     json_t *all, *seen;
     glim_buf text;
+    size_t bytes; /* of all, as JSON about */
     bool zh, failed;
 } list;
 
@@ -55,7 +56,10 @@ static bool read_row(row *r, const char *s, const char *end) {
 static void put(list *l) {
     const char *s = glim_buf_cstr(&l->text);
     if (l->text.failed) l->failed = true;
-    else if (!json_object_get(l->seen, s)) l->failed |= json_object_set_new(l->seen, s, json_true()) != 0 || json_array_append_new(l->all, json_string(s)) != 0;
+    else if (l->bytes <= MOST_BYTES && !json_object_get(l->seen, s)) {
+        l->bytes += l->text.len + 8; /* quotes, a comma, a few escapes */
+        l->failed |= json_object_set_new(l->seen, s, json_true()) != 0 || json_array_append_new(l->all, json_string(s)) != 0;
+    }
     glim_buf_clear(&l->text);
 }
 
@@ -176,7 +180,7 @@ glim_status glim_statements(json_t **out, const char *system, const char *user, 
     glim_buf_free(&l.text);
     json_decref(l.seen);
     if (l.failed) json_decref(l.all);
-    else if (json_array_size(l.all)) *out = l.all;
+    else if (json_array_size(l.all) && l.bytes <= MOST_BYTES) *out = l.all; /* more are too many to choose from */
     else json_decref(l.all);
     return l.failed ? glim_fail(err, GLIM_E_NOMEM, "could not allocate what rows say") : GLIM_OK;
 }

@@ -1,4 +1,5 @@
-/* statements.h - the answers that a prompt in the forms of docs/desk.md makes true, as far as they have the shapes that the inner model
+/* statements.h - the answers that a prompt in the forms of docs/desk.md makes true (but for a "yes" in front: it answers a question that is
+ * not read here, and whoever shows it looks at that), as far as they have the shapes that the inner model
  * was taught (recipes/nano/rows.c, tables.c): what an answer from rows, or about a table, is chosen from under constraint.
  *
  *   Task: answer       for each cell "[1] The {column} of {name} is {value}." or "[1] Yes, {name} has {column}.", "[1] No, ...",
@@ -14,7 +15,8 @@
 
 enum { GLIM_STATEMENTS = 4096 }; /* the most there are of a prompt; sentences about two cells or rows are left out where they are more */
 
-/* A new list of distinct strings in *out; NULL where system is neither task, or user has no rows or lines in that form.
+/* A new list of distinct strings in *out; NULL where system is neither task, or user has no rows or lines in that form, or the
+ * sentences are more than half a MiB.
  * Errors: GLIM_E_NOMEM. */
 glim_status glim_statements(json_t **out, const char *system, const char *user, glim_err *err);
 

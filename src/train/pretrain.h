@@ -9,7 +9,7 @@
  *   OUT/...                     the model, at the end
  *
  * Texts for evaluation (a file, or blocks of the corpus that are kept apart) are gone through once, in their order, in windows of the
- * same length: the mean loss of all their tokens. That changes nothing of what a step does.
+ * same length: the mean loss of all their tokens. Looking changes nothing of what a step does; blocks kept apart are not trained on.
  *
  * What a step does is a function of its number, the settings and the corpus: a run that was killed and resumed ends in the
  * same bits as one that was not, whatever the number of threads. */

@@ -696,6 +696,8 @@ TEST(a_model_that_no_row_has_is_not_its_neighbour) {
         {"electronics", "L9 128GB多少钱", NULL, "没有", "2999"},
         {"electronics", "Mist 3 Max 1024GB多少钱", NULL, "5099", "没有"},
         {"electronics", "is the L9 IP68", NULL, "Lanstar L9 phone: IP68", "fit"},
+        {"electronics", "最便宜和电池最大的充电器", NULL, "没有", "第一是"}, /* one without the other is no answer */
+        {"electronics", "does the L9 fast charge", NULL, "", "\"L9 fast\""}, /* a word of another row's prose is no edition */
         {"electronics", "L9手机壳多少钱", NULL, "[CS001]", "没有"},
         {"hotel", "rooms with a bathtub under 700 yuan", NULL, "fit", "not in the library"},
     };
@@ -778,10 +780,10 @@ TEST(a_column_of_degrees_has_an_order) {
     glim_err err = {0};
     const char *found;
     glim_shop *s;
-    CHECK_OK(init_with("名称,甜度,价格\n奶茶,全糖,9\n绿茶,无糖,5\n果茶,半糖,7\n", NULL, &found, &err), err);
+    CHECK_OK(init_with("名称,甜度,价格\n奶茶,全糖,9\n绿茶,无糖,5\n果茶,半糖,7\n红茶,全糖,8\n黑茶,无糖,6\n花茶,半糖,7\n白茶,全糖,8\n麦茶,无糖,6\n豆浆,半糖,4\n", NULL, &found, &err), err);
     CHECK_OK(glim_shop_open(&s, folder, &err), err);
     const size_t c = (size_t)glim_lib_find_col(s->lib, "甜度");
-    if (s->lib->col[c].type == GLIM_LIB_ENUM) CHECK(s->lib->col[c].degree && s->lib->col[c].number[0] > s->lib->col[c].number[2] && s->lib->col[c].number[2] > s->lib->col[c].number[1]);
+    CHECK(s->lib->col[c].type == GLIM_LIB_ENUM && s->lib->col[c].degree && s->lib->col[c].number[0] > s->lib->col[c].number[2] && s->lib->col[c].number[2] > s->lib->col[c].number[1]);
     done(s);
 }
 

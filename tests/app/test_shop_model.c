@@ -91,6 +91,8 @@ TEST(a_models_sentence_stands_only_if_the_rows_bear_it_out) {
         {price, 0, "", "2999", false},
         {price, 0, "[1] \xff\xfe", "2999", false},
         {"澜星 L9 手机的价格是1999元吗？", 0, "[1] 是的，价格是1999元。", "2999", false}, /* the question is no source */
+        {"澜星 L9 手机的价格是1999元吗？", 0, "[1] 支持，价格为2999元。", "2999", false}, /* true, but for the yes */
+        {"Is the price of the Lanxing L9 phone 1999 CNY?", 0, "[1] Yes, its price is 2999 CNY.", "2999", false},
         {charge, "PH001", "[1] 支持，无线充电为15W Qi。", "15W", true},
         {charge, "PH001", "[1] 不支持，无线充电为15W Qi。", "15W", false},
         {charge, "PH001", "[1] 支持，无线充电为50W Qi。", "15W", false},

@@ -60,6 +60,14 @@ TEST(tables_say_two_of_their_lines) {
     json_decref(l);
 }
 
+TEST(a_table_with_more_to_say_than_can_be_chosen_from_says_nothing) {
+    glim_buf b = {0};
+    glim_buf_puts(&b, "month | aaaaaaaaaaaaaaaa | bbbbbbbbbbbbbbbb | cccccccccccccccc");
+    for (int i = 0; i < 64; i++) glim_buf_printf(&b, "\na name as long as this one %d | 1%d | 2%d | 3%d", i, i, i, i);
+    CHECK(!of("Task: summarize", glim_buf_cstr(&b)));
+    glim_buf_free(&b);
+}
+
 TEST(other_prompts_say_nothing) {
     static const char *const other[][2] = {{"Be brief.", "Rows:\n[1] A | b: c"}, {"Task: answers", "Rows:\n[1] A | b: c"}, {EN, "hello"}, {EN, ""}, {EN, "Rows:\n"}, {"Task: summarize", ""},
                                            {"Task: summarize", "one line"}, {"任务：回答", "Rows:\n[1] A | b: c"}, {EN, "Rows:\n[1] A | no colon"}, {EN, "Rows:\n[] A | b: c"}, {EN, "Rows:\n[1 A"}, {"", ""}};
