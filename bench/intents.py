@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A model tuned to choose an intent, beside the linear model that needs a second: accuracy before and after, wall time, peak memory.
 
-    bench/intents.py SET MODEL OUT [--rows N] [--shots N] [--epsilon E] [--epochs X] [--tune "WORDS"] [--no-before]
+    bench/intents.py SET MODEL OUT [--rows N] [--shots N] [--epsilon E] [--epochs X] [--tune "WORDS"] [--unlike] [--no-before]
 
 SET is banking77 (77 intents in English; the given training and test parts) or crosswoz (requests of Chinese dialogues; 400 dialogues
 to learn from, 100 to test). MODEL is any model of glim; the prompt holds the question alone, no list of labels, and the loss counts on
@@ -46,6 +46,17 @@ def few(rows, n):
     return [r for r in rows if not seen.update([r[1]]) and seen[r[1]] <= n]
 
 
+def unlike(train, test):
+    """The quarter of the test questions whose words (for Chinese: characters) are least like those of any question of the training part."""
+    def words(text):
+        return frozenset(text.lower().split() if text.isascii() else text)
+    known = [words(t) for t, _ in train]
+    def nearest(text):
+        w = words(text)
+        return max(len(w & k) / len(w | k) for k in known)
+    return sorted(test, key=lambda r: nearest(r[0]))[:len(test) // 4]
+
+
 def table(path, rows):
     with open(path, "w", newline="") as f:
         csv.writer(f).writerows([("text", "label"), *rows])
@@ -75,6 +86,7 @@ def main():
     p.add_argument("--template", default="smollm2")
     p.add_argument("--tune", default="--lr 6e-4 --batch 16 --lora-rank 16 --lora-targets all-linear", help="further words for glim tune")
     p.add_argument("--threads", type=int)
+    p.add_argument("--unlike", action="store_true", help="also the quarter of the test questions that are least like those learnt from")
     p.add_argument("--no-before", action="store_true", help="leave out the model as it came: its figure is known from another run")
     a = p.parse_args()
     os.makedirs(a.out, exist_ok=True)
@@ -108,10 +120,18 @@ def main():
         out, s, mib = timed([GLIM, "eval", a.model, a.out + "/test.csv", "--adapter", a.out + "/adapter", "--only-adapter", *form, *labels])
         keep("after", {"eval": json.loads(out), "seconds": s, "peak_mib": mib})
     keep("linear", figures.run(a.out, train, test))
+    if a.unlike:
+        rest = unlike(train, test)
+        table(a.out + "/unlike.csv", rest)
+        if "unlike" not in result:
+            out, s, mib = timed([GLIM, "eval", a.model, a.out + "/unlike.csv", "--adapter", a.out + "/adapter", "--only-adapter", *form, *labels])
+            keep("unlike", {"eval": json.loads(out), "seconds": s, "peak_mib": mib})
+        keep("linear, unlike", figures.run(a.out, train, rest))
     print(json.dumps({k: v for k, v in result["tune"].items() if k != "out"}))
-    for k in [k for k in ("before", "after") if k in result]:
+    for k in [k for k in ("before", "after", "unlike") if k in result]:
         print(k, {n: v for n, v in flat(result[k]["eval"]).items() if n in ("accuracy", "loss", "exact_match", "macro_f1")}, "%.0f s" % result[k]["seconds"])
-    print("linear", {n: result["linear"][n] for n in ("accuracy", "ece")})
+    for k in [k for k in ("linear", "linear, unlike") if k in result]:
+        print(k, {n: result[k][n] for n in ("accuracy", "ece")})
 
 
 def flat(v):

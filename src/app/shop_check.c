@@ -258,10 +258,16 @@ static bool named_whole(const char *said, const char *name) {
     return true;
 }
 
-/* Begins with a yes: to a question that nobody has read here. Only what can be had or not may be answered so. */
-static bool says_yes(const char *text, bool zh) {
+static bool begins_with_yes(const char *text, bool zh) {
     text += strspn(text, " \n");
     return zh ? strncmp(text, "支持，", strlen("支持，")) == 0 || strncmp(text, "是的", strlen("是的")) == 0 : strncasecmp(text, "yes", 3) == 0;
+}
+
+/* A yes in front, or behind the name that the desk put there: to a question that nobody has read here. Only what can be had or not may
+ * be answered so. */
+static bool says_yes(const char *text, bool zh) {
+    const char *colon = zh ? "：" : ": ", *behind = strstr(text, colon);
+    return begins_with_yes(text, zh) || (behind && begins_with_yes(behind + strlen(colon), zh));
 }
 
 bool glim_shop_grounded(const glim_shop *s, const glim_shop_answer *a, const glim_shop_asks *asks, const char *answer, size_t n) {
