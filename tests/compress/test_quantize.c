@@ -286,7 +286,7 @@ TEST(groups_of_moments_do_not_change_the_bytes) {
         const uint64_t bytes = glim_importance_pairs_bytes(im);
         CHECK(limit == 0 || bytes <= limit);
         glim_quantize_params p = {.importance = im, .n_threads = 2, .planned = keep_plan, .progress = stop_in_pass, .progress_ctx = &plan};
-        glim_quantize_result r = quantize(nano(), in_dir(step ? "groups.gguf" : "whole.gguf"), "q4_k_m", p);
+        glim_quantize_result r = quantize(nano(), in_dir(step ? "groups.gguf" : "whole.gguf"), "q4_0", p);
         glim_importance_free(im);
         CHECK_MSG(r.n_passes == want[step] && plan.n_passes == r.n_passes && plan.bytes == bytes, "limit %llu: %zu passes, %zu planned",
                   (unsigned long long)limit, r.n_passes, plan.n_passes);
@@ -307,19 +307,19 @@ TEST(a_run_stopped_in_a_later_pass_goes_on) {
     glim_importance *im = learn(0, &err);
     CHECK_MSG(im, "%s", err.msg);
     const uint64_t limit = glim_importance_pairs_bytes(im) / 3;
-    quantize(nano(), in_dir("whole.gguf"), "q4_k_m", (glim_quantize_params){.importance = im});
+    quantize(nano(), in_dir("whole.gguf"), "q4_0", (glim_quantize_params){.importance = im});
     glim_importance_free(im);
     im = learn(limit, &err);
     CHECK_MSG(im, "%s", err.msg);
     plan.stop_at = 3;
     glim_quantize_params p = {.importance = im, .n_threads = 2, .planned = keep_plan, .progress = stop_in_pass, .progress_ctx = &plan};
-    CHECK(try_quantize(nano(), in_dir("passes.gguf"), "q4_k_m", p, &r, &err) == GLIM_E_CANCELLED);
+    CHECK(try_quantize(nano(), in_dir("passes.gguf"), "q4_0", p, &r, &err) == GLIM_E_CANCELLED);
     CHECK(plan.n_passes > 3 && r.n_passes == 2 && !glim_path_exists(in_dir("passes.gguf")) && glim_path_exists(in_dir("passes.gguf.part")));
     glim_importance_free(im);
     /* Another process: it learns anew, and passes only for what is left. */
     im = learn(limit, &err);
     CHECK_MSG(im, "%s", err.msg);
-    CHECK_OK(try_quantize(nano(), in_dir("passes.gguf"), "q4_k_m", (glim_quantize_params){.importance = im, .n_threads = 3}, &r, &err), err);
+    CHECK_OK(try_quantize(nano(), in_dir("passes.gguf"), "q4_0", (glim_quantize_params){.importance = im, .n_threads = 3}, &r, &err), err);
     CHECK_MSG(r.n_resumed > 6 && r.n_passes < plan.n_passes, "%zu tensors taken over, %zu passes of %zu", r.n_resumed, r.n_passes, plan.n_passes);
     same_bytes(in_dir("whole.gguf"), in_dir("passes.gguf"));
     glim_importance_free(im);
