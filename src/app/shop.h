@@ -59,7 +59,7 @@ typedef struct glim_shop_said {
     int64_t cost; /* micro-units (store/prices.h) */
 } glim_shop_said;
 
-/* A language model: answers greedily. Errors are not fatal: the desk then says it itself. */
+/* A language model: answers greedily, or by one of the choices. Errors are not fatal: the desk then says it itself. */
 typedef struct glim_shop_model {
     glim_status (*say)(void *ctx, const glim_shop_prompt *p, glim_shop_said *out, glim_err *err);
     void *ctx;

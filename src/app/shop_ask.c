@@ -7,8 +7,8 @@
  *   5  rows found by words               if enough of the question stands in them
  *   6  "not in the library"              and the question goes to the hand-over list
  *
- * A language model, where there is one, is asked twice at most, both times outside of the lock: for the intent, where the linear
- * model is unsure (it can only confirm that one's guess), and for a sentence about the rows that 3 to 5 found.
+ * A language model, where there is one, is asked outside of the lock: for the intent, where the linear model is unsure (it
+ * can only confirm that one's guess), and for a sentence about the rows that 3 to 5 found (shop_model.c).
  *
  * What speaks of a product goes past an intent that is not about products: "L9 保修多久" asks the row, not the note. */
 #include <math.h>
@@ -23,7 +23,7 @@
 #include "know/prose.h"
 #include "store/prices.h"
 
-enum { MAX_QUESTION = 4096, LIST = 5, FOUND = 400 };
+enum { MAX_QUESTION = 4096, FOUND = 400 };
 static const float covers = 0.6f, says = 2.0f; /* weights are sums of idf: 2 is a word in an eighth of the rows */
 
 const char *glim_shop_part_name(glim_shop_part p) {
@@ -123,7 +123,7 @@ static glim_status covering_note(glim_shop *s, const glim_buf *words, const char
     return rc;
 }
 
-static bool say_note(glim_shop *s, glim_shop_answer *a, uint32_t row, glim_shop_part part) {
+bool glim_shop_say_note(glim_shop *s, glim_shop_answer *a, uint32_t row, glim_shop_part part) {
     glim_say_note(&a->text, s, row, a->zh);
     cite_row(s, a, true, row);
     a->part = part;
@@ -141,28 +141,6 @@ static glim_status another_price(glim_shop *s, uint32_t row, const glim_buf *wor
     if (rc != GLIM_OK || left < says || share >= covers) return rc;
     if (intent) *cells = false;
     return covering_note(s, words, intent, note, err);
-}
-
-static bool blank(const char *p) {
-    for (; *p; p++)
-        if ((unsigned char)*p >= 0x80 ? (strncmp(p, "，", 3) != 0 && strncmp(p, "。", 3) != 0 && strncmp(p, "？", 3) != 0 && strncmp(p, "、", 3) != 0) : (*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9'))
-            return false;
-        else if ((unsigned char)*p >= 0x80) p += 2;
-    return true;
-}
-
-/* A text tidied up for people: single spaces, none at the ends. */
-static void tidy(glim_buf *b) {
-    size_t to = 0;
-    for (size_t i = 0; i < b->len; i++) {
-        char c = b->s[i];
-        if (strchr("?!,.;:\"", c) && c) c = ' ';
-        if (c == ' ' && (to == 0 || b->s[to - 1] == ' ')) continue;
-        b->s[to++] = c;
-    }
-    while (to && b->s[to - 1] == ' ') to--;
-    b->len = to;
-    if (b->s) b->s[to] = 0;
 }
 
 /* The sentence of the row's prose that holds most of the text. */
@@ -196,16 +174,6 @@ static glim_status prose(glim_shop *s, uint32_t row, const char *text, bool zh, 
     glim_terms_free(&want);
     glim_terms_free(&have);
     return rc;
-}
-
-bool glim_shop_chinese(const char *p, size_t n) {
-    uint32_t cp;
-    for (size_t i = 0; i < n;) {
-        int k = glim_utf8_next(p + i, n - i, &cp);
-        if (k > 0 && glim_term_is_cjk(cp)) return true;
-        i += k > 0 ? (size_t)k : 1;
-    }
-    return false;
 }
 
 typedef struct keeping {
@@ -250,7 +218,7 @@ static bool first_of_kind(const glim_lib *l, const glim_filter *f) { return f->t
 static glim_status beyond(glim_shop *s, glim_shop_answer *a, uint32_t than, const char *rest, bool *done, glim_err *err) {
     glim_filter *f = &s->filter;
     const glim_lib *l = s->lib;
-    uint32_t row[LIST];
+    uint32_t row[GLIM_SHOP_LIST];
     size_t n = 0, n_cond = 0;
     float left, share;
     double v = l->col[f->sort].number[than];
@@ -271,11 +239,11 @@ static glim_status beyond(glim_shop *s, glim_shop_answer *a, uint32_t than, cons
         kind = true;
     }
     if (f->n_cond < GLIM_FILTER_CONDS) f->cond[f->n_cond++] = (glim_cond){.col = f->sort, .op = f->most ? GLIM_COND_GT : GLIM_COND_LT, .a = v};
-    rc = glim_filter_rows(l, f, NULL, 0, row, LIST, &n, &a->n_all, err);
+    rc = glim_filter_rows(l, f, NULL, 0, row, GLIM_SHOP_LIST, &n, &a->n_all, err);
     if (rc != GLIM_OK) return rc;
     *done = glim_say(&a->text, s, f, f->count ? GLIM_SAY_COUNT : GLIM_SAY_LIST, row, n, a->n_all, NULL, NULL);
     a->part = GLIM_PART_FILTER;
-    for (size_t i = 0; i < n; i++) cite_row(s, a, false, row[i]);
+    for (size_t i = 0; i < n; i++) glim_shop_cite_row(s, a, row[i]);
     glim_filter_show(&a->filter, l, f);
     return rc;
 }
@@ -305,326 +273,10 @@ static glim_status count_one(glim_shop *s, uint32_t row, bool pieces, const glim
     return rc;
 }
 
-static bool any_of(const char *text, const char *const *list, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        const size_t k = strlen(list[i]);
-        for (const char *p = text; (p = strstr(p, list[i])) != NULL; p++)
-            if ((unsigned char)*p >= 0x80 || ((p == text || !((p[-1] >= 'a' && p[-1] <= 'z') || p[-1] == '-')) && !(p[k] >= 'a' && p[k] <= 'z'))) return true;
-    }
-    return false;
-}
-
-/* What the law of a faith or a diet calls for: a list of what fits the rest would be taken for it. */
-static bool of_a_law(const char *text) {
-    static const char *const words[] = {"清真", "洁食", "纯素", "全素", "haram", "halal", "kosher", "vegan"};
-    return any_of(text, words, GLIM_COUNT(words));
-}
-
-/* Words that are said of goods in any business, so that a question with one is not out of scope. */
-static bool of_goods(const char *text) {
-    static const char *const words[] = {"有机", "无糖", "低糖", "低脂", "转基因", "新鲜", "现做", "现杀", "进口", "国产", "正品", "原装", "二手", "翻新", "保质期", "生产日期", "组合优惠",
-                                        "organic", "sugar free", "sugar-free", "fresh", "genuine", "authentic", "refurbished", "second hand", "imported", "homemade", "gmo", "expiry"};
-    return of_a_law(text) || any_of(text, words, GLIM_COUNT(words));
-}
-
-/* "有儿童餐吗": short, and about what there is. */
-static bool asks_for_some(const char *text) {
-    const size_t n = strlen(text);
-    const char *ma = strstr(text, "吗");
-    return n <= 36 && ma && (strncmp(text, "有", 3) == 0 || strstr(text, "里有") || strncmp(ma - (ma - text >= 3 ? 3 : 0), "有", 3) == 0);
-}
-
-static bool asks_time(const char *text) {
-    static const char *const words[] = {"几点", "什么时候", "什么时间", "时间", "何时", "what time", "when is", "when are", "when does", "when do", "when can", "hours", "until when", "times", "time"};
-    return any_of(text, words, GLIM_COUNT(words));
-}
-
-static bool free_of_charge(const glim_buf *rest) {
-    static const char *const words[] = {"免费", "收费", "要钱", "花钱", "free", "free of charge", "charged", "extra"};
-    glim_buf b = {0};
-    glim_buf_append(&b, glim_buf_cstr(rest), rest->len);
-    tidy(&b);
-    bool so = false;
-    for (size_t i = 0; i < GLIM_COUNT(words); i++) so |= strcmp(glim_buf_cstr(&b), words[i]) == 0;
-    glim_buf_free(&b);
-    return so;
-}
-
-static glim_status cell_folded(glim_buf *b, const glim_lib *l, uint32_t row, size_t c, glim_err *err) {
-    const char *s = glim_lib_cell(l, row, c);
-    glim_buf_clear(b);
-    return glim_terms_fold(b, s, strlen(s), err);
-}
-
-/* What the row's names and sentences say of the word. */
-static glim_status row_says(const glim_lib *l, uint32_t row, const char *word, glim_prose *out, glim_err *err) {
-    glim_buf b = {0};
-    glim_status rc = GLIM_OK;
-    *out = GLIM_PROSE_SILENT;
-    for (size_t c = 0; rc == GLIM_OK && c < l->n_col; c++) {
-        if (l->col[c].type != GLIM_LIB_TEXT && l->col[c].type != GLIM_LIB_NAME && l->col[c].type != GLIM_LIB_ENUM) continue;
-        rc = cell_folded(&b, l, row, c, err);
-        const glim_prose of = rc == GLIM_OK ? glim_prose_of(glim_buf_cstr(&b), word) : GLIM_PROSE_SILENT;
-        if (of > *out) *out = of;
-    }
-    glim_buf_free(&b);
-    return rc;
-}
-
-/* Does it deny one of the words? "豆浆 糖" is not the soy milk that has none. */
-static glim_status row_denies(const glim_lib *l, uint32_t row, const char *words, glim_prose *out, glim_err *err) {
-    glim_status rc = GLIM_OK;
-    *out = GLIM_PROSE_SILENT;
-    for (const char *p = words; rc == GLIM_OK && *p && *out != GLIM_PROSE_DENIES;) {
-        const size_t n = strcspn(p, " ");
-        char word[128];
-        snprintf(word, sizeof word, "%.*s", (int)(n < sizeof word ? n : 0), p);
-        if (*word) rc = row_says(l, row, word, out, err);
-        p += n + (p[n] == ' ');
-    }
-    return rc;
-}
-
-/* One word or phrase, tidied of what the filter left around it. */
-static void trim(glim_buf *b) {
-    static const char *const ends[] = {"的", "了", "，", "。", "？", "！", "吗", "呢"};
-    tidy(b);
-    for (bool cut = true; cut;) {
-        cut = false;
-        for (size_t i = 0; i < GLIM_COUNT(ends); i++)
-            if (b->len >= 3 && memcmp(b->s + b->len - 3, ends[i], 3) == 0) b->len -= 3, cut = true;
-    }
-    if (b->s) b->s[b->len] = 0;
-}
-
-/* The row's own words, so that "no sugar on request" is read as that. */
-static glim_status say_denial(glim_shop *s, glim_shop_answer *a, uint32_t row, const char *word, glim_err *err) {
-    glim_buf b = {0};
-    glim_status rc = GLIM_OK;
-    for (size_t c = 0; rc == GLIM_OK && c < s->lib->n_col; c++) {
-        if (s->lib->col[c].type != GLIM_LIB_TEXT || !glim_lib_col_speaks(s->lib, c, a->zh)) continue;
-        rc = cell_folded(&b, s->lib, row, c, err);
-        if (rc != GLIM_OK || glim_prose_of(glim_buf_cstr(&b), word) != GLIM_PROSE_DENIES) continue;
-        glim_buf_puts(&a->text, a->zh ? "（" : " (");
-        glim_lib_show(&a->text, s->lib, row, c, a->zh);
-        glim_buf_puts(&a->text, a->zh ? "）" : ")");
-        break;
-    }
-    glim_buf_free(&b);
-    return rc;
-}
-
-/* "不放味精的汤": rows that say themselves that they have none of it. Those that are silent are no answer. */
-static glim_status stated_without(glim_shop *s, glim_shop_answer *a, bool *done, glim_err *err) {
-    glim_filter *f = &s->filter;
-    glim_buf word = {0};
-    glim_status rc = GLIM_OK;
-    size_t n = 0, n_all = 0;
-    uint32_t row[LIST];
-    glim_buf_append(&word, glim_buf_cstr(&f->denied), f->denied.len);
-    trim(&word);
-    for (uint32_t r = 0; rc == GLIM_OK && word.len > 2 && r < s->lib->n_rows; r++) {
-        glim_prose of;
-        if (!glim_filter_keep(s->lib, f, r)) continue;
-        rc = row_says(s->lib, r, glim_buf_cstr(&word), &of, err);
-        if (rc != GLIM_OK || of != GLIM_PROSE_DENIES) continue;
-        if (n < LIST) row[n++] = r;
-        n_all++;
-    }
-    if (rc == GLIM_OK && n) {
-        glim_buf_printf(&a->text, f->zh ? "资料里写明没有“%s”的有：" : "These say that they have no %s: ", glim_buf_cstr(&word));
-        for (size_t i = 0; i < n; i++) {
-            if (i) glim_buf_puts(&a->text, f->zh ? "、" : ", ");
-            glim_buf_puts(&a->text, glim_lib_row_name(s->lib, row[i], f->zh));
-            rc = say_denial(s, a, row[i], glim_buf_cstr(&word), err);
-            glim_say_id(&a->text, s, row[i], f->zh);
-            cite_row(s, a, false, row[i]);
-        }
-        if (n_all > n) glim_buf_printf(&a->text, f->zh ? "等，共%zu款" : " and more, %zu in all", n_all);
-        glim_buf_puts(&a->text, f->zh ? "。其余的资料里没有写，请问店员。" : ". Of the others the library does not say it: please ask the staff.");
-        a->part = GLIM_PART_RETRIEVAL;
-        a->n_all = n_all;
-        f->n_ask = 0;
-        f->sort = -1;
-        *done = true;
-    }
-    glim_buf_free(&word);
-    return rc;
-}
-
-/* "What brands do you have?": how many of the rows that fit have each of the column's values. */
-static glim_status say_values(glim_shop *s, glim_shop_answer *a, const glim_lib_col *col, bool *done, glim_err *err) {
-    enum { VALUES = 12 };
-    const glim_filter *f = &s->filter;
-    const glim_lib *l = s->lib;
-    void *mem;
-    glim_status rc = glim_try_calloc(&mem, col->n_value + 1, sizeof(size_t), "the values of a column", err);
-    if (rc != GLIM_OK) return rc;
-    size_t *n = mem, said = 0, left = 0, rows = 0;
-    for (uint32_t r = 0; r < l->n_rows; r++) {
-        if (!glim_filter_keep(l, f, r)) continue;
-        rows++;
-        for (uint32_t i = col->value_at[r]; i < col->value_at[r + 1]; i++) n[col->value_no[i]]++;
-    }
-    if (f->n_cond) {
-        glim_filter_show(&a->text, l, f);
-        glim_buf_printf(&a->text, f->zh ? "：共%zu款，" : ": %zu, of these ", rows);
-    } else {
-        glim_buf_printf(&a->text, f->zh ? "资料库里共有%zu款：" : "The library has %zu: ", rows);
-    }
-    for (; said < VALUES; said++) {
-        size_t best = col->n_value;
-        for (size_t v = 0; v < col->n_value; v++)
-            if (n[v] && (best == col->n_value || n[v] > n[best])) best = v;
-        if (best == col->n_value) break;
-        const glim_lib_value *v = &col->value[best];
-        if (said) glim_buf_puts(&a->text, f->zh ? "、" : ", ");
-        glim_buf_printf(&a->text, f->zh ? "%s%zu款" : "%s (%zu)", !f->zh && v->en ? v->en : v->text, n[best]);
-        n[best] = 0;
-    }
-    for (size_t v = 0; v < col->n_value; v++) left += n[v] > 0;
-    glim_buf_puts(&a->text, left ? (f->zh ? "等。" : " and more.") : f->zh ? "。" : ".");
-    free(mem);
-    if (said == 0) {
-        glim_buf_clear(&a->text);
-        return rc;
-    }
-    a->n_all = rows;
-    a->part = GLIM_PART_FILTER;
-    *done = true;
-    return rc;
-}
-
-/* "What do you sell?": how many rows of each kind, or the best rated ones where some are to be recommended. */
-static glim_status overview(glim_shop *s, glim_shop_answer *a, const char *text, bool *done, glim_err *err) {
-    static const char *const praise[] = {"推荐", "招牌", "recommend", "recommended", "recommendation", "recommendations", "suggest"};
-    glim_filter *f = &s->filter;
-    const glim_lib *l = s->lib;
-    const glim_lib_col *kind = NULL;
-    int rating = any_of(text, praise, GLIM_COUNT(praise)) ? -1 : -2;
-    for (size_t c = 0; c < l->n_col; c++) {
-        if (l->col[c].concept == GLIM_CONCEPT_KIND && l->col[c].type == GLIM_LIB_ENUM) kind = &l->col[c];
-        if (rating == -1 && l->col[c].concept == GLIM_CONCEPT_RATING && l->col[c].number) rating = (int)c;
-    }
-    if (rating >= 0 || !kind) {
-        uint32_t row[LIST];
-        size_t n = 0, n_all = 0;
-        if (rating >= 0) f->sort = rating, f->most = true;
-        glim_status rc = glim_filter_rows(l, f, NULL, 0, row, LIST, &n, &n_all, err);
-        if (rc != GLIM_OK || n == 0) return rc;
-        *done = glim_say(&a->text, s, f, GLIM_SAY_LIST, row, n, n_all, NULL, NULL);
-        a->n_all = n_all;
-        for (size_t i = 0; i < n; i++) cite_row(s, a, false, row[i]);
-    } else {
-        return say_values(s, a, kind, done, err);
-    }
-    a->part = GLIM_PART_FILTER;
-    f->n_ask = 0;
-    return GLIM_OK;
-}
-
-/* "早餐几点": the sentence with a time of the row that is called so, or of the note that speaks of it. Nothing else is an answer. */
-static glim_status say_time(glim_shop *s, glim_shop_answer *a, const glim_named *named, size_t n_named, bool *done, glim_err *err) {
-    const glim_filter *f = &s->filter;
-    const glim_lib *l = s->lib;
-    glim_buf b = {0};
-    glim_status rc = GLIM_OK;
-    for (size_t i = 0; i < n_named && !*done; i++)
-        for (size_t c = 0; c < l->n_col && !*done; c++) {
-            if (l->col[c].type != GLIM_LIB_TEXT || !glim_lib_col_speaks(l, c, f->zh) || !glim_prose_has_time(glim_lib_cell(l, named[i].row, c))) continue;
-            glim_buf_printf(&a->text, f->zh ? "%s：" : "%s: ", glim_lib_row_name(l, named[i].row, f->zh));
-            glim_lib_show(&a->text, l, named[i].row, c, f->zh);
-            glim_say_id(&a->text, s, named[i].row, f->zh);
-            cite_row(s, a, false, named[i].row);
-            a->part = GLIM_PART_RETRIEVAL;
-            a->n_all = 1;
-            *done = true;
-        }
-    for (uint32_t r = 0; rc == GLIM_OK && r < s->notes->n_rows && !*done; r++)
-        for (int j = 0; j < 2 && rc == GLIM_OK && !*done; j++) {
-            rc = cell_folded(&b, s->notes, r, (size_t)(j ? s->col_note_answer_en : s->col_note_answer), err);
-            if (rc != GLIM_OK || !glim_prose_has_time(glim_buf_cstr(&b))) continue;
-            for (size_t i = 0; i < f->n_cond && !*done; i++)
-                for (size_t k = 0; k < l->col[f->cond[i].col].n_alias && !*done; k++)
-                    if (f->cond[i].op == GLIM_COND_HAS && any_of(glim_buf_cstr(&b), (const char *const *)&l->col[f->cond[i].col].alias[k], 1)) *done = say_note(s, a, r, GLIM_PART_RETRIEVAL);
-        }
-    glim_buf_free(&b);
-    return rc;
-}
-
-/* "The cheapest and the most expensive": the first of either order. */
-static glim_status two_orders(glim_shop *s, glim_shop_answer *a, bool *done, glim_err *err) {
-    glim_filter *f = &s->filter;
-    uint32_t row;
-    const size_t n_text = a->text.len, n_rows = a->n_rows;
-    glim_status rc = GLIM_OK;
-    bool both = true;
-    for (int j = 0; j < 2 && both; j++) {
-        const bool most = f->most2;
-        size_t n = 0, n_all = 0;
-        if (j) f->sort = f->sort2, f->most = most;
-        rc = glim_filter_rows(s->lib, f, NULL, 0, &row, 1, &n, &n_all, err);
-        both = rc == GLIM_OK && n > 0 && !isnan(s->lib->col[f->sort].number[row]);
-        if (both && j && !f->zh) glim_buf_putc(&a->text, ' ');
-        both = both && glim_say(&a->text, s, f, GLIM_SAY_LIST, &row, 1, n_all, NULL, NULL);
-        if (both) cite_row(s, a, false, row), a->n_all = n_all;
-    }
-    if (!both) { /* one without the other is no answer */
-        if (a->text.s) a->text.len = n_text, a->text.s[n_text] = 0;
-        a->n_rows = n_rows, a->n_all = 0;
-        return rc;
-    }
-    f->n_ask = 0, f->sort = -1; /* said, and not for a model to say */
-    a->part = GLIM_PART_FILTER;
-    *done = true;
-    return GLIM_OK;
-}
-
 static int asks_stock(const glim_lib *l, const glim_filter *f) {
     for (size_t i = 0; i < f->n_ask; i++)
         if (l->col[f->ask[i]].type == GLIM_LIB_STOCK && l->col[f->ask[i]].number) return f->ask[i];
     return -1;
-}
-
-/* Do the words stand in one of the row's names, "鱼" in "水煮鱼"? */
-static glim_status in_a_name(const glim_lib *l, uint32_t row, const char *words, bool *so, glim_err *err) {
-    glim_buf b = {0};
-    glim_status rc = GLIM_OK;
-    *so = false;
-    for (size_t c = 0; rc == GLIM_OK && c < l->n_col && !*so; c++) {
-        if (l->col[c].type != GLIM_LIB_NAME) continue;
-        rc = cell_folded(&b, l, row, c, err);
-        bool all = rc == GLIM_OK, any = false;
-        for (const char *p = words; *p && all;) {
-            const size_t n = strcspn(p, " ,.?!");
-            char word[128];
-            snprintf(word, sizeof word, "%.*s", (int)(n < sizeof word ? n : 0), p);
-            if (n) all = *word && glim_prose_of(glim_buf_cstr(&b), word) == GLIM_PROSE_SAYS, any = true;
-            p += n + (p[n] != 0);
-        }
-        *so = all && any;
-    }
-    glim_buf_free(&b);
-    return rc;
-}
-
-/* Do rows or notes hold all that is left of the question? Then it is none of another business: "有鱼吗". */
-static glim_status held(glim_shop *s, const glim_buf *rest, bool *so, glim_err *err) {
-    glim_index_hit hit[8];
-    glim_status rc = GLIM_OK;
-    *so = false;
-    if (blank(glim_buf_cstr(rest))) return rc;
-    for (int j = 0; j < 2 && rc == GLIM_OK && !*so; j++) {
-        glim_find *find = j ? s->find_notes : s->find;
-        size_t n = 0;
-        float left = 0, share = 0;
-        rc = glim_find_search(find, glim_buf_cstr(rest), rest->len, &(glim_index_params){.limit = GLIM_COUNT(hit), .exact = true}, hit, &n, err);
-        for (size_t i = 0; j == 0 && rc == GLIM_OK && i < n && !*so; i++) rc = in_a_name(s->lib, hit[i].row, glim_buf_cstr(rest), so, err);
-        if (j == 0) continue; /* prose may speak of the weather too */
-        if (rc == GLIM_OK && n) rc = glim_find_covered(find, glim_buf_cstr(rest), rest->len, hit[0].row, &left, &share, err);
-        *so = n && share > 0.95f;
-    }
-    return rc;
 }
 
 /* Products: steps 3 to 5. *done false: the library does not hold it. */
@@ -642,7 +294,7 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
     bool two = also != UINT32_MAX;
     const bool of_kind = names_kind(s->lib, f);
     bool this_and_it = n_named && view != UINT32_MAX && view != first && (f->self || f->compare || (f->than && !f->list && !of_kind)); /* "is this cheaper than the L9?", "比L9便宜吗" beside another */
-    if (!two && n_named && f->than && f->sort >= 0 && !f->list && !of_kind && !blank(rest)) { /* "is the Fold S heavier than the L9 Pro?" */
+    if (!two && n_named && f->than && f->sort >= 0 && !f->list && !of_kind && !glim_shop_blank(rest)) { /* "is the Fold S heavier than the L9 Pro?" */
         rc = glim_find_second(s->find, words, strlen(words), first, &second, &two, err);
         if (rc != GLIM_OK) return rc;
     }
@@ -663,7 +315,7 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
         if (rc != GLIM_OK) return rc;
         *done = glim_say(&a->text, s, f, GLIM_SAY_LIST, row, n, a->n_all, NULL, NULL);
         a->part = GLIM_PART_FILTER;
-        for (size_t i = 0; i < n; i++) cite_row(s, a, false, row[i]);
+        for (size_t i = 0; i < n; i++) glim_shop_cite_row(s, a, row[i]);
         return GLIM_OK;
     }
     if (two && third == UINT32_MAX && (f->compare || f->sort >= 0)) {
@@ -672,8 +324,8 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
         if (*done) {
             a->part = GLIM_PART_FILTER;
             a->n_all = 2;
-            cite_row(s, a, false, first);
-            cite_row(s, a, false, second);
+            glim_shop_cite_row(s, a, first);
+            glim_shop_cite_row(s, a, second);
         }
         return GLIM_OK;
     }
@@ -681,12 +333,12 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
     if (!two && first_of_kind(s->lib, f) && ((n_named == 1 && named[0].name >= 1 && named[0].text >= 1) || (n_named == 0 && view != UINT32_MAX && f->self)) &&
         !isnan(s->lib->col[f->sort].number[first])) {
         row[0] = first;
-        rc = glim_filter_rows(s->lib, f, NULL, 0, row + 1, LIST, &n, &a->n_all, err);
+        rc = glim_filter_rows(s->lib, f, NULL, 0, row + 1, GLIM_SHOP_LIST, &n, &a->n_all, err);
         if (rc != GLIM_OK || n == 0) return rc;
         *done = glim_say(&a->text, s, f, GLIM_SAY_FIRST, row, n + 1, a->n_all, NULL, NULL);
         a->part = GLIM_PART_FILTER;
         for (size_t i = 0; i < n + 1; i++)
-            if (i == 0 || row[i] != first) cite_row(s, a, false, row[i]);
+            if (i == 0 || row[i] != first) glim_shop_cite_row(s, a, row[i]);
         glim_filter_show(&a->filter, s->lib, f);
         return GLIM_OK;
     }
@@ -711,7 +363,7 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
         if (any) {
             a->part = said_by_cells ? GLIM_PART_FILTER : GLIM_PART_RETRIEVAL;
             a->n_all = n;
-            for (size_t i = 0; i < n; i++) cite_row(s, a, false, row[i]);
+            for (size_t i = 0; i < n; i++) glim_shop_cite_row(s, a, row[i]);
         }
         *done = any;
         glim_buf_free(&quote);
@@ -723,14 +375,14 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
     size_t n_among = 0;
     bool conds = f->n_cond || listing;
     if (f->without) return rc; /* which rows are without these words no table says */
-    if (f->sort2 >= 0 && n_named == 0 && blank(rest) && !f->count && !f->mean) return two_orders(s, a, done, err);
-    if (!blank(rest)) {
+    if (f->sort2 >= 0 && n_named == 0 && glim_shop_blank(rest) && !f->count && !f->mean) return glim_shop_two_orders(s, a, done, err);
+    if (!glim_shop_blank(rest)) {
         glim_index_hit hits[FOUND];
         size_t n_hits = 0, kept = 0;
         keeping k = {s, f};
         glim_buf word = {0};
         glim_buf_puts(&word, rest);
-        trim(&word);
+        glim_shop_trim(&word);
         const char *only = glim_buf_cstr(&word);
         rc = glim_find_search(s->find, rest, strlen(rest), &(glim_index_params){.limit = FOUND, .keep = keep, .ctx = &k}, hits, &n_hits, err);
         float top = 0, left = 0, share = 0;
@@ -744,11 +396,11 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
             rc = glim_find_covered(s->find, rest, strlen(rest), hits[i].row, &left, &share, err);
             float all = share;
             bool named_so = false; /* a character or two are no words of the index: "鱼" of "水煮鱼" */
-            if (rc == GLIM_OK && !conds && all < covers && word.len <= 6 && (unsigned char)*only >= 0x80) rc = in_a_name(s->lib, hits[i].row, only, &named_so, err);
+            if (rc == GLIM_OK && !conds && all < covers && word.len <= 6 && (unsigned char)*only >= 0x80) rc = glim_shop_in_a_name(s->lib, hits[i].row, only, &named_so, err);
             if (named_so) all = 1;
             if (i == 0) top = all;
             glim_prose of = GLIM_PROSE_SAYS; /* "soup with MSG" is not the one that has none */
-            if (all >= covers && all >= top - 0.05f) rc = row_denies(s->lib, hits[i].row, only, &of, err);
+            if (all >= covers && all >= top - 0.05f) rc = glim_shop_row_denies(s->lib, hits[i].row, only, &of, err);
             if (of == GLIM_PROSE_DENIES) continue;
             if (all >= covers && all >= top - 0.05f) among[kept++] = hits[i].row;
         }
@@ -764,8 +416,8 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
             }
             if (weight >= says) {
                 glim_buf_puts(&missing, rest);
-                tidy(&missing);
-                if ((!narrows(s->lib, f) && !(f->figure && of_kind)) || of_a_law(rest)) { /* and there is nothing else to go by */
+                glim_shop_tidy(&missing);
+                if ((!narrows(s->lib, f) && !(f->figure && of_kind)) || glim_shop_of_a_law(rest)) { /* and there is nothing else to go by */
                     glim_buf_free(&word);
                     glim_buf_free(&missing);
                     return rc;
@@ -777,7 +429,7 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
         return rc;
     }
     size_t n_all = 0;
-    const size_t list = f->limit && f->limit < LIST ? f->limit : LIST;
+    const size_t list = f->limit && f->limit < GLIM_SHOP_LIST ? f->limit : GLIM_SHOP_LIST;
     if (rc == GLIM_OK) rc = glim_filter_rows(s->lib, f, among, n_among, row, list, &n, &n_all, err);
     if (rc == GLIM_OK && f->mean) {
         int col = -1;
@@ -817,7 +469,7 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
     }
     if (*done) {
         a->part = conds ? GLIM_PART_FILTER : GLIM_PART_RETRIEVAL;
-        for (size_t i = 0; i < n; i++) cite_row(s, a, false, row[i]);
+        for (size_t i = 0; i < n; i++) glim_shop_cite_row(s, a, row[i]);
         if (conds) glim_filter_show(&a->filter, s->lib, f);
     }
     free(among);
@@ -850,7 +502,7 @@ static glim_status no_such_model(glim_shop *s, const glim_shop_question *q, cons
         for (size_t i = 0; i < n; i++) {
             if (i) glim_buf_puts(&a->text, a->zh ? "、" : ", ");
             glim_say_name(&a->text, s, near_[i], a->zh);
-            cite_row(s, a, false, near_[i]);
+            glim_shop_cite_row(s, a, near_[i]);
         }
         glim_buf_puts(&a->text, a->zh ? "。" : ".");
         a->status = GLIM_SHOP_NOT_IN_LIBRARY;
@@ -887,13 +539,13 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     if (n_third && (third[0].row == named[0].row || third[0].row == also[0].row)) n_third = 0;
     if (rc == GLIM_OK) rc = glim_filter_parse(f, s->lib, glim_buf_cstr(&spelt), spelt.len, err);
     int values = -1; /* "有哪些品牌", "what colours do the phones come in": a column of a closed list, and no row */
-    if (rc == GLIM_OK && f->n_ask == 1 && n_named == 0 && view == UINT32_MAX && (f->goods || f->list) && blank(glim_buf_cstr(&f->rest)) && s->lib->col[f->ask[0]].type == GLIM_LIB_ENUM) {
+    if (rc == GLIM_OK && f->n_ask == 1 && n_named == 0 && view == UINT32_MAX && (f->goods || f->list) && glim_shop_blank(glim_buf_cstr(&f->rest)) && s->lib->col[f->ask[0]].type == GLIM_LIB_ENUM) {
         values = f->ask[0];
         for (size_t i = 0; i < f->n_cond; i++)
             if (f->cond[i].col == values || s->lib->col[f->cond[i].col].number) values = -1;
         if (f->sort >= 0 || f->count || f->mean) values = -1;
     }
-    if (rc == GLIM_OK && values < 0 && f->n_ask && n_named == 0 && view == UINT32_MAX && blank(glim_buf_cstr(&f->rest)) && !f->n_cond) { /* "有硬盘吗": no column is asked without a product */
+    if (rc == GLIM_OK && values < 0 && f->n_ask && n_named == 0 && view == UINT32_MAX && glim_shop_blank(glim_buf_cstr(&f->rest)) && !f->n_cond) { /* "有硬盘吗": no column is asked without a product */
         f->n_ask = 0;
         glim_buf_append(&f->words, spelt.s, spelt.len);
         glim_buf_append(&f->rest, spelt.s, spelt.len);
@@ -906,7 +558,7 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
         glim_buf_puts(&a->text, fix->answer);
         uint32_t r = fix->row ? glim_lib_find_id(s->lib, fix->row, strlen(fix->row)) : UINT32_MAX;
         if (r != UINT32_MAX) {
-            cite_row(s, a, false, r);
+            glim_shop_cite_row(s, a, r);
             glim_buf_printf(&a->text, f->zh ? "[%s]" : " [%s]", fix->row);
             a->n_all = 1;
         }
@@ -928,7 +580,7 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     rc = glim_find_respell(s->find, &words, glim_buf_cstr(&f->words), f->words.len, err);
     if (rc == GLIM_OK) rc = glim_find_respell(s->find, &rest, glim_buf_cstr(&f->rest), f->rest.len, err);
     exact = n_named > 0;
-    if (rc == GLIM_OK && !exact && !f->without && !blank(glim_buf_cstr(&rest))) {
+    if (rc == GLIM_OK && !exact && !f->without && !glim_shop_blank(glim_buf_cstr(&rest))) {
         rc = glim_find_named(s->find, glim_buf_cstr(&words), words.len, named, 8, &n_named, err);
         if (rc == GLIM_OK && n_named) { /* what is left beside values of enums must be part of the name */
             float left, share;
@@ -943,7 +595,7 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     }
     bool price = false; /* "早餐多少钱" asks what breakfast costs, not what rooms with one do */
     for (size_t i = 0; i < f->n_ask; i++) price |= s->lib->col[f->ask[i]].type == GLIM_LIB_PRICE;
-    if (rc == GLIM_OK && !price && n_named == 0 && view == UINT32_MAX && f->had.len && free_of_charge(&rest)) { /* "is the breakfast free" asks its price */
+    if (rc == GLIM_OK && !price && n_named == 0 && view == UINT32_MAX && f->had.len && glim_shop_free_of_charge(&rest)) { /* "is the breakfast free" asks its price */
         for (size_t c = 0; c < s->lib->n_col && !price && f->n_ask < GLIM_FILTER_ASKS; c++)
             if (s->lib->col[c].type == GLIM_LIB_PRICE) f->ask[f->n_ask++] = (int)c, price = true;
         if (price) glim_buf_clear(&rest), glim_buf_clear(&words);
@@ -951,27 +603,27 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     size_t n_other = 0; /* "breakfast for two" is breakfast */
     size_t n_has = 0;
     for (size_t i = 0; i < f->n_cond; i++) n_has += f->cond[i].op == GLIM_COND_HAS, n_other += f->cond[i].op != GLIM_COND_HAS && s->lib->col[f->cond[i].col].concept != GLIM_CONCEPT_PEOPLE;
-    if (rc == GLIM_OK && price && n_named == 0 && f->had.len && n_has == 1 && n_other == 0 && !f->with && !f->list && !f->self && f->sort < 0 && blank(glim_buf_cstr(&rest)))
+    if (rc == GLIM_OK && price && n_named == 0 && f->had.len && n_has == 1 && n_other == 0 && !f->with && !f->list && !f->self && f->sort < 0 && glim_shop_blank(glim_buf_cstr(&rest)))
         rc = glim_find_named(s->find, glim_buf_cstr(&f->had), f->had.len, named, 8, &n_named, err);
     if (n_named == 0 && view != UINT32_MAX && f->self && f->sort >= 0 && !f->than && !f->list && !f->compare && !first_of_kind(s->lib, f)) ask_order(f); /* "the most memory of this one" is its memory */
     if (rc == GLIM_OK && f->count) rc = count_one(s, exact ? named[0].row : n_named == 0 && f->self ? view : UINT32_MAX, strstr(glim_buf_cstr(&spelt), "几") != NULL, &words, err);
     bool hours = false; /* "早餐几点" asks the row or the note for a time */
     for (size_t i = 0; i < f->n_ask; i++) hours |= s->lib->col[f->ask[i]].concept == GLIM_CONCEPT_HOURS;
-    if (rc == GLIM_OK && !hours && asks_time(glim_buf_cstr(&whole)) && f->had.len && !f->with && !f->self) {
+    if (rc == GLIM_OK && !hours && glim_shop_asks_time(glim_buf_cstr(&whole)) && f->had.len && !f->with && !f->self) {
         if (n_named == 0) rc = glim_find_named(s->find, glim_buf_cstr(&f->had), f->had.len, named, 8, &n_named, err);
-        if (rc == GLIM_OK) rc = say_time(s, a, named, n_named, &done, err);
+        if (rc == GLIM_OK) rc = glim_shop_say_time(s, a, named, n_named, &done, err);
         if (rc == GLIM_OK && !done) refused = true;
-    } else if (rc == GLIM_OK && n_named && !hours && f->n_ask == 0 && !f->n_cond && asks_time(glim_buf_cstr(&whole))) {
-        rc = say_time(s, a, named, n_named, &done, err);
+    } else if (rc == GLIM_OK && n_named && !hours && f->n_ask == 0 && !f->n_cond && glim_shop_asks_time(glim_buf_cstr(&whole))) {
+        rc = glim_shop_say_time(s, a, named, n_named, &done, err);
     }
-    if (rc == GLIM_OK && !done && f->without && !f->unlisted) rc = stated_without(s, a, &done, err);
-    const bool all_goods = n_named == 0 && view == UINT32_MAX && f->n_cond == 0 && f->n_ask == 0 && f->sort < 0 && !f->count && !f->mean && blank(glim_buf_cstr(&rest)) &&
+    if (rc == GLIM_OK && !done && f->without && !f->unlisted) rc = glim_shop_stated_without(s, a, &done, err);
+    const bool all_goods = n_named == 0 && view == UINT32_MAX && f->n_cond == 0 && f->n_ask == 0 && f->sort < 0 && !f->count && !f->mean && glim_shop_blank(glim_buf_cstr(&rest)) &&
                            (f->goods || (f->list && strcmp(todo, "library") == 0));
     if (rc == GLIM_OK && !done && values >= 0) {
         f->n_ask = 0;
-        rc = say_values(s, a, &s->lib->col[values], &done, err);
+        rc = glim_shop_say_values(s, a, &s->lib->col[values], &done, err);
     }
-    if (rc == GLIM_OK && !done && all_goods) rc = overview(s, a, glim_buf_cstr(&whole), &done, err);
+    if (rc == GLIM_OK && !done && all_goods) rc = glim_shop_overview(s, a, glim_buf_cstr(&whole), &done, err);
     if (rc != GLIM_OK || done) goto done;
     bool product = n_named || (view != UINT32_MAX && (f->self || f->n_ask)) || narrows(s->lib, f) || (f->n_cond && (f->list || f->n_ask));
     bool unwanted = false; /* "I am allergic to peanuts, is it safe?" asks the row, not the note about wishes */
@@ -983,25 +635,25 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     bool other = (strcmp(todo, "reply") == 0 || strcmp(todo, "handover") == 0 || strcmp(todo, "tool") == 0) && g.p >= GLIM_SHOP_SURE && !product;
     bool theirs = false;
     for (size_t i = 0; i < f->n_ask; i++) theirs |= s->lib->col[f->ask[i]].type == GLIM_LIB_PRICE; /* what costs money may be theirs */
-    if (asks_for_some(glim_buf_cstr(&whole))) theirs = true;
-    if (rc == GLIM_OK && !theirs && strcmp(todo, "oos") == 0) rc = held(s, &rest, &theirs, err);
+    if (glim_shop_asks_for_some(glim_buf_cstr(&whole))) theirs = true;
+    if (rc == GLIM_OK && !theirs && strcmp(todo, "oos") == 0) rc = glim_shop_held(s, &rest, &theirs, err);
     if (refused) {
     } else if (rc == GLIM_OK && note) {
         uint32_t r = 0, better = UINT32_MAX;
         bool found = false;
         if (g.p < 0.8f) rc = covering_note(s, &f->words, NULL, &better, err); /* "do you have a gym" is no question about children */
-        if (rc == GLIM_OK && better != UINT32_MAX) done = say_note(s, a, better, GLIM_PART_RETRIEVAL);
+        if (rc == GLIM_OK && better != UINT32_MAX) done = glim_shop_say_note(s, a, better, GLIM_PART_RETRIEVAL);
         else if (rc == GLIM_OK) rc = best_note(s, g.label, q->text, q->n, &r, &found, err);
-        if (rc == GLIM_OK && !done && found) done = say_note(s, a, r, GLIM_PART_LINEAR);
+        if (rc == GLIM_OK && !done && found) done = glim_shop_say_note(s, a, r, GLIM_PART_LINEAR);
     } else if (rc == GLIM_OK && other_note != UINT32_MAX) {
-        done = say_note(s, a, other_note, GLIM_PART_RETRIEVAL);
+        done = glim_shop_say_note(s, a, other_note, GLIM_PART_RETRIEVAL);
     } else if (rc == GLIM_OK && other) {
         a->part = GLIM_PART_LINEAR;
         bool person = strcmp(todo, "reply") != 0;
         glim_buf_puts(&a->text, reply_of(how, f->zh, person ? (f->zh ? "我帮您转给同事，请稍候。" : "I pass this on to a colleague, one moment please.") : f->zh ? "您好，请说。" : "Hello, how can I help?"));
         if (person) a->status = GLIM_SHOP_HANDED_OVER, *reason = g.label;
         done = true;
-    } else if (rc == GLIM_OK && strcmp(todo, "oos") == 0 && !product && !f->list && !f->without && !theirs && !of_goods(glim_buf_cstr(&whole))) {
+    } else if (rc == GLIM_OK && strcmp(todo, "oos") == 0 && !product && !f->list && !f->without && !theirs && !glim_shop_of_goods(glim_buf_cstr(&whole))) {
         a->part = GLIM_PART_LINEAR;
         a->status = GLIM_SHOP_OUT_OF_SCOPE;
         glim_buf_puts(&a->text, reply_of(how, f->zh, f->zh ? "这个问题不在我的服务范围内，我只能回答本店的商品和服务。" : "That is outside what I can help with; I answer questions about this shop's products and services."));
@@ -1012,12 +664,12 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     if (rc == GLIM_OK && !done) { /* a note that says it, whatever the intent */
         uint32_t r = UINT32_MAX;
         if (!product && !refused) rc = covering_note(s, &f->words, NULL, &r, err);
-        if (rc == GLIM_OK && r != UINT32_MAX) done = say_note(s, a, r, GLIM_PART_RETRIEVAL);
+        if (rc == GLIM_OK && r != UINT32_MAX) done = glim_shop_say_note(s, a, r, GLIM_PART_RETRIEVAL);
     }
     if (rc == GLIM_OK && !done) {
         a->status = GLIM_SHOP_NOT_IN_LIBRARY;
         if (f->without && !f->unlisted && f->denied.len > 2) {
-            trim(&f->denied);
+            glim_shop_trim(&f->denied);
             glim_buf_printf(&a->text, f->zh ? "资料库里没有写明哪些没有“%s”，我请同事来确认。" : "Which ones are without \"%s\" is not in the library; I ask a colleague.", glim_buf_cstr(&f->denied));
         } else {
             glim_buf_puts(&a->text, glim_say_refusal(f->zh));

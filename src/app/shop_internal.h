@@ -2,6 +2,9 @@
  *
  *   shop.c          the folder: opening, replacing the library
  *   shop_ask.c      a question's way to rows
+ *   shop_words.c    words that say something in the question of any shop
+ *   shop_prose.c    what the sentences of rows and notes say
+ *   shop_overview.c answers about many rows at once
  *   shop_model.c    a language model asked: to second an intent, to say what was found
  *   shop_sum.c      so many of each, and the sum
  *   shop_say.c      rows to sentences, without a language model
@@ -20,6 +23,7 @@
 #include "know/find.h"
 #include "know/intent.h"
 #include "know/library.h"
+#include "know/prose.h"
 #include "know/terms.h"
 
 typedef struct glim_shop_fix { /* an answer that a clerk gave */
@@ -89,8 +93,35 @@ typedef struct glim_shop_asks {
 bool glim_shop_grounded(const glim_shop *s, const glim_shop_answer *a, const glim_shop_asks *asks, const char *answer, size_t n);
 
 /* ---- shop_ask.c ---- */
-bool glim_shop_chinese(const char *p, size_t n); /* a CJK character stands in it */
+enum { GLIM_SHOP_LIST = 5 }; /* rows that a list names */
 void glim_shop_cite_row(glim_shop *s, glim_shop_answer *a, uint32_t row);
+bool glim_shop_say_note(glim_shop *s, glim_shop_answer *a, uint32_t row, glim_shop_part part); /* true */
+
+/* ---- shop_words.c; texts are folded ---- */
+bool glim_shop_chinese(const char *p, size_t n); /* a CJK character stands in it */
+bool glim_shop_blank(const char *p);             /* nothing but marks and spaces */
+void glim_shop_tidy(glim_buf *b);
+void glim_shop_trim(glim_buf *b);
+/* Does one of the words stand in the text? Latin ones between boundaries. */
+bool glim_shop_any_of(const char *text, const char *const *list, size_t n);
+bool glim_shop_of_a_law(const char *text);
+bool glim_shop_of_goods(const char *text);
+bool glim_shop_asks_for_some(const char *text);
+bool glim_shop_asks_time(const char *text);
+bool glim_shop_free_of_charge(const glim_buf *rest);
+
+/* ---- shop_prose.c; *done: a->text is the answer ---- */
+glim_status glim_shop_row_denies(const glim_lib *l, uint32_t row, const char *words, glim_prose *out, glim_err *err);
+glim_status glim_shop_stated_without(glim_shop *s, glim_shop_answer *a, bool *done, glim_err *err);
+glim_status glim_shop_say_time(glim_shop *s, glim_shop_answer *a, const glim_named *named, size_t n_named, bool *done, glim_err *err);
+/* Are all the words in one of the row's names? */
+glim_status glim_shop_in_a_name(const glim_lib *l, uint32_t row, const char *words, bool *so, glim_err *err);
+glim_status glim_shop_held(glim_shop *s, const glim_buf *rest, bool *so, glim_err *err);
+
+/* ---- shop_overview.c ---- */
+glim_status glim_shop_say_values(glim_shop *s, glim_shop_answer *a, const glim_lib_col *col, bool *done, glim_err *err);
+glim_status glim_shop_overview(glim_shop *s, glim_shop_answer *a, const char *text, bool *done, glim_err *err);
+glim_status glim_shop_two_orders(glim_shop *s, glim_shop_answer *a, bool *done, glim_err *err);
 
 /* ---- shop_sum.c ---- */
 /* Prices of so many of each; *done false: no such thing is asked, or a price is not known. */

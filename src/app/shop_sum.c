@@ -8,9 +8,9 @@
 
 #include "app/shop_internal.h"
 #include "base/alloc.h"
-#include "base/utf8.h"
 #include "know/units.h"
 
+static const double MOST = 1e8; /* a price: times 9,999 of it, 9,999 nights, a hundred and PICKS, it is below 2^63 */
 enum { PICKS = GLIM_SHOP_ROWS + 1 }; /* one more than can be cited: a list that fills them all is not summed */
 
 typedef struct pick {
@@ -108,14 +108,6 @@ static long number_behind(const char *text, size_t at, size_t *to) {
     if (!sign && c == 0) return 0;
     *to = p + c;
     return v;
-}
-
-static bool says(const char *text, const char *const *list, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        const char *p = strstr(text, list[i]);
-        if (p && ((unsigned char)*p >= 0x80 || ((p == text || !plain(p[-1])) && !plain(p[strlen(list[i])])))) return true;
-    }
-    return false;
 }
 
 /* "三晚", "3 nights": how many, blanked; 1 where none are said. */
@@ -252,7 +244,7 @@ glim_status glim_shop_sum(glim_shop *s, const char *folded, uint32_t view, glim_
     glim_filter *f = &s->filter;
     pick picks[PICKS];
     size_t n = 0;
-    bool many = false, asked = says(folded, totals, GLIM_COUNT(totals));
+    bool many = false, asked = glim_shop_any_of(folded, totals, GLIM_COUNT(totals));
     *done = false;
     for (size_t c = 0; c < s->lib->n_col && !price; c++)
         if (s->lib->col[c].type == GLIM_LIB_PRICE) price = &s->lib->col[c];
@@ -264,8 +256,8 @@ glim_status glim_shop_sum(glim_shop *s, const char *folded, uint32_t view, glim_
     glim_buf unknown = {0};
     const long n_nights = nights(price, text);
     glim_status rc = read_order(s, text, f->self ? view : UINT32_MAX, picks, &n, &many, &unknown, err);
-    bool known = n > 0 && (many || n_nights > 1 || (n > 1 && says(folded, totals, GLIM_COUNT(totals))));
-    for (size_t i = 0; i < n; i++) known &= !isnan(price->number[picks[i].row]);
+    bool known = n > 0 && (many || n_nights > 1 || (n > 1 && glim_shop_any_of(folded, totals, GLIM_COUNT(totals))));
+    for (size_t i = 0; i < n; i++) known &= fabs(price->number[picks[i].row]) < MOST; /* not NaN, and no sum overflows */
     if (rc == GLIM_OK && known) {
         long long all = 0;
         const bool zh = a->zh;

@@ -31,7 +31,7 @@ typedef struct search {
     const glim_likely_params *p;
     node *nodes;
     uint32_t *heap; /* nodes ahead, the likeliest first */
-    size_t n, cap, n_heap, cap_heap;
+    size_t n, n_heap, cap;
     double best;    /* log probability of the best whole answer met: what is no better is not kept */
     uint32_t *bits;
     int32_t *ids;   /* [n_ctx] prompt and path */
@@ -46,19 +46,16 @@ static bool before(const search *q, uint32_t a, uint32_t b) {
 }
 
 static glim_status push(search *q, const node *x, uint32_t *at, glim_err *err) {
-    if (q->n == q->cap) {
-        void *p = q->nodes;
-        size_t cap = 2 * q->cap + 256;
-        glim_status rc = glim_try_realloc(&p, cap, sizeof *q->nodes, "paths", err);
+    if (q->n == q->cap) { /* no more are in the heap than there are */
+        const size_t cap = 2 * q->cap + 256;
+        void *nodes = q->nodes, *heap = q->heap;
+        glim_status rc = glim_try_realloc(&nodes, cap, sizeof *q->nodes, "paths", err);
+        if (rc == GLIM_OK) {
+            q->nodes = nodes;
+            rc = glim_try_realloc(&heap, cap, sizeof *q->heap, "paths", err);
+        }
         if (rc != GLIM_OK) return rc;
-        q->nodes = p, q->cap = cap;
-    }
-    if (q->n_heap == q->cap_heap) {
-        void *p = q->heap;
-        size_t cap = 2 * q->cap_heap + 256;
-        glim_status rc = glim_try_realloc(&p, cap, sizeof *q->heap, "paths", err);
-        if (rc != GLIM_OK) return rc;
-        q->heap = p, q->cap_heap = cap;
+        q->heap = heap, q->cap = cap;
     }
     q->nodes[q->n] = *x;
     size_t i = q->n_heap++;
@@ -180,36 +177,29 @@ static glim_status text_of(search *q, uint32_t k, glim_gen_result *out, glim_err
 static glim_status run(search *q, glim_constraint *c, glim_gen_result *out, glim_err *err) {
     const size_t n_ctx = q->s->e->model->plan.n_ctx, room = n_ctx - q->n_prompt + 1; /* the last token is chosen, not read */
     const size_t longest = q->p->max_tokens && q->p->max_tokens < room ? q->p->max_tokens : room, reads = q->p->max_reads ? q->p->max_reads : MAX_READS;
-    uint32_t k, next;
+    uint32_t at, furthest = 0;
+    bool greedy = false;
     node root = {0};
     glim_status rc = glim_constraint_state_new(&root.state, c, err);
-    if (rc == GLIM_OK) rc = push(q, &root, &k, err);
-    if (rc != GLIM_OK) {
-        if (q->n == 0) glim_constraint_state_free(root.state);
-        return rc;
-    }
-    uint32_t furthest = 0;
-    bool greedy = false;
-    next = k;
+    if (rc != GLIM_OK) return rc;
+    if ((rc = push(q, &root, &at, err)) != GLIM_OK) glim_constraint_state_free(root.state);
     for (size_t n = 0; rc == GLIM_OK; n++) {
-        if (!greedy && n >= reads) { /* too many ways are as good: the best of them, to its end */
-            greedy = true;
-            if (q->n_heap) next = q->heap[0];
-        } else if (!greedy) {
+        if (!greedy) {
             if (q->n_heap == 0) break;
-            next = pop(q);
+            greedy = n >= reads; /* too many ways are as good: the best of them, to its end */
+            at = pop(q);
         }
-        const node *x = &q->nodes[next];
-        if (x->depth > q->nodes[furthest].depth) furthest = next;
-        if (x->ends) return text_of(q, next, out, err);
+        const node *x = &q->nodes[at];
+        if (x->depth > q->nodes[furthest].depth) furthest = at;
+        if (x->ends) return text_of(q, at, out, err);
         if (x->depth >= longest) { /* cut: another path may still come to its end */
             if (greedy) break;
             continue;
         }
-        k = next;
+        const uint32_t from = at;
         if (greedy) q->best = -HUGE_VAL;
-        rc = look(q, k, &next, err);
-        if (greedy && next == k) break;
+        rc = look(q, from, &at, err);
+        if (greedy && at == from) break;
     }
     for (uint32_t i = 0, best = 0; rc == GLIM_OK && i < q->n; i++) { /* a whole one is better than the beginning of another */
         if (!q->nodes[i].ends) continue;

@@ -1,6 +1,7 @@
 /* filter_internal.h - a question as its items, for the files of the filter.
  *
- *   filter.c         a question to items, items to conditions
+ *   filter.c         items to conditions
+ *   filter_items.c   a question to items
  *   filter_not.c     what is denied
  *   filter_number.c  figures and number words with their units
  *   filter_rows.c    the rows that fit, and conditions in words */
@@ -54,6 +55,8 @@ static inline size_t glim_parse_spaces(const glim_parse *p, size_t i) {
     return i;
 }
 
+/* ---- filter_items.c ---- */
+void glim_parse_items(glim_parse *p); /* p->s into p->v */
 /* Does the word stand at i? Its length with a plural ending, or 0. */
 size_t glim_parse_stands(const glim_parse *p, size_t i, const char *w);
 

@@ -1,33 +1,11 @@
 /* Limits of control groups, from folders made to look like the kernel's. */
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/cgroup.h"
-#include "base/file.h"
-#include "test.h"
+#include "tree.h"
 
-static char g_dir[] = "/tmp/glim-cgroup-XXXXXX";
-
-/* Writes a file of the tree and the folders above it. */
-static void put(const char *name, const char *text) {
-    glim_err err;
-    char *path = glim_path_join(g_dir, name), *slash = strrchr(path, '/');
-    *slash = 0;
-    CHECK_OK(glim_mkdirs(path, &err), err);
-    *slash = '/';
-    CHECK_OK(glim_file_write_atomic(path, text, strlen(text), &err), err);
-    free(path);
-}
-
-static void begin(const char *self) {
-    char cmd[128];
-    snprintf(cmd, sizeof cmd, "rm -rf '%s'", g_dir);
-    if (g_dir[strlen(g_dir) - 1] != 'X') CHECK(system(cmd) == 0);
-    memcpy(g_dir + strlen(g_dir) - 6, "XXXXXX", 6);
-    CHECK(mkdtemp(g_dir));
+static void begin_as(const char *self) {
+    begin();
     put("self", self);
 }
 
@@ -45,7 +23,7 @@ static size_t memory(void) {
 }
 
 TEST(a_services_own_group_limits_it_and_so_does_each_above) {
-    begin("0::/system.slice/glim.service\n");
+    begin_as("0::/system.slice/glim.service\n");
     CHECK(cpus() == 0 && memory() == SIZE_MAX); /* the root has no such files */
     put("system.slice/cpu.max", "max 100000\n");
     put("system.slice/glim.service/cpu.max", "250000 100000\n");
@@ -61,7 +39,7 @@ TEST(a_services_own_group_limits_it_and_so_does_each_above) {
 
 /* A model that was read once fills the group with its file's pages: they are not taken. */
 TEST(pages_of_files_count_as_free) {
-    begin("0::/\n"); /* a container: its own group is the root */
+    begin_as("0::/\n"); /* a container: its own group is the root */
     put("memory.max", "8000\n");
     put("memory.current", "7900\n");
     put("memory.stat", "anon 300\nfile 7600\nactive_file 2500\ninactive_file 5000\nslab 20\n");
@@ -71,7 +49,7 @@ TEST(pages_of_files_count_as_free) {
 }
 
 TEST(the_first_version_and_paths_of_the_host_are_understood) {
-    begin("7:blkio:/x\n4:memory:/box\n1:cpuacct,cpu:/box\n0::/\n");
+    begin_as("7:blkio:/x\n4:memory:/box\n1:cpuacct,cpu:/box\n0::/\n");
     put("cpu/box/cpu.cfs_quota_us", "150000\n");
     put("cpu/box/cpu.cfs_period_us", "100000\n");
     put("cpu/cpu.cfs_quota_us", "-1\n");
@@ -83,11 +61,11 @@ TEST(the_first_version_and_paths_of_the_host_are_understood) {
     put("memory/box/memory.usage_in_bytes", "500\n");
     put("memory/box/memory.stat", "inactive_file 1\ntotal_inactive_file 40\ntotal_active_file 60\n");
     CHECK(memory() == 200);
-    begin("1:cpu,cpuacct:/box\n");
+    begin_as("1:cpu,cpuacct:/box\n");
     put("cpu/box/cpu.cfs_quota_us", "150000\n");
     put("cpu/box/cpu.cfs_period_us", "100000\n");
     CHECK(cpus() == 2);
-    begin("4:memory:/docker/0123\n1:cpu:/docker/0123\n");
+    begin_as("4:memory:/docker/0123\n1:cpu:/docker/0123\n");
     put("memory/memory.limit_in_bytes", "700\n");
     put("memory/memory.usage_in_bytes", "100\n");
     CHECK(memory() == 600 && cpus() == 0);

@@ -1,0 +1,243 @@
+/* filter_items.c - a question to items: numbers, words, columns, values.
+ *
+ * The longest item wins where several begin at one place. Latin items stand between word boundaries, with a plural allowed. */
+#include <stdio.h>
+
+#include "base/utf8.h"
+#include "know/filter_internal.h"
+#include "know/terms.h"
+
+size_t glim_parse_stands(const glim_parse *p, size_t i, const char *w) {
+    size_t n = strlen(w);
+    if (n == 0 || n > p->n - i || memcmp(p->s + i, w, n) != 0) return 0;
+    bool latin = (unsigned char)w[0] < 0x80 && isalnum((unsigned char)w[0]);
+    if (latin && i > 0 && glim_parse_alnum(p, i - 1)) return 0;
+    if ((unsigned char)w[n - 1] < 0x80 && isalnum((unsigned char)w[n - 1]) && glim_parse_alnum(p, i + n)) {
+        if (!isalpha((unsigned char)w[n - 1]) || n < 2) return 0;
+        if (p->s[i + n] == 's' && !glim_parse_alnum(p, i + n + 1)) return n + 1; /* "TVs" */
+        if (n > 2 && p->s[i + n] == 'e' && i + n + 1 < p->n && p->s[i + n + 1] == 's' && !glim_parse_alnum(p, i + n + 2)) return n + 2;
+        return 0;
+    }
+    return n;
+}
+
+/* ---- items ---- */
+
+static void offer(glim_item *best, glim_item it, size_t i, size_t n) {
+    if (n == 0) return;
+    it.from = i;
+    it.to = i + n;
+    if (n > best->to - best->from) *best = it;
+}
+
+static bool number_follows(const glim_parse *p, size_t i) {
+    glim_item it;
+    i = glim_parse_spaces(p, i);
+    return i < p->n && glim_parse_number(p, i, &it);
+}
+
+/* Is the last item a value, with nothing but spaces behind it? "花生过敏", "peanut-free". */
+static bool value_ends(const glim_parse *p, size_t i) {
+    if (p->n_items == 0 || p->v[p->n_items - 1].kind != VALUE) return false;
+    size_t at = glim_parse_spaces(p, p->v[p->n_items - 1].to);
+    if (at == i) return true;
+    uint32_t cp;
+    for (int n = 0; at < i && n < 2; n++) { /* "蛋奶过敏", "花生类过敏": said of the value too */
+        int k = glim_utf8_next(p->s + at, p->n - at, &cp);
+        if (k <= 0 || !glim_term_is_cjk(cp)) return false;
+        at += (size_t)k;
+    }
+    return at == i;
+}
+
+/* Does a product's name have the word behind the same word as the question: "Mist 3 Max 1024GB"? */
+static bool of_a_name(const glim_parse *p, size_t i, size_t n) {
+    char both[64];
+    size_t from = i;
+    bool digit = false;
+    if (i < 2 || p->s[i - 1] != ' ' || !glim_parse_alnum(p, i - 2)) return false;
+    for (from--; from > 0 && glim_parse_alnum(p, from - 1); from--) digit |= isdigit((unsigned char)p->s[from - 1]) != 0;
+    if (n == 3 && strncmp(p->s + i, "max", 3) == 0 && (digit || strncmp(p->s + from, "pro ", 4) == 0)) return true; /* of a name that no row has */
+    if (i + n - from >= sizeof both) return false;
+    snprintf(both, sizeof both, "%.*s", (int)(i + n - from), p->s + from);
+    for (size_t c = 0; c < p->l->n_col; c++)
+        for (uint32_t r = 0; p->l->col[c].type == GLIM_LIB_NAME && r < p->l->n_rows; r++)
+            if (strcasestr(glim_lib_cell(p->l, r, c), both)) return true;
+    return false;
+}
+
+/* Where a kind begins inside [from, to) and ends behind it, or `to`: the charger of "无线充电器" is none of "无线充电". */
+static size_t before_value(const glim_parse *p, size_t from, size_t to) {
+    for (size_t i = from + 1; i < to; i++)
+        for (size_t c = 0; (unsigned char)p->s[i] >= 0x80 && c < p->l->n_col; c++)
+            for (size_t v = 0; p->l->col[c].concept == GLIM_CONCEPT_KIND && v < p->l->col[c].n_value; v++)
+                for (size_t a = 0; a < p->l->col[c].value[v].n_alias; a++)
+                    if (i + glim_parse_stands(p, i, p->l->col[c].value[v].alias[a]) > to) return i;
+    return to;
+}
+
+/* Does a known word end at i, or begin there? */
+static bool known_at(const glim_parse *p, size_t i, bool ends) {
+#define AT(w) (*(w) && (ends ? strlen(w) <= i && memcmp(p->s + i - strlen(w), w, strlen(w)) == 0 : strncmp(p->s + i, w, strlen(w)) == 0))
+    for (size_t w = 0; w < glim_n_words; w++)
+        if (AT(glim_words[w].text)) return true;
+    for (size_t c = 0; c < p->l->n_col; c++) {
+        const glim_lib_col *col = &p->l->col[c];
+        for (size_t a = 0; a < col->n_alias; a++)
+            if (AT(col->alias[a])) return true;
+        for (size_t v = 0; v < col->n_value; v++)
+            for (size_t a = 0; a < col->value[v].n_alias; a++)
+                if (AT(col->value[v].alias[a])) return true;
+    }
+#undef AT
+    return false;
+}
+
+/* Is one Chinese character a word there, and no part of another one? "贵" is one in "很贵的" and none in "贵妃鸡", "昂贵". */
+static bool on_its_own(const glim_parse *p, size_t i, size_t n) {
+    uint32_t cp;
+    const bool behind = glim_utf8_next(p->s + i + n, p->n - i - n, &cp) > 0 && glim_term_is_cjk(cp);
+    static const char *const nos[] = {"不", "没", "别", "无"};
+    bool no = false; /* "哪些菜没放花生" */
+    for (size_t k = 0; k < GLIM_COUNT(nos); k++) no |= strncmp(p->s + i + n, nos[k], strlen(nos[k])) == 0;
+    if (behind && !no && !known_at(p, i + n, false)) return false;
+    const bool before = i >= 3 && glim_utf8_next(p->s + i - 3, 3, &cp) == 3 && glim_term_is_cjk(cp);
+    return !before || known_at(p, i, true) || glim_parse_says_nothing(p, i);
+}
+
+/* What a value says no to, "辣" of "不辣", "view" of "no view", or NULL. */
+static const char *stem_of(const char *alias) {
+    static const char *const nos[] = {"不", "无", "没有", "not ", "no ", "non-", "without "};
+    for (size_t k = 0; k < GLIM_COUNT(nos); k++)
+        if (strncmp(alias, nos[k], strlen(nos[k])) == 0 && alias[strlen(nos[k])]) return alias + strlen(nos[k]);
+    return NULL;
+}
+
+/* Says the Latin word before i nothing by itself? "Sea view" is not any view, and "least spicy" not spicy. */
+static bool said_plainly(const glim_parse *p, size_t i) {
+    size_t to = i, from;
+    while (to > 0 && p->s[to - 1] == ' ') to--;
+    for (from = to; from > 0 && glim_parse_alnum(p, from - 1);) from--;
+    if (from == to || glim_parse_says_nothing(p, to)) return true;
+    for (size_t w = 0; w < glim_n_words; w++) {
+        const glim_word *g = &glim_words[w];
+        const size_t n = strlen(g->text), k = to - from;
+        if (g->kind == GLIM_WORD_MOST || g->kind == GLIM_WORD_LEAST || n < k || memcmp(g->text + n - k, p->s + from, k) != 0) continue;
+        if (n == k || (g->text[n - k - 1] == ' ' && n <= to && memcmp(g->text, p->s + to - n, n) == 0)) return true; /* "a little spicy" */
+    }
+    return false;
+}
+
+/* "辣的菜" are those of which another value than "不辣" is written; "不要辣的" are the "不辣" ones. */
+typedef struct stem {
+    const char *text;
+    int col;
+    uint16_t value;
+} stem;
+enum { STEMS = 64 };
+
+static size_t stems_of(const glim_lib *l, stem *out) {
+    size_t n = 0;
+    for (size_t c = 0; c < l->n_col; c++) {
+        const glim_lib_col *col = &l->col[c];
+        if (col->type != GLIM_LIB_ENUM || col->concept == GLIM_CONCEPT_KIND || col->concept == GLIM_CONCEPT_BRAND || col->concept == GLIM_CONCEPT_COLOUR) continue;
+        for (size_t v = 0; v < col->n_value; v++)
+            for (size_t a = 0; a < col->value[v].n_alias && n < STEMS; a++)
+                if ((out[n].text = stem_of(col->value[v].alias[a])) != NULL) out[n].col = (int)c, out[n++].value = (uint16_t)v;
+    }
+    return n;
+}
+
+/* How long the stem is at i, or 0. */
+static size_t stem_at(const glim_parse *p, const char *text, size_t i) {
+    const size_t n = text[0] == p->s[i] ? glim_parse_stands(p, i, text) : 0;
+    if (n == 0) return 0;
+    if ((unsigned char)text[0] >= 0x80) return n > 3 || on_its_own(p, i, n) ? n : 0;
+    return said_plainly(p, i) ? n : 0;
+}
+
+/* The length at i of `word` with the stem in it for %, "最%", "most %", or 0. */
+static size_t about_stem(const glim_parse *p, size_t i, const char *how, const char *of) {
+    char w[96];
+    const char *at = strchr(how, '%');
+    snprintf(w, sizeof w, "%.*s%s%s", (int)(at - how), how, of, at + 1);
+    return glim_parse_stands(p, i, w);
+}
+
+/* "最辣", "spicier", of a column whose values are degrees of it. "比…辣" too: more of it than what is named. */
+static void offer_degrees(const glim_parse *p, size_t i, glim_item *best) {
+    static const char *const most[] = {"最%", "更%", "比较%", "most %", "more %"}, *const least[] = {"最不%", "更不%", "least %", "less %"};
+    for (size_t c = 0; c < p->l->n_col; c++) {
+        const glim_lib_col *col = &p->l->col[c];
+        if (!col->degree || col->type == GLIM_LIB_HIDDEN) continue;
+        for (int j = 0; j < 2; j++) {
+            const char *of = j ? col->stem_en : col->stem;
+            if (!of || strlen(of) > 40) continue;
+            glim_item x = {.kind = WORD, .word = GLIM_WORD_MOST, .concept = -1, .col = (int)c};
+            for (size_t k = 0; k < GLIM_COUNT(most); k++) offer(best, x, i, about_stem(p, i, most[k], of));
+            if ((unsigned char)of[0] < 0x80) { /* "spicier", "sweetest" */
+                char root[48];
+                const size_t n = strlen(of);
+                snprintf(root, sizeof root, "%.*s%s", (int)(n - (of[n - 1] == 'y')), of, of[n - 1] == 'y' ? "i" : "");
+                offer(best, x, i, about_stem(p, i, "%er", root));
+                offer(best, x, i, about_stem(p, i, "%est", root));
+            } else {
+                bool than = false;
+                for (size_t k = 0; k < p->n_items; k++) than |= p->v[k].kind == WORD && p->v[k].word == GLIM_WORD_THAN && (unsigned char)p->s[p->v[k].from] >= 0x80;
+                if (than) offer(best, x, i, glim_parse_stands(p, i, of));
+            }
+            x.word = GLIM_WORD_LEAST;
+            for (size_t k = 0; k < GLIM_COUNT(least); k++) offer(best, x, i, about_stem(p, i, least[k], of));
+        }
+    }
+}
+
+void glim_parse_items(glim_parse *p) {
+    stem stems[STEMS];
+    const size_t n_stems = stems_of(p->l, stems);
+    for (size_t i = 0; i < p->n && p->n_items < GLIM_PARSE_ITEMS;) {
+        glim_item best = {.from = i, .to = i}, it;
+        if (glim_parse_number(p, i, &it)) best = it;
+        for (size_t c = 0; c < p->l->n_col; c++) {
+            const glim_lib_col *col = &p->l->col[c];
+            if (col->type == GLIM_LIB_HIDDEN) continue;
+            for (size_t v = 0; v < col->n_value; v++)
+                for (size_t a = 0; a < col->value[v].n_alias; a++)
+                    if (col->value[v].alias[a][0] == p->s[i])
+                        offer(&best, (glim_item){.kind = VALUE, .col = (int)c, .value = (uint16_t)v, .concept = -1}, i, glim_parse_stands(p, i, col->value[v].alias[a]));
+            for (size_t k = 0; k < n_stems; k++)
+                if (stems[k].col == (int)c) offer(&best, (glim_item){.kind = VALUE, .col = (int)c, .value = stems[k].value, .concept = -1, .stem = true}, i, stem_at(p, stems[k].text, i));
+            for (size_t a = 0; a < col->n_alias; a++)
+                if (col->alias[a][0] == p->s[i]) offer(&best, (glim_item){.kind = COLUMN, .col = (int)c, .concept = -1}, i, glim_parse_stands(p, i, col->alias[a]));
+        }
+        for (size_t w = 0; w < glim_n_words; w++) {
+            const glim_word *g = &glim_words[w];
+            if (g->text[0] != p->s[i]) continue;
+            size_t n = glim_parse_stands(p, i, g->text);
+            if (n == 0 || (n == 3 && (g->kind == GLIM_WORD_MOST || g->kind == GLIM_WORD_LEAST || g->concept == GLIM_WORD_ALONE) && !on_its_own(p, i, n))) continue;
+            bool bound = g->kind <= GLIM_WORD_GT_BEFORE;
+            if (bound && !number_follows(p, i + n)) continue; /* "over", "under" without a number say nothing of one */
+            if (bound && of_a_name(p, i, n)) continue;
+            if (g->kind == GLIM_WORD_NOT_BEHIND && !value_ends(p, i)) continue;
+            glim_item x = {.kind = WORD, .word = g->kind, .concept = g->concept, .col = -1};
+            if ((bound || g->kind == GLIM_WORD_NOT_BEHIND) && n == best.to - best.from && best.kind == COLUMN) best.to = best.from; /* "预算2000": the bound */
+            offer(&best, x, i, n);
+        }
+        glim_item more = {.from = i, .to = i};
+        offer_degrees(p, i, &more);
+        if (more.to > i && more.to >= best.to) best = more;
+        if (best.kind == COLUMN && best.to > best.from) best.to = before_value(p, i, best.to);
+        if (best.to > best.from) {
+            p->v[p->n_items++] = best;
+            i = best.to;
+            continue;
+        }
+        if (glim_parse_alnum(p, i)) { /* the whole word, so that no item begins inside it */
+            while (glim_parse_alnum(p, i)) i++;
+            continue;
+        }
+        uint32_t cp;
+        int k = glim_utf8_next(p->s + i, p->n - i, &cp);
+        i += k > 0 ? (size_t)k : 1;
+    }
+}
