@@ -69,12 +69,15 @@ def on_page(url, shots):
         p.wait("document.querySelector('.desk .said')?.textContent.includes('50W Qi')")
         check(True, "a corrected cell is live")
         has(ask("do you sell refrigerators?"), "not in the library", "a refusal")
-        p.wait("document.querySelector('.desk .waiting li')")
-        p.run("[...document.querySelectorAll('.desk .waiting li')].find((e) => e.textContent.includes('refrigerators')).querySelector('button').click()")
+        # The list comes by a request of its own, and showed the iPhone's question before this one.
+        mine = "[...document.querySelectorAll('.desk .waiting li')].find((e) => e.textContent.includes('refrigerators'))"
+        p.wait(mine)
+        p.run(mine + ".querySelector('button').click()")
         dialog("From next month on.")
         p.wait("document.querySelector('.desk .said')?.textContent.includes('From next month on.')")
         check(True, "an answered question is live")
-        check(not p.run("[...document.querySelectorAll('.desk .waiting li')].some((e) => e.textContent.includes('refrigerators'))"), "and waits no more")
+        p.wait("!(%s)" % mine)
+        check(True, "and waits no more")
         if shots:
             ask("最便宜的手机是哪款")
             p.shot(os.path.join(shots, "desk.png"))
