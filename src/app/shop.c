@@ -48,13 +48,7 @@ static glim_status train_intents(glim_shop *s, const char *name, glim_err *err) 
     while (rc == GLIM_OK) {
         rc = glim_table_next(t, &row, &more, err);
         if (rc != GLIM_OK || !more) break;
-        if (n == cap) {
-            void *p = v;
-            cap = cap ? 2 * cap : 256;
-            rc = glim_try_realloc(&p, cap, sizeof *v, "examples of intents", err);
-            if (rc != GLIM_OK) break;
-            v = p;
-        }
+        if (n == cap && (rc = glim_try_grow(&v, &cap, 256, sizeof *v, "examples of intents", err)) != GLIM_OK) break;
         if (row.n < 2 || row.cell[1].n == 0 || row.cell[1].n >= sizeof ((glim_shop_answer *)0)->intent) {
             rc = glim_fail(err, GLIM_E_FORMAT, "\"%s\": line %zu has no label of 1 to 63 bytes", name, row.line);
             break;

@@ -90,6 +90,17 @@ glim_status glim_try_realloc(void **p, size_t n, size_t size, const char *what, 
     return GLIM_OK;
 }
 
+glim_status glim_try_grow(void *list, size_t *cap, size_t first, size_t size, const char *what, glim_err *err) {
+    void *p;
+    memcpy(&p, list, sizeof p); /* list is a T **, not a void ** */
+    const size_t more = *cap ? 2 * *cap : first; /* no overflow: *cap objects are in memory */
+    glim_status rc = glim_try_realloc(&p, more, size, what, err);
+    if (rc != GLIM_OK) return rc;
+    memcpy(list, &p, sizeof p);
+    *cap = more;
+    return GLIM_OK;
+}
+
 struct glim_arena_block {
     struct glim_arena_block *next;
     size_t used, cap;

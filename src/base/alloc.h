@@ -27,6 +27,10 @@ glim_status glim_try_calloc(void **out, size_t n, size_t size, const char *what,
  * Alignment is malloc's. Errors: GLIM_E_NOMEM; *p is then unchanged and still owned. */
 glim_status glim_try_realloc(void **p, size_t n, size_t size, const char *what, glim_err *err);
 
+/* A list that is full: *(T **)list, of *cap objects of size bytes, grows to twice as many (to first where it has none).
+ * Errors: GLIM_E_NOMEM; list and *cap are then unchanged. */
+glim_status glim_try_grow(void *list, size_t *cap, size_t first, size_t size, const char *what, glim_err *err);
+
 /* Checked arithmetic on sizes from outside: false on overflow, *out is then unspecified. */
 static inline bool glim_mul_size(size_t a, size_t b, size_t *out) {
     return !__builtin_mul_overflow(a, b, out);

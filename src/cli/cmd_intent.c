@@ -44,12 +44,8 @@ static glim_status find_columns(const glim_table_row *head, size_t *text, size_t
 static glim_status add_example(examples *x, const glim_table_row *row, size_t text, size_t label, glim_err *err) {
     const glim_cell *t = &row->cell[text], *l = &row->cell[label];
     if (x->n == x->cap) {
-        void *p = x->v;
-        size_t cap = x->cap ? 2 * x->cap : 1024;
-        glim_status rc = glim_try_realloc(&p, cap, sizeof *x->v, "examples", err);
+        glim_status rc = glim_try_grow(&x->v, &x->cap, 1024, sizeof *x->v, "examples", err);
         if (rc != GLIM_OK) return rc;
-        x->v = p;
-        x->cap = cap;
     }
     size_t a = 0, b = l->n;
     while (a < b && strchr(" \t", l->text[a])) a++;

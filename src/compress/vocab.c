@@ -40,12 +40,8 @@ typedef struct strings {
 
 static glim_status strings_end(strings *s, glim_err *err) {
     if (s->n == s->cap) {
-        size_t cap = s->cap ? 2 * s->cap : 4096;
-        void *p = s->end;
-        glim_status rc = glim_try_realloc(&p, cap, sizeof *s->end, "the vocabulary", err);
+        glim_status rc = glim_try_grow(&s->end, &s->cap, 4096, sizeof *s->end, "the vocabulary", err);
         if (rc != GLIM_OK) return rc;
-        s->end = p;
-        s->cap = cap;
     }
     s->end[s->n++] = s->text.len;
     return GLIM_OK;

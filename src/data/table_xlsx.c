@@ -119,12 +119,8 @@ static void on_workbook_rel(void *ctx, const char *name, const char **atts) {
 
 static glim_status push_text(glim_xlsx *x, glim_err *err) {
     if (x->n_texts + 2 > x->cap_texts) {
-        size_t cap = x->cap_texts ? 2 * x->cap_texts : 1024;
-        void *p = x->text_at;
-        glim_status rc = glim_try_realloc(&p, cap, sizeof *x->text_at, "shared texts", err);
+        glim_status rc = glim_try_grow(&x->text_at, &x->cap_texts, 1024, sizeof *x->text_at, "shared texts", err);
         if (rc != GLIM_OK) return rc;
-        x->text_at = p;
-        x->cap_texts = cap;
     }
     glim_buf_putc(&x->texts, 0);
     x->text_at[++x->n_texts] = x->texts.len;

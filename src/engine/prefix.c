@@ -92,12 +92,8 @@ static glim_status new_root(glim_prefix *t, size_t *out, glim_err *err) {
     }
     if (t->n_roots >= ROOT_BIT - 1) return glim_fail(err, GLIM_E_LIMIT, "%zu tenants and adapters share this model", t->n_roots);
     if (t->n_roots == t->cap_roots) {
-        void *p = t->roots;
-        size_t cap = t->cap_roots ? 2 * t->cap_roots : 16;
-        glim_status rc = glim_try_realloc(&p, cap, sizeof *t->roots, "the prefix tree", err);
+        glim_status rc = glim_try_grow(&t->roots, &t->cap_roots, 16, sizeof *t->roots, "the prefix tree", err);
         if (rc != GLIM_OK) return rc;
-        t->roots = p;
-        t->cap_roots = cap;
     }
     t->roots[*out = t->n_roots++] = (root){0};
     return GLIM_OK;

@@ -400,13 +400,7 @@ static glim_status read_folder(glim_snapshot *s, glim_err *err) {
             continue;
         f.used = st.st_mtim;
         f.bytes = st.st_size > 0 ? (uint64_t)st.st_size : 1;
-        if (n == cap) {
-            void *p = list;
-            cap = cap ? 2 * cap : 64;
-            rc = glim_try_realloc(&p, cap, sizeof *list, "a list of snapshots", err);
-            if (rc != GLIM_OK) break;
-            list = p;
-        }
+        if (n == cap && (rc = glim_try_grow(&list, &cap, 64, sizeof *list, "a list of snapshots", err)) != GLIM_OK) break;
         list[n++] = f;
     }
     closedir(d);

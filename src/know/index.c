@@ -67,14 +67,7 @@ static glim_status count(glim_index *ix, const char *s, size_t n, unsigned kind,
     glim_status rc = glim_featmap_add(&ix->terms, glim_index_key(s, n, kind), &term, err);
     if (rc == GLIM_OK && word && term == before) rc = add_word(ix, term, s, n, err);
     if (rc != GLIM_OK) return rc;
-    if (ix->n_entries == ix->cap_entries) {
-        size_t cap = ix->cap_entries ? 2 * ix->cap_entries : 16384;
-        void *p = ix->entry;
-        rc = glim_try_realloc(&p, cap, sizeof *ix->entry, "postings", err);
-        if (rc != GLIM_OK) return rc;
-        ix->entry = p;
-        ix->cap_entries = cap;
-    }
+    if (ix->n_entries == ix->cap_entries && (rc = glim_try_grow(&ix->entry, &ix->cap_entries, 16384, sizeof *ix->entry, "postings", err)) != GLIM_OK) return rc;
     ix->entry[ix->n_entries++] = (glim_entry){.term = term, .p = {.row = ix->n_rows, .tf = (uint16_t)weight}};
     return GLIM_OK;
 }
@@ -89,14 +82,7 @@ glim_status glim_index_add(glim_index *ix, const glim_index_field *f, size_t n_f
     if (ix->n_rows == UINT32_MAX - 1) return glim_fail(err, GLIM_E_LIMIT, "the index holds %u rows and takes no more", ix->n_rows);
     size_t begin = ix->n_entries, length = 0;
     glim_status rc = GLIM_OK;
-    if (ix->n_rows == ix->cap_rows) {
-        size_t cap = ix->cap_rows ? 2 * ix->cap_rows : 1024;
-        void *p = ix->length;
-        rc = glim_try_realloc(&p, cap, sizeof *ix->length, "lengths of rows", err);
-        if (rc != GLIM_OK) return rc;
-        ix->length = p;
-        ix->cap_rows = cap;
-    }
+    if (ix->n_rows == ix->cap_rows && (rc = glim_try_grow(&ix->length, &ix->cap_rows, 1024, sizeof *ix->length, "lengths of rows", err)) != GLIM_OK) return rc;
     for (size_t k = 0; rc == GLIM_OK && k < n_fields; k++) {
         unsigned weight = f[k].weight == 0 ? 1 : f[k].weight > 8 ? 8 : f[k].weight;
         rc = glim_terms_cut(&ix->cut, f[k].text, f[k].n, err);

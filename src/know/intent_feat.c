@@ -23,12 +23,8 @@ static uint64_t hash_bytes(const char *s, size_t n) {
 
 static glim_status put(glim_feats *f, unsigned kind, uint64_t hash, glim_err *err) {
     if (f->n == f->cap) {
-        void *p = f->v;
-        size_t cap = f->cap ? 2 * f->cap : 512;
-        glim_status rc = glim_try_realloc(&p, cap, sizeof *f->v, "features of a text", err);
+        glim_status rc = glim_try_grow(&f->v, &f->cap, 512, sizeof *f->v, "features of a text", err);
         if (rc != GLIM_OK) return rc;
-        f->v = p;
-        f->cap = cap;
     }
     f->v[f->n++] = (glim_feat){.key = (mix(hash + kind * 0x9e3779b97f4a7c15u) & ~(uint64_t)3) | kind, .v = 1};
     return GLIM_OK;
@@ -135,12 +131,8 @@ glim_status glim_featmap_add(glim_featmap *m, uint64_t key, uint32_t *row, glim_
     if (*row != UINT32_MAX) return GLIM_OK;
     if (m->n >= UINT32_MAX - 2) return glim_fail(err, GLIM_E_LIMIT, "the examples have more than %u features", UINT32_MAX - 2);
     if (m->n == m->cap) {
-        void *p = m->key;
-        size_t cap = m->cap ? 2 * m->cap : 1024;
-        glim_status rc = glim_try_realloc(&p, cap, sizeof *m->key, "features", err);
+        glim_status rc = glim_try_grow(&m->key, &m->cap, 1024, sizeof *m->key, "features", err);
         if (rc != GLIM_OK) return rc;
-        m->key = p;
-        m->cap = cap;
     }
     if (2 * (m->n + 1) > m->n_slots) {
         size_t n_slots = m->n_slots ? 2 * m->n_slots : 4096;

@@ -46,12 +46,8 @@ glim_status glim_terms_fold(glim_buf *out, const char *text, size_t len, glim_er
 
 static glim_status push(glim_terms *t, glim_term x, glim_err *err) {
     if (t->n == t->cap) {
-        void *p = t->v;
-        size_t cap = t->cap ? 2 * t->cap : 64;
-        glim_status rc = glim_try_realloc(&p, cap, sizeof *t->v, "terms of a text", err);
+        glim_status rc = glim_try_grow(&t->v, &t->cap, 64, sizeof *t->v, "terms of a text", err);
         if (rc != GLIM_OK) return rc;
-        t->v = p;
-        t->cap = cap;
     }
     t->v[t->n++] = x;
     return GLIM_OK;

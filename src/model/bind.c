@@ -46,12 +46,8 @@ static void mark(binder *b, const glim_tensor *t) {
 static glim_status note(binder *b, const glim_tensor *t, const glim_mat *to, const float *values, size_t first) {
     glim_model *m = b->m;
     if (m->n_bound_parts == m->cap_bound_parts) {
-        const size_t cap = m->cap_bound_parts ? 2 * m->cap_bound_parts : 256;
-        void *p = m->bound;
-        glim_status rc = glim_try_realloc(&p, cap, sizeof *m->bound, "a list of tensors", b->err);
+        glim_status rc = glim_try_grow(&m->bound, &m->cap_bound_parts, 256, sizeof *m->bound, "a list of tensors", b->err);
         if (rc != GLIM_OK) return rc;
-        m->bound = p;
-        m->cap_bound_parts = cap;
     }
     m->bound[m->n_bound_parts++] = (glim_bound){.tensor = t, .mat = to, .values = values, .first = first};
     return GLIM_OK;

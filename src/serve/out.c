@@ -150,12 +150,8 @@ static glim_status take_text(glim_out *o, glim_out_choice *c, const glim_event *
 static glim_status know_calls(glim_out_choice *c, glim_err *err) {
     while (c->n_calls < c->reply.n_calls) {
         if (c->n_calls == c->cap_calls) {
-            void *p = c->calls;
-            size_t cap = c->cap_calls ? 2 * c->cap_calls : 4;
-            glim_status rc = glim_try_realloc(&p, cap, sizeof *c->calls, "tool calls", err);
+            glim_status rc = glim_try_grow(&c->calls, &c->cap_calls, 4, sizeof *c->calls, "tool calls", err);
             if (rc != GLIM_OK) return rc;
-            c->calls = p;
-            c->cap_calls = cap;
         }
         glim_out_call *k = &c->calls[c->n_calls++];
         *k = (glim_out_call){0};

@@ -86,13 +86,7 @@ glim_status glim_keyring_load(glim_store *s, glim_db *db, glim_err *err) {
     if (rc == GLIM_OK)
         rc = glim_db_query(db, &r, err, "SELECT " GLIM_KEY_COLUMNS ", hash FROM keys WHERE prefix != ''", "");
     while (rc == GLIM_OK && (rc = glim_db_next(db, r, &more, err)) == GLIM_OK && more) {
-        if (next.n == cap) {
-            void *p = next.all;
-            rc = glim_try_realloc(&p, cap ? 2 * cap : 16, sizeof(entry), "keys", err);
-            if (rc != GLIM_OK) break;
-            next.all = p;
-            cap = cap ? 2 * cap : 16;
-        }
+        if (next.n == cap && (rc = glim_try_grow(&next.all, &cap, 16, sizeof(entry), "keys", err)) != GLIM_OK) break;
         size_t n;
         const void *hash = glim_db_bytes(r, 13, &n);
         if (n != 32) continue;

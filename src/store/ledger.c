@@ -253,12 +253,7 @@ static glim_status recover(glim_db *db, void *ctx, glim_err *err) {
     size_t n = 0, cap = 0;
     glim_status rc = glim_db_query(db, &r, err, "SELECT id, prompt, cached, completion FROM usage WHERE state = 0 ORDER BY id", "");
     while (rc == GLIM_OK && (rc = glim_db_next(db, r, &more, err)) == GLIM_OK && more) {
-        if (n == cap) {
-            void *p = rows;
-            rc = glim_try_realloc(&p, cap = cap ? 2 * cap : 256, sizeof *rows, "open ledger rows", err);
-            if (rc != GLIM_OK) break;
-            rows = p;
-        }
+        if (n == cap && (rc = glim_try_grow(&rows, &cap, 256, sizeof *rows, "open ledger rows", err)) != GLIM_OK) break;
         rows[n++] = (open_row){glim_db_i64(r, 0), {glim_db_i64(r, 1), glim_db_i64(r, 2), glim_db_i64(r, 3), 0}};
     }
     if (rc != GLIM_OK && more) glim_db_rest(r);

@@ -74,20 +74,7 @@ struct glim_bpe_trainer {
 };
 
 /* Room for one more in a growing array. */
-static glim_status room(void **p, size_t n, size_t *cap, size_t size, const char *what, glim_err *err) {
-    if (n < *cap) return GLIM_OK;
-    size_t more = *cap ? 2 * *cap : 64;
-    glim_status rc = glim_try_realloc(p, more, size, what, err);
-    if (rc == GLIM_OK) *cap = more;
-    return rc;
-}
-#define ROOM(array, n, cap, what, err)                                          \
-    __extension__({                                                             \
-        void *p_ = (array);                                                     \
-        glim_status rc_ = room(&p_, (n), &(cap), sizeof *(array), (what), err); \
-        if (rc_ == GLIM_OK) (array) = p_;                                       \
-        rc_;                                                                    \
-    })
+#define ROOM(array, n, cap, what, err) ((n) < (cap) ? GLIM_OK : glim_try_grow(&(array), &(cap), 64, sizeof *(array), (what), (err)))
 
 static uint64_t hash_bytes(const char *s, size_t n) {
     uint64_t h = 0x9e3779b97f4a7c15u ^ n;
@@ -217,10 +204,7 @@ static glim_status count_piece(glim_bpe_trainer *t, const char *s, size_t n, gli
     if (t->n_words == UINT32_MAX - 1) return glim_fail(err, GLIM_E_LIMIT, "more than %u different pieces", UINT32_MAX - 1);
     glim_status rc = ROOM(t->words, t->n_words, t->cap_words, "the pieces of a corpus", err);
     while (rc == GLIM_OK && t->pool_cap - t->pool_len < n) {
-        size_t cap = t->pool_cap ? 2 * t->pool_cap : 1 << 16;
-        void *m = t->pool;
-        rc = glim_try_realloc(&m, cap, 1, "the pieces of a corpus", err);
-        if (rc == GLIM_OK) t->pool = m, t->pool_cap = cap;
+        rc = glim_try_grow(&t->pool, &t->pool_cap, 1 << 16, 1, "the pieces of a corpus", err);
     }
     if (rc != GLIM_OK) return rc;
     memcpy(t->pool + t->pool_len, s, n);
@@ -290,12 +274,8 @@ static glim_status intern(glim_bpe_trainer *t, const char *s, size_t n, uint32_t
         return GLIM_OK;
     }
     while (t->text_cap - t->text_len < n) {
-        size_t cap = t->text_cap ? 2 * t->text_cap : 4096;
-        void *m = t->text;
-        glim_status rc = glim_try_realloc(&m, cap, 1, "a vocabulary", err);
+        glim_status rc = glim_try_grow(&t->text, &t->text_cap, 4096, 1, "a vocabulary", err);
         if (rc != GLIM_OK) return rc;
-        t->text = m;
-        t->text_cap = cap;
     }
     memcpy(t->text + t->text_len, s, n);
     t->text_len += n;

@@ -72,12 +72,8 @@ static glim_status cut_file(glim_corpus *s, size_t f, glim_err *err) {
     for (size_t at = 0; at < m->size;) {
         size_t end = block_end(m, at, want, s->rows[f]);
         if (s->n_blocks == s->cap_blocks) {
-            size_t cap = s->cap_blocks ? 2 * s->cap_blocks : 64;
-            void *p = s->blocks;
-            glim_status rc = glim_try_realloc(&p, cap, sizeof *s->blocks, "the blocks of a corpus", err);
+            glim_status rc = glim_try_grow(&s->blocks, &s->cap_blocks, 64, sizeof *s->blocks, "the blocks of a corpus", err);
             if (rc != GLIM_OK) return rc;
-            s->blocks = p;
-            s->cap_blocks = cap;
         }
         s->blocks[s->n_blocks++] = (block){(uint32_t)f, end == m->size && !s->rows[f], at, end};
         at = end;
@@ -190,12 +186,8 @@ static glim_status load_next(glim_corpus *s, glim_err *err) {
     const block *b = &s->blocks[s->p.shuffle ? s->order[s->next_block] : s->next_block];
     const glim_map *m = &s->maps[b->file];
     if (s->n_segs == s->cap_segs) {
-        size_t cap = s->cap_segs ? 2 * s->cap_segs : 16;
-        void *p = s->segs;
-        glim_status rc = glim_try_realloc(&p, cap, sizeof *s->segs, "the blocks in hand", err);
+        glim_status rc = glim_try_grow(&s->segs, &s->cap_segs, 16, sizeof *s->segs, "the blocks in hand", err);
         if (rc != GLIM_OK) return rc;
-        s->segs = p;
-        s->cap_segs = cap;
     }
     size_t n0 = s->buf.n;
     glim_status rc;

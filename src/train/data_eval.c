@@ -333,12 +333,8 @@ typedef struct classify_ctx {
 
 static glim_status put_open(search *s, candidate c, glim_err *err) {
     if (s->n == s->cap) {
-        void *p = s->open;
-        size_t cap = s->cap ? 2 * s->cap : 128;
-        glim_status rc = glim_try_realloc(&p, cap, sizeof *s->open, "a search among labels", err);
+        glim_status rc = glim_try_grow(&s->open, &s->cap, 128, sizeof *s->open, "a search among labels", err);
         if (rc != GLIM_OK) return rc;
-        s->open = p;
-        s->cap = cap;
     }
     s->open[s->n++] = c;
     return GLIM_OK;

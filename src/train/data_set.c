@@ -42,13 +42,7 @@ glim_status glim_dataset_push(glim_dataset *d, const int32_t *tokens, const uint
         d->loss = p;
         d->cap_tok = cap;
     }
-    if (d->n_ex == d->cap_ex) {
-        size_t cap = d->cap_ex ? 2 * d->cap_ex : 256;
-        p = d->ex;
-        if ((rc = glim_try_realloc(&p, cap, sizeof *d->ex, "the examples of a data set", err)) != GLIM_OK) return rc;
-        d->ex = p;
-        d->cap_ex = cap;
-    }
+    if (d->n_ex == d->cap_ex && (rc = glim_try_grow(&d->ex, &d->cap_ex, 256, sizeof *d->ex, "the examples of a data set", err)) != GLIM_OK) return rc;
     memcpy(d->tokens + d->n_tok, tokens, n * sizeof *tokens);
     memcpy(d->loss + d->n_tok, loss, n);
     d->ex[d->n_ex++] = (glim_data_span){d->n_tok, n, line};

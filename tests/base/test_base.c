@@ -47,6 +47,23 @@ TEST(a_buffer_keeps_its_last_whole_append_when_memory_is_refused) {
     glim_buf_free(&b);
 }
 
+TEST(a_list_grows_by_doubling_and_keeps_what_it_holds_when_memory_is_refused) {
+    glim_err e = {0};
+    uint32_t *v = NULL;
+    size_t n = 0, cap = 0;
+    for (; n < 100; n++) {
+        if (n == cap) CHECK_OK(glim_try_grow(&v, &cap, 3, sizeof *v, "a list", &e), e);
+        v[n] = (uint32_t)n;
+    }
+    CHECK(cap == 192);
+    glim_alloc_fail_after(1);
+    uint32_t *was = v;
+    CHECK(glim_try_grow(&v, &cap, 3, sizeof *v, "a list", &e) == GLIM_E_NOMEM && strstr(e.msg, "1536 bytes for a list"));
+    CHECK(v == was && cap == 192);
+    for (size_t i = 0; i < n; i++) CHECK(v[i] == i);
+    free(v);
+}
+
 TEST(utf8_follows_table_3_7) {
     static const struct {
         const char *s;
