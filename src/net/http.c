@@ -1,7 +1,7 @@
 /* http.c - how every request is set up, when it is tried again, and what is said when it fails.
  *
  * Owns       the settings of a curl handle, retry rules, the wording of network errors.
- * Leaves     files to download.c, the meaning of paths and JSON to hub.c.
+ * Leaves     files to download_fetch.c, the meaning of paths and JSON to hub.c.
  * Invariant  the token travels only to the scheme, host and port of the URL it was given with: it is
  *            sent as a header that libcurl withholds from redirects elsewhere (since 7.83), and
  *            tests/net holds libcurl to that. */

@@ -1,4 +1,4 @@
-/* http_internal.h - what http.c and download.c share: how a curl handle is set up and read. */
+/* http_internal.h - what http.c and download_fetch.c share: how a curl handle is set up and read. */
 #ifndef GLIM_NET_HTTP_INTERNAL_H
 #define GLIM_NET_HTTP_INTERNAL_H
 
