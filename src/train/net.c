@@ -239,11 +239,40 @@ static bool module_name(const glim_model *m, const glim_tensor *t, bool fused_ml
     return false;
 }
 
+static bool ends_in(const char *module, size_t n, const char *target, size_t k) {
+    return n >= k && memcmp(module + n - k, target, k) == 0 && (n == k || module[n - k - 1] == '.');
+}
+
+/* "experts.gate_proj" is that of every routed expert, "experts.3.gate_proj" that of the fourth of each layer. */
 static bool matches(const char *module, const char *target, bool expert) {
-    const size_t n = strlen(module), k = strlen(target);
+    static const char EXPERTS[] = "experts.";
     if (strcmp(target, "all-linear") == 0) return !expert;
-    if (expert && !strstr(target, "experts.")) return false; /* by the hundred only where they are meant */
-    return n >= k && strcmp(module + n - k, target) == 0 && (n == k || module[n - k - 1] == '.');
+    if (ends_in(module, strlen(module), target, strlen(target))) return !expert || strstr(target, EXPERTS); /* by the hundred only where they are meant */
+    const char *at = expert ? strstr(module, EXPERTS) : NULL, *word = at ? strchr(at + sizeof EXPERTS - 1, '.') : NULL; /* behind the number */
+    const char *wanted = strstr(target, EXPERTS);
+    if (!word || !wanted || strcmp(word + 1, wanted + sizeof EXPERTS - 1) != 0) return false;
+    return ends_in(module, (size_t)(at - module) + sizeof EXPERTS - 1, target, (size_t)(wanted - target) + sizeof EXPERTS - 1);
+}
+
+/* The last words of the linear layers' names, each once, in the model's order: what a target can be. */
+static void say_targets(builder *b, glim_buf *out) {
+    const glim_model *m = b->m;
+    char seen[64][NAME_CAP + 16];
+    size_t n_seen = 0;
+    for (size_t i = 0, k; i < m->n_bound_parts; i += k) {
+        const glim_bound *x = &m->bound[i];
+        for (k = 1; i + k < m->n_bound_parts && x[k].tensor == x->tensor;) k++;
+        const slot *s = x->mat ? find_slot(b, x->mat) : NULL;
+        char module[NAME_CAP], word[NAME_CAP + 16];
+        if (!s || !s->linear || k > 3 || !module_name(m, x->tensor, k == 2, module)) continue;
+        const char *dot = strrchr(module, '.');
+        snprintf(word, sizeof word, "%s%s", s->expert ? "experts." : "", dot ? dot + 1 : module);
+        size_t j = 0;
+        while (j < n_seen && strcmp(seen[j], word) != 0) j++;
+        if (j < n_seen || n_seen == GLIM_COUNT(seen)) continue;
+        memcpy(seen[n_seen++], word, sizeof word);
+        glim_buf_printf(out, "%s%s", n_seen > 1 ? ", " : "", word);
+    }
 }
 
 static void default_targets(glim_lora_params *p, glim_arch arch) {
@@ -295,6 +324,7 @@ static glim_status list_pairs(builder *b, size_t *of_bound) {
     const size_t r = n->lora.rank, X = m->cfg.n_ff_expert;
     size_t t_at = 0, z_at = 0;
     long layer = -1;
+    bool hits[GLIM_LORA_TARGETS] = {false}; /* whether a target is the name of anything */
     for (size_t i = 0, k; i < m->n_bound_parts; i += k) {
         const glim_bound *x = &m->bound[i];
         for (k = 1; i + k < m->n_bound_parts && x[k].tensor == x->tensor;) k++;
@@ -304,7 +334,8 @@ static glim_status list_pairs(builder *b, size_t *of_bound) {
         const bool fused_mlp = k == 2;
         bool hit = false;
         if (!module_name(m, x->tensor, fused_mlp, module)) continue;
-        for (size_t t = 0; t < n->lora.n_targets && !hit; t++) hit = matches(module, n->lora.targets[t], s->expert);
+        for (size_t t = 0; t < n->lora.n_targets; t++)
+            if (matches(module, n->lora.targets[t], s->expert)) hit = hits[t] = true;
         if (!hit) continue;
         /* The tape holds t of one layer: numbering starts anew with each. */
         const char *at = strstr(module, "layers.");
@@ -316,10 +347,17 @@ static glim_status list_pairs(builder *b, size_t *of_bound) {
         if (rc != GLIM_OK) return rc;
         for (size_t j = 0; j < k; j++) of_bound[i + j] = n->n_pairs;
     }
-    if (n->n_pairs > 0) return GLIM_OK;
-    glim_fail(b->err, GLIM_E_NOT_FOUND, "no linear layer of this model is called \"%s\"", n->lora.targets[0]);
-    glim_err_hint(b->err, "target modules are named as in the checkpoint: q_proj, o_proj, gate_up_proj, query_key_value; all-linear is all of them");
-    return GLIM_E_NOT_FOUND;
+    /* A name that is nobody's is a slip: the layers that it meant would stay as they are without a word. */
+    for (size_t t = 0; t < n->lora.n_targets; t++) {
+        if (hits[t]) continue;
+        glim_buf have = {0};
+        say_targets(b, &have);
+        glim_fail(b->err, GLIM_E_NOT_FOUND, "no linear layer of this model is called \"%s\"", n->lora.targets[t]);
+        glim_err_hint(b->err, "its layers are %s; all-linear is all of them but routed experts'", glim_buf_cstr(&have));
+        glim_buf_free(&have);
+        return GLIM_E_NOT_FOUND;
+    }
+    return GLIM_OK;
 }
 
 static void aim_pairs(builder *b, const size_t *of_bound) {

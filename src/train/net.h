@@ -23,7 +23,7 @@ typedef struct glim_lora_params {
     double dropout; /* 0 .. 1, on the adapter's input */
     bool rslora;    /* scale alpha / sqrt(rank) */
     bool dora;      /* also the length of every row (model/dora.h) */
-    const char *targets[GLIM_LORA_TARGETS]; /* names as PEFT matches them: whole, or the end behind a dot */
+    const char *targets[GLIM_LORA_TARGETS]; /* names as PEFT matches them: whole, or the end behind a dot; "experts.NAME" is that of every expert */
     size_t n_targets;                       /* 0: PEFT's own default for the family, else "all-linear" */
 } glim_lora_params;
 

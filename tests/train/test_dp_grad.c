@@ -68,8 +68,9 @@ static void compare(const char *fixture, size_t rank, const char *target, int th
     snprintf(path, sizeof path, "tests/fixtures/%s", fixture);
     rig_open(&r, path, rank ? NULL : "ref", 0, threads);
     const glim_net_params np = {.n_rows = 64, .seed = 5, .by_example = true, .kernels = glim_kernels_get(),
-                                .lora = {.rank = rank, .targets = {target, "experts.gate_proj", "experts.down_proj"}, .n_targets = rank ? 3 : 0}};
+                                .lora = {.rank = rank, .targets = {target, "experts.gate_proj", "experts.down_proj"}, .n_targets = !rank ? 0 : r.m->cfg.n_expert ? 3 : 1}};
     CHECK_OK(glim_net_new(&n, r.m, &np, &err), err);
+    if (rank && r.m->cfg.n_expert) CHECK(find_param(n, "base_model.model.model.layers.1.mlp.experts.5.down_proj.lora_B.weight") != NULL);
     glim_rng rng = {.seed = 3};
     for (size_t i = 0; rank && i < n->n_params; i++) /* a B of zeros would leave A without a gradient */
         for (size_t k = 0; k < n->params[i].n; k++) n->w[n->params[i].at + k] += (float)glim_rng_below(&rng, 1000) * 1e-4f - 0.05f;

@@ -187,6 +187,39 @@ TEST(every_family_learns_and_exports_what_it_learnt) {
     }
 }
 
+static size_t n_pairs_of(const char *path, const char *const *targets, size_t n_targets, glim_status want, const char *message, const char *hint) {
+    rig r;
+    glim_net *n;
+    size_t n_pairs = 0;
+    glim_net_params np = {.n_rows = 8, .lora = {.rank = 2, .n_targets = n_targets}};
+    for (size_t i = 0; i < n_targets; i++) np.lora.targets[i] = targets[i];
+    rig_open(&r, path, NULL, 1 + GLIM_F32, 1);
+    const glim_status rc = glim_net_new(&n, r.m, &np, &r.err);
+    CHECK_MSG(rc == want, "%s, %s: got \"%s\"", path, targets[0], rc == GLIM_OK ? "success" : r.err.msg);
+    if (rc == GLIM_OK) n_pairs = n->n_pairs;
+    else CHECK_MSG(strstr(r.err.msg, message) && strstr(r.err.hint, hint), "got \"%s\", \"%s\"", r.err.msg, r.err.hint);
+    glim_net_free(n);
+    rig_close(&r);
+    return n_pairs;
+}
+
+TEST(a_target_names_every_layer_of_that_name_and_one_that_is_nobodys_is_refused_with_the_list) {
+    static const char air[] = "tests/fixtures/glm4moe-air", glm4[] = "tests/fixtures/glm4";
+    /* Layer 1 of 2 has six routed experts and a shared one, layer 0 a dense MLP. */
+    CHECK(n_pairs_of(air, (const char *[]){"gate_proj"}, 1, GLIM_OK, "", "") == 2);
+    CHECK(n_pairs_of(air, (const char *[]){"experts.gate_proj"}, 1, GLIM_OK, "", "") == 6);
+    CHECK(n_pairs_of(air, (const char *[]){"mlp.experts.gate_proj", "experts.down_proj"}, 2, GLIM_OK, "", "") == 12);
+    CHECK(n_pairs_of(air, (const char *[]){"experts.3.gate_proj"}, 1, GLIM_OK, "", "") == 1);
+    CHECK(n_pairs_of(air, (const char *[]){"shared_experts.gate_proj"}, 1, GLIM_OK, "", "") == 1);
+    CHECK(n_pairs_of(air, (const char *[]){"gate_proj", "experts.gate_proj"}, 2, GLIM_OK, "", "") == 8);
+    n_pairs_of(air, (const char *[]){"q_proj", "experts.6.gate_proj"}, 2, GLIM_E_NOT_FOUND, "\"experts.6.gate_proj\"", "experts.gate_proj, experts.up_proj, experts.down_proj");
+    /* The second name is Llama's: GLM-4 has both matrices in one. */
+    n_pairs_of(glm4, (const char *[]){"q_proj", "gate_proj"}, 2, GLIM_E_NOT_FOUND, "\"gate_proj\"", "q_proj, k_proj, v_proj, o_proj, gate_up_proj, down_proj;");
+    n_pairs_of(glm4, (const char *[]){"q_prj", "v_proj"}, 2, GLIM_E_NOT_FOUND, "\"q_prj\"", "q_proj");
+    n_pairs_of("tests/fixtures/chatglm", (const char *[]){"q_proj"}, 1, GLIM_E_NOT_FOUND, "\"q_proj\"", "query_key_value");
+    n_pairs_of("tests/fixtures/gguf/llama.gguf", (const char *[]){"attn_q"}, 1, GLIM_E_NOT_FOUND, "\"attn_q\"", "q_proj");
+}
+
 TEST(training_is_the_same_bits_for_any_number_of_threads_with_dropout_and_bytes) {
     static const char *const targets[] = {"all-linear"};
     double first, last, other;
@@ -213,7 +246,7 @@ static void check_dropout(bool dora, bool magnitudes) {
     memset(loss, 1, sizeof loss);
     for (int i = 0; i < 12; i++) ids[i] = (int32_t)glim_rng_below(&rng, 300);
     rig_open(&r, "tests/fixtures/glm4", NULL, 1 + GLIM_F32, 1);
-    glim_net_params np = {.n_rows = 12, .seed = 8, .lora = {.rank = 4, .alpha = 16, .dropout = 0.4, .dora = dora, .targets = {"qkv_proj", "q_proj", "gate_up_proj"}, .n_targets = 3}};
+    glim_net_params np = {.n_rows = 12, .seed = 8, .lora = {.rank = 4, .alpha = 16, .dropout = 0.4, .dora = dora, .targets = {"q_proj", "gate_up_proj"}, .n_targets = 2}};
     CHECK_OK(glim_net_new(&n, r.m, &np, &r.err), r.err);
     CHECK_OK(glim_packer_init(&p, 12, &r.err), r.err);
     glim_packer_clear(&p, 77);
