@@ -159,7 +159,15 @@ static bool is_assistant(const json_t *m) { return strcmp(glim_chat_json_str(m, 
 static bool lost_its_reasoning(glim_chat_kind k, const json_t *m, const char *s, size_t n) {
     if (k != GLIM_CHAT_GLM45 && k != GLIM_CHAT_GLM47) return false;
     glim_chat_str t = glim_py_strip(glim_chat_json_str(m, "reasoning_content"));
-    return t.n && !memmem(s, n, t.s, t.n);
+    if (!json_is_string(json_object_get(m, "reasoning_content"))) { /* then it is what stands between the tags, as the template finds it */
+        const glim_chat_str content = glim_chat_json_str(m, "content");
+        if (!glim_py_has(content, "</think>")) return false;
+        t = glim_py_strip(glim_py_split_last(glim_py_split_first(content, "</think>"), "<think>"));
+    }
+    if (t.n == 0) return false;
+    static const char OPEN[] = "<think>"; /* the answer may say the same words */
+    const char *at = memmem(s, n, OPEN, sizeof OPEN - 1);
+    return !at || (size_t)(s + n - at) < sizeof OPEN - 1 + t.n || memcmp(at + sizeof OPEN - 1, t.s, t.n) != 0;
 }
 
 /* What counts of the turn whose text is [begin, end): behind the generation prompt, up to the token that ends it. */

@@ -108,6 +108,18 @@ TEST(glm45_does_not_count_a_turn_whose_reasoning_the_template_left_out) {
                  "[gMASK]<sop><|user|>\na<|assistant|>\n<think></think>\nb<|user|>\nc<|assistant|>⟦\n<think>q</think>\nd<|user|>⟧");
 }
 
+/* Most sets keep it within the answer; and the answer may say the same words as the reasoning did. */
+TEST(glm45_does_not_count_a_turn_whose_reasoning_stood_in_the_answer_and_was_left_out) {
+    check_marked("glm4moe-air", GLIM_CHAT_GLM45,
+                 "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"<think>\\nb\\n</think>\\n\\nb\"},"
+                 "{\"role\":\"user\",\"content\":\"c\"},{\"role\":\"assistant\",\"content\":\"<think>q</think>d\"}]}",
+                 "[gMASK]<sop><|user|>\na<|assistant|>\n<think></think>\nb<|user|>\nc<|assistant|>⟦\n<think>q</think>\nd<|user|>⟧");
+    check_marked("glm4moe-air", GLIM_CHAT_GLM47,
+                 "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\",\"reasoning_content\":\"b\"},"
+                 "{\"role\":\"user\",\"content\":\"c\"},{\"role\":\"assistant\",\"content\":\"<think></think>d\"}]}",
+                 "[gMASK]<sop><|user|>a<|assistant|></think>b<|user|>c<|assistant|>⟦</think>d<|user|>⟧");
+}
+
 TEST(glm45_with_thinking_off_counts_behind_the_empty_tags) {
     set s = parse("glm4moe-air", GLIM_CHAT_GLM45, "x.jsonl",
                   "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"}]}",
