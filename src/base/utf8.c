@@ -83,6 +83,23 @@ size_t glim_utf8_whole(const char *s, size_t n) {
 }
 
 /* Length of the maximal subpart at s that Unicode (and Python) replaces by one U+FFFD. */
+void glim_utf8_count(const char *s, size_t n, size_t *n_long, size_t *n_bad) {
+    uint32_t c;
+    *n_long = *n_bad = 0;
+    for (size_t i = 0; i < n;) {
+        const int k = glim_utf8_next(s + i, n - i, &c);
+        if (k < 0) break;
+        *n_long += k > 1, *n_bad += k == 0;
+        i += k > 0 ? (size_t)k : 1;
+    }
+}
+
+bool glim_utf8_foreign(const char *s, size_t n) {
+    size_t n_long, n_bad;
+    glim_utf8_count(s, n, &n_long, &n_bad);
+    return n_bad > 0 && n_bad >= n_long && n_bad >= n / 200;
+}
+
 static size_t invalid_part(const char *s, size_t n) {
     uint32_t cp;
     size_t part = 1;

@@ -330,7 +330,7 @@ int glim_cmd_eval(int argc, char **argv) {
     const glim_flag model[] = {GLIM_MODEL_FLAGS(&mf), {0}};
     const glim_page u = {"glim eval MODEL DATA [--adapter DIR]",
                          "Loss, perplexity, exact match and, where answers are labels, accuracy and confusions, without and with an\n"
-                         "adapter. DATA is chat JSONL, Alpaca, ShareGPT, preference pairs, text, CSV or JSON rows.", {own, model}};
+                         "adapter. DATA is chat JSONL, Alpaca, ShareGPT, preference pairs (whose chosen answers count), text, CSV or JSON rows.", {own, model}};
     glim_str_list pos = {0};
     int code = glim_args(argc, argv, &u, &pos, 2, 2);
     if (code >= 0) return code;

@@ -53,7 +53,10 @@ static glim_status feed_file(feeder *f, const char *path, glim_err *err) {
     size_t n = strlen(path);
     f->base = s;
     if (n > 6 && strcasecmp(path + n - 6, ".jsonl") == 0) rc = glim_rows_each(s, m.size, feed_row, f, err);
-    else
+    else if (glim_utf8_foreign(s, m.size < 65536 ? m.size : 65536)) {
+        rc = glim_fail(err, GLIM_E_FORMAT, "the text is not UTF-8");
+        glim_err_hint(err, "turn it first, for instance: iconv -f GB18030 -t UTF-8 \"%s\" > utf8.txt", path);
+    } else
         for (size_t at = 0; at < m.size && rc == GLIM_OK;) {
             size_t left = m.size - at, part = left;
             if (left > PART_BYTES) {

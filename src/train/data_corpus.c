@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/utf8.h"
 #include "format/sum64.h"
 #include "train/data_internal.h"
 
@@ -93,8 +94,10 @@ static glim_status hold_back(glim_corpus *s, glim_err *err) {
     glim_data_split(order, s->n_blocks, s->p.held_share, s->p.held_seed, &n_held);
     if (n_held == 0 || n_held == s->n_blocks) {
         free(order);
-        return glim_fail(err, GLIM_E_ARG, "a corpus of %zu block%s of 64 KiB, of which a share of %g cannot be kept apart", s->n_blocks,
-                         s->n_blocks == 1 ? "" : "s", s->p.held_share);
+        glim_fail(err, GLIM_E_ARG, "a corpus of %zu block%s of 64 KiB, of which a share of %g cannot be kept apart", s->n_blocks,
+                  s->n_blocks == 1 ? "" : "s", s->p.held_share);
+        glim_err_hint(err, "--eval-file FILE has texts for evaluation");
+        return GLIM_E_ARG;
     }
     const size_t first = s->p.held ? 0 : n_held, n = s->p.held ? n_held : s->n_blocks - n_held;
     for (size_t i = 0; i < n; i++) s->blocks[i] = s->blocks[order[first + i]]; /* each part rises: nothing is overwritten unread */
@@ -163,8 +166,13 @@ glim_status glim_corpus_check(const glim_corpus *s, glim_err *err) {
     glim_status rc = GLIM_OK;
     for (size_t i = 0; rc == GLIM_OK && i < s->n_blocks; i++) {
         const block *b = &s->blocks[i];
-        if (!s->rows[b->file]) continue;
         const char *file = (const char *)s->maps[b->file].data, *text = file + b->begin, *end = file + b->end;
+        if (!s->rows[b->file]) { /* nothing there would be refused later: bytes of any kind have tokens */
+            if ((i > 0 && s->blocks[i - 1].file == b->file) || !glim_utf8_foreign(text, b->end - b->begin)) continue;
+            glim_fail(err, GLIM_E_FORMAT, "\"%s\" is not UTF-8", s->names[b->file]);
+            glim_err_hint(err, "turn it first, for instance: iconv -f GB18030 -t UTF-8 \"%s\" > utf8.txt", s->names[b->file]);
+            return GLIM_E_FORMAT;
+        }
         if (i == 0 || s->blocks[i - 1].file != b->file) c.lines = 0, behind = 0;
         c.lines += n_lines(file + behind, text); /* of blocks that are kept apart */
         behind = b->end;

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "base/utf8.h"
+#include "data/table.h"
 #include "net/sha256.h"
 #include "train/data_internal.h"
 
@@ -379,39 +380,83 @@ static bool ends_in(const char *name, const char *tail) {
 
 static bool is_csv_name(const char *name) { return ends_in(name, ".csv") || ends_in(name, ".tsv"); }
 
-static glim_status first_row(void *ctx, size_t line, const char *text, size_t len, glim_err *err) {
-    glim_data_format *f = ctx;
-    json_t *row;
-    (void)line;
-    (void)err;
+typedef struct first {
+    glim_data_format f;
+    size_t line; /* of the first row, if it is bad; 0: none was seen */
     glim_err why;
-    if (parse_row(&row, text, len, &why) != GLIM_OK) return GLIM_OK; /* bad: the next one may tell */
-    *f = glim_data_shape_guess(row);
-    if (*f == GLIM_DATA_GUESS && json_object_size(row)) *f = GLIM_DATA_TABLE;
+    char last;   /* its last byte */
+} first;
+
+static glim_status first_row(void *ctx, size_t line, const char *text, size_t len, glim_err *err) {
+    first *seen = ctx;
+    json_t *row;
+    (void)err;
+    glim_err why = {0};
+    if (parse_row(&row, text, len, &why) != GLIM_OK) { /* bad: the next one may tell */
+        if (seen->line == 0) seen->line = line, seen->why = why, seen->last = len ? text[len - 1] : 0;
+        return GLIM_OK;
+    }
+    seen->f = glim_data_shape_guess(row);
+    if (seen->f == GLIM_DATA_GUESS && json_object_size(row)) seen->f = GLIM_DATA_TABLE;
     json_decref(row);
-    return *f != GLIM_DATA_GUESS ? GLIM_E_CANCELLED : GLIM_OK; /* found: no further row is looked at */
+    return seen->f != GLIM_DATA_GUESS ? GLIM_E_CANCELLED : GLIM_OK; /* found: no further row is looked at */
 }
 
 static glim_status guess(glim_data_format *f, const char *name, const char *text, size_t len, glim_err *err) {
-    *f = GLIM_DATA_GUESS;
-    if (is_csv_name(name)) *f = GLIM_DATA_TABLE;
-    else if (ends_in(name, ".txt") || ends_in(name, ".md")) *f = GLIM_DATA_TEXT;
-    else glim_rows_each(text, len, first_row, f, NULL);
+    first seen = {.f = GLIM_DATA_GUESS};
+    if (is_csv_name(name)) seen.f = GLIM_DATA_TABLE;
+    else if (ends_in(name, ".txt") || ends_in(name, ".md")) seen.f = GLIM_DATA_TEXT;
+    else glim_rows_each(text, len, first_row, &seen, NULL);
+    *f = seen.f;
     if (*f != GLIM_DATA_GUESS) return GLIM_OK;
-    glim_status rc = glim_fail(err, GLIM_E_FORMAT, "\"%s\": the format could not be guessed: no row is a JSON object, and the name "
-                               "does not end in .csv, .tsv or .txt", name);
-    glim_err_hint(err, "name it with --format: %s", glim_data_format_names());
+    if (seen.line == 0) {
+        size_t i = 0;
+        while (i < len && strchr(" \t\r\n", text[i])) i++;
+        if (i == len) return glim_fail(err, GLIM_E_FORMAT, "\"%s\" is empty", name);
+    }
+    glim_status rc = glim_fail(err, GLIM_E_FORMAT, "\"%s\": the format could not be guessed: no row is a JSON object (line %zu: %.160s), and the name "
+                               "does not end in .csv, .tsv or .txt", name, seen.line ? seen.line : 1, seen.line ? seen.why.msg : "it has no columns");
+    if (seen.last == ',') glim_err_hint(err, "each line is an object by itself, with no comma behind it; or all of them are one array, between [ and ]");
+    else glim_err_hint(err, "name it with --format: %s", glim_data_format_names());
     return rc;
 }
 
 /* A text format is one document, unless its rows are objects with "text". */
 static bool is_whole_text(const char *name, const char *text, size_t len) {
-    glim_data_format f = GLIM_DATA_GUESS;
-    if (!ends_in(name, ".txt") && !ends_in(name, ".md")) glim_rows_each(text, len, first_row, &f, NULL);
-    return f == GLIM_DATA_GUESS;
+    first seen = {.f = GLIM_DATA_GUESS};
+    if (!ends_in(name, ".txt") && !ends_in(name, ".md")) glim_rows_each(text, len, first_row, &seen, NULL);
+    return seen.f == GLIM_DATA_GUESS;
 }
 
 /* ---- open ---- */
+
+/* What office programs write: GB18030, Big5, windows-1252, UTF-16. *own holds the text if it had to be turned. */
+static glim_status as_utf8(glim_data_reader *r, const char **text, size_t *len, glim_buf *own, const char **encoding, glim_err *err) {
+    const char *s = *text;
+    const size_t n = *len;
+    *encoding = NULL;
+    if (n >= 2 && memcmp(s, "\x1f\x8b", 2) == 0) {
+        glim_fail(err, GLIM_E_FORMAT, "\"%s\" is compressed with gzip", r->name);
+        glim_err_hint(err, "unpack it first: gunzip -k \"%s\"", r->name);
+        return GLIM_E_FORMAT;
+    }
+    if (n >= 4 && memcmp(s, "PK\3\4", 4) == 0) {
+        glim_fail(err, GLIM_E_FORMAT, "\"%s\" is a workbook or another packed file", r->name);
+        glim_err_hint(err, "save the sheet with the rows as CSV");
+        return GLIM_E_FORMAT;
+    }
+    size_t n_long, n_bad; /* where most is UTF-8, bytes that are not are some rows' fault, and no other encoding of the whole */
+    glim_utf8_count(s, n, &n_long, &n_bad);
+    const bool marked = n >= 2 && (memcmp(s, "\xff\xfe", 2) == 0 || memcmp(s, "\xfe\xff", 2) == 0);
+    if (!marked && !(n && memchr(s, 0, n < 4096 ? n : 4096)) && (n_bad == 0 || n_long > n_bad)) return GLIM_OK;
+    const glim_status rc = glim_table_utf8(own, encoding, s, n, NULL, err);
+    if (rc != GLIM_OK) {
+        glim_err_context(err, "\"%s\"", r->name);
+        return rc;
+    }
+    *text = glim_buf_cstr(own), *len = own->len;
+    return GLIM_OK;
+}
 
 static glim_status read_all(glim_data_reader *r, const char *text, size_t len, glim_err *err) {
     glim_data_format f = r->r->format;
@@ -475,19 +520,26 @@ glim_status glim_dataset_parse(glim_dataset **out, const char *name, const char 
     *out = NULL;
     glim_dataset *d = glim_xcalloc(1, sizeof *d);
     glim_data_reader r = {.p = p, .d = d, .r = rep, .name = name};
-    glim_status rc = GLIM_OK;
-    if (rep->format == GLIM_DATA_GUESS) {
+    glim_buf own_text = {0};
+    const char *encoding;
+    glim_status rc = as_utf8(&r, &text, &len, &own_text, &encoding, err);
+    if (rc == GLIM_OK && rep->format == GLIM_DATA_GUESS) {
         rep->guessed = true;
         rc = guess(&rep->format, name, text, len, err);
     }
     d->pairs = rep->format == GLIM_DATA_PREFERENCE;
     snprintf(rep->how, sizeof rep->how, "%s", glim_data_format_name(rep->format));
     if (rc == GLIM_OK) rc = read_all(&r, text, len, err);
+    if (encoding && strcmp(encoding, "utf-8") != 0) {
+        const size_t n = strlen(rep->how);
+        snprintf(rep->how + n, sizeof rep->how - n, ", from %s", encoding);
+    }
     count(&r);
     if (rc == GLIM_OK && rep->n_bad && !p->skip_bad) rc = refuse(&r, err);
     if (rc == GLIM_OK && d->n_ex == 0)
         rc = glim_fail(err, GLIM_E_FORMAT, "\"%s\" has no row that can be used (%zu rows, %zu bad, %zu too long)", name, rep->n_rows,
                        rep->n_bad, rep->n_dropped);
+    glim_buf_free(&own_text);
     glim_prompt_free(&r.prompt);
     glim_ids_free(&r.ids);
     glim_buf_free(&r.loss);
@@ -511,11 +563,7 @@ glim_status glim_dataset_open(glim_dataset **out, const char *path, const glim_d
     if (report) *report = (glim_data_report){0};
     glim_status rc = glim_map_open(&m, path, err);
     if (rc != GLIM_OK) return rc;
-    const uint8_t *b = m.data;
-    if (m.size >= 2 && b[0] == 0x1f && b[1] == 0x8b) {
-        rc = glim_fail(err, GLIM_E_FORMAT, "\"%s\" is compressed with gzip", path);
-        glim_err_hint(err, "unpack it first: gunzip -k \"%s\"", path);
-    } else rc = glim_dataset_parse(out, path, (const char *)m.data, m.size, p, report, err);
+    rc = glim_dataset_parse(out, path, (const char *)m.data, m.size, p, report, err);
     glim_map_close(&m);
     return rc;
 }

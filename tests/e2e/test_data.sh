@@ -16,6 +16,8 @@ printf '{"text": "abab abab"}\n{"text": "abab"}\n' > "$work/rows.jsonl"
 run 0 "$GLIM" tokenizer train "$work/rows.jsonl" -o "$work/tok3" --vocab 400 --no-special; says 'fewer than the 400 asked for'
 echo '{"txt": 1}' > "$work/bad.jsonl"
 run 2 "$GLIM" tokenizer train "$work/bad.jsonl" -o "$work/tok4"; one_error 'line 1: "text"'
+printf '\304\343\272\303\302\360\n\272\334\272\303\n' > "$work/gbk.txt"
+run 2 "$GLIM" tokenizer train "$work/gbk.txt" -o "$work/tok4" --vocab 300; one_error 'not UTF-8' 'iconv'
 run 2 "$GLIM" tokenizer train "$corpus" -o "$work/tok4" --vocab 260; one_error 'want at least 270'
 run 2 "$GLIM" tokenizer train "$corpus"; one_error '-o DIR'
 run 2 "$GLIM" tokenizer train "$corpus" -o "$work/tok4" --pattern x; one_error 'glm, qwen2 or gpt2'

@@ -237,7 +237,7 @@ TEST(blocks_that_are_kept_apart_are_in_one_of_the_two_streams) {
     CHECK(n_blocks[0] * 10 >= n_blocks[2] * 2 && n_blocks[0] * 10 <= n_blocks[2] * 4 && hash[0] != hash[1]);
     const char *one = write_file("b.jsonl", "{\"text\": \"all\"}\n");
     const glim_corpus_params p = {.tok = tok, .config = &config, .n_tokens = 50, .held_share = 0.3};
-    CHECK(glim_corpus_open(&s, &one, 1, &p, &err) == GLIM_E_ARG && strstr(err.msg, "1 block of"));
+    CHECK(glim_corpus_open(&s, &one, 1, &p, &err) == GLIM_E_ARG && strstr(err.msg, "1 block of") && strstr(err.hint, "--eval-file"));
     glim_tok_free(tok);
     glim_buf_free(&text);
     clean_up((const char *[]){path, one}, 2);
@@ -283,6 +283,29 @@ TEST(a_shuffled_stream_goes_on_from_any_position_with_the_same_windows) {
     glim_tok_free(tok);
     free(text);
     clean_up(paths, 1);
+}
+
+/* Any bytes have tokens: a text in another encoding would be learnt as noise. A stray byte is none of that. */
+TEST(a_text_in_another_encoding_is_refused_before_the_first_window) {
+    static const struct {
+        const char *text;
+        glim_status want;
+    } cases[] = {{"\xc4\xe3\xba\xc3\xc2\xf0\n\xba\xdc\xba\xc3\n", GLIM_E_FORMAT}, {"\xff\xfe\x60\x4f\x7d\x59", GLIM_E_FORMAT}, {"caf\xe9 au lait\n", GLIM_E_FORMAT},
+                 {"你好吗\n很好\n", GLIM_OK}, {"你好吗\xff\n很好\n", GLIM_OK}, {"plain\n", GLIM_OK}};
+    glim_tok *tok = tokenizer();
+    for (size_t i = 0; i < GLIM_COUNT(cases); i++) {
+        glim_err err = {0};
+        glim_corpus *s;
+        const char *paths[] = {write_file("a.jsonl", "{\"text\": \"before\"}\n"), write_file("b.txt", cases[i].text)};
+        const glim_corpus_params p = {.tok = tok, .n_tokens = 8};
+        CHECK_OK(glim_corpus_open(&s, paths, 2, &p, &err), err);
+        const glim_status rc = glim_corpus_check(s, &err);
+        CHECK_MSG(rc == cases[i].want && (rc == GLIM_OK || (strstr(err.msg, "b.txt\" is not UTF-8") && strstr(err.hint, "iconv"))), "case %zu: %s", i, err.msg);
+        glim_corpus_free(s);
+        unlink(paths[0]);
+        clean_up(paths + 1, 1);
+    }
+    glim_tok_free(tok);
 }
 
 /* One row of two hundred is bad, wherever it stands and whatever the blocks are: its line is named before a window is taken. */

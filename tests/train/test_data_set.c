@@ -430,7 +430,14 @@ TEST(each_shape_says_what_it_wants) {
         {GLIM_DATA_GUESS, GLIM_CHAT_NONE, "x.csv", "text,label\n\"1,2\n", "line 2: the quoted cell that begins on line 2 has no closing"},
         {GLIM_DATA_GUESS, GLIM_CHAT_NONE, "x.csv", "text,label\n\"1\"2,3\nok,ok\n", "line 2: cell 1 goes on behind its closing quote"},
         {GLIM_DATA_GUESS, GLIM_CHAT_NONE, "x.csv", "text,label\nq,\n", "the answer is empty"},
-        {GLIM_DATA_GUESS, GLIM_CHAT_NONE, "x.csv", "text,label\n\xff,a\n", "not valid UTF-8"},
+        {GLIM_DATA_GUESS, GLIM_CHAT_NONE, "x.csv", "text,label\n\u00e9\u00e9\xff,a\n", "not valid UTF-8"},
+        {GLIM_DATA_GUESS, GLIM_CHAT_NONE, "x.jsonl", "", "\"x.jsonl\" is empty"},
+        {GLIM_DATA_GUESS, GLIM_CHAT_NONE, "x.jsonl", "\n \r\n", "\"x.jsonl\" is empty"},
+        {GLIM_DATA_GUESS, GLIM_CHAT_NONE, "x.jsonl", "\n{\"text\":\"a\"},\n{\"text\":\"b\"},\n", "no row is a JSON object (line 2: JSON"},
+        {GLIM_DATA_GUESS, GLIM_CHAT_NONE, "x.jsonl", "{\"text\":NaN}\n", "no row is a JSON object (line 1: JSON"},
+        {GLIM_DATA_GUESS, GLIM_CHAT_NONE, "x.jsonl", "\x1f\x8b\x08", "compressed with gzip"},
+        {GLIM_DATA_GUESS, GLIM_CHAT_NONE, "x.xlsx", "PK\x03\x04rest", "a workbook"},
+        {GLIM_DATA_GUESS, GLIM_CHAT_NONE, "x.csv", "text,label\n\xb1\xb1,a\n", "not UTF-8"},
         {GLIM_DATA_CHAT, GLIM_CHAT_GLM4_9B, "x.json", "[{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}", "the array is not closed"},
         {GLIM_DATA_CHAT, GLIM_CHAT_NONE, "x.jsonl", TWO_TURNS, "without a chat template"},
     };
@@ -445,6 +452,32 @@ TEST(each_shape_says_what_it_wants) {
         glim_data_report_free(&r);
         glim_tok_free(tok);
     }
+}
+
+/* As spreadsheets of Chinese and Western Windows save them. */
+TEST(rows_in_the_encodings_of_office_programs_are_the_same_rows) {
+    static const char utf8[] = "问题,答案\n你好吗,很好\n几点开门,九点\n";
+    static const char gbk[] = "\xce\xca\xcc\xe2,\xb4\xf0\xb0\xb8\n\xc4\xe3\xba\xc3\xc2\xf0,\xba\xdc\xba\xc3\n\xbc\xb8\xb5\xe3\xbf\xaa\xc3\xc5,\xbe\xc5\xb5\xe3\n";
+    static const char utf16[] = "\xff\xfe\xee\x95\x98\x98,\0T{Hh\n\0`O}Y\x17T,\0\x88_}Y\n\0\xe0Q\xb9p\0_\xe8\x95,\0]N\xb9p\n"; /* its last zero is the string's */
+    static const struct {
+        const char *text, *says;
+        size_t n;
+    } files[] = {{utf8, "columns' names)", sizeof utf8 - 1}, {gbk, ", from gb18030", sizeof gbk - 1}, {utf16, ", from utf-16le", sizeof utf16}};
+    glim_tok *tok = open_tok("glm4");
+    char hash[65] = "";
+    for (size_t i = 0; i < GLIM_COUNT(files); i++) {
+        glim_dataset *d;
+        glim_data_report r;
+        glim_err err = {0};
+        glim_data_params p = {.tok = tok, .chat = GLIM_CHAT_GLM4_9B};
+        CHECK_OK(glim_dataset_parse(&d, "x.csv", files[i].text, files[i].n, &p, &r, &err), err);
+        CHECK_MSG(glim_dataset_n(d) == 2 && strstr(r.how, files[i].says), "case %zu: %s", i, r.how);
+        if (i == 0) memcpy(hash, glim_dataset_hash(d), sizeof hash);
+        CHECK_MSG(strcmp(hash, glim_dataset_hash(d)) == 0, "case %zu has other tokens", i);
+        glim_data_report_free(&r);
+        glim_dataset_free(d);
+    }
+    glim_tok_free(tok);
 }
 
 TEST(a_template_with_an_unknown_column_is_refused_before_any_row) {
