@@ -87,12 +87,18 @@ static glim_status params_of(glim_tune_params *p, const tune_flags *f, char *wor
                             .exports = (size_t)f->exports, .seed = (uint64_t)f->seed,
                             .out = f->out, .resume = f->resume};
     p->net = (glim_net_params){.type = (glim_gemm_type)type, .n_rows = (size_t)f->rows};
-    p->net.lora.rank = f->full ? 0 : (size_t)f->rank;
+    p->net.lora.rank = f->full ? 0 : f->rank > 0 ? (size_t)f->rank : 16;
     p->net.lora.alpha = f->alpha, p->net.lora.dropout = f->dropout, p->net.lora.rslora = f->rslora, p->net.lora.dora = f->dora;
     p->distill_temperature = f->temperature, p->distill_weight = f->teacher_weight;
     p->distill_top = f->distill_top ? (size_t)f->distill_top : SIZE_MAX;
     p->balance = f->balance, p->router_step = f->router_step;
-    if (f->dora && f->full) return glim_fail(err, GLIM_E_ARG, "--dora is a kind of adapter, --full trains none");
+    const struct {
+        const char *flag;
+        bool given;
+    } of_adapters[] = {{"--dora is a kind", f->dora}, {"--rslora is a scale", f->rslora}, {"--lora-rank is the rank", f->rank > 0}, {"--lora-alpha is the scale", f->alpha > 0},
+                       {"--lora-dropout is the dropout", f->dropout > 0}, {"--lora-targets are modules", f->targets != NULL}};
+    for (size_t i = 0; i < GLIM_COUNT(of_adapters); i++)
+        if (f->full && of_adapters[i].given) return glim_fail(err, GLIM_E_ARG, "%s of an adapter, --full trains none", of_adapters[i].flag);
     if ((method == GLIM_TUNE_DISTILL) != (f->teacher != NULL))
         return glim_fail(err, GLIM_E_ARG, f->teacher ? "--teacher is for --method distill" : "--method distill wants a --teacher MODEL");
     p->optim = (glim_optim_params){.lr = f->lr, .weight_decay = f->decay, .clip = f->clip, .warmup = f->warmup > 0 ? (size_t)f->warmup : 0, .eight_bit = optim == 1};
@@ -101,6 +107,8 @@ static glim_status params_of(glim_tune_params *p, const tune_flags *f, char *wor
     for (char *at = words; at && *at;) {
         char *end = strchr(at, ',');
         if (end) *end = 0;
+        at += strspn(at, " ");
+        at[strcspn(at, " ")] = 0;
         if (p->net.lora.n_targets == GLIM_LORA_TARGETS) return glim_fail(err, GLIM_E_LIMIT, "--lora-targets: more than %d names", GLIM_LORA_TARGETS);
         if (*at) p->net.lora.targets[p->net.lora.n_targets++] = at;
         at = end ? end + 1 : NULL;
@@ -170,8 +178,12 @@ static glim_status open_ledger(glim_store **s, glim_dp_params *p, const tune_fla
     if (rc != GLIM_OK) return rc;
     *p = (glim_dp_params){.epsilon = f->dp_epsilon, .delta = f->dp_delta, .clip = f->dp_clip, .sigma = f->dp_noise,
                           .set = f->dp_set ? f->dp_set : set, .actor = f->job ? "glim" : glim_cli_actor()};
-    if (f->plan || f->inspect) return GLIM_OK; /* nothing is asked of the data's privacy */
-    rc = glim_cli_folder(s, f->dp_ledger, true, err);
+    if (f->inspect) return GLIM_OK; /* nothing is asked of the data's privacy */
+    rc = glim_cli_folder(s, f->dp_ledger, !f->plan, err);
+    if (rc == GLIM_E_NOT_FOUND && f->plan) { /* the run would make it; a plan makes nothing */
+        glim_err_clear(err);
+        return GLIM_OK;
+    }
     p->ledger = *s;
     return rc == GLIM_OK && !f->dp_set ? check_old_book(*s, set, f->data, err) : rc;
 }
@@ -181,6 +193,32 @@ static void show_privacy(const glim_tune_plan *p, const char *set) {
     if (d->steps == 0) return;
     fprintf(stderr, "privacy: data set \"%s\" spends epsilon %.4g at delta %g: noise %g times the clip norm %g, each example drawn with probability %.4g\n",
             set, d->total, d->delta, d->sigma, d->clip, d->q);
+    if (d->delta * (double)p->n_train >= 1)
+        fprintf(stderr, "warning: delta %g is no less than 1 in the %zu examples: a run that told all of one of them would keep such a promise; --dp-delta %.0e is the usual choice\n",
+                d->delta, p->n_train, 0.1 / (double)p->n_train);
+}
+
+/* What the ledger has of the set, and would have with this run; and with --json the plan in one object. */
+static glim_status tell_plan(const glim_tune_plan *p, const glim_dp_params *dp, const tune_flags *f, glim_err *err) {
+    glim_dp_spent before = {0}, with = {0};
+    const bool private = p->dp.steps > 0;
+    glim_status rc = private ? glim_dp_run_look(dp, &p->dp, f->resume ? f->out : NULL, &before, &with, err) : GLIM_OK;
+    if (rc != GLIM_OK) return rc;
+    if (f->json) {
+        printf("{\"steps\": %zu, \"examples\": %zu, \"eval_examples\": %zu, \"values\": %zu, \"planned_bytes\": %zu, \"free_bytes\": %zu", p->n_steps, p->n_train,
+               p->n_eval, p->n_values, p->total, p->available);
+        if (private)
+            printf(", \"privacy\": {\"data_set\": \"%s\", \"epsilon\": %.6g, \"delta\": %g, \"noise_multiplier\": %.6g, \"budget_epsilon\": %.6g, \"budget_delta\": %g, "
+                   "\"charged_epsilon\": %.6g, \"promised_epsilon\": %.6g, \"promised_with_run\": %.6g}", dp->set, p->dp.total, p->dp.delta, p->dp.sigma, with.budget_eps,
+                   with.budget_delta, before.charged, before.promised, with.promised);
+        puts("}");
+    }
+    if (!private) return GLIM_OK;
+    const double left = with.budget_eps - with.promised;
+    fprintf(stderr, "ledger: budget of epsilon %.4g at delta %g%s; %.4g is charged, %.4g with what open runs have reserved, %.4g with this run: %.4g is left. "
+            "A plan charges nothing\n", with.budget_eps, with.budget_delta, before.budget_eps > 0 ? "" : ", which this run would set", before.charged,
+            before.promised, with.promised, left > 0 ? left : 0);
+    return GLIM_OK;
 }
 
 static void show_plan(const glim_tune_plan *p) {
@@ -283,6 +321,7 @@ static glim_status tune(const tune_flags *f, const glim_model_flags *mf, const c
         if (rc == GLIM_OK) rc = glim_tune_make_plan(&plan, e->model, d, &p, err);
         if (rc == GLIM_OK) show_plan(&plan), show_privacy(&plan, p.dp.set);
         if (rc == GLIM_OK && v.job) glim_cli_job_plan(&plan);
+        if (rc == GLIM_OK && f->plan) rc = tell_plan(&plan, &p.dp, f, err);
         if (rc == GLIM_OK && !f->plan) {
             const glim_told_params tp = {.dir = f->store, .out = f->out, .model = model, .data = f->data, .held = f->eval_file, .seed = p.seed,
                                          .method = p.method == GLIM_TUNE_SFT ? "supervised" : f->method, .n_steps = plan.n_steps, .resume = f->resume};
@@ -318,8 +357,8 @@ static bool pretrains(int argc, char **argv) {
 
 int glim_cmd_tune(int argc, char **argv) {
     if (pretrains(argc, argv)) return glim_cmd_pretrain(argc, argv);
-    tune_flags f = {.method = "sft", .schedule = "cosine", .optim = "adamw", .precision = "bf16", .loss = "answers", .rank = 16, .epochs = 0,
-                    .clip = 1, .warmup_share = 0.03, .warmup = -1, .seed = 0, .max_tokens = 2048, .distill_top = 128, .teacher_weight = 0.5, .temperature = 2, .beta = 0.1};
+    tune_flags f = {.method = "sft", .schedule = "cosine", .optim = "adamw", .precision = "bf16", .loss = "answers", .epochs = 0,
+                    .dp_epsilon = NAN, .clip = 1, .warmup_share = 0.03, .warmup = -1, .seed = 0, .max_tokens = 2048, .distill_top = 128, .teacher_weight = 0.5, .temperature = 2, .beta = 0.1};
     glim_model_flags mf = {.ctx = 64};
     const glim_flag what[] = {
         {"--data", NULL, GLIM_FLAG_STR, &f.data, "FILE", "the rows, if they are not given as the second word", 0, 0},
@@ -402,6 +441,9 @@ int glim_cmd_tune(int argc, char **argv) {
     glim_status rc = GLIM_OK;
     if (!f.data) rc = glim_fail(&err, GLIM_E_ARG, "no data: glim tune MODEL DATA -o FOLDER");
     if (rc == GLIM_OK && !f.out && !f.inspect && !f.plan) rc = glim_fail(&err, GLIM_E_ARG, "no folder for the result: -o FOLDER");
+    /* Zero is no word for "not private": who asks for it would get a run without noise. */
+    if (rc == GLIM_OK && f.dp_epsilon <= 0) rc = glim_fail(&err, GLIM_E_ARG, "--dp-epsilon: got %g, want more than 0", f.dp_epsilon);
+    if (isnan(f.dp_epsilon)) f.dp_epsilon = 0; /* not given */
     if (rc == GLIM_OK && f.full) mf.kernels = glim_kernels_find("ref"); /* masters stand in for all weights: nothing to pack */
     glim_cli_catch_interrupt();
     if (rc == GLIM_OK) rc = glim_cli_job_begin(f.job, f.nice, &err);

@@ -173,8 +173,12 @@ glim_status glim_dp_calibrate(double *sigma, const glim_dp_phase *ph, size_t n, 
     double e, hi, lo = GLIM_DP_SIGMA_MIN;
     rc = spent_with(&e, all, n + 1, GLIM_DP_SIGMA_MAX, eps, delta, err);
     if (rc != GLIM_OK) return rc;
-    if (e > eps)
-        return glim_fail(err, GLIM_E_LIMIT, "no noise is enough for epsilon %g at delta %g: what was spent before leaves too little", eps, delta);
+    if (e > eps) {
+        glim_fail(err, GLIM_E_LIMIT, "no noise up to %g is enough for epsilon %g at delta %g%s", GLIM_DP_SIGMA_MAX, eps, delta,
+                  n ? ": what was spent before leaves too little" : "");
+        glim_err_hint(err, "a larger epsilon, fewer steps or a lower sampling rate");
+        return GLIM_E_LIMIT;
+    }
     double e_lo = INFINITY, e_hi = e;
     for (hi = 0.5; hi < GLIM_DP_SIGMA_MAX; hi *= 2) {
         rc = spent_with(&e, all, n + 1, hi, eps, delta, err);

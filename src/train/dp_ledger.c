@@ -115,6 +115,7 @@ typedef struct begin_ctx {
     const glim_dp_request *r;
     int64_t mark, now;
     bool again, stale;
+    bool quiet; /* a refusal is told to nobody but the caller */
 } begin_ctx;
 
 /* The run as it is on the books. *known false: it is not. */
@@ -162,10 +163,10 @@ static glim_status put_run(glim_db *db, void *ctx, glim_err *err) {
     return rc;
 }
 
-static glim_status refuse(glim_store *s, const glim_dp_request *r, const glim_dp_spent *before, const glim_dp_spent *with, glim_err *err) {
+static glim_status refuse(glim_store *s, const glim_dp_request *r, bool quiet, const glim_dp_spent *before, const glim_dp_spent *with, glim_err *err) {
     char detail[256];
     snprintf(detail, sizeof detail, "{\"run\": \"%s\", \"epsilon\": %.6g, \"budget\": %.6g}", r->run, with->promised, with->budget_eps);
-    glim_outbox_put(s, &(glim_event){r->actor, "privacy.refuse", r->set, "", detail}, NULL); /* the refusal stands without it */
+    if (!quiet) glim_outbox_put(s, &(glim_event){r->actor, "privacy.refuse", r->set, "", detail}, NULL); /* the refusal stands without it */
     glim_fail(err, GLIM_E_LIMIT, "data set \"%s\": with this run epsilon would be %.4g, the budget is %.4g at delta %g (%.4g charged, %.4g with what "
               "open runs have reserved)", r->set, with->promised, with->budget_eps, with->budget_delta, before->charged, before->promised);
     glim_err_hint(err, "fewer steps, a lower sampling rate or more noise; `glim privacy end RUN` frees what a run that was given up has reserved");
@@ -188,7 +189,7 @@ static glim_status weigh(glim_store *s, const glim_dp_request *r, begin_ctx *c, 
     history old = {.set = r->set};
     rc = glim_store_read(s, read_history, &old, err);
     if (rc == GLIM_OK && old.n) rc = sum_up(&before, &old, err);
-    return rc == GLIM_OK ? refuse(s, r, &before, with, err) : rc;
+    return rc == GLIM_OK ? refuse(s, r, c->quiet, &before, with, err) : rc;
 }
 
 static glim_status check_request(const glim_dp_request *r, glim_err *err) {
@@ -204,6 +205,13 @@ glim_status glim_dp_ledger_fits(glim_store *s, const glim_dp_request *r, glim_er
     glim_dp_spent with;
     const glim_status rc = check_request(r, err);
     return rc == GLIM_OK ? weigh(s, r, &c, &with, err) : rc;
+}
+
+glim_status glim_dp_ledger_look(glim_store *s, const glim_dp_request *r, glim_dp_spent *before, glim_dp_spent *with, glim_err *err) {
+    begin_ctx c = {.r = r, .quiet = true};
+    glim_status rc = check_request(r, err);
+    if (rc == GLIM_OK) rc = glim_dp_ledger_spent(s, r->set, before, err);
+    return rc == GLIM_OK ? weigh(s, r, &c, with, err) : rc;
 }
 
 glim_status glim_dp_ledger_begin(glim_store *s, const glim_dp_request *r, glim_dp_spent *spent, glim_err *err) {

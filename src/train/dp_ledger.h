@@ -44,6 +44,9 @@ typedef struct glim_dp_spent {
 glim_status glim_dp_ledger_begin(glim_store *s, const glim_dp_request *r, glim_dp_spent *spent, glim_err *err);
 /* Would begin reserve it now? Reserves nothing. Errors: as glim_dp_ledger_begin. */
 glim_status glim_dp_ledger_fits(glim_store *s, const glim_dp_request *r, glim_err *err);
+/* The same, and what the set has spent without this run (before) and with it; a refusal is no event of the audit log either: nothing
+ * is written. */
+glim_status glim_dp_ledger_look(glim_store *s, const glim_dp_request *r, glim_dp_spent *before, glim_dp_spent *with, glim_err *err);
 /* Before step number `step` (from 0): durable when this returns. A step that was charged already costs nothing again: it takes
  * the same examples and the same noise (dp_state.h). Errors: GLIM_E_LIMIT (beyond what was reserved), GLIM_E_STATE (no open
  * run; steps must come in order), IO. */

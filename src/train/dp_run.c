@@ -118,6 +118,20 @@ static glim_status read_id(char out[GLIM_STORE_ID + 1], const char *note_path, g
     return rc;
 }
 
+glim_status glim_dp_run_look(const glim_dp_params *p, const glim_dp_plan *plan, const char *folder, glim_dp_spent *before, glim_dp_spent *with, glim_err *err) {
+    char id[GLIM_STORE_ID + 1];
+    glim_status rc = glim_store_check_id(p->set, "the name of a data set", err);
+    char *note = folder ? glim_path_join(folder, NOTE) : NULL;
+    *before = (glim_dp_spent){0};
+    *with = (glim_dp_spent){.budget_eps = plan->epsilon, .budget_delta = plan->delta, .promised = plan->total};
+    if (rc == GLIM_OK && note && glim_path_exists(note)) rc = read_id(id, note, err);
+    else glim_store_new_id(id, "plan-", 16);
+    free(note);
+    if (rc != GLIM_OK || !p->ledger) return rc;
+    const glim_dp_request ask = {.set = p->set, .run = id, .q = plan->q, .sigma = plan->sigma, .steps = plan->steps, .eps = plan->epsilon, .delta = plan->delta};
+    return glim_dp_ledger_look(p->ledger, &ask, before, with, err);
+}
+
 /* ---- begin ---- */
 
 /* A key that was lost must not be made anew once a step was charged: with other noise the same step would tell more. */

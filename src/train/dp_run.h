@@ -41,6 +41,11 @@ typedef struct glim_dp_plan {
 /* batch: expected examples of a step. Errors: GLIM_E_ARG; GLIM_E_LIMIT (a given sigma that spends more than epsilon). */
 glim_status glim_dp_make_plan(glim_dp_plan *out, const glim_dp_params *p, size_t n_train, size_t batch, uint64_t steps, glim_err *err);
 
+/* What the ledger would say to such a run, before anything is written. folder: of a run that is to be resumed, which is on the
+ * books already; NULL or empty: a new one. p->ledger NULL: there is no ledger yet, the run would begin it. Errors: as
+ * glim_dp_ledger_begin; FORMAT, IO of the folder's privacy.json. */
+glim_status glim_dp_run_look(const glim_dp_params *p, const glim_dp_plan *plan, const char *folder, glim_dp_spent *before, glim_dp_spent *with, glim_err *err);
+
 typedef struct glim_dp_run glim_dp_run;
 
 typedef struct glim_dp_open {

@@ -12,6 +12,8 @@ run 0 $GLIM tune $model $rows --inspect 1
 says '+'
 run 0 $GLIM tune $model $rows --plan
 warns 'steps over 24 examples'
+run 0 $GLIM tune $model $rows --plan --json
+says '^{"steps": 3, "examples": 24, "eval_examples": 0, "values": [0-9]*, "planned_bytes": [0-9]*, "free_bytes": [0-9]*}$'
 run 0 $tune -o "$work/a" --json
 says '"steps": 10'
 sum=$(grep -o '"sum": "[0-9a-f]*"' "$work/out")
@@ -49,7 +51,10 @@ one_error 'holds the checkpoint' '--resume'
 run 2 $GLIM tune $model $rows
 one_error 'no folder for the result'
 run 2 $GLIM tune $model $rows -o "$work/c" --lora-targets nothing_proj
-warns 'nothing_proj'
+one_error 'called "nothing_proj"' 'its layers are q_proj, k_proj, v_proj, o_proj, gate_up_proj, down_proj'
+run 2 $GLIM tune $model $rows -o "$work/c" --lora-targets 'q_proj, v_prj'
+one_error 'called "v_prj"'
+run 0 $GLIM tune $model $rows --lora-targets 'q_proj, v_proj' --plan
 echo '{"messages": []}' >> "$rows"
 run 2 $tune -o "$work/c"
 warns '25'
@@ -74,6 +79,11 @@ done
 printf '{"text": "one two three four"}\n%.0s' 1 2 3 4 > "$work/text.jsonl"
 run 0 $GLIM tune $fixtures/llama-tied "$work/text.jsonl" --full --epochs 2 --batch 2 --lr 0.001 -o "$work/full"
 run 0 $GLIM run "$work/full" -p "one" -n 2 --temp 0
+# What only adapters have is refused beside it, not left out without a word.
+for w in "--dora" "--lora-rank 8" "--lora-targets q_proj" "--lora-alpha 4" "--lora-dropout 0.1" "--rslora"; do
+    run 2 $GLIM tune $fixtures/llama-tied "$work/text.jsonl" --full $w -o "$work/g"
+    one_error "${w%% *} .* of an adapter, --full trains none"
+done
 # What could not be written at the end is refused at the beginning: on one GGUF, and over the model itself.
 run 2 $GLIM tune $fixtures/gguf/llama.gguf "$work/text.jsonl" --full -o "$work/g"
 one_error 'full weights are written for Hugging Face folders' 'without --full'

@@ -12,6 +12,7 @@ tune="$GLIM tune $model $rows --batch 12 --epochs 4 --lr 0.01 --lora-rank 4 --lo
 set=sha256-$(sha256sum "$rows" | cut -c 1-40)
 run 0 $tune --dp-epsilon 6 --dp-delta 1e-3 --plan
 warns "privacy: data set \"$set\" spends epsilon"
+warns 'ledger: budget of epsilon 6 at delta 0.001, which this run would set; 0 is charged, 0 with what open runs have reserved, 5.'
 [ -e "$work/data" ] && bad "a plan touched the ledger" || ok
 
 # Killed and resumed: the key stays with the run, mode 0600, and goes with it.
@@ -29,6 +30,28 @@ grep -q '"epsilon_promised": 6' "$work/a/privacy.json" && ok || bad "privacy.jso
 grep -aq 'glim.privacy' "$work/a/adapter_model.safetensors" && ok || bad "the adapter does not say what was spent"
 run 0 $GLIM run $model --adapter "$work/a" -p "say 3" -n 4 --temp 0
 
+# A plan says what the run would charge and what is left, refuses as the run would, and writes nothing: no charge, no event.
+events=$(wc -l < "$work/data/audit.log")
+run 2 $tune --dp-epsilon 6 --dp-delta 1e-3 --plan
+warns 'the budget is 6'
+[ "$(wc -l < "$work/data/audit.log")" -eq "$events" ] && ok || bad "a plan that was refused wrote into the audit log"
+run 2 $tune --dp-epsilon 6 --dp-delta 1e-3 --plan --dp-noise 3 --epochs 40
+run 0 $tune --dp-epsilon 6 --dp-delta 0.02 --plan --dp-set others
+warns 'delta 0.02 is no less than 1 in the 60 examples'
+run 0 $tune --dp-epsilon 6 --dp-delta 1e-3 --plan --dp-set others
+grep -q 'no less than' "$work/err" && bad "a usual delta is warned of" || ok
+warns 'budget of epsilon 6 at delta 0.001, which this run would set; 0 is charged'
+run 0 $GLIM privacy budget "$set" 12 1e-3 --data "$work/data"
+events=$(wc -l < "$work/data/audit.log")
+run 0 $tune --dp-epsilon 6 --dp-delta 1e-3 --plan --dp-noise 3 --json
+says '"steps": 20, "examples": 60, .*"budget_epsilon": 12, "budget_delta": 0.001, "charged_epsilon": [56]'
+warns "ledger: budget of epsilon 12 at delta 0.001; [56]\.[0-9]* is charged"
+warns "is left. A plan charges nothing"
+run 0 $GLIM privacy --json --data "$work/data"
+says '"runs": 1'
+[ "$(wc -l < "$work/data/audit.log")" -eq "$events" ] && ok || bad "a plan wrote into the audit log"
+run 0 $GLIM privacy budget "$set" 6 1e-3 --data "$work/data"
+
 # The rows' budget is spent, under whatever folder; what would break the promise is one error.
 run 2 $tune --dp-epsilon 6 --dp-delta 1e-3 -o "$work/b"
 one_error 'the budget is 6' 'noise'
@@ -39,6 +62,10 @@ run 2 $tune --dp-delta 1e-3 -o "$work/c"
 one_error '--dp-epsilon' ''
 run 2 $tune --dp-epsilon 6 -o "$work/c"
 one_error 'delta: got 0' '--dp-delta'
+for w in 0 -1; do
+    run 2 $tune --dp-epsilon $w -o "$work/c"
+    one_error "dp-epsilon: got $w, want more than 0"
+done
 run 2 $tune --dp-epsilon 6 --dp-delta 1e-3 --patience 2 --eval 0.2 -o "$work/c"
 one_error 'early stop' '--patience'
 run 2 $tune --dp-epsilon 6 --dp-delta 1e-3 --lora-dropout 0.1 -o "$work/c"

@@ -169,6 +169,7 @@ TEST(noise_is_found_for_a_budget_and_is_no_larger_than_needed) {
     CHECK(less > 0.8 * sigma && less < 1.6 * sigma);
     before.steps = 2000;
     CHECK(glim_dp_calibrate(&less, &before, 1, 0.01, 100, 2, 1e-5, &err) == GLIM_E_LIMIT && strstr(err.msg, "spent before"));
+    CHECK(glim_dp_calibrate(&less, NULL, 0, 0.01, 100, 1e-6, 1e-5, &err) == GLIM_E_LIMIT && !strstr(err.msg, "spent before") && strstr(err.hint, "larger epsilon"));
 }
 
 TEST(values_out_of_range_are_refused_by_name) {
