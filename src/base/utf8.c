@@ -82,7 +82,6 @@ size_t glim_utf8_whole(const char *s, size_t n) {
     return n;
 }
 
-/* Length of the maximal subpart at s that Unicode (and Python) replaces by one U+FFFD. */
 void glim_utf8_count(const char *s, size_t n, size_t *n_long, size_t *n_bad) {
     uint32_t c;
     *n_long = *n_bad = 0;
@@ -100,6 +99,7 @@ bool glim_utf8_foreign(const char *s, size_t n) {
     return n_bad > 0 && n_bad >= n_long && n_bad >= n / 200;
 }
 
+/* Length of the maximal subpart at s that Unicode (and Python) replaces by one U+FFFD. */
 static size_t invalid_part(const char *s, size_t n) {
     uint32_t cp;
     size_t part = 1;
