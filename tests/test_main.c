@@ -1,8 +1,9 @@
 /* test_main.c - runs the registered tests of one program; see test.h. `prog WORD` runs the tests whose
- * names contain WORD. */
+ * names contain WORD. With GLIM_TIMES in the environment each is followed by its processor time, threads together. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "test.h"
@@ -76,6 +77,8 @@ int main(int argc, char **argv) {
     for (t = g_first; t; t = t->next) {
         if (argc > 1 && !strstr(t->name, argv[1])) continue;
         printf("  %s\n", t->name);
+        static clock_t began;
+        began = clock();
         int rc = setjmp(g_out);
         if (rc == 0) {
             t->fn();
@@ -86,6 +89,7 @@ int main(int argc, char **argv) {
         } else {
             skipped++;
         }
+        if (getenv("GLIM_TIMES")) printf("  %6.2f s  %s\n", (double)(clock() - began) / CLOCKS_PER_SEC, t->name);
     }
     printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
     if (failed) return 1;
