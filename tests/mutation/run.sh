@@ -21,6 +21,8 @@ grep -q '^GLIM_FUZZ:[A-Z]*=ON' "$build/CMakeCache.txt" && skip "the build is for
 cc=$(sed -n 's/^CMAKE_C_COMPILER:[A-Z]*=//p' "$build/CMakeCache.txt")
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
+linker=()
+grep -q '^GLIM_HAVE_GOLD:[A-Z]*=1' "$build/CMakeCache.txt" && linker=(-fuse-ld=gold)
 mkdir "$tmp/model" "$tmp/obj"
 cp "$src"/src/model/*.[ch] "$tmp/model"
 
@@ -40,7 +42,7 @@ compile() { # FILE OBJECT
 
 # golden OBJECT...: 0 passes, 1 is noticed (a failure, a crash or a hang), 2 cannot be built
 golden() {
-    "$cc" "$tmp/test_golden.o" "$tmp/test_main.o" "$@" "${libs[@]}" "${ldlibs[@]}" -lm -lpthread -o "$tmp/golden" \
+    "$cc" "${linker[@]}" "$tmp/test_golden.o" "$tmp/test_main.o" "$@" "${libs[@]}" "${ldlibs[@]}" -lm -lpthread -o "$tmp/golden" \
         2> "$tmp/err" || { head -n 5 "$tmp/err"; return 2; }
     timeout 60 "$tmp/golden" f32_logits > "$tmp/out" 2>&1
     local rc=$?

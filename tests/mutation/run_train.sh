@@ -14,6 +14,8 @@ grep -q '^GLIM_FUZZ:[A-Z]*=ON' "$build/CMakeCache.txt" && skip "the build is for
 cc=$(sed -n 's/^CMAKE_C_COMPILER:[A-Z]*=//p' "$build/CMakeCache.txt")
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
+linker=()
+grep -q '^GLIM_HAVE_GOLD:[A-Z]*=1' "$build/CMakeCache.txt" && linker=(-fuse-ld=gold)
 mkdir "$tmp/train" "$tmp/obj"
 cp "$src"/src/train/*.[ch] "$tmp/train"
 packages="jansson libutf8proc libcurl nettle libpcre2-8 libsodium sqlite3 libarchive"
@@ -32,7 +34,7 @@ compile() { "$cc" "${cflags[@]}" -c "$1" -o "$2" 2> "$tmp/err" || { head -n 5 "$
 test=backward only=gradients_of_every archives=("${libs[@]}")
 limit=300 # seconds; these take a few. A loaded machine shows nothing about a mutation
 try() { # OBJECT...: 0 passes, 1 is noticed, 2 cannot be built, or did not come to an end
-    "$cc" "$tmp/test_$test.o" "$tmp/test_main.o" "$@" -Wl,--start-group "${archives[@]}" -Wl,--end-group "${ldlibs[@]}" -lm -lpthread -o "$tmp/run" 2> "$tmp/err" ||
+    "$cc" "${linker[@]}" "$tmp/test_$test.o" "$tmp/test_main.o" "$@" -Wl,--start-group "${archives[@]}" -Wl,--end-group "${ldlibs[@]}" -lm -lpthread -o "$tmp/run" 2> "$tmp/err" ||
         { head -n 5 "$tmp/err"; return 2; }
     timeout $limit "$tmp/run" "$only" > "$tmp/out" 2>&1
     local rc=$?
