@@ -8,12 +8,14 @@ if [ ! -e "$model" ]; then
     exit 77
 fi
 export NANO_GEN=$GLIM_BUILD_DIR/recipes/nano/nano_gen GLIM
+export GLIM_THREADS=1 # beside other tests a second one mostly waits for the first, and spins
 [ "$(stat -c %s "$model")" -le 10485760 ] && ok || bad "the model is larger than 10 MiB"
-rows=20
+rows=10
 [ "${GLIM_SOAK:-0}" = 0 ] || rows=
 run 0 bash "$GLIM_SOURCE_DIR/recipes/nano/check" "$model" "$card" $rows
 says 'answer-zh exact_match'
-sed 's/sha256 ..../sha256 0000/' "$card" > "$work/other.md"
+# of the card only what the hash needs: no figures, and little to make them from
+sed 's/sha256 ..../sha256 0000/; s/nano_gen DATA [0-9 ]*/nano_gen DATA 60 60 10 5 7/; /^| /d' "$card" > "$work/other.md"
 run 1 bash "$GLIM_SOURCE_DIR/recipes/nano/check" "$model" "$work/other.md" 1
 says 'FAILED: the model.s hash'
 
