@@ -127,13 +127,17 @@ TEST(sets_agree_with_plain_c_on_block_types_at_odd_sizes) {
     }
 }
 
-/* A matrix of 331 x 1024 has 10,592 blocks of 32. */
+/* A matrix of 331 x 1024 has 10,592 blocks of 32 values and 1,324 of 256: as many matrices as it takes to ten thousand
+ * blocks of a type, a million in a soak. Every eighth meets as many rows as leave a part of a tile over. */
 TEST(sets_agree_with_plain_c_on_ten_thousand_random_blocks) {
+    enum { N_OUT = SANITIZED ? 43 : 331, N_IN = 1024 };
     glim_rng rng = {.seed = 3};
-    const int rounds = getenv("GLIM_SOAK") ? 96 : 1;
-    for (glim_dtype t = GLIM_Q4_0; t < GLIM_N_DTYPE; t++)
-        for (int i = 0; i < rounds; i++)
-            compare_sets(&rng, t, SANITIZED ? 43 : 331, 1024, 1 + (size_t)i % 3, false, 1);
+    const size_t n_blocks = getenv("GLIM_SOAK") ? 1000000 : SANITIZED ? 1250 : 10000;
+    for (glim_dtype t = GLIM_Q4_0; t < GLIM_N_DTYPE; t++) {
+        const size_t each = (size_t)N_OUT * N_IN / glim_dtype_of(t)->block_len;
+        for (size_t i = 0, n = 0; n < n_blocks; i++, n += each)
+            compare_sets(&rng, t, N_OUT, N_IN, i % 8 == 7 ? 9 + i / 8 % 16 : 1 + i % 3, false, 1);
+    }
 }
 
 /* As many rows as a piece of work has, and some that leave a part of a tile over. */
