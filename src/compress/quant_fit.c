@@ -1,7 +1,7 @@
 /* quant_fit.c - the scale (and minimum) of one group of at most 32 values, by search and least squares.
  *
  * The grid: scales that put the group's largest magnitude a little inside or outside the range of the
- * integers, in steps of a fifth of a level, for either sign of the scale where the range is not
+ * integers, in steps of a fifth of a level or more, for either sign of the scale where the range is not
  * symmetric. Clipping the largest value a little often buys finer steps for all others. Each candidate's
  * integers give its own least-squares scale; the winner is polished by repeating nearest integers and
  * least squares until the error stops falling (Lloyd's algorithm with a linear code book). */
@@ -11,7 +11,10 @@
 #include "tensor/qblock.h"
 
 enum { POLISH = 6, GRID = 18, GRID_OUT = 6 };
-#define GRID_STEP 0.2f /* levels */
+
+/* In levels. Of many levels the best scale is one at which the values happen to lie well, and that may be some levels
+ * away: a wider grid finds more of them than a finer one (bench/NOTES.md). */
+static float grid_step(float levels) { return levels > 8 ? 0.2f * sqrtf(levels / 8) : 0.2f; }
 
 /* Nearest value of the table, by half units: boundaries between neighbours are multiples of a half. */
 static int8_t g_near[512];
@@ -88,10 +91,11 @@ float glim_fit_scale(const glim_codes *c, const float *x, const float *w, int n)
     }
     if (amax == 0 || !isfinite(1 / amax)) return 0;
     float best_gain = 0, best_d = most / (float)c->lo, d;
+    const float step = grid_step(c->nmax);
     for (int side = 0; side < (c->lo == -c->hi ? 1 : 2); side++) {
         float end = (float)(side ? c->hi : c->lo);
         for (int k = 0; k < GRID; k++) {
-            float f = 1 + (float)(GRID_OUT + 1 - k) * GRID_STEP / c->nmax;
+            float f = 1 + (float)(GRID_OUT + 1 - k) * step / c->nmax;
             const float inv = end * f / most;
             if (!isfinite(inv)) continue; /* a tiny group: every zero in it would be 0 * inf */
             float gain = try_inverse(c, x, wx, w, n, inv, &d);
@@ -162,9 +166,10 @@ void glim_fit_scale_min(int top, bool negative, const float *x, const float *w, 
     if (!(hi > lo) || !isfinite(1 / (hi - lo))) return;
     *d = (hi - lo) / (float)top;
     float best = glim_fit_assign_min(top, x, w, n, *d, *m, q);
+    const float step = grid_step((float)top);
     for (int k = 0; k < GRID; k++) {
-        /* From 1.2 levels too few to 2.2 too many, the minimum kept; then both ends move inwards. */
-        float f = (float)top + (float)(k - GRID_OUT) * GRID_STEP;
+        /* From six steps too few to eleven too many, the minimum kept; then both ends move inwards. */
+        float f = (float)top + (float)(k - GRID_OUT) * step;
         for (int inwards = 0; inwards < 2; inwards++) {
             float dd = 0, mm = inwards ? lo + (hi - lo) * (float)k * 0.01f : lo;
             float err = try_line(top, negative, x, w, n, f / (hi - lo), &dd, &mm);

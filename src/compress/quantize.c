@@ -23,7 +23,7 @@
 #include "compress/quant.h"
 #include "format/shape.h"
 
-enum { SLAB_BYTES = 4 << 20, FORMAT_VERSION = 3 };
+enum { SLAB_BYTES = 4 << 20, FORMAT_VERSION = 4 };
 
 typedef struct entry { /* a tensor that an earlier run has finished */
     uint64_t pos, n_bytes, hash;
