@@ -26,23 +26,27 @@ bool glim_quant_can(glim_dtype t) {
     }
 }
 
-/* Weights as ratios, the largest about 1, so that sums of squares stay inside f32. */
-static void weights_of(const float *x, const float *w, size_t n, float *out) {
+/* Weights as ratios, the largest about 1, so that sums of squares stay inside f32. at_mean: what the mean square counts beside a
+ * value's own in the factor that gives larger values more of the weight; 0: no such factor. */
+static void weights_of(const float *x, const float *w, float at_mean, size_t n, float *out) {
     float most = 0, most_w = 0, sum = 0;
     for (size_t i = 0; i < n; i++) {
         float a = x[i] < 0 ? -x[i] : x[i];
         most = a > most ? a : most;
         if (w) most_w = w[i] > most_w ? w[i] : most_w;
     }
-    if (most_w > 0) { /* weights matter as ratios only: the largest becomes 1 */
-        for (size_t i = 0; i < n; i++) out[i] = w[i] / most_w;
-        return;
-    }
     if (most == 0) most = 1;
+    for (size_t i = 0; i < n; i++) out[i] = most_w > 0 ? w[i] / most_w : 1; /* they matter as ratios only */
+    if (most_w > 0 && at_mean == 0) return;
+    if (most_w == 0) at_mean = 1;
     for (size_t i = 0; i < n; i++) sum += (x[i] / most) * (x[i] / most);
-    sum /= (float)n;
-    for (size_t i = 0; i < n; i++) out[i] = sqrtf(sum + (x[i] / most) * (x[i] / most));
+    sum *= at_mean / (float)n;
+    for (size_t i = 0; i < n; i++) out[i] *= sqrtf(sum + (x[i] / most) * (x[i] / most));
 }
+
+/* Beside importances: with four levels an error is no longer small against its value, and what the moments of the
+ * inputs say is not all that counts (bench/NOTES.md). Eight levels gain nothing by it. */
+static float at_mean_of(glim_dtype t) { return t == GLIM_Q2_K ? 2 : 0; }
 
 void glim_quant_row(glim_dtype t, const float *x, const float *w, void *dst, size_t n) {
     const glim_dtype_info *info = glim_dtype_of(t);
@@ -54,7 +58,7 @@ void glim_quant_row(glim_dtype t, const float *x, const float *w, void *dst, siz
     uint8_t *p = dst;
     float weight[256];
     for (size_t i = 0; i < n; i += info->block_len, p += info->block_bytes) {
-        weights_of(x + i, w ? w + i : NULL, info->block_len, weight);
+        weights_of(x + i, w ? w + i : NULL, at_mean_of(t), info->block_len, weight);
         if (info->block_len == 32) glim_quant_block_32(t, x + i, weight, p, NULL);
         else glim_quant_block_k(t, x + i, weight, p, NULL);
     }
@@ -72,7 +76,7 @@ void glim_quant_row_feedback(glim_dtype t, float *x, const float *w, const float
     const size_t len = info->block_len;
     for (size_t i = 0; i < n; i += len, p += info->block_bytes) {
         glim_spread s = {.x = x + i, .err = err, .factor = factor + i * n + i, .stride = n, .n = (int)len};
-        weights_of(x + i, w + i, len, weight);
+        weights_of(x + i, w + i, 0, len, weight); /* the factor knows what moments say of pairs, too */
         if (len == 32) glim_quant_block_32(t, x + i, weight, p, &s);
         else glim_quant_block_k(t, x + i, weight, p, &s);
         /* The columns behind the block, four of its columns at a time. */

@@ -8,7 +8,8 @@
  *
  * The error is sum_i w[i] * (x[i] - stored[i])^2. w is the importance of input column i: the second
  * moment of the activations that meet it (importance.h), which makes the sum the expected squared
- * error of the product. Without it w[i] = sqrt(mean(x^2) + x[i]^2) over the block.
+ * error of the product; for q2_k times sqrt(2 mean(x^2) + x[i]^2). Without it w[i] = sqrt(mean(x^2) + x[i]^2)
+ * over the block.
  *
  * A row's result depends on nothing but its values and weights. */
 #ifndef GLIM_COMPRESS_QUANT_H

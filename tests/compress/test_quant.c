@@ -174,6 +174,26 @@ TEST(importance_lowers_the_weighted_error) {
     }
 }
 
+/* Of equal importances the large values of a block of q2_k still get the smaller share of the error. */
+TEST(four_levels_keep_large_values_beside_importances) {
+    float x[ROW], y[ROW], w[ROW];
+    for (size_t i = 0; i < ROW; i++) w[i] = 1;
+    double large = 0, all = 0;
+    size_t n_large = 0;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        make_row(x, ROW, 0, seed);
+        through(GLIM_Q2_K, x, w, y, ROW);
+        all += error_of(x, y, NULL, ROW);
+        for (size_t i = 0; i < ROW; i++) {
+            if (fabsf(x[i]) <= 0.1f) continue; /* twice the deviation */
+            large += error_of(x + i, y + i, NULL, 1);
+            n_large++;
+        }
+    }
+    double ratio = large / (double)n_large / (all / 20 / ROW);
+    CHECK_MSG(ratio < 1.9, "squared error of a large value %.3f times the mean; 2.484 by the importances alone", ratio);
+}
+
 TEST(an_error_stays_below_a_level_of_the_type) {
     /* A wrong bit in any layout would show as an error of the size of the values. */
     float x[ROW], y[ROW];
