@@ -1,12 +1,14 @@
 /* quant_table.c - the divergence of files from one source, whoever made them.
  *
  *   quant_table SOURCE TEXT TOKENS FILE... [--skip N]
+ *   quant_table --moments MODEL TEXT OUT
  *
  * One CSV row for each file: bytes of weights, bits per weight, perplexity, KL divergence in nats (mean, its
  * error, median, 99 %, max), top-1 agreement, and the mean difference of its divergence from the first file's at
  * the same positions with the error of that mean: what two files differ by shows there long before it shows in
- * their means. Windows of 512, BOS and scored half are glim_quality_compare's; all models are open at once, so the
- * source runs once. --skip leaves the first N tokens out. bench/quant_table.py makes the files and runs this. */
+ * their means. Last, the mean logarithm of the ratio of the two, which no few bad positions decide, and its error. Windows of 512, BOS and scored half are glim_quality_compare's; all models are open at once, so the
+ * source runs once. --skip leaves the first N tokens out. bench/quant_table.py makes the files and runs this.
+ * --moments writes what `glim quantize --calibrate TEXT` weighs each matrix by: a line "NAME N" and N floats. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "compress/importance.h"
 #include "engine/engine.h"
 #include "format/ckpt.h"
 
@@ -102,25 +105,61 @@ static int by_value(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
+/* Below a millionth of a nat it is rounding. */
+static double mean_log_ratio(const double *a, const double *b, size_t n, double *error) {
+    double *r = glim_xcalloc(n, sizeof *r);
+    for (size_t i = 0; i < n; i++) r[i] = log((fmax(a[i], 0) + 1e-6) / (fmax(b[i], 0) + 1e-6));
+    double mean = mean_of(r, NULL, n, error);
+    free(r);
+    return mean;
+}
+
 static void print(const file *f, const file *first, double ppl_source) {
-    double error, diff_error, mean = mean_of(f->kl, NULL, f->n, &error);
+    double error, diff_error, ratio_error, mean = mean_of(f->kl, NULL, f->n, &error);
     double diff = mean_of(f->kl, first->kl, f->n, &diff_error), *kl = glim_xcalloc(f->n, sizeof *kl);
+    double ratio = mean_log_ratio(f->kl, first->kl, f->n, &ratio_error);
     memcpy(kl, f->kl, f->n * sizeof *kl);
     qsort(kl, f->n, sizeof *kl, by_value);
-    printf("%s,%zu,%.3f,%.4f,%.4f,%.6f,%.6f,%.6f,%.6f,%.6f,%.4f,%.6f,%.6f\n", f->path, f->bytes,
+    printf("%s,%zu,%.3f,%.4f,%.4f,%.6f,%.6f,%.6f,%.6f,%.6f,%.4f,%.6f,%.6f,%.5f,%.5f\n", f->path, f->bytes,
            8.0 * (double)f->bytes / (double)f->values, ppl_source, exp(f->nll / (double)f->n), mean, error, kl[f->n / 2],
-           kl[(size_t)((double)(f->n - 1) * 0.99)], kl[f->n - 1], (double)f->n_same / (double)f->n, diff, diff_error);
+           kl[(size_t)((double)(f->n - 1) * 0.99)], kl[f->n - 1], (double)f->n_same / (double)f->n, diff, diff_error, ratio,
+           ratio_error);
     free(kl);
 }
 
+static int write_moments(const char *model, const char *text, const char *out) {
+    glim_err err = {0};
+    glim_importance *im;
+    glim_ckpt *c;
+    if (glim_importance_gather(&im, model, text, &(glim_calibrate_params){0}, &err) != GLIM_OK) die(&err);
+    if (glim_ckpt_open(&c, model, &err) != GLIM_OK) die(&err);
+    FILE *f = fopen(out, "wb");
+    if (!f) {
+        perror(out);
+        return 1;
+    }
+    for (size_t k = 0; k < glim_ckpt_n_tensors(c); k++) {
+        const glim_tensor *t = glim_ckpt_tensor(c, k);
+        const size_t n = t->dims[t->n_dims - 1];
+        const float *w = t->n_dims == 2 ? glim_importance_find(im, t->name, 0, n) : NULL;
+        if (!w) continue;
+        fprintf(f, "%s %zu\n", t->name, n);
+        fwrite(w, sizeof *w, n, f);
+    }
+    glim_ckpt_close(c);
+    glim_importance_free(im);
+    return fclose(f) == 0 ? 0 : 1;
+}
+
 int main(int argc, char **argv) {
+    if (argc == 5 && strcmp(argv[1], "--moments") == 0) return write_moments(argv[2], argv[3], argv[4]);
     size_t skip = 0;
     if (argc > 6 && strcmp(argv[argc - 2], "--skip") == 0) {
         skip = strtoul(argv[argc - 1], NULL, 10);
         argc -= 2;
     }
     if (argc < 5) {
-        fprintf(stderr, "quant_table SOURCE TEXT TOKENS FILE... [--skip N]\n");
+        fprintf(stderr, "quant_table SOURCE TEXT TOKENS FILE... [--skip N]\nquant_table --moments MODEL TEXT OUT\n");
         return 2;
     }
     size_t n_files = (size_t)argc - 4, tokens = strtoul(argv[3], NULL, 10);
@@ -157,7 +196,7 @@ int main(int argc, char **argv) {
             if (glim_session_score(&files[i].s, at, CTX, FIRST, row, &t, &err) != GLIM_OK) die(&err);
         }
     }
-    printf("file,bytes,bits,ppl_source,ppl,kl_mean,kl_error,kl_median,kl_99,kl_max,top1,kl_less_first,its_error\n");
+    printf("file,bytes,bits,ppl_source,ppl,kl_mean,kl_error,kl_median,kl_99,kl_max,top1,kl_less_first,its_error,log_ratio,its_error\n");
     for (size_t i = 0; i < n_files; i++) print(&files[i], &files[0], exp(t.nll_source / (double)files[i].n));
     for (size_t i = 0; i < n_files; i++) {
         glim_session_close(&files[i].s);
