@@ -159,7 +159,7 @@ static bool has_word(const char *name, const char *word) {
 
 static glim_column_type guess(const glim_column *c, const seen *x) {
     static const char *const price[] = {"price", "cost", "amount", "total", "价", "金额", "费用", "成本"};
-    static const char *const code[] = {"sku", "barcode", "编号", "货号", "条码", "编码", "单号", "型号", "invoice"};
+    static const char *const code[] = {"sku", "barcode", "isbn", "gtin", "article n", "artikeln", "part n", "item n", "编号", "货号", "条码", "条形码", "编码", "单号", "型号", "料号", "invoice"};
     if (c->n == 0) return GLIM_COLUMN_TEXT;
     bool unique = c->n_distinct == c->n || c->n_distinct >= GLIM_TABLE_SCHEMA_DISTINCT;
     bool id_name = named(c->name, code, GLIM_COUNT(code)) || has_word(c->name, "id") || has_word(c->name, "code");

@@ -123,7 +123,7 @@ bool glim_value_date(const char *s, char iso[32]) {
 }
 
 bool glim_value_bool(const char *s, bool *v) {
-    static const char *const yes[] = {"true", "yes", "y", "是", "有", "√", "支持"}, *const no[] = {"false", "no", "n", "否", "无", "×", "不支持"};
+    static const char *const yes[] = {"true", "yes", "y", "是", "有", "√", "支持", "✓", "✔", "ja", "oui", "可", "☑"}, *const no[] = {"false", "no", "n", "否", "无", "×", "不支持", "✗", "✘", "nein", "non", "不可", "☐"};
     char t[64];
     if (!trimmed(t, s)) return false;
     for (size_t i = 0; i < sizeof yes / sizeof *yes; i++) {

@@ -1,6 +1,8 @@
 /* filter.c - items to conditions, order, columns that are asked for, and what is left of the question. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/utf8.h"
@@ -14,7 +16,7 @@ enum { MAX_QUESTION = 4096, NEAR = 30 };
 static bool bare_between(const glim_parse *p, size_t from, size_t to) {
     if (to < from || to - from > 18) return false;
     for (size_t i = from; i < to;) {
-        bool skip = p->s[i] == ' ' || p->s[i] == ',';
+        bool skip = p->s[i] == ' ' || p->s[i] == ',' || (p->s[i] == '-' && from + 1 == to);
         size_t k = 1;
         static const char *const small[] = {"的", "在", "为", "是", "，", "价格", "of", "a", "the", "is", "price", "costs", "cost"};
         for (size_t w = 0; w < GLIM_COUNT(small) && !skip; w++)
@@ -61,6 +63,8 @@ static bool spans(const glim_lib *l, const glim_lib_col *c, double v) {
     return v >= low && v <= high;
 }
 
+static bool same_unit(const glim_lib_col *a, const glim_lib_col *b) { return a->unit_en && b->unit_en && strcasecmp(a->unit_en, b->unit_en) == 0; }
+
 static int number_column(glim_parse *p, const glim_item *number, int concept, size_t from, size_t to) {
     int col = -1;
     if (number->money) { /* fifty dollars are not fifty yuan, and nobody here knows the rate */
@@ -74,9 +78,11 @@ static int number_column(glim_parse *p, const glim_item *number, int concept, si
         if (named && p->l->col[named->col].unit_en && strcasecmp(p->l->col[named->col].unit_en, "gb") == 0) return take(named);
     }
     if (number->col >= 0) {
+        const int meant = concept >= 0 ? glim_parse_column(p->l, concept) : -1; /* "longer than 5 cm" is no diameter */
+        if (meant >= 0 && same_unit(&p->l->col[meant], &p->l->col[number->col])) return meant;
         glim_item *named = named_column(p, from, to, false); /* two columns may share a unit */
         const glim_lib_col *a = named ? &p->l->col[named->col] : NULL, *b = &p->l->col[number->col];
-        if (a && (named->col == number->col || (a->unit_zh && b->unit_zh && strcmp(a->unit_zh, b->unit_zh) == 0))) return take(named);
+        if (a && (named->col == number->col || (same_unit(a, b) || (a->unit_zh && b->unit_zh && strcmp(a->unit_zh, b->unit_zh) == 0)))) return take(named);
         for (size_t c = 0; b->unit_zh && c < p->l->n_col; c++) { /* 256 GB are storage where memory ends at 32 */
             const glim_lib_col *x = &p->l->col[c];
             if (x->number && x->unit_zh && strcmp(x->unit_zh, b->unit_zh) == 0 && spans(p->l, x, number->number)) return (int)c;
@@ -251,7 +257,8 @@ static void described(glim_parse *p, size_t k) {
 static void year_conds(glim_parse *p, size_t k) {
     static const char *const since[] = {"以后", "之后", "以来", "后", "起", "至今"}, *const before[] = {"以前", "之前", "前"};
     glim_item *it = &p->v[k];
-    const double first = it->number * 10000, last = first + 1231;
+    const bool year_only = p->l->col[it->col].years;
+    double first = year_only ? it->number : it->number * 10000, last = year_only ? first : first + 1231;
     bool from = false, until = false, after = false;
     size_t to = it->to;
     for (size_t i = 0; i < GLIM_COUNT(since) && !from; i++)
@@ -259,8 +266,23 @@ static void year_conds(glim_parse *p, size_t k) {
     for (size_t i = 0; i < GLIM_COUNT(before) && !from && !until; i++)
         if (strncmp(p->s + it->to, before[i], strlen(before[i])) == 0) until = true, to = it->to + strlen(before[i]);
     size_t at = it->from;
+    int month = 0, day = 0;
+    if (!year_only && (at = glim_month_before(p->s, it->from, &month, &day)) < it->from) {
+        first += month * 100 + day;
+        last = day ? first : first + 31;
+    } else if (!year_only && k + 1 < p->n_items && p->v[k + 1].kind == NUMBER && p->v[k + 1].from == it->to && strncmp(p->s + p->v[k + 1].to, "月", 3) == 0 && p->v[k + 1].number <= 12) { /* "2027年5月" */
+        first += p->v[k + 1].number * 100;
+        last = first + 31;
+        p->v[k + 1].used = true;
+        to = p->v[k + 1].to + 3;
+        from = until = false;
+        for (size_t i = 0; i < GLIM_COUNT(since) && !from; i++)
+            if (strncmp(p->s + to, since[i], strlen(since[i])) == 0) from = true, to += strlen(since[i]);
+        for (size_t i = 0; i < GLIM_COUNT(before) && !from && !until; i++)
+            if (strncmp(p->s + to, before[i], strlen(before[i])) == 0) until = true, to += strlen(before[i]);
+    }
 #define BEHIND(w) (strlen(w) <= at && memcmp(p->s + at - strlen(w), w, strlen(w)) == 0)
-    if (BEHIND("since ") || BEHIND("from ")) from = true, at -= BEHIND("since ") ? 6 : 5;
+    if (BEHIND("since ") || BEHIND("from ")) from = BEHIND("since ") || !year_only, at -= BEHIND("since ") ? 6 : 5; /* a wine from 2018 is of that year */
     else if (BEHIND("after ")) after = true, at -= 6;
     else if (BEHIND("before ")) until = true, at -= 7;
     else if (BEHIND("in ")) at -= 3;
@@ -272,13 +294,42 @@ static void year_conds(glim_parse *p, size_t k) {
     for (size_t j = 0; j < p->n_items; j++)
         if (p->v[j].kind == COLUMN && p->v[j].col == it->col) p->v[j].used = true;
     it->used = true;
+    for (size_t j = 0; j < k; j++)
+        if (p->v[j].from >= at) p->v[j].used = true;
+    if (p->n_denials < GLIM_PARSE_DENIALS) p->denial[p->n_denials].from = at, p->denial[p->n_denials++].to = to; /* "june" is no item */
     cover(p, k, at, to);
+}
+
+/* Does the name of the column that it counts stand right beside it: "diameter 4 mm", "80 mm long", "zone 4", "保质期24个月"? */
+static bool beside_column(const glim_parse *p, size_t k) {
+    const glim_item *it = &p->v[k];
+    if (it->money) return false;
+    for (int side = 0; side < 2; side++) {
+        if (side ? k + 1 >= p->n_items : k == 0) continue;
+        const glim_item *by = side ? it + 1 : it - 1;
+        if (side && by->kind == WORD && by->word == GLIM_WORD_TO && by->to == by->from + 1 && by->from == it->to && k + 2 < p->n_items && it[2].from == by->to) by = it + 2; /* "2-room" */
+        if (by->kind != COLUMN || by->used || !numeric(p, by->col) || p->l->col[by->col].type == GLIM_LIB_DATE || p->l->col[by->col].type == GLIM_LIB_STOCK || p->l->col[by->col].type == GLIM_LIB_PRICE) continue;
+        if (!bare_between(p, side ? it->to : by->to, side ? by->from : it->from)) continue;
+        const bool counts = it->col == by->col || (it->has_unit && it->col >= 0 && same_unit(&p->l->col[it->col], &p->l->col[by->col]));
+        const char *en = p->l->col[by->col].en;
+        const bool plural = side && !p->l->col[by->col].unit_en && p->l->col[by->col].type == GLIM_LIB_NUMBER && strlen(en) > 3 && en[strlen(en) - 1] == 's'; /* so many gears */
+        if (it->has_unit ? counts : !side || plural) return true; /* "4 pages" has its unit in the name; a bare figure stands behind it */
+    }
+    return false;
 }
 
 static void number_conds(glim_parse *p, size_t k) {
     glim_item *it = &p->v[k], *before = k > 0 ? &p->v[k - 1] : NULL, *behind = k + 1 < p->n_items ? &p->v[k + 1] : NULL;
     glim_item *other = k + 2 < p->n_items ? &p->v[k + 2] : NULL;
     if (it->used) return;
+    if (it->year && behind && other && behind->kind == WORD && behind->word == GLIM_WORD_TO && other->kind == NUMBER && other->year && other->col == it->col) { /* "from 2015 to 2018" */
+        const bool years = p->l->col[it->col].years;
+        add_cond(p, (glim_cond){.col = it->col, .op = GLIM_COND_GE, .a = years ? it->number : it->number * 10000});
+        add_cond(p, (glim_cond){.col = it->col, .op = GLIM_COND_LE, .a = years ? other->number : other->number * 10000 + 1231});
+        it->used = behind->used = other->used = true;
+        if (before && before->kind == WORD && before->word == GLIM_WORD_BETWEEN) before->used = true;
+        return;
+    }
     if (it->year) {
         year_conds(p, k);
         return;
@@ -324,6 +375,9 @@ static void number_conds(glim_parse *p, size_t k) {
         }
     } else if (it->money || it->low > 0) {
         about = true; /* "2000元的手机" */
+    } else if (beside_column(p, k)) { /* "diameter 4 mm", "zone 4" */
+        described(p, k);
+        return;
     } else {
         for_people(p, k);
         if (describes(p, k) && !people_verb(p, k) && !come_behind(p, k)) described(p, k);
@@ -424,6 +478,8 @@ static bool is_than(const glim_parse *p, const glim_item *it) {
  * "手机平板都有吗" wants either. */
 static bool of_the_next(const glim_parse *p, size_t k) {
     const glim_item *it = &p->v[k], *head = it + 1;
+    if (!p->f->zh && k > 0 && p->v[k - 1].kind == VALUE && p->v[k - 1].col == it->col && !p->l->col[it->col].many && p->l->col[it->col].concept != GLIM_CONCEPT_KIND && it->from == p->v[k - 1].to + 1 && p->s[it->from - 1] == ' ')
+        return true; /* "crime novels": of two values that no row has both of, the first says which */
     if (k + 1 == p->n_items || head->kind != VALUE || head->col != it->col || p->l->col[it->col].many || p->l->col[it->col].concept != GLIM_CONCEPT_KIND) return false;
     if (strncmp(p->s + head->to, "都", 3) == 0) return false;
     return head->from == it->to || (!p->f->zh && head->from == it->to + 1 && p->s[it->to] == ' ');
@@ -448,14 +504,26 @@ static bool comparative(const glim_parse *p, const glim_item *it) {
     return it->to > it->from + 3 && strncmp(w, "贵", 3) == 0; /* "贵一点" */
 }
 
-/* "最大的套房", "the biggest TV": by what things have of size. */
-static int by_size(const glim_parse *p, const glim_item *it) {
-    static const char *const words[] = {"最大", "最小", "更大", "更小", "largest", "biggest", "smallest", "larger", "bigger", "smaller"};
-    static const int sizes[] = {GLIM_CONCEPT_AREA, GLIM_CONCEPT_SCREEN, GLIM_CONCEPT_SIZE};
-    bool size = false;
-    for (size_t i = 0; i < GLIM_COUNT(words); i++) size |= strlen(words[i]) == it->to - it->from && memcmp(p->s + it->from, words[i], it->to - it->from) == 0;
+/* "最大的套房", "the longest screw", "the oldest vintage": by what things have of it. */
+static int by_word(const glim_parse *p, const glim_item *it) {
+    static const struct {
+        const char *words; /* each between bars */
+        int of[4];
+    } table[] = {{"|最大|最小|更大|更小|largest|biggest|smallest|larger|bigger|smaller|", {GLIM_CONCEPT_AREA, GLIM_CONCEPT_SCREEN, GLIM_CONCEPT_SIZE, -1}},
+                 {"|longest|longer|shortest|shorter|最长|更长|最短|更短|最久|", {GLIM_CONCEPT_LENGTH, GLIM_CONCEPT_DURATION, GLIM_CONCEPT_PAGES, -1}},
+                 {"|tallest|taller|最高|更高|shortest|shorter|highest|", {GLIM_CONCEPT_HEIGHT, -1, -1, -1}},
+                 {"|widest|wider|narrowest|narrower|最宽|最窄|更宽|", {GLIM_CONCEPT_WIDTH, -1, -1, -1}},
+                 {"|deepest|最深|", {GLIM_CONCEPT_DEPTH, -1, -1, -1}},
+                 {"|thickest|thicker|thinnest|最粗|最细|", {GLIM_CONCEPT_DIAMETER, -1, -1, -1}},
+                 {"|strongest|stronger|", {GLIM_CONCEPT_ALCOHOL, GLIM_CONCEPT_POWER, -1, -1}},
+                 {"|oldest|older|newest|newer|latest|最新|最老|", {GLIM_CONCEPT_YEAR, GLIM_CONCEPT_RELEASED, -1, -1}},
+                 {"|earliest|earlier|soonest|最早|最近|", {GLIM_CONCEPT_START, GLIM_CONCEPT_YEAR, GLIM_CONCEPT_EXPIRY, -1}}};
+    char word[32];
     int col = -1;
-    for (size_t i = 0; i < GLIM_COUNT(sizes) && size && col < 0; i++) col = glim_parse_column(p->l, sizes[i]);
+    if (it->to - it->from > sizeof word - 3) return -1;
+    snprintf(word, sizeof word, "|%.*s|", (int)(it->to - it->from), p->s + it->from);
+    for (size_t i = 0; i < GLIM_COUNT(table) && col < 0; i++)
+        for (size_t k = 0; k < 4 && table[i].of[k] >= 0 && col < 0 && strstr(table[i].words, word); k++) col = glim_parse_column(p->l, table[i].of[k]);
     return col;
 }
 
@@ -508,7 +576,7 @@ static void conditions(glim_parse *p) {
                 if (it->used || !f->top || !superlative(p, it) || f->sort2 >= 0) break;
             }
             col = it->col >= 0 ? it->col : it->concept >= 0 ? glim_parse_column(p->l, it->concept) : take(named_column(p, it->from, it->to, true));
-            if (col < 0 && it->concept < 0) col = by_size(p, it);
+            if (col < 0) col = by_word(p, it);
             if (col < 0) break;
             if (f->sort >= 0) { /* "the cheapest and the most expensive", "the cheapest and the lightest" */
                 f->sort2 = col;
@@ -553,6 +621,11 @@ static void conditions(glim_parse *p) {
         if (it->kind != COLUMN || it->used) continue;
         it->used = true;
         if (ordered(p, k)) continue;
+        if (!f->zh && !can_be_had(p, it->col) && !p->l->col[it->col].number && denied(p, it->from)) { /* "plants without flowers": no table says it */
+            f->without = true;
+            glim_buf_append(&f->denied, p->s + it->from, it->to - it->from);
+            continue;
+        }
         ask(p, it->col);
         no = denied(p, it->from) || (can_be_had(p, it->col) && denied_behind(p, it->to)) || (no && joined(p, k));
         f->with |= can_be_had(p, it->col) && k > 0 && p->v[k - 1].kind == WORD && p->v[k - 1].word == GLIM_WORD_HAS;
@@ -626,6 +699,25 @@ static bool has_words(const char *s) {
     return false;
 }
 
+/* "Nut free" is no dish with peanuts: values of such a column that have the Latin word in theirs go with it. */
+static void kin_of_allergens(glim_parse *p) {
+    glim_filter *f = p->f;
+    for (size_t i = 0, n = f->n_cond; i < n; i++) {
+        const glim_cond c = f->cond[i];
+        const glim_lib_col *col = &p->l->col[c.col];
+        if (c.op != GLIM_COND_IS_NOT || !of_allergies(col)) continue;
+        for (size_t a = 0; a < col->value[c.value].n_alias; a++) {
+            const char *word = col->value[c.value].alias[a];
+            size_t len = strlen(word);
+            if ((unsigned char)word[0] >= 0x80 || len < 3) continue;
+            if (word[len - 1] == 's') len--;
+            for (size_t v = 0; v < col->n_value; v++)
+                for (size_t b = 0; b < col->value[v].n_alias && v != c.value; b++)
+                    if (memmem(col->value[v].alias[b], strlen(col->value[v].alias[b]), word, len)) add_cond(p, (glim_cond){.col = c.col, .op = GLIM_COND_IS_NOT, .value = (uint16_t)v});
+        }
+    }
+}
+
 static void allergies(glim_parse *p) {
     glim_filter *f = p->f;
     bool said = false;
@@ -640,6 +732,18 @@ static void allergies(glim_parse *p) {
 static bool asks_whether(const glim_parse *p) {
     if (strstr(p->s, "吗") || strstr(p->s, "是不是")) return !strstr(p->s, "多少") && !strstr(p->s, "什么") && !strstr(p->s, "哪");
     return strncmp(p->s, "is ", 3) == 0 || strstr(p->s, " is it ") != NULL;
+}
+
+static bool asks_yes_no(const glim_parse *p) {
+    static const char *const zh[] = {"吗", "是不是", "有没有", "是否", "能不能", "可不可以", "么？"}, *const en[] = {"is", "are", "does", "do", "can", "has", "have", "will", "could", "was"};
+    for (size_t i = 0; i < GLIM_COUNT(zh); i++)
+        if (strstr(p->s, zh[i])) return true;
+    for (size_t i = 0; i < GLIM_COUNT(en); i++) { /* at the beginning of a clause */
+        const size_t n = strlen(en[i]);
+        for (const char *q = p->s; (q = strstr(q, en[i])) != NULL; q++)
+            if (q[n] == ' ' && (q == p->s || (q >= p->s + 2 && q[-1] == ' ' && strchr(",.?!", q[-2])) || (q >= p->s + 5 && memcmp(q - 5, " and ", 5) == 0))) return true;
+    }
+    return false;
 }
 
 /* "65瓦" where no column has watts: as rows write it, "65w". */
@@ -687,8 +791,9 @@ glim_status glim_filter_parse(glim_filter *f, const glim_lib *l, const char *que
     glim_parse_items(p);
     conditions(p);
     f->every = wants_every(p);
-    f->without = denies_words(p);
+    f->without |= denies_words(p);
     f->whether = asks_whether(p);
+    f->yes_no = asks_yes_no(p);
     for (size_t k = 0; k < p->n_denials; k++) memset(s.s + p->denial[k].from, ' ', p->denial[k].to - p->denial[k].from);
     size_t at = 0;
     for (size_t k = 0; k <= p->n_items; k++) {
@@ -708,6 +813,7 @@ glim_status glim_filter_parse(glim_filter *f, const glim_lib *l, const char *que
         else if (!figure(p, it, &f->rest)) glim_buf_append(&f->rest, p->s + it->from, it->to - it->from);
     }
     allergies(p);
+    kin_of_allergens(p);
     rc = glim_buf_status(&f->words, "a question", err);
     if (rc == GLIM_OK) rc = glim_buf_status(&f->rest, "a question", err);
     free(p);

@@ -33,6 +33,7 @@ typedef struct glim_filter {
     bool count, mean;                  /* how many; the average of what is asked */
     bool list, self, compare;          /* several are wanted; "this one"; two against each other */
     size_t limit;                      /* so many are wanted, "the two cheapest", or 0 */
+    bool yes_no;                       /* it can be answered with yes or no, whatever else is asked */
     bool whether;                      /* answered with yes or no: "是…吗", "is it .." */
     bool than;                         /* the order is one against a product: "cheaper than this" */
     bool without;                      /* a no is said of words that no item is: "不吃牛肉", "no pork". Rows with these words are no answer */

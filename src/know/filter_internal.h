@@ -71,6 +71,7 @@ bool glim_parse_denied_behind(const glim_parse *p, size_t at, size_t *to);
 /* ---- filter_number.c ---- */
 /* The number that begins at i, with its unit, into *it. */
 bool glim_parse_number(const glim_parse *p, size_t i, glim_item *it);
+size_t glim_month_before(const char *s, size_t at, int *month, int *day);
 /* The first column of numbers about this, or -1. */
 int glim_parse_column(const glim_lib *l, int concept);
 

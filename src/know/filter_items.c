@@ -21,6 +21,21 @@ size_t glim_parse_stands(const glim_parse *p, size_t i, const char *w) {
     return n;
 }
 
+/* The same for a value: "sofa", "brush" and "battery" of a list that says "Sofas", "Brushes" and "Batteries". */
+static size_t stands_for_value(const glim_parse *p, size_t i, const char *w) {
+    const size_t n = strlen(w), k = glim_parse_stands(p, i, w);
+    if (k || n < 4 || w[n - 1] != 's' || !isalpha((unsigned char)w[n - 2]) || strchr("su", w[n - 2]) || (i > 0 && glim_parse_alnum(p, i - 1))) return k;
+    const bool ies = n > 5 && memcmp(w + n - 3, "ies", 3) == 0, es = n > 5 && w[n - 2] == 'e' && strchr("xhsz", w[n - 3]);
+    const size_t cut[] = {n - 1, es ? n - 2 : 0, ies ? n - 3 : 0};
+    for (size_t c = 0; c < 3; c++) {
+        size_t m = cut[c];
+        if (m == 0 || m > p->n - i || memcmp(p->s + i, w, m) != 0) continue;
+        if (c == 2 && (i + m >= p->n || p->s[i + m++] != 'y')) continue;
+        if (!glim_parse_alnum(p, i + m)) return m;
+    }
+    return 0;
+}
+
 /* ---- items ---- */
 
 static void offer(glim_item *best, glim_item it, size_t i, size_t n) {
@@ -204,12 +219,14 @@ void glim_parse_items(glim_parse *p) {
             for (size_t v = 0; v < col->n_value; v++)
                 for (size_t a = 0; a < col->value[v].n_alias; a++)
                     if (col->value[v].alias[a][0] == p->s[i])
-                        offer(&best, (glim_item){.kind = VALUE, .col = (int)c, .value = (uint16_t)v, .concept = -1}, i, glim_parse_stands(p, i, col->value[v].alias[a]));
+                        offer(&best, (glim_item){.kind = VALUE, .col = (int)c, .value = (uint16_t)v, .concept = -1}, i, stands_for_value(p, i, col->value[v].alias[a]));
             for (size_t k = 0; k < n_stems; k++)
                 if (stems[k].col == (int)c) offer(&best, (glim_item){.kind = VALUE, .col = (int)c, .value = stems[k].value, .concept = -1, .stem = true}, i, stem_at(p, stems[k].text, i));
             for (size_t a = 0; a < col->n_alias; a++)
-                if (col->alias[a][0] == p->s[i]) offer(&best, (glim_item){.kind = COLUMN, .col = (int)c, .concept = -1}, i, glim_parse_stands(p, i, col->alias[a]));
+                if (col->alias[a][0] == p->s[i]) offer(&best, (glim_item){.kind = COLUMN, .col = (int)c, .concept = -1}, i, col->type == GLIM_LIB_NUMBER ? stands_for_value(p, i, col->alias[a]) : glim_parse_stands(p, i, col->alias[a]));
         }
+        for (size_t k = 0; k < p->l->n_goods; k++)
+            if (p->l->goods[k][0] == p->s[i]) offer(&best, (glim_item){.kind = WORD, .word = GLIM_WORD_GOODS, .concept = -1, .col = -1}, i, stands_for_value(p, i, p->l->goods[k]));
         for (size_t w = 0; w < glim_n_words; w++) {
             const glim_word *g = &glim_words[w];
             if (g->text[0] != p->s[i]) continue;
@@ -220,7 +237,8 @@ void glim_parse_items(glim_parse *p) {
             if (bound && of_a_name(p, i, n)) continue;
             if (g->kind == GLIM_WORD_NOT_BEHIND && !value_ends(p, i)) continue;
             glim_item x = {.kind = WORD, .word = g->kind, .concept = g->concept, .col = -1};
-            if ((bound || g->kind == GLIM_WORD_NOT_BEHIND) && n == best.to - best.from && best.kind == COLUMN) best.to = best.from; /* "预算2000": the bound */
+            const bool stock = (g->kind == GLIM_WORD_IN_STOCK || g->kind == GLIM_WORD_NO_STOCK) && best.kind == COLUMN && p->l->col[best.col].type == GLIM_LIB_STOCK;
+            if ((bound || stock || g->kind == GLIM_WORD_NOT_BEHIND) && n == best.to - best.from && best.kind == COLUMN) best.to = best.from; /* "预算2000": the bound */
             offer(&best, x, i, n);
         }
         glim_item more = {.from = i, .to = i};

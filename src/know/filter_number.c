@@ -1,6 +1,8 @@
 /* filter_number.c - figures and number words in a question, with the unit behind them. */
 #include "know/filter_internal.h"
 
+#include <stdlib.h>
+
 #include "base/alloc.h"
 #include "know/units.h"
 
@@ -75,12 +77,12 @@ static size_t english_number(const glim_parse *p, size_t i, double *out) {
 }
 
 /* The measure written at i, or -1: the longest one. A lone letter is too often part of a name ("5g"), but for watts. */
-static int measure_at(const glim_parse *p, size_t i) {
+static int measure_at(const glim_parse *p, size_t i, bool letter) {
     int best = -1;
     for (size_t m = 0; m < glim_n_measures; m++) {
         const char *u = glim_measures[m].text;
         size_t n = strlen(u);
-        if (glim_measures[m].column_only || (n < 2 && *u != 'w') || n > p->n - i || memcmp(p->s + i, u, n) != 0 || ((unsigned char)u[0] < 0x80 && glim_parse_alnum(p, i + n))) continue;
+        if (glim_measures[m].column_only || (n < 2 && *u != 'w' && !letter) || n > p->n - i || memcmp(p->s + i, u, n) != 0 || ((unsigned char)u[0] < 0x80 && glim_parse_alnum(p, i + n))) continue;
         if (best < 0 || n > strlen(glim_measures[best].text)) best = (int)m;
     }
     return best;
@@ -155,18 +157,74 @@ static bool gigabytes(const glim_parse *p, size_t at, glim_item *it) {
     return false;
 }
 
+/* "June 1, ", "1st June ", "may " before `at`: where it begins, or `at`; *month, *day: 0 where none is said. */
+size_t glim_month_before(const char *s, size_t at, int *month, int *day) {
+    static const char *const names[] = {"january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december", "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"};
+    int d = 0, m = 0;
+    size_t i = at, from = at;
+    for (int step = 0; step < 2 && !(m && d); step++) {
+        while (i > 0 && (s[i - 1] == ' ' || s[i - 1] == ',')) i--;
+        if (step && strncmp(s + (i >= 2 ? i - 2 : i), "of", 2) == 0) i -= 2;
+        while (i > 0 && s[i - 1] == ' ') i--;
+        const size_t end = i;
+        if (i > 2 && strchr("tdh", s[i - 1]) && s[i - 1] && isalpha((unsigned char)s[i - 2]) && isdigit((unsigned char)s[i - 3])) i -= 2;
+        const size_t digits_to = i;
+        while (i > 0 && isdigit((unsigned char)s[i - 1])) i--;
+        if (i < digits_to && digits_to - i <= 2 && d == 0) {
+            d = atoi(s + i);
+            if (d < 1 || d > 31) return at;
+            if (m) from = i;
+            continue;
+        }
+        i = end;
+        while (i > 0 && isalpha((unsigned char)s[i - 1])) i--;
+        int found = 0;
+        for (size_t k = 0; k < GLIM_COUNT(names); k++)
+            if (strlen(names[k]) == end - i && memcmp(names[k], s + i, end - i) == 0) found = (int)(k % 12) + 1;
+        if (!found || m) break;
+        m = found;
+        from = i;
+    }
+    if (!m) return at;
+    if (month) *month = m;
+    if (day) *day = d;
+    return from;
+}
+
+static bool bare(const glim_parse *p, size_t from, size_t to) { return glim_parse_spaces(p, from) >= to; }
+
 /* "2023年", "released in 2024": a year of the column of dates. */
+static bool of_a_year(const glim_parse *p, size_t at, const glim_item *it, const glim_lib_col *col, bool zh, bool en) {
+    if (zh || en) return true;
+    const glim_item *last = p->n_items ? &p->v[p->n_items - 1] : NULL;
+    if (glim_parse_alnum(p, at) || (last && last->kind == WORD && last->word <= GLIM_WORD_TO && bare(p, last->to, it->from))) return false;
+    for (uint32_t r = 0; r < p->l->n_rows; r++) /* "a 2019 Rioja" */
+        if (col->number[r] == it->number) return true;
+    return false;
+}
+
 static bool calendar_year(const glim_parse *p, size_t at, glim_item *it) {
     if (it->number < 1900 || it->number > 2100 || it->number != (int)it->number || it->to > it->from) return false;
     const bool zh = strncmp(p->s + at, "年", 3) == 0;
     bool en = false;
     static const char *const before[] = {"in ", "since ", "after ", "before ", "from ", "of ", "year "};
     for (size_t k = 0; k < GLIM_COUNT(before); k++) en |= strlen(before[k]) <= it->from && memcmp(p->s + it->from - strlen(before[k]), before[k], strlen(before[k])) == 0;
-    for (size_t c = 0; (zh || (en && !glim_parse_alnum(p, at))) && c < p->l->n_col; c++) {
+    const size_t next = glim_parse_spaces(p, at);
+    for (size_t k = 0; k < 4 && !zh; k++) { /* "from 2000 to 3000" is no year */
+        static const char *const to[] = {"to ", "and ", "-", "~"};
+        if (strncmp(p->s + next, to[k], strlen(to[k])) != 0) continue;
+        const long v = strtol(p->s + next + strlen(to[k]), NULL, 10);
+        if (v && (v < 1900 || v > 2100)) return false;
+    }
+    size_t n_dates = 0;
+    for (size_t c = 0; c < p->l->n_col; c++) n_dates += p->l->col[c].type == GLIM_LIB_DATE;
+    const bool month = glim_month_before(p->s, it->from, NULL, NULL) < it->from;
+    for (size_t c = 0; c < p->l->n_col; c++) {
         const glim_lib_col *col = &p->l->col[c];
-        bool named = zh;
+        if (col->type == GLIM_LIB_HIDDEN || !(col->years ? of_a_year(p, at, it, col, zh, en) : zh || month || (en && !glim_parse_alnum(p, at)))) continue;
+        bool named = zh || month || col->years || n_dates == 1;
         for (size_t a = 0; a < col->n_alias && !named; a++) named = strstr(p->s, col->alias[a]) != NULL;
-        if (col->type != GLIM_LIB_DATE || !named) continue;
+        if ((col->type != GLIM_LIB_DATE && !col->years) || !named) continue;
         it->col = (int)c;
         it->has_unit = it->year = true;
         it->to = zh ? at + 3 : at;
@@ -251,7 +309,16 @@ bool glim_parse_number(const glim_parse *p, size_t i, glim_item *it) {
         it->to = at + persons;
         return true;
     }
-    int m = it->money ? -1 : measure_at(p, at);
+    int m = it->money ? -1 : measure_at(p, at, false);
+    if (m < 0 && !it->money && at > end) { /* "3 m", "500 g": with a space before it, where a column is measured so */
+        m = measure_at(p, at, true);
+        bool any = false;
+        for (size_t c = 0; m >= 0 && c < p->l->n_col && !any; c++) {
+            const int own = p->l->col[c].number ? glim_measure_of(p->l->col[c].unit_en) : -1;
+            any = own >= 0 && strcmp(glim_measures[own].of, glim_measures[m].of) == 0;
+        }
+        if (!any) m = -1;
+    }
     for (size_t c = 0; m >= 0 && c < p->l->n_col; c++) { /* another unit of the same measure: kilograms where the table has grams */
         const glim_lib_col *col = &p->l->col[c];
         int own = col->number ? glim_measure_of(col->unit_zh) : -1;

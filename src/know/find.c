@@ -264,6 +264,25 @@ glim_status glim_find_covered(glim_find *f, const char *text, size_t n_text, uin
     return rc;
 }
 
+glim_status glim_find_having(glim_find *f, const char *text, size_t n, uint8_t *has, glim_err *err) {
+    const glim_index *ix = f->ix;
+    memset(has, 0, f->l->n_rows);
+    glim_status rc = glim_terms_cut(&f->cut, text, n, err);
+    const glim_term *v = f->cut.v;
+    uint8_t level = 0;
+    for (size_t i = 0; rc == GLIM_OK && i < f->cut.n && level < 250; i++) {
+        const char *s = f->cut.text.s + v[i].at;
+        const bool behind = v[i].cjk && i + 1 < f->cut.n && v[i + 1].cjk && !v[i + 1].apart, before = v[i].cjk && i > 0 && v[i - 1].cjk && !v[i].apart;
+        if (v[i].joined || (before && !behind)) continue;
+        const uint32_t t = glim_featmap_find(&ix->terms, glim_index_key(s, v[i].n + (behind ? v[i + 1].n : 0), behind ? 2 : 1));
+        for (const glim_posting *p = t != UINT32_MAX ? ix->posting + ix->from[t] : NULL, *end = t != UINT32_MAX ? ix->posting + ix->from[t + 1] : NULL; p < end; p++)
+            if (has[p->row] == level) has[p->row]++;
+        level++;
+    }
+    for (uint32_t r = 0; r < f->l->n_rows; r++) has[r] = level && has[r] == level;
+    return rc;
+}
+
 static bool known(const glim_find *f, const char *s, size_t n) {
     uint32_t t = glim_featmap_find(&f->ix->terms, glim_index_key(s, n, 1));
     return t != UINT32_MAX && f->ix->from[t + 1] > f->ix->from[t];

@@ -36,6 +36,9 @@ glim_status glim_find_second(glim_find *f, const char *text, size_t n_text, uint
 /* Of what the text says beside the row's name: how much weight that is, and the share of it that stands in the row at all. */
 glim_status glim_find_covered(glim_find *f, const char *text, size_t n_text, uint32_t row, float *left, float *share, glim_err *err);
 
+/* Marks the rows in which all the words stand somewhere, CJK ones as they stand, misspelt ones not: has[row] is 1, of the others 0. */
+glim_status glim_find_having(glim_find *f, const char *text, size_t n, uint8_t *has, glim_err *err);
+
 /* The text with words that no row has spelt as a row spells them: "l9pro" as "l9 pro", "keybord" as "keyboard". A word with
  * a digit is only cut, never changed: "L8" is no L9. */
 glim_status glim_find_respell(glim_find *f, glim_buf *out, const char *text, size_t n, glim_err *err);

@@ -10,8 +10,10 @@
 #include "base/alloc.h"
 #include "base/utf8.h"
 #include "data/table_schema.h"
+#include "know/filter_words.h"
 #include "know/library_internal.h"
 #include "know/terms.h"
+#include "know/value_words.h"
 
 enum { LINE_COLS = 6, LINE_VALUE = 120, LINE_CHARS = 400 }; /* docs/desk.md */
 
@@ -28,6 +30,8 @@ void glim_lib_free(glim_lib *l) {
         free(l->patch);
         l->patch = next;
     }
+    for (size_t i = 0; i < l->n_goods; i++) free(l->goods[i]);
+    free(l->goods);
     free(l->col);
     free(l->at);
     free(l->line);
@@ -44,17 +48,20 @@ static size_t sign_at(const char *s) {
     return 0;
 }
 
-bool glim_lib_number(const char *s, double *v, const char **unit) {
+/* comma: the decimal mark is a comma and points stand between thousands, "1.249,50". */
+static bool number_of(const char *s, bool comma, double *v, const char **unit) {
+    const char mark = comma ? ',' : '.', thousands = comma ? '.' : ',';
     while (*s == ' ') s++;
     s += sign_at(s);
+    while (*s == ' ') s++; /* "€ 899.00" */
     char t[48];
     size_t n = 0;
     bool digit = false, point = false;
     if (*s == '-' || *s == '+') t[n++] = *s++;
     for (; n < sizeof t - 1; s++) {
         if (isdigit((unsigned char)*s)) digit = true, t[n++] = *s;
-        else if (*s == '.' && !point && isdigit((unsigned char)s[1])) point = true, t[n++] = *s;
-        else if (!(*s == ',' && digit && !point && isdigit((unsigned char)s[1]) && isdigit((unsigned char)s[2]) && isdigit((unsigned char)s[3])))
+        else if (*s == mark && !point && isdigit((unsigned char)s[1])) point = true, t[n++] = '.';
+        else if (!(*s == thousands && digit && !point && isdigit((unsigned char)s[1]) && isdigit((unsigned char)s[2]) && isdigit((unsigned char)s[3])))
             break;
     }
     if (!digit) return false;
@@ -64,6 +71,8 @@ bool glim_lib_number(const char *s, double *v, const char **unit) {
     *unit = s;
     return isfinite(*v);
 }
+
+bool glim_lib_number(const char *s, double *v, const char **unit) { return number_of(s, false, v, unit); }
 
 const char *glim_lib_part(const glim_lib_col *c, const char **rest, size_t *n) {
     const char *s = *rest;
@@ -100,13 +109,13 @@ static bool cell_number(const glim_lib_col *c, const char *s, double *v) {
         if (glim_value_bool(s, &b)) return *v = b, true;
         if (strcmp(s, "有货") == 0 || strcmp(s, "现货") == 0 || strcasecmp(s, "in stock") == 0) return *v = 1, true;
         if (strcmp(s, "缺货") == 0 || strcmp(s, "无货") == 0 || strcmp(s, "售罄") == 0 || strcasecmp(s, "out of stock") == 0) return *v = 0, true;
-        return glim_lib_number(s, v, &unit) && strlen(unit) <= 24 && !strpbrk(unit, "0123456789"); /* "36 in stock", as a page shows it */
+        return number_of(s, c->comma, v, &unit) && strlen(unit) <= 24 && !strpbrk(unit, "0123456789"); /* "36 in stock", as a page shows it */
     case GLIM_LIB_DATE:
         if (!glim_value_date(s, iso) || sscanf(iso, "%d-%d-%d", &y, &m, &d) != 3) return false;
         *v = y * 10000 + m * 100 + d;
         return true;
     case GLIM_LIB_NUMBER:
-    case GLIM_LIB_PRICE: return glim_lib_number(s, v, &unit) && strlen(unit) <= 24 && !strpbrk(unit, "0123456789");
+    case GLIM_LIB_PRICE: return number_of(s, c->comma, v, &unit) && strlen(unit) <= 24 && !strpbrk(unit, "0123456789");
     default: return true;
     }
 }
@@ -239,6 +248,60 @@ static glim_status add_row(loading *g, const glim_table_row *row, glim_err *err)
     return GLIM_OK;
 }
 
+static bool only_years(const glim_lib *l, size_t c) {
+    const glim_lib_col *col = &l->col[c];
+    bool any = col->concept == GLIM_CONCEPT_YEAR && col->type == GLIM_LIB_NUMBER;
+    for (uint32_t r = 0; any && r < l->n_rows; r++) any = isnan(col->number[r]) || (col->number[r] >= 1000 && col->number[r] <= 2200 && floor(col->number[r]) == col->number[r]);
+    return any;
+}
+
+/* "Kafka" means Franz Kafka, where no other author ends so. */
+static glim_status surnames(glim_lib_col *c, glim_err *err) {
+    glim_status rc = GLIM_OK;
+    if (c->type != GLIM_LIB_ENUM || (c->concept != GLIM_CONCEPT_AUTHOR && c->concept != GLIM_CONCEPT_TEACHER)) return rc;
+    for (size_t v = 0; rc == GLIM_OK && v < c->n_value; v++) {
+        const char *last = strrchr(c->value[v].alias[0], ' ');
+        bool alone = last && strlen(last) > 4 && (unsigned char)last[1] < 0x80;
+        for (size_t w = 0; w < c->n_value && alone; w++) {
+            const char *other = strrchr(c->value[w].alias[0], ' ');
+            alone = v == w || !other || strcmp(other, last) != 0;
+        }
+        if (alone) rc = glim_lib_alias(&c->value[v].alias, &c->value[v].n_alias, last + 1, err);
+    }
+    return rc;
+}
+
+/* Values by their words in the other language, where no value of the table is called so. */
+static glim_status translated(glim_lib *l, size_t c, glim_err *err) {
+    glim_lib_col *col = &l->col[c];
+    glim_status rc = GLIM_OK;
+    for (size_t v = 0; rc == GLIM_OK && col->type == GLIM_LIB_ENUM && v < col->n_value; v++) {
+        if (col->value[v].en || col->value[v].n_alias != 1) continue; /* a schema says what it is called */
+        const char *const *w = glim_value_words(col->value[v].alias[0]);
+        for (; rc == GLIM_OK && w && *w; w++) {
+            bool other = false;
+            for (size_t d = 0; d < l->n_col && !other; d++)
+                for (size_t x = 0; x < l->col[d].n_value && !other; x++) other = l->col[d].value[x].n_alias && strcmp(l->col[d].value[x].alias[0], *w) == 0;
+            if (!other) rc = glim_lib_alias(&col->value[v].alias, &col->value[v].n_alias, *w, err);
+        }
+    }
+    return rc;
+}
+
+/* "bike" of the kind "E-bike": what is behind the mark is what all of them are, unless it is a kind of its own. */
+static glim_status tails(glim_lib *l, size_t c, glim_err *err) {
+    const glim_lib_col *col = &l->col[c];
+    glim_status rc = GLIM_OK;
+    for (size_t v = 0; rc == GLIM_OK && col->type == GLIM_LIB_ENUM && col->concept == GLIM_CONCEPT_KIND && v < col->n_value; v++) {
+        const char *is = col->value[v].alias[0], *tail = strrchr(is, '-');
+        bool plain = tail && tail > is && strlen(tail) > 3 && strlen(tail) < 32;
+        for (const char *p = tail; plain && *++p;) plain = *p >= 'a' && *p <= 'z';
+        for (size_t w = 0; w < col->n_value && plain; w++) plain = strcmp(col->value[w].alias[0], tail + 1) != 0;
+        if (plain) rc = glim_lib_alias(&l->goods, &l->n_goods, tail + 1, err);
+    }
+    return rc;
+}
+
 static glim_status load(glim_lib **out, glim_table *t, const char *name, const json_t *schema, glim_err *err) {
     glim_lib *l = glim_xcalloc(1, sizeof *l);
     loading g = {.l = l};
@@ -261,7 +324,9 @@ static glim_status load(glim_lib **out, glim_table *t, const char *name, const j
         rc = add_row(&g, &row, &why);
     }
     if (rc == GLIM_OK && l->n_rows == 0) rc = glim_fail(&why, GLIM_E_FORMAT, "the table has headings and no rows");
-    for (size_t c = 0; rc == GLIM_OK && c < l->n_col; c++) glim_lib_grade(l, c);
+    for (size_t c = 0; rc == GLIM_OK && c < l->n_col; c++) glim_lib_grade(l, c), l->col[c].years = only_years(l, c), rc = surnames(&l->col[c], &why);
+    for (size_t c = 0; rc == GLIM_OK && c < l->n_col; c++) rc = translated(l, c, &why);
+    for (size_t c = 0; rc == GLIM_OK && c < l->n_col; c++) rc = tails(l, c, &why);
     if (rc != GLIM_OK && !named) {
         glim_table_facts f;
         glim_table_about(t, &f);
@@ -423,7 +488,7 @@ void glim_lib_show(glim_buf *out, const glim_lib *l, uint32_t row, size_t col, b
     }
     const char *unit = zh ? c->unit_zh : c->unit_en, *rest;
     bool sign = c->type == GLIM_LIB_PRICE && unit && sign_at(unit) == strlen(unit); /* "$19.99"; "¥99" in 元 is "99元" */
-    if (c->type == GLIM_LIB_PRICE && unit) s += sign_at(s);
+    if (c->type == GLIM_LIB_PRICE && unit) s += sign_at(s), s += strspn(s, " ");
     if (sign) glim_buf_puts(out, unit);
     size_t from = out->len, n_chars = 0;
     for (const char *p = s; *p;) { /* one line; no mark that separates columns */
@@ -439,7 +504,7 @@ void glim_lib_show(glim_buf *out, const glim_lib *l, uint32_t row, size_t col, b
         p += k;
     }
     double v;
-    if (unit && out->len > from && c->number && glim_lib_number(s, &v, &rest)) {
+    if (unit && out->len > from && c->number && number_of(s, c->comma, &v, &rest)) {
         if (*rest) { /* the cell has a unit of its own: the schema's word for it in this language */
             char t[64];
             size_t n = (size_t)(rest - s);

@@ -53,6 +53,7 @@ typedef struct glim_lib_col {
     glim_lib_type type;
     glim_lang lang;
     bool many;
+    bool comma;              /* "1.249,50": the decimal mark is a comma */
     char *zh, *en;           /* what it is called; never NULL */
     char *unit_zh, *unit_en; /* or NULL */
     char **alias;            /* [n_alias] folded words for the column */
@@ -64,6 +65,7 @@ typedef struct glim_lib_col {
     const char *stem, *stem_en; /* of what: "辣", "spicy"; or NULL. Borrowed from the values */
     uint32_t *value_at;      /* [n_rows + 1] of an enum, into value_no */
     uint16_t *value_no;
+    bool years;              /* a number whose values are years: a vintage, a year of publication */
     int concept;             /* filter_words.h: what it is about, or -1 */
 } glim_lib_col;
 
@@ -75,6 +77,8 @@ typedef struct glim_lib {
     size_t *at;     /* [n_rows * n_col + 1] into text */
     glim_buf text;  /* cells, each ended by a NUL */
     uint32_t *line; /* [n_rows] where the row stands in the file */
+    char **goods;   /* [n_goods] folded: what this table calls its rows, "wine" of a column of names "Wine" */
+    size_t n_goods;
     int col_id;     /* -1: rows are called R and their line */
     struct glim_lib_patch *patch; /* cells that were corrected */
 } glim_lib;

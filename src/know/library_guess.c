@@ -1,5 +1,7 @@
 /* library_guess.c - the schema that a table seems to have. A person reads it and corrects it. */
+#include <ctype.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +9,7 @@
 #include "base/utf8.h"
 #include "data/table_schema.h"
 #include "know/filter_words.h"
+#include "know/heading.h"
 #include "know/library_internal.h"
 #include "know/terms.h"
 
@@ -16,6 +19,7 @@ enum { SAMPLE = 5000 };
 typedef struct seen {
     char unit[24];
     bool unit_fits, any, stock_words;
+    bool no_comma, comma; /* a value is no number with a decimal comma; one is, and has no more than two figures behind it */
     size_t n, n_list, n_cjk;
     size_t bytes;
 } seen;
@@ -41,6 +45,22 @@ static bool one_of(const char *s, const char *const *words) {
     return false;
 }
 
+/* "1.249,50", "17,5 kg": a number whose decimal mark is a comma. *sure: it can be nothing else. */
+static bool comma_number(const char *s, bool *sure) {
+    size_t whole = strspn(s, "0123456789."), behind = 0;
+    *sure = false;
+    if (whole == 0 || s[0] == '.' || s[whole - 1] == '.') return false;
+    for (const char *p = memchr(s, '.', whole); p; p = memchr(p + 1, '.', whole - (size_t)(p + 1 - s)))
+        if (strspn(p + 1, "0123456789") != 3) return false;
+    if (s[whole] == ',') {
+        behind = strspn(s + whole + 1, "0123456789");
+        if (behind == 0) return false;
+        whole += 1 + behind;
+    }
+    *sure = behind == 1 || behind == 2;
+    return strpbrk(s + whole, "0123456789,.") == NULL;
+}
+
 static void look(seen *x, const glim_cell *v) {
     double d;
     const char *unit;
@@ -50,6 +70,9 @@ static void look(seen *x, const glim_cell *v) {
     if (!x->any && number) memcpy(x->unit, unit, strlen(unit) + 1);
     x->unit_fits = (x->any ? x->unit_fits : true) && number && strcmp(unit, x->unit) == 0;
     x->stock_words = (x->any ? x->stock_words : true) && one_of(v->text, words) && v->n < 24;
+    bool sure;
+    if (!x->no_comma && !comma_number(v->text, &sure)) x->no_comma = true;
+    else if (!x->no_comma) x->comma |= sure;
     x->any = true;
     x->n++;
     x->n_list += in_list(v->text);
@@ -77,41 +100,67 @@ static char *subject(const char *heading) {
     return s;
 }
 
+/* What the heading says beside a word: units, and what it is called without them. */
+static void say_heading(json_t *o, const glim_heading *h, bool unit) {
+    char low[256];
+    if (h->zh) json_object_set_new(o, "zh", json_string(h->zh));
+    if (h->en && strlen(h->en) < sizeof low) { /* "the weight is", but "the ABV is" */
+        snprintf(low, sizeof low, "%s", h->en);
+        if (low[0] >= 'A' && low[0] <= 'Z' && low[1] >= 'a' && low[1] <= 'z') low[0] = (char)(low[0] + 32);
+        json_object_set_new(o, "en", json_string(low));
+    }
+    if (h->also) json_object_set_new(o, "also", json_pack("[s]", h->also));
+    if (unit && h->unit_zh) json_object_set_new(o, "unit_zh", json_string(h->unit_zh));
+    if (unit && h->unit_en) json_object_set_new(o, "unit_en", json_string(h->unit_en));
+}
+
 /* name: the language of the column of names so far, 0 none. */
 static json_t *column(const glim_column *c, const seen *x, bool *has_id, glim_lang *name) {
     static const char *const names[] = {"name", "title", "名称", "品名", "商品名", "名字", "菜名", "产品名", "房型", "英文名", "菜品", NULL};
-    static const char *const stock[] = {"stock", "库存", "存货", "inventory", "qty", "余量", "剩余", NULL};
+    static const char *const stock[] = {"stock", "库存", "存货", "inventory", "qty", "余量", "剩余", "余票", "名额", "on hand", "bestand", " left", "remaining", "lieferbar", "verfügbar", NULL},
+                             *const to_have[] = {"available", "availability", "有货", "现货", "在售", "lieferbar", "verfügbar", NULL}, *const no_stock[] = {"pack", " per ", "起", "min", NULL};
     /* Names of other things than the product. */
     static const char *const others[] = {"brand", "category", "supplier", "vendor", "manufacturer", "store", "warehouse", "colour", "color", "series", "user", "customer", "file", "unit", "subtitle",
                                          "品牌", "牌子", "类别", "品类", "分类", "类目", "类型", "供应商", "厂家", "厂商", "制造商", "门店", "店铺", "仓库", "颜色", "系列", "客户", "用户", "联系人", "文件", "单位", "规格", NULL};
     json_t *o = json_object();
     glim_lib_type type = GLIM_LIB_TEXT;
+    glim_heading h;
+    glim_heading_read(&h, c->name);
+    const bool comma = x->any && x->comma && !x->no_comma && c->type != GLIM_COLUMN_NUMBER && c->type != GLIM_COLUMN_MONEY && c->type != GLIM_COLUMN_DATE;
+    const bool pieces = one_of(c->name, stock) && !one_of(c->name, no_stock);
     bool other = one_of(c->name, others), is_name = one_of(c->name, names) && !other && c->type != GLIM_COLUMN_NUMBER && c->type != GLIM_COLUMN_MONEY;
     json_object_set_new(o, "column", json_string(c->name));
     switch (c->type) {
     case GLIM_COLUMN_IDENTIFIER: type = *has_id ? GLIM_LIB_TEXT : GLIM_LIB_ID; break;
     case GLIM_COLUMN_MONEY: type = GLIM_LIB_PRICE; break;
-    case GLIM_COLUMN_NUMBER: type = one_of(c->name, stock) ? GLIM_LIB_STOCK : GLIM_LIB_NUMBER; break;
-    case GLIM_COLUMN_BOOLEAN: type = one_of(c->name, stock) ? GLIM_LIB_STOCK : GLIM_LIB_BOOL; break;
+    case GLIM_COLUMN_NUMBER: type = pieces ? GLIM_LIB_STOCK : h.currency[0] ? GLIM_LIB_PRICE : GLIM_LIB_NUMBER; break;
+    case GLIM_COLUMN_BOOLEAN: type = pieces || one_of(c->name, to_have) ? GLIM_LIB_STOCK : GLIM_LIB_BOOL; break;
     case GLIM_COLUMN_DATE: type = GLIM_LIB_DATE; break;
     case GLIM_COLUMN_CATEGORY: type = GLIM_LIB_ENUM; break;
     default: break;
     }
     /* What is a closed list in every business, however few rows there are. */
-    char *what = subject(c->name);
+    char *what = subject(h.en ? h.en : h.zh ? h.zh : c->name);
     int about = glim_concept_of(what);
-    bool closed = about == GLIM_CONCEPT_KIND || about == GLIM_CONCEPT_BRAND || about == GLIM_CONCEPT_COLOUR || about == GLIM_CONCEPT_SPICY || about == GLIM_CONCEPT_BED;
+    bool closed = about == GLIM_CONCEPT_KIND || about == GLIM_CONCEPT_BRAND || about == GLIM_CONCEPT_COLOUR || about == GLIM_CONCEPT_SPICY || about == GLIM_CONCEPT_BED || about == GLIM_CONCEPT_ORIGIN ||
+                  about == GLIM_CONCEPT_MATERIAL || about == GLIM_CONCEPT_AUTHOR || about == GLIM_CONCEPT_LANGUAGE || about == GLIM_CONCEPT_TEACHER || about == GLIM_CONCEPT_PLACE;
     bool texts = c->type == GLIM_COLUMN_TEXT || c->type == GLIM_COLUMN_CATEGORY;
     /* "5000mAh" looks like a code as well; behind the column of ids it is a number. */
+    const bool price_name = h.currency[0] || about == GLIM_CONCEPT_PRICE;
     bool unit = (texts || (c->type == GLIM_COLUMN_IDENTIFIER && *has_id)) && x->any && x->unit_fits && x->n > 1;
     if (texts && x->any && x->stock_words) type = GLIM_LIB_STOCK;
+    else if (comma && !*x->unit && !is_name) type = price_name ? GLIM_LIB_PRICE : GLIM_LIB_NUMBER;
     else if (unit) type = GLIM_LIB_NUMBER;
     else if (texts && is_name) type = GLIM_LIB_NAME;
     else if (texts && closed && c->n_distinct <= 200 && x->bytes / (x->n ? x->n : 1) < 60) type = GLIM_LIB_ENUM;
+    else if (c->type == GLIM_COLUMN_TEXT && x->n >= 12 && c->n_distinct * 4 <= x->n * 3 && x->bytes / x->n < 32) type = GLIM_LIB_ENUM;
     else if (c->type == GLIM_COLUMN_TEXT && x->n > 3 && x->n_list * 2 > x->n && x->bytes / x->n < 60) type = GLIM_LIB_ENUM;
     json_object_set_new(o, "type", json_string(glim_lib_type_name(type)));
     if (type == GLIM_LIB_ENUM && x->n_list) json_object_set_new(o, "many", json_true());
-    if (type == GLIM_LIB_NUMBER && unit) json_object_set_new(o, "unit_zh", json_string(x->unit));
+    const bool sign = !isalpha((unsigned char)x->unit[0]) && (unsigned char)x->unit[0] < 0x80 && x->unit[0] != '%'; /* the "+" of "12+" is no unit */
+    if (type == GLIM_LIB_NUMBER && unit && !sign) json_object_set_new(o, "unit_zh", json_string(x->unit));
+    if (comma && (type == GLIM_LIB_NUMBER || type == GLIM_LIB_PRICE)) json_object_set_new(o, "decimal_comma", json_true());
+    if (type != GLIM_LIB_NAME && type != GLIM_LIB_ID) say_heading(o, &h, type == GLIM_LIB_NUMBER && !unit);
     if (type == GLIM_LIB_NAME) {
         glim_lang lang = x->n_cjk * 2 > x->n ? GLIM_LANG_ZH : GLIM_LANG_EN;
         if (*name && lang != *name) json_object_set_new(o, "lang", json_string(lang == GLIM_LANG_ZH ? "zh" : "en")); /* of two in one language the first is what it is called */
@@ -120,12 +169,26 @@ static json_t *column(const glim_column *c, const seen *x, bool *has_id, glim_la
     if (other && about >= 0 && one_of(c->name, names)) json_object_set_new(o, is_cjk_text(what) ? "zh" : "en", json_string(what));
     free(what);
     if (type == GLIM_LIB_PRICE) {
-        bool yuan = !*c->currency || strcmp(c->currency, "¥") == 0 || strcmp(c->currency, "CNY") == 0 || strcmp(c->currency, "RMB") == 0 || strcmp(c->currency, "人民币") == 0;
-        json_object_set_new(o, "unit_zh", json_string(yuan ? "元" : c->currency));
-        json_object_set_new(o, "unit_en", json_string(yuan ? "CNY" : c->currency));
+        const char *money = *c->currency ? c->currency : h.currency;
+        bool yuan = (!*money && is_cjk_text(c->name)) || strcmp(money, "¥") == 0 || strcmp(money, "CNY") == 0 || strcmp(money, "RMB") == 0 || strcmp(money, "人民币") == 0;
+        if (yuan || *money) { /* nobody says what is not known */
+            json_object_set_new(o, "unit_zh", json_string(yuan ? "元" : money));
+            json_object_set_new(o, "unit_en", json_string(yuan ? "CNY" : money));
+        }
     }
     if (type == GLIM_LIB_ID) *has_id = true;
+    glim_heading_deinit(&h);
     return o;
+}
+
+/* Is every column of names one of other names: "Botanical name", "学名"? */
+static bool only_second_names(const json_t *list) {
+    static const char *const second[] = {"botanical", "latin", "scientific", "generic", "alternative", "short name", "学名", "拉丁", "别名", "俗名", "通用名", NULL};
+    size_t i;
+    json_t *o;
+    json_array_foreach((json_t *)list, i, o)
+        if (strcmp(json_string_value(json_object_get(o, "type")), "name") == 0 && !one_of(json_string_value(json_object_get(o, "column")), second)) return false;
+    return true;
 }
 
 glim_status glim_lib_guess_table(json_t **out, glim_table *t, glim_err *err) {
@@ -156,13 +219,15 @@ glim_status glim_lib_guess_table(json_t **out, glim_table *t, glim_err *err) {
             const glim_column *col = glim_table_schema_column(s, c);
             json_array_append_new(list, column(col, &x[c], &has_id, &name));
         }
-        has_name = name != GLIM_LANG_ANY;
+        has_name = name != GLIM_LANG_ANY && !only_second_names(list);
         for (size_t c = 0; c < n && !has_name; c++) { /* no column is called a name: the first one of short texts that differ */
             const glim_column *col = glim_table_schema_column(s, c);
             json_t *o = json_array_get(list, c);
             const char *type = json_string_value(json_object_get(o, "type"));
             if (strcmp(type, "text") != 0 || x[c].n == 0 || x[c].bytes / x[c].n > 90 || col->n_distinct * 2 < col->n) continue;
             json_object_set_new(o, "type", json_string("name"));
+            json_object_del(o, "en");
+            json_object_del(o, "zh");
             has_name = true;
         }
         *out = json_pack("{s:o}", "columns", list);
@@ -173,12 +238,35 @@ glim_status glim_lib_guess_table(json_t **out, glim_table *t, glim_err *err) {
     return rc;
 }
 
+/* "bikes" of "our-bikes-2024.csv": what a file of goods is called says what its rows are. */
+static void goods_of(json_t *schema, const char *name) {
+    static const char *const none[] = {"products", "items", "goods", "prices", "files", "tables", "sheets", "lists", "samples", "tests", "sales", "stocks", "articles", "details", "columns", "words", "values", "rows", "names", "business", "news"};
+    const char *base = strrchr(name, '/');
+    base = base ? base + 1 : name;
+    json_t *list = json_array();
+    for (const char *p = base; *p && *p != '.';) {
+        char w[32];
+        size_t n = 0, from = strcspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.");
+        p += from;
+        for (; isalpha((unsigned char)p[n]); n++)
+            if (n + 1 < sizeof w) w[n] = (char)tolower((unsigned char)p[n]);
+        w[n < sizeof w ? n : sizeof w - 1] = 0;
+        bool plain = n > 3 && n < sizeof w && w[n - 1] == 's' && !strchr("su", w[n - 2]); /* a plural */
+        for (size_t i = 0; i < GLIM_COUNT(none); i++) plain &= strcmp(w, none[i]) != 0;
+        if (plain) json_array_append_new(list, json_string(w));
+        p += n;
+    }
+    if (json_array_size(list)) json_object_set_new(schema, "goods", list);
+    else json_decref(list);
+}
+
 glim_status glim_lib_guess(json_t **out, const char *path, glim_err *err) {
     glim_table *t;
     *out = NULL;
     glim_status rc = glim_table_open(&t, path, NULL, err);
     if (rc != GLIM_OK) return rc;
     rc = glim_lib_guess_table(out, t, err);
+    if (rc == GLIM_OK) goods_of(*out, path);
     glim_table_close(t);
     return rc;
 }
@@ -189,6 +277,7 @@ glim_status glim_lib_guess_bytes(json_t **out, const char *name, const void *byt
     glim_status rc = glim_table_parse(&t, name, bytes, n, NULL, err);
     if (rc != GLIM_OK) return rc;
     rc = glim_lib_guess_table(out, t, err);
+    if (rc == GLIM_OK) goods_of(*out, name);
     glim_table_close(t);
     return rc;
 }

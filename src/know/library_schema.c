@@ -1,6 +1,7 @@
 /* library_schema.c - a schema to columns, with the words by which a question may mean them. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/utf8.h"
@@ -130,6 +131,51 @@ static glim_status read_values(glim_lib_col *c, const json_t *values, glim_err *
     return GLIM_OK;
 }
 
+/* Other words for what a column is called: "frost hardy" for "Frost-hardy", "prescription" for "Prescription required", "咖啡因" for
+ * "含咖啡因". */
+static glim_status derived(glim_lib_col *c, const char *name, glim_err *err) {
+    static const char *const ends[] = {" required", " needed", " from", " left", " size", " included", " possible", " allowed", " permitted", "要求"}, *const begins[] = {"contains ", "has ", "with ", "is ", "是否", "适用"}, *const bool_begins[] = {"含有", "包含", "含", "可", "支持", "有", "带"};
+    char s[256];
+    size_t n = strlen(name);
+    if (n >= sizeof s) return GLIM_OK;
+    for (size_t i = 0; i <= n; i++) s[i] = name[i] == '-' ? ' ' : name[i];
+    glim_status rc = glim_lib_alias(&c->alias, &c->n_alias, s, err);
+    char *p = s;
+    char *per = strstr(s, " per ");
+    if (per) *per = 0, rc = rc == GLIM_OK ? glim_lib_alias(&c->alias, &c->n_alias, s, err) : rc;
+    n = strlen(s);
+    for (size_t i = 0; i < GLIM_COUNT(ends); i++) {
+        const size_t k = strlen(ends[i]);
+        if (n > k + 2 && strcasecmp(s + n - k, ends[i]) == 0) s[n -= k] = 0, rc = rc == GLIM_OK ? glim_lib_alias(&c->alias, &c->n_alias, s, err) : rc;
+    }
+    if (strcasestr(c->column, "dimension") || strcasestr(c->column, "wxd") || strcasestr(c->column, "lxw") || strstr(c->column, "长宽高") || strstr(c->column, "长x宽")) { /* all of them in one cell */
+        static const char *const sides[] = {"dimensions", "size", "how wide", "how tall", "how high", "how deep", "how long", "width", "height", "depth", "length", "measurements", "尺寸", "多大", "多高", "多宽", "多长", "多深"};
+        for (size_t i = 0; rc == GLIM_OK && i < GLIM_COUNT(sides); i++) rc = glim_lib_alias(&c->alias, &c->n_alias, sides[i], err);
+    }
+    const bool had = c->type == GLIM_LIB_BOOL;
+    for (size_t i = 0; i < GLIM_COUNT(begins) + (had ? GLIM_COUNT(bool_begins) : 0); i++) {
+        const char *w = i < GLIM_COUNT(begins) ? begins[i] : bool_begins[i - GLIM_COUNT(begins)];
+        const size_t k = strlen(w);
+        if (strlen(p) < k + 4 || strncasecmp(p, w, k) != 0) continue;
+        p += k;
+        if (rc == GLIM_OK) rc = glim_lib_alias(&c->alias, &c->n_alias, p, err);
+    }
+    return rc;
+}
+
+/* What a column is about whose name says more than a word for it: "Flower colour", "适用年龄段", "Fits years" is none. */
+static int loosely_about(const glim_lib_col *c) {
+    static const int safe[] = {GLIM_CONCEPT_COLOUR, GLIM_CONCEPT_MATERIAL, GLIM_CONCEPT_WEIGHT, GLIM_CONCEPT_LENGTH, GLIM_CONCEPT_WIDTH, GLIM_CONCEPT_HEIGHT, GLIM_CONCEPT_DIAMETER, GLIM_CONCEPT_ORIGIN, GLIM_CONCEPT_LANGUAGE, GLIM_CONCEPT_AGE, GLIM_CONCEPT_AUTHOR, GLIM_CONCEPT_ALCOHOL};
+    for (size_t a = 0; a < c->n_alias; a++) {
+        int about = glim_concept_of(c->alias[a]);
+        const char *last = strrchr(c->alias[a], ' ');
+        if (about < 0 && last) about = glim_concept_of(last + 1);
+        for (size_t i = 0; i < GLIM_COUNT(safe); i++)
+            if (safe[i] == about) return about;
+    }
+    return -1;
+}
+
 static glim_status read_col(glim_lib_col *c, const json_t *o, glim_err *err) {
     const char *type, *lang, *zh, *en, *unit_zh, *unit_en;
     glim_status rc = glim_json_get_str(o, "type", "text", &type, err);
@@ -139,6 +185,7 @@ static glim_status read_col(glim_lib_col *c, const json_t *o, glim_err *err) {
     if (rc == GLIM_OK) rc = glim_json_get_str(o, "unit_zh", NULL, &unit_zh, err);
     if (rc == GLIM_OK) rc = glim_json_get_str(o, "unit_en", unit_zh, &unit_en, err);
     if (rc == GLIM_OK) rc = glim_json_get_bool(o, "many", false, &c->many, err);
+    if (rc == GLIM_OK) rc = glim_json_get_bool(o, "decimal_comma", false, &c->comma, err);
     if (rc != GLIM_OK) goto done;
     while (c->type < GLIM_N_LIB_TYPE && strcmp(glim_lib_type_name(c->type), type) != 0) c->type++;
     if (c->type == GLIM_N_LIB_TYPE) {
@@ -165,14 +212,22 @@ static glim_status read_col(glim_lib_col *c, const json_t *o, glim_err *err) {
     if (rc == GLIM_OK && c->type == GLIM_LIB_STOCK) c->concept = GLIM_CONCEPT_STOCK;
     const glim_concept_words *k = c->concept >= 0 ? &glim_concepts[c->concept] : NULL;
     bool name = c->type == GLIM_LIB_NAME;
-    c->zh = dup_or(zh, name ? "名称" : has_cjk(words) || !k ? words : k->zh);
-    c->en = dup_or(en, name ? "name" : !has_cjk(words) || !k ? words : k->en);
+    const bool cjk = has_cjk(words);
+    char *low = glim_xstrdup(words); /* "Outdoor use" in a sentence */
+    if (low[0] >= 'A' && low[0] <= 'Z' && low[1] >= 'a' && low[1] <= 'z') low[0] = (char)(low[0] + 32);
+    c->zh = dup_or(zh, name ? "名称" : cjk || !k ? (en && !cjk ? en : low) : k->zh);
+    c->en = dup_or(en, name ? "name" : !cjk || !k ? (zh && cjk ? zh : low) : k->en);
+    free(low);
     if (unit_zh && *unit_zh) c->unit_zh = glim_xstrdup(unit_zh);
     if (unit_en && *unit_en) c->unit_en = glim_xstrdup(unit_en);
     if (c->type != GLIM_LIB_HIDDEN && !name && c->type != GLIM_LIB_ID) {
         if (rc == GLIM_OK) rc = glim_lib_alias(&c->alias, &c->n_alias, c->zh, err);
         if (rc == GLIM_OK) rc = glim_lib_alias(&c->alias, &c->n_alias, c->en, err);
         if (rc == GLIM_OK) rc = glim_lib_alias(&c->alias, &c->n_alias, words, err);
+        if (rc == GLIM_OK) rc = derived(c, c->zh, err);
+        if (rc == GLIM_OK) rc = derived(c, c->en, err);
+        if (c->concept < 0) c->concept = loosely_about(c);
+        k = c->concept >= 0 ? &glim_concepts[c->concept] : NULL;
         for (const char *const *w = k ? k->word : NULL; rc == GLIM_OK && w && *w; w++) rc = glim_lib_alias(&c->alias, &c->n_alias, *w, err);
     }
     free(words);
@@ -186,6 +241,36 @@ static glim_status read_col(glim_lib_col *c, const json_t *o, glim_err *err) {
     if (rc == GLIM_OK && values) rc = read_values(c, values, err);
 done:
     if (rc != GLIM_OK) glim_err_context(err, "schema, column \"%s\"", c->column);
+    return rc;
+}
+
+/* What the table calls its rows: the heading of their names, or of their numbers, and what tables with such columns are of. */
+static glim_status goods(glim_lib *l, const json_t *said, glim_err *err) {
+    static const char *const none[] = {"name", "title", "description", "sku", "id", "code", "no", "no.", "number", "item", "article", "label"}, *const numbers[] = {" number", " no.", " no", " id", " code", " name", " nr.", " nr"};
+    static const struct {
+        int concept;
+        const char *words[6];
+    } of[] = {{GLIM_CONCEPT_AUTHOR, {"book", "书", "书籍", "图书", NULL}}, {GLIM_CONCEPT_ALCOHOL, {"wine", "bottle", "酒", "葡萄酒", NULL}}, {GLIM_CONCEPT_TEACHER, {"course", "class", "课程", "课", NULL}}, {GLIM_CONCEPT_FLOWERING, {"plant", "植物", NULL}}};
+    glim_status rc = GLIM_OK;
+    size_t k;
+    json_t *w;
+    json_array_foreach((json_t *)said, k, w)
+        if (rc == GLIM_OK) rc = json_is_string(w) ? glim_lib_alias(&l->goods, &l->n_goods, json_string_value(w), err) : glim_fail(err, GLIM_E_FORMAT, "a word of the schema's \"goods\" is no text");
+    for (size_t c = 0; rc == GLIM_OK && c < l->n_col; c++) {
+        const glim_lib_col *col = &l->col[c];
+        for (size_t i = 0; i < GLIM_COUNT(of); i++)
+            for (size_t j = 0; rc == GLIM_OK && col->concept == of[i].concept && col->type != GLIM_LIB_HIDDEN && of[i].words[j]; j++) rc = glim_lib_alias(&l->goods, &l->n_goods, of[i].words[j], err);
+        if (rc != GLIM_OK || (col->type != GLIM_LIB_NAME && col->type != GLIM_LIB_ID) || has_cjk(col->column)) continue;
+        char *s = words_of(col->column);
+        size_t n = strlen(s);
+        bool cut = false;
+        for (size_t i = 0; i < GLIM_COUNT(numbers); i++)
+            if (n > strlen(numbers[i]) && strcasecmp(s + n - strlen(numbers[i]), numbers[i]) == 0) s[n -= strlen(numbers[i])] = 0, cut = true;
+        bool plain = n > 2 && !strpbrk(s, " /()0123456789") && (cut || col->type == GLIM_LIB_NAME);
+        for (size_t i = 0; i < GLIM_COUNT(none); i++) plain &= strcasecmp(s, none[i]) != 0;
+        if (plain) rc = glim_lib_alias(&l->goods, &l->n_goods, s, err);
+        free(s);
+    }
     return rc;
 }
 
@@ -225,11 +310,18 @@ glim_status glim_lib_read_schema(glim_lib *l, const glim_table_row *head, const 
             l->col_id = (int)c;
         }
     }
+    for (size_t c = 0; c < l->n_col; c++) /* two prices are not both "the price" where their headings tell them apart */
+        for (size_t d = 0; d < l->n_col; d++) {
+            glim_lib_col *a = &l->col[c], *b = &l->col[d];
+            if (c == d || !a->zh || !b->zh || a->type == GLIM_LIB_NAME || b->type == GLIM_LIB_NAME) continue;
+            if (strcmp(a->en, b->en) == 0 && strcmp(a->zh, b->zh) != 0) free(a->en), free(b->en), a->en = glim_xstrdup(a->zh), b->en = glim_xstrdup(b->zh);
+            else if (strcmp(a->zh, b->zh) == 0 && strcmp(a->en, b->en) != 0) free(a->zh), free(b->zh), a->zh = glim_xstrdup(a->en), b->zh = glim_xstrdup(b->en);
+        }
     for (size_t c = 0; c < l->n_col; c++)
         if (!l->col[c].zh) { /* the schema does not speak of it */
             l->col[c].zh = glim_xstrdup(l->col[c].column);
             l->col[c].en = glim_xstrdup(l->col[c].column);
             l->col[c].concept = -1;
         }
-    return GLIM_OK;
+    return goods(l, json_object_get(schema, "goods"), err);
 }

@@ -14,6 +14,20 @@ bool glim_term_is_cjk(uint32_t c) {
            (c >= 0x31a0 && c <= 0x31ff) || c == 0x3005 || c == 0x3007;
 }
 
+/* Latin letters without their marks: who types "Malmo" or "Cien anos" means "Malmö" and "Cien años". */
+static void put_plain(glim_buf *out, const char *s, size_t n) {
+    for (size_t i = 0; i < n;) {
+        uint32_t c;
+        int k = glim_utf8_next(s + i, n - i, &c);
+        if (k <= 0) k = 1, c = 0;
+        utf8proc_int32_t apart[4];
+        int last = 0;
+        if (c >= 0xe0 && c < 0x250 && utf8proc_decompose_char((utf8proc_int32_t)c, apart, 4, UTF8PROC_DECOMPOSE, &last) > 1 && apart[0] < 0x80) glim_buf_putc(out, (char)apart[0]);
+        else glim_buf_append(out, s + i, (size_t)k);
+        i += (size_t)k;
+    }
+}
+
 glim_status glim_terms_fold(glim_buf *out, const char *text, size_t len, glim_err *err) {
     if (len > GLIM_TERMS_MAX_BYTES)
         return glim_fail(err, GLIM_E_LIMIT, "a text has %zu bytes, want at most %d", len, GLIM_TERMS_MAX_BYTES);
@@ -37,7 +51,7 @@ glim_status glim_terms_fold(glim_buf *out, const char *text, size_t len, glim_er
         utf8proc_ssize_t n = utf8proc_map((const utf8proc_uint8_t *)clean.s, (utf8proc_ssize_t)clean.len, &folded,
                                           UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE);
         if (n < 0) rc = glim_fail(err, GLIM_E_NOMEM, "could not fold a text of %zu bytes: %s", len, utf8proc_errmsg(n));
-        else glim_buf_append(out, folded, (size_t)n);
+        else put_plain(out, (const char *)folded, (size_t)n);
     }
     free(folded);
     glim_buf_free(&clean);

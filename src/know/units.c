@@ -12,7 +12,7 @@ const glim_currency glim_currencies[] = {
     {"人民币", "cny"}, {"yuan", "cny"}, {"rmb", "cny"}, {"cny", "cny"}, {"¥", "cny"}, {"￥", "cny"},
     {"dollars", "usd"}, {"dollar", "usd"}, {"usd", "usd"}, {"us$", "usd"}, {"$", "usd"}, {"刀", "usd"}, {"美元", "usd"}, {"美金", "usd"},
     {"euros", "eur"}, {"euro", "eur"}, {"eur", "eur"}, {"€", "eur"}, {"欧元", "eur"},
-    {"£", "gbp"}, {"gbp", "gbp"}, {"英镑", "gbp"},
+    {"£", "gbp"}, {"gbp", "gbp"}, {"pounds", "gbp"}, {"pound", "gbp"}, {"quid", "gbp"}, {"英镑", "gbp"}, {"镑", "gbp"}, {"欧", "eur"}, {"bucks", "usd"},
 };
 const size_t glim_n_currencies = GLIM_COUNT(glim_currencies);
 
@@ -29,11 +29,15 @@ const glim_measure glim_measures[] = {
     {"mah", "mah", 1, false}, {"毫安", "mah", 1, false}, {"毫安时", "mah", 1, false}, {"ah", "mah", 1000, false},
     {"英寸", "in", 1, false}, {"寸", "in", 1, false}, {"inch", "in", 1, false}, {"inches", "in", 1, false}, {"in", "in", 1, true},
     {"厘米", "in", 1 / 2.54, false}, {"公分", "in", 1 / 2.54, false}, {"cm", "in", 1 / 2.54, false}, {"毫米", "in", 1 / 25.4, false}, {"mm", "in", 1 / 25.4, false},
+    {"米", "in", 100 / 2.54, false}, {"meters", "in", 100 / 2.54, false}, {"metres", "in", 100 / 2.54, false}, {"meter", "in", 100 / 2.54, false}, {"metre", "in", 100 / 2.54, false}, {"m", "in", 100 / 2.54, false}, {"feet", "in", 12, false},
+    {"kilo", "g", 1000, false}, {"gram", "g", 1, false}, {"l", "ml", 1000, false}, {"liter", "ml", 1000, false}, {"litre", "ml", 1000, false}, {"liters", "ml", 1000, false}, {"litres", "ml", 1000, false}, {"cl", "ml", 10, false},
+    {"天", "day", 1, false}, {"days", "day", 1, false}, {"day", "day", 1, false}, {"周", "day", 7, false}, {"星期", "day", 7, false}, {"weeks", "day", 7, false}, {"week", "day", 7, false},
+    {"分钟", "minute", 1, false}, {"minutes", "minute", 1, false}, {"min", "minute", 1, true}, {"小时", "minute", 60, false}, {"hours", "minute", 60, false}, {"hour", "minute", 60, false}, {"h", "minute", 60, true},
     {"毫升", "ml", 1, false}, {"ml", "ml", 1, false}, {"升", "ml", 1000, false},
     {"瓦", "w", 1, false}, {"w", "w", 1, false},
     {"大卡", "kcal", 1, false}, {"千卡", "kcal", 1, false}, {"kcal", "kcal", 1, false}, {"calories", "kcal", 1, false},
-    {"平米", "m2", 1, false}, {"平方米", "m2", 1, false}, {"平方", "m2", 1, false}, {"㎡", "m2", 1, false}, {"m2", "m2", 1, false}, {"sqm", "m2", 1, false},
-    {"个月", "month", 1, false}, {"months", "month", 1, false}, {"年", "month", 12, false}, {"years", "month", 12, false},
+    {"平米", "m2", 1, false}, {"平方米", "m2", 1, false}, {"平方", "m2", 1, false}, {"㎡", "m2", 1, false}, {"m2", "m2", 1, false}, {"m²", "m2", 1, false},  {"square metres", "m2", 1, false}, {"square meters", "m2", 1, false}, {"square metre", "m2", 1, false}, {"square meter", "m2", 1, false}, {"sqm", "m2", 1, false},
+    {"个月", "month", 1, false}, {"months", "month", 1, false}, {"年", "month", 12, false}, {"years", "month", 12, false}, {"month", "month", 1, false}, {"year", "month", 12, false}, {"watts", "w", 1, false}, {"watt", "w", 1, false}, {"kw", "w", 1000, false},
 };
 const size_t glim_n_measures = GLIM_COUNT(glim_measures);
 

@@ -117,7 +117,7 @@ TEST(what_must_not_be_eaten_is_not_listed_where_no_table_says_who_is_without_it)
         {"restaurant", "蛋奶过敏的甜品", NULL, "", "[D41]"},
         {"restaurant", "有没有牛肉", NULL, "[D29]", "资料库"},
         {"restaurant", "I'm allergic to peanuts, what can I eat?", NULL, "44 fit", "[D02]"},
-        {"restaurant", "what can I eat with a nut allergy", NULL, "47 fit", "[D48]"},
+        {"restaurant", "what can I eat with a nut allergy", NULL, "43 fit", "[D04]"},
         {"restaurant", "我对芒果过敏", NULL, "没有", "[D40]"},
         {"restaurant", "芒果过敏能吃杨枝甘露吗", NULL, "没有", "[D40]"},
         {"restaurant", "花生和虾过敏能吃什么", NULL, "没有", "[D"},
