@@ -185,13 +185,13 @@ static glim_status write_json(const glim_shop *s, const char *name, const json_t
     return rc;
 }
 
-glim_status glim_shop_replace(glim_shop *s, const char *name, const void *bytes, size_t n, const json_t *schema, glim_err *err) {
+glim_status glim_shop_replace(glim_shop *s, const char *name, const void *bytes, size_t n, const char *wanted, const json_t *schema, glim_err *err) {
     glim_lib *lib = NULL;
     json_t *own = NULL;
     if (n > MAX_LIBRARY) return glim_fail(err, GLIM_E_LIMIT, "\"%s\" has %zu bytes, want at most %zu", name, n, MAX_LIBRARY);
     glim_buf utf8 = {0};
     const char *encoding;
-    glim_status rc = glim_table_utf8(&utf8, &encoding, bytes, n, NULL, err);
+    glim_status rc = glim_table_utf8(&utf8, &encoding, bytes, n, wanted, err);
     if (rc != GLIM_OK) {
         glim_err_context(err, "\"%s\"", name);
         if (rc == GLIM_E_FORMAT) glim_err_hint(err, "save the file as UTF-8 and send it again");

@@ -119,9 +119,9 @@ glim_status glim_shop_correct_cell(glim_shop *s, const char *row, const char *co
 /* Questions that wait for a person: [{"id", "time", "question", "reason", "row"}], oldest first. */
 glim_status glim_shop_handovers(glim_shop *s, json_t **out, glim_err *err);
 
-/* Another product library; schema NULL: guessed, with what the old schema says of columns of the same heading kept. Nothing
+/* Another product library, a CSV in the encoding (NULL: by its text); schema NULL: guessed, with what the old schema says of columns of the same heading kept. Nothing
  * changes unless the whole file is good. The files in the folder are replaced; a CSV is kept in UTF-8. */
-glim_status glim_shop_replace(glim_shop *s, const char *name, const void *bytes, size_t n, const json_t *schema, glim_err *err);
+glim_status glim_shop_replace(glim_shop *s, const char *name, const void *bytes, size_t n, const char *encoding, const json_t *schema, glim_err *err);
 /* Another schema for the same file. */
 glim_status glim_shop_set_schema(glim_shop *s, const json_t *schema, glim_err *err);
 /* {"name": .., "rows": .., "schema": {..}, "intents": [..]}: a new reference. */

@@ -192,6 +192,32 @@ static bool narrows(const glim_lib *l, const glim_filter *f) {
     return f->sort >= 0 || f->count || f->mean;
 }
 
+/* Does it say what kind of thing is wanted or what it has, beside figures? Without one, "the rest" of a question is any row. */
+static bool firm(const glim_lib *l, const glim_filter *f) {
+    for (size_t i = 0; i < f->n_cond; i++)
+        if (f->cond[i].op == GLIM_COND_IS || f->cond[i].op == GLIM_COND_IS_NOT || l->col[f->cond[i].col].concept == GLIM_CONCEPT_PEOPLE || f->cond[i].op == GLIM_COND_HAS || f->cond[i].op == GLIM_COND_HAS_NOT) return true;
+    return false;
+}
+
+/* Of rows of one name, or of several that are named alike, those that are what the question says beside the name: "hardcover of Emma". */
+static size_t as_said(const glim_lib *l, const glim_filter *f, glim_named *named, size_t n) {
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool fits = true;
+        for (size_t k = 0; k < f->n_cond && fits; k++) {
+            const glim_cond *c = &f->cond[k];
+            bool any = c->op != GLIM_COND_IS;
+            for (size_t j = 0; j < f->n_cond && !any; j++) any = f->cond[j].op == GLIM_COND_IS && f->cond[j].col == c->col && glim_cond_holds(l, &f->cond[j], named[i].row);
+            fits = (c->op != GLIM_COND_IS && c->op != GLIM_COND_IS_NOT) || (c->op == GLIM_COND_IS ? any : glim_cond_holds(l, c, named[i].row));
+        }
+        if (fits) {
+            const glim_named swap = named[kept];
+            named[kept] = named[i], named[i] = swap, kept++;
+        }
+    }
+    return kept ? kept : n;
+}
+
 static bool names_kind(const glim_lib *l, const glim_filter *f) {
     for (size_t i = 0; i < f->n_cond; i++)
         if (f->cond[i].op == GLIM_COND_IS && l->col[f->cond[i].col].concept == GLIM_CONCEPT_KIND) return true;
@@ -263,6 +289,12 @@ static glim_status count_one(glim_shop *s, uint32_t row, bool pieces, const glim
     float left, share;
     if (row == UINT32_MAX) return GLIM_OK;
     f->count = false;
+    bool own = f->n_cond > 0; /* "how many tablets are in it": it is one of tablets */
+    for (size_t i = 0; i < f->n_cond; i++) own &= f->cond[i].op == GLIM_COND_IS && glim_cond_holds(s->lib, &f->cond[i], row);
+    if (own) {
+        f->n_cond = 0;
+        return GLIM_OK;
+    }
     if (narrows(s->lib, f)) {
         f->count = true;
         return GLIM_OK;
@@ -355,10 +387,10 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
         /* What the question says beside the product: is it a column, or does the row's prose say it? */
         float left, share;
         rc = glim_find_covered(s->find, words, strlen(words), row[0], &left, &share, err);
-        bool more = left >= says, known = share >= covers;
+        bool more = left >= says, known = share >= (f->zh && n_named == 1 && named[0].name >= 1 ? 0.45f : covers); /* "要提前多久订" of a row that says 提前一天预订 */
         if (rc == GLIM_OK && f->n_ask == 0 && more && known) rc = prose(s, row[0], words, f->zh, &quote, err);
         bool said_by_cells = f->n_ask > 0;
-        for (size_t k = 0; k < f->n_cond; k++) said_by_cells |= !(s->lib->col[f->cond[k].col].concept == GLIM_CONCEPT_KIND || s->lib->col[f->cond[k].col].concept == GLIM_CONCEPT_BRAND);
+        for (size_t k = 0; k < f->n_cond; k++) said_by_cells |= !glim_say_named_so(s->lib, &f->cond[k], row[0], f->zh) && !(s->lib->col[f->cond[k].col].concept == GLIM_CONCEPT_KIND || s->lib->col[f->cond[k].col].concept == GLIM_CONCEPT_BRAND);
         if (rc == GLIM_OK && !(more && !known && !said_by_cells)) any = glim_say(&a->text, s, f, GLIM_SAY_ROWS, row, n, n, glim_buf_cstr(&quote), NULL);
         if (any) {
             a->part = said_by_cells ? GLIM_PART_FILTER : GLIM_PART_RETRIEVAL;
@@ -397,6 +429,7 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
             float all = share;
             bool named_so = false; /* a character or two are no words of the index: "鱼" of "水煮鱼" */
             if (rc == GLIM_OK && !conds && all < covers && word.len <= 6 && (unsigned char)*only >= 0x80) rc = glim_shop_in_a_name(s->lib, hits[i].row, only, &named_so, err);
+            if (rc == GLIM_OK && !conds && all < covers && !named_so) rc = glim_shop_spans_a_name(s->lib, hits[i].row, only, &named_so, err);
             if (named_so) all = 1;
             if (i == 0) top = all;
             glim_prose of = GLIM_PROSE_SAYS; /* "soup with MSG" is not the one that has none */
@@ -405,6 +438,16 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
             if (all >= covers && all >= top - 0.05f) among[kept++] = hits[i].row;
         }
         n_among = kept;
+        uint32_t told = UINT32_MAX; /* "儿童免费吗": a note that says all of it, before many rows whose sentences have the words */
+        if (rc == GLIM_OK && !conds && kept > 1 && f->yes_no && !glim_shop_asks_for_some(rest)) rc = covering_note(s, &f->words, NULL, &told, err);
+        bool in_names = false;
+        for (size_t i = 0; rc == GLIM_OK && told != UINT32_MAX && i < kept && !in_names; i++) rc = glim_shop_in_a_name(s->lib, among[i], only, &in_names, err);
+        if (rc == GLIM_OK && told != UINT32_MAX && !in_names) {
+            *done = glim_shop_say_note(s, a, told, GLIM_PART_RETRIEVAL);
+            free(among);
+            glim_buf_free(&word);
+            return rc;
+        }
         if (rc == GLIM_OK && kept == 0) { /* nobody has these words */
             free(among);
             among = NULL;
@@ -414,10 +457,28 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
                 glim_buf_free(&word);
                 return rc;
             }
+            bool elsewhere = false; /* rows have these words, and none of them fits: "Barolo under 20 euros" */
+            const bool letters = strpbrk(rest, "abcdefghijklmnopqrstuvwxyz") || glim_shop_chinese(rest, strlen(rest));
+            const float word_says = (unsigned char)*only < 0x80 ? 0.8f : word.len >= 6 ? 1.2f : says; /* in a small library even a rare word weighs little */
+            n_hits = 0;
+            if (rc == GLIM_OK && weight >= word_says && f->n_cond && letters) rc = glim_find_search(s->find, rest, strlen(rest), &(glim_index_params){.limit = 1}, hits, &n_hits, err);
+            if (rc == GLIM_OK && n_hits) {
+                rc = glim_find_covered(s->find, rest, strlen(rest), hits[0].row, &left, &share, err);
+                elsewhere = share >= 0.9f && glim_say_fits_none(&a->text, s, f, rest);
+            }
+            if (elsewhere) {
+                a->part = GLIM_PART_FILTER;
+                glim_filter_show(&a->filter, s->lib, f);
+                *done = true;
+                glim_buf_free(&word);
+                return rc;
+            }
             if (weight >= says) {
                 glim_buf_puts(&missing, rest);
                 glim_shop_tidy(&missing);
-                if ((!narrows(s->lib, f) && !(f->figure && of_kind)) || glim_shop_of_a_law(rest)) { /* and there is nothing else to go by */
+                bool model = false; /* "A1": what is so exactly named is this or nothing */
+                for (size_t i = 0; i + 1 < missing.len; i++) model |= (i == 0 || missing.s[i - 1] == ' ') && missing.s[i] >= 'a' && missing.s[i] <= 'z' && missing.s[i + 1] >= '0' && missing.s[i + 1] <= '9' && !f->figure;
+                if ((!narrows(s->lib, f) && !(f->figure && of_kind)) || !firm(s->lib, f) || model || glim_shop_of_a_law(rest)) { /* and there is nothing else to go by */
                     glim_buf_free(&word);
                     glim_buf_free(&missing);
                     return rc;
@@ -442,7 +503,9 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
         if (m) {
             const glim_lib_col *c = &s->lib->col[col];
             const char *unit = f->zh ? c->unit_zh : c->unit_en;
-            glim_buf_printf(&a->text, f->zh ? "%zu款的平均%s是%.2f%s。" : "Over %zu, the average %s is %.2f %s.", m, glim_lib_col_name(c, f->zh), sum / (double)m, unit ? unit : "");
+            const bool sign = unit && (strcmp(unit, "€") == 0 || strcmp(unit, "$") == 0 || strcmp(unit, "£") == 0);
+            glim_buf_printf(&a->text, f->zh ? "%zu款的平均%s是%s%.2f%s。" : "Over %zu, the average %s is %s%.2f%s", m, glim_lib_col_name(c, f->zh), sign ? unit : "", sum / (double)m, f->zh && unit && !sign ? unit : "");
+            if (!f->zh) glim_buf_printf(&a->text, unit && !sign ? " %s." : ".", unit);
             a->n_all = m;
             *done = true;
         }
@@ -464,7 +527,15 @@ static glim_status from_library(glim_shop *s, glim_shop_answer *a, const glim_na
         a->n_all = *done;
         glim_buf_free(&quote);
     } else if (rc == GLIM_OK) {
-        *done = glim_say(&a->text, s, f, f->count ? GLIM_SAY_COUNT : GLIM_SAY_LIST, row, n, n_all, NULL, glim_buf_cstr(&missing));
+        bool new_ask = false; /* a column that no condition is about */
+        for (size_t i = 0; i < f->n_ask; i++) {
+            bool said = false;
+            for (size_t k = 0; k < f->n_cond; k++) said |= f->cond[k].col == f->ask[i];
+            new_ask |= !said;
+        }
+        const bool one = n_all == 1 && new_ask && !f->count && missing.len == 0 && f->sort < 0; /* "who teaches Scrum Master in Munich" */
+        *done = glim_say(&a->text, s, f, f->count ? GLIM_SAY_COUNT : one ? GLIM_SAY_ROWS : GLIM_SAY_LIST, row, n, n_all, NULL, glim_buf_cstr(&missing));
+        if (!*done && one) *done = glim_say(&a->text, s, f, GLIM_SAY_LIST, row, n, n_all, NULL, NULL);
         a->n_all = *done ? n_all : 0;
     }
     if (*done) {
@@ -539,7 +610,7 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     if (n_third && (third[0].row == named[0].row || third[0].row == also[0].row)) n_third = 0;
     if (rc == GLIM_OK) rc = glim_filter_parse(f, s->lib, glim_buf_cstr(&spelt), spelt.len, err);
     int values = -1; /* "有哪些品牌", "what colours do the phones come in": a column of a closed list, and no row */
-    if (rc == GLIM_OK && f->n_ask == 1 && n_named == 0 && view == UINT32_MAX && (f->goods || f->list) && glim_shop_blank(glim_buf_cstr(&f->rest)) && s->lib->col[f->ask[0]].type == GLIM_LIB_ENUM) {
+    if (rc == GLIM_OK && f->n_ask == 1 && n_named == 0 && view == UINT32_MAX && (f->goods || f->list || strncmp(glim_buf_cstr(&whole), "what ", 5) == 0) && glim_shop_blank(glim_buf_cstr(&f->rest)) && s->lib->col[f->ask[0]].type == GLIM_LIB_ENUM) {
         values = f->ask[0];
         for (size_t i = 0; i < f->n_cond; i++)
             if (f->cond[i].col == values || s->lib->col[f->cond[i].col].number) values = -1;
@@ -593,6 +664,18 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
             if (all == 0) n_named = 0;
         }
     }
+    if (n_named > 1) n_named = as_said(s->lib, f, named, n_named);
+    if (!exact && n_named && f->top && !f->compare && !f->than) n_named = 0; /* "the cheapest battery": of all that are called so */
+    if (!exact && n_named > 1 && narrows(s->lib, f) && (!f->yes_no || f->list || n_named > 4)) n_named = 0;
+    if (rc == GLIM_OK && n_also == 0 && view == UINT32_MAX && (f->compare || (f->sort >= 0 && !f->top))) {
+        uint32_t one, other;
+        bool pair = false;
+        rc = glim_shop_pair(s, glim_buf_cstr(&whole), &one, &other, &pair, err);
+        if (pair) {
+            named[0] = (glim_named){.row = one, .name = 1, .text = 1}, n_named = 1;
+            also[0] = (glim_named){.row = other, .name = 1, .text = 1}, n_also = 1;
+        }
+    }
     bool price = false; /* "早餐多少钱" asks what breakfast costs, not what rooms with one do */
     for (size_t i = 0; i < f->n_ask; i++) price |= s->lib->col[f->ask[i]].type == GLIM_LIB_PRICE;
     if (rc == GLIM_OK && !price && n_named == 0 && view == UINT32_MAX && f->had.len && glim_shop_free_of_charge(&rest)) { /* "is the breakfast free" asks its price */
@@ -606,7 +689,7 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     if (rc == GLIM_OK && price && n_named == 0 && f->had.len && n_has == 1 && n_other == 0 && !f->with && !f->list && !f->self && f->sort < 0 && glim_shop_blank(glim_buf_cstr(&rest)))
         rc = glim_find_named(s->find, glim_buf_cstr(&f->had), f->had.len, named, 8, &n_named, err);
     if (n_named == 0 && view != UINT32_MAX && f->self && f->sort >= 0 && !f->than && !f->list && !f->compare && !first_of_kind(s->lib, f)) ask_order(f); /* "the most memory of this one" is its memory */
-    if (rc == GLIM_OK && f->count) rc = count_one(s, exact ? named[0].row : n_named == 0 && f->self ? view : UINT32_MAX, strstr(glim_buf_cstr(&spelt), "几") != NULL, &words, err);
+    if (rc == GLIM_OK && f->count) rc = count_one(s, exact || (n_named == 1 && named[0].name > 0.4f) ? named[0].row : n_named == 0 && f->self ? view : UINT32_MAX, strstr(glim_buf_cstr(&spelt), "几") != NULL, &words, err);
     bool hours = false; /* "早餐几点" asks the row or the note for a time */
     for (size_t i = 0; i < f->n_ask; i++) hours |= s->lib->col[f->ask[i]].concept == GLIM_CONCEPT_HOURS;
     if (rc == GLIM_OK && !hours && glim_shop_asks_time(glim_buf_cstr(&whole)) && f->had.len && !f->with && !f->self) {
@@ -617,7 +700,7 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
         rc = glim_shop_say_time(s, a, named, n_named, &done, err);
     }
     if (rc == GLIM_OK && !done && f->without && !f->unlisted) rc = glim_shop_stated_without(s, a, &done, err);
-    const bool all_goods = n_named == 0 && view == UINT32_MAX && f->n_cond == 0 && f->n_ask == 0 && f->sort < 0 && !f->count && !f->mean && glim_shop_blank(glim_buf_cstr(&rest)) &&
+    const bool all_goods = n_named == 0 && !f->without && view == UINT32_MAX && f->n_cond == 0 && f->n_ask == 0 && f->sort < 0 && !f->count && !f->mean && glim_shop_blank(glim_buf_cstr(&rest)) &&
                            (f->goods || (f->list && strcmp(todo, "library") == 0));
     if (rc == GLIM_OK && !done && values >= 0) {
         f->n_ask = 0;
@@ -625,13 +708,16 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     }
     if (rc == GLIM_OK && !done && all_goods) rc = glim_shop_overview(s, a, glim_buf_cstr(&whole), &done, err);
     if (rc != GLIM_OK || done) goto done;
-    bool product = n_named || (view != UINT32_MAX && (f->self || f->n_ask)) || narrows(s->lib, f) || (f->n_cond && (f->list || f->n_ask));
+    bool product = n_named || (view != UINT32_MAX && (f->self || f->n_ask)) || narrows(s->lib, f) || (f->n_cond && (f->list || f->n_ask)) || (f->n_cond && glim_shop_blank(glim_buf_cstr(&rest)));
     bool unwanted = false; /* "I am allergic to peanuts, is it safe?" asks the row, not the note about wishes */
     for (size_t i = 0; i < f->n_cond; i++) unwanted |= f->cond[i].op == GLIM_COND_IS_NOT;
     bool cells = (f->n_ask || unwanted) && (n_named || view != UINT32_MAX);
     uint32_t other_note = UINT32_MAX;
     if (rc == GLIM_OK && cells && !unwanted) rc = another_price(s, n_named ? named[0].row : view, &words, strcmp(todo, "note") == 0 ? g.label : NULL, &cells, &other_note, err);
-    bool note = strcmp(todo, "note") == 0 && g.p >= GLIM_SHOP_SURE && !cells && !(f->sort >= 0) && !(f->n_cond && f->list);
+    bool of_a_column = false; /* "beds with 10 years warranty", "can I have an invoice for this notebook": a column says it */
+    for (size_t i = 0; i < f->n_cond; i++) of_a_column |= (f->n_cond > 1 || ((f->goods || f->list) && s->lib->col[f->cond[i].col].type == GLIM_LIB_NUMBER)) && (s->lib->col[f->cond[i].col].type == GLIM_LIB_BOOL || s->lib->col[f->cond[i].col].type == GLIM_LIB_NUMBER);
+    for (size_t i = 0; i < f->n_cond; i++) of_a_column |= f->n_ask > 0 && f->cond[i].op == GLIM_COND_IS && s->lib->col[f->cond[i].col].concept != GLIM_CONCEPT_KIND;
+    bool note = strcmp(todo, "note") == 0 && g.p >= GLIM_SHOP_SURE && !cells && !(f->sort >= 0) && !(f->n_cond && f->list) && !of_a_column;
     bool other = (strcmp(todo, "reply") == 0 || strcmp(todo, "handover") == 0 || strcmp(todo, "tool") == 0) && g.p >= GLIM_SHOP_SURE && !product;
     bool theirs = false;
     for (size_t i = 0; i < f->n_ask; i++) theirs |= s->lib->col[f->ask[i]].type == GLIM_LIB_PRICE; /* what costs money may be theirs */
@@ -659,6 +745,8 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
         glim_buf_puts(&a->text, reply_of(how, f->zh, f->zh ? "这个问题不在我的服务范围内，我只能回答本店的商品和服务。" : "That is outside what I can help with; I answer questions about this shop's products and services."));
         done = true;
     }
+    if (rc == GLIM_OK && !done && !refused && f->zh && f->yes_no && f->n_ask == 0 && !f->list && f->sort < 0 && n_also == 0 && (n_named == 1 || (n_named == 0 && view != UINT32_MAX)))
+        rc = glim_shop_say_listed(s, a, n_named ? named[0].row : view, glim_buf_cstr(&whole), &done, err);
     uint32_t second = n_also ? also[0].row : UINT32_MAX;
     if (rc == GLIM_OK && !done && !refused) rc = from_library(s, a, named, n_named, view, second, n_third ? third[0].row : UINT32_MAX, glim_buf_cstr(&words), glim_buf_cstr(&rest), &done, err);
     if (rc == GLIM_OK && !done) { /* a note that says it, whatever the intent */

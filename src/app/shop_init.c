@@ -94,7 +94,7 @@ glim_status glim_shop_init(const char *template_name, const char *folder, const 
         glim_shop *s = NULL;
         const char *base = strrchr(library, '/');
         rc = glim_shop_open(&s, folder, err);
-        if (rc == GLIM_OK) rc = glim_shop_replace(s, base ? base + 1 : library, own.s, own.len, NULL, err);
+        if (rc == GLIM_OK) rc = glim_shop_replace(s, base ? base + 1 : library, own.s, own.len, NULL, NULL, err);
         glim_shop_close(s);
     }
     glim_buf_free(&own);

@@ -6,6 +6,7 @@
  *   shop_prose.c    what the sentences of rows and notes say
  *   shop_overview.c answers about many rows at once
  *   shop_model.c    a language model asked: to second an intent, to say what was found
+ *   shop_pair.c     two products against each other, named in pieces
  *   shop_sum.c      so many of each, and the sum
  *   shop_say.c      rows to sentences, without a language model
  *   shop_prompt.c   rows and intents to a language model (docs/desk.md)
@@ -67,6 +68,10 @@ typedef enum glim_say_kind { GLIM_SAY_ROWS, GLIM_SAY_LIST, GLIM_SAY_COUNT, GLIM_
 /* False: the rows do not hold what is asked. missing: words of the question that no row has, or NULL. */
 bool glim_say(glim_buf *out, const glim_shop *s, const glim_filter *f, glim_say_kind kind, const uint32_t *row, size_t n, size_t n_all,
               const char *rest, const char *missing);
+/* Is the condition's value part of what the row is called? */
+bool glim_say_named_so(const glim_lib *l, const glim_cond *c, uint32_t row, bool zh);
+/* That rows of these words do not fit. True */
+bool glim_say_fits_none(glim_buf *out, const glim_shop *s, const glim_filter *f, const char *words);
 void glim_say_note(glim_buf *out, const glim_shop *s, uint32_t row, bool zh);
 const char *glim_say_refusal(bool zh);
 /* What it is called, and its id in brackets. */
@@ -116,12 +121,18 @@ glim_status glim_shop_stated_without(glim_shop *s, glim_shop_answer *a, bool *do
 glim_status glim_shop_say_time(glim_shop *s, glim_shop_answer *a, const glim_named *named, size_t n_named, bool *done, glim_err *err);
 /* Are all the words in one of the row's names? */
 glim_status glim_shop_in_a_name(const glim_lib *l, uint32_t row, const char *words, bool *so, glim_err *err);
+glim_status glim_shop_spans_a_name(const glim_lib *l, uint32_t row, const char *word, bool *so, glim_err *err);
+glim_status glim_shop_say_listed(glim_shop *s, glim_shop_answer *a, uint32_t row, const char *whole, bool *done, glim_err *err);
 glim_status glim_shop_held(glim_shop *s, const glim_buf *rest, bool *so, glim_err *err);
 
 /* ---- shop_overview.c ---- */
 glim_status glim_shop_say_values(glim_shop *s, glim_shop_answer *a, const glim_lib_col *col, bool *done, glim_err *err);
 glim_status glim_shop_overview(glim_shop *s, glim_shop_answer *a, const char *text, bool *done, glim_err *err);
 glim_status glim_shop_two_orders(glim_shop *s, glim_shop_answer *a, bool *done, glim_err *err);
+
+/* ---- shop_pair.c ---- */
+/* The two rows that the folded text sets against each other. */
+glim_status glim_shop_pair(glim_shop *s, const char *text, uint32_t *first, uint32_t *second, bool *found, glim_err *err);
 
 /* ---- shop_sum.c ---- */
 /* Prices of so many of each; *done false: no such thing is asked, or a price is not known. */

@@ -1,8 +1,10 @@
 /* shop_prose.c - what the sentences of rows and notes say: that something is not in them, a time, a name. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "app/shop_internal.h"
+#include "base/alloc.h"
 #include "know/prose.h"
 
 static glim_status cell_folded(glim_buf *b, const glim_lib *l, uint32_t row, size_t c, glim_err *err) {
@@ -34,6 +36,11 @@ glim_status glim_shop_row_denies(const glim_lib *l, uint32_t row, const char *wo
         const size_t n = strcspn(p, " ");
         char word[128];
         snprintf(word, sizeof word, "%.*s", (int)(n < sizeof word ? n : 0), p);
+        const char *next = p + n + strspn(p + n, " ");
+        if (strncmp(next, "free", 4) == 0 && (!next[4] || next[4] == ' ')) { /* "gluten free" is what is wanted */
+            p = next + 4 + (next[4] == ' ');
+            continue;
+        }
         if (*word) rc = row_says(l, row, word, out, err);
         p += n + (p[n] == ' ');
     }
@@ -66,9 +73,13 @@ glim_status glim_shop_stated_without(glim_shop *s, glim_shop_answer *a, bool *do
     uint32_t row[GLIM_SHOP_LIST];
     glim_buf_append(&word, glim_buf_cstr(&f->denied), f->denied.len);
     glim_shop_trim(&word);
+    void *mem = NULL;
+    if (rc == GLIM_OK) rc = glim_try_calloc(&mem, s->lib->n_rows, 1, "rows with a word", err);
+    uint8_t *has = mem;
+    if (rc == GLIM_OK && word.len > 2) rc = glim_find_having(s->find, glim_buf_cstr(&word), word.len, has, err);
     for (uint32_t r = 0; rc == GLIM_OK && word.len > 2 && r < s->lib->n_rows; r++) {
         glim_prose of;
-        if (!glim_filter_keep(s->lib, f, r)) continue;
+        if (!has[r] || !glim_filter_keep(s->lib, f, r)) continue;
         rc = row_says(s->lib, r, glim_buf_cstr(&word), &of, err);
         if (rc != GLIM_OK || of != GLIM_PROSE_DENIES) continue;
         if (n < GLIM_SHOP_LIST) row[n++] = r;
@@ -92,6 +103,7 @@ glim_status glim_shop_stated_without(glim_shop *s, glim_shop_answer *a, bool *do
         *done = true;
     }
     glim_buf_free(&word);
+    free(has);
     return rc;
 }
 
@@ -143,6 +155,66 @@ glim_status glim_shop_in_a_name(const glim_lib *l, uint32_t row, const char *wor
         *so = all && any;
     }
     glim_buf_free(&b);
+    return rc;
+}
+
+/* "亲子房" of "亲子上下铺房": a word of three or four characters whose first two stand together in a name and the others behind them. */
+glim_status glim_shop_spans_a_name(const glim_lib *l, uint32_t row, const char *word, bool *so, glim_err *err) {
+    const size_t n = strlen(word);
+    glim_buf b = {0};
+    glim_status rc = GLIM_OK;
+    *so = false;
+    for (size_t i = 0; i < n; i += 3)
+        if ((unsigned char)word[i] < 0xe3 || (unsigned char)word[i] > 0xe9) return rc;
+    for (size_t c = 0; rc == GLIM_OK && n >= 9 && n <= 12 && c < l->n_col && !*so; c++) {
+        if (l->col[c].type != GLIM_LIB_NAME) continue;
+        rc = cell_folded(&b, l, row, c, err);
+        const char *p = rc == GLIM_OK ? memmem(glim_buf_cstr(&b), b.len, word, 6) : NULL;
+        for (size_t i = 6; i < n && p; i += 3) p = memmem(p + 3, strlen(p + 3), word + i, 3);
+        *so = p != NULL;
+    }
+    glim_buf_free(&b);
+    return rc;
+}
+
+/* "是否提供行李寄存服务": what is asked after stands in a cell that lists things. Only what is there is said, and yes where nothing else is asked. */
+glim_status glim_shop_say_listed(glim_shop *s, glim_shop_answer *a, uint32_t row, const char *whole, bool *done, glim_err *err) {
+    enum { PARTS = 4 };
+    const glim_lib *l = s->lib;
+    glim_buf b = {0}, said = {0};
+    glim_status rc = GLIM_OK;
+    size_t col = 0, n = 0;
+    for (size_t c = 0; rc == GLIM_OK && c < l->n_col && n == 0; c++) {
+        if (l->col[c].type != GLIM_LIB_TEXT || !glim_lib_col_speaks(l, c, true)) continue;
+        rc = cell_folded(&b, l, row, c, err);
+        size_t parts = 0;
+        for (const char *p = glim_buf_cstr(&b); rc == GLIM_OK && (p = strstr(p, "、")) != NULL; p += 3) parts++;
+        for (const char *p = glim_buf_cstr(&b); rc == GLIM_OK && parts >= 2 && *p && n < PARTS;) {
+            const char *e = strstr(p, "、");
+            const size_t len = e ? (size_t)(e - p) : strlen(p);
+            char part[96];
+            snprintf(part, sizeof part, "%.*s", (int)(len < sizeof part ? len : 0), p);
+            if (len >= 6 && *part && strstr(whole, part)) glim_buf_printf(&said, "%s%s", n++ ? "、" : "", part), col = c;
+            p += len + (e ? 3 : 0);
+        }
+    }
+    if (rc == GLIM_OK && n) {
+        static const char *const joins[] = {"和", "、", "以及", "或"};
+        size_t asked = 1; /* as many things as are joined, less what joins the words of one */
+        for (size_t i = 0; i < GLIM_COUNT(joins); i++) {
+            for (const char *p = whole; (p = strstr(p, joins[i])) != NULL; p += strlen(joins[i])) asked++;
+            for (const char *p = glim_buf_cstr(&said); (p = strstr(p, joins[i])) != NULL; p += strlen(joins[i])) asked -= strcmp(joins[i], "、") != 0;
+        }
+        const bool all = n >= asked && !strstr(whole, "不") && !strstr(whole, "没");
+        glim_buf_printf(&a->text, "%s%s的%s里有%s。", all ? "是的，" : "", glim_lib_row_name(l, row, true), glim_lib_col_name(&l->col[col], true), glim_buf_cstr(&said));
+        glim_say_id(&a->text, s, row, true);
+        glim_shop_cite_row(s, a, row);
+        a->part = GLIM_PART_RETRIEVAL;
+        a->n_all = 1;
+        *done = true;
+    }
+    glim_buf_free(&b);
+    glim_buf_free(&said);
     return rc;
 }
 

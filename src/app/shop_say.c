@@ -15,28 +15,112 @@ static void cite(glim_buf *out, const glim_lib *l, uint32_t row, bool zh) {
     glim_buf_printf(out, zh ? "[%s]" : " [%s]", id);
 }
 
+/* What the row is called, with what sets it apart from others of that name in the same answer: "Emma (Hardcover)". */
+static void call(glim_buf *out, const glim_lib *l, uint32_t row, bool zh, const uint32_t *among, size_t n) {
+    const char *name = glim_lib_row_name(l, row, zh);
+    glim_buf_puts(out, name);
+    for (size_t i = 0; i < n; i++) {
+        if (among[i] == row || strcmp(glim_lib_row_name(l, among[i], zh), name) != 0) continue;
+        for (int pass = 0; pass < 2; pass++)
+            for (size_t c = 0; c < l->n_col; c++) {
+                const glim_lib_type t = l->col[c].type;
+                if ((pass ? t != GLIM_LIB_NUMBER && t != GLIM_LIB_TEXT && t != GLIM_LIB_DATE : t != GLIM_LIB_ENUM) || !*glim_lib_cell(l, row, c) || strcmp(glim_lib_cell(l, row, c), glim_lib_cell(l, among[i], c)) == 0) continue;
+                glim_buf_puts(out, zh ? "（" : " (");
+                glim_lib_show(out, l, row, c, zh);
+                glim_buf_puts(out, zh ? "）" : ")");
+                return;
+            }
+        return;
+    }
+}
+
+/* Is the value part of what the row is called? Then nobody asks whether it is so. */
+static bool in_the_name(const glim_lib *l, const glim_cond *c, uint32_t row, bool zh) {
+    if (c->op != GLIM_COND_IS || !glim_cond_holds(l, c, row)) return false;
+    const glim_lib_value *v = &l->col[c->col].value[c->value];
+    for (size_t a = 0; a < v->n_alias; a++)
+        if (strcasestr(glim_lib_row_name(l, row, zh), v->alias[a])) return true;
+    return strcasestr(glim_lib_row_name(l, row, zh), v->text) != NULL;
+}
+
+bool glim_say_named_so(const glim_lib *l, const glim_cond *c, uint32_t row, bool zh) { return in_the_name(l, c, row, zh); }
+
+bool glim_say_fits_none(glim_buf *out, const glim_shop *s, const glim_filter *f, const char *words) {
+    glim_buf said = {0};
+    glim_buf_puts(&said, words);
+    glim_shop_trim(&said);
+    glim_buf_printf(out, f->zh ? "资料库里没有符合这些条件的商品：%s；" : "Nothing in the library fits: %s; ", glim_buf_cstr(&said));
+    glim_buf_free(&said);
+    glim_filter plain = *f; /* an order says nothing of what is not there */
+    plain.sort = -1, plain.count = plain.mean = false;
+    glim_filter_show(out, s->lib, &plain);
+    glim_buf_puts(out, f->zh ? "。" : ".");
+    return true;
+}
+
 static void space(glim_buf *out, bool zh) {
     if (!zh && out->len && out->s[out->len - 1] != ' ' && out->s[out->len - 1] != '\n') glim_buf_putc(out, ' ');
+}
+
+/* "places" of "Places left", or NULL. */
+static const char *left_of(const glim_lib_col *c) {
+    const size_t n = strlen(c->en);
+    return n > 5 && strcmp(c->en + n - 5, " left") == 0 ? c->en : NULL;
+}
+
+/* Is a column of yes and no called by what can be had, "早餐", "wireless charging"? Others say how something is: "含咖啡因", "organic". */
+static bool noun(const char *what, bool zh) {
+    static const char *const verbs[] = {"含", "可", "能", "有", "支持", "耐", "需", "无", "是否", "带", "适合", "不"}, *const ends[] = {"ic", "al", "able", "ible", "ous", "hardy", "free", "proof", "resistant", "ed", "friendly", "vegan", "vegetarian", "hy", "ly", "halal", "kosher"};
+    if (zh) {
+        for (size_t i = 0; i < GLIM_COUNT(verbs); i++)
+            if (strncmp(what, verbs[i], strlen(verbs[i])) == 0) return false;
+        return true;
+    }
+    for (size_t i = 0, n = strlen(what); i < GLIM_COUNT(ends); i++)
+        if (n > strlen(ends[i]) && strcasecmp(what + n - strlen(ends[i]), ends[i]) == 0) return false;
+    return true;
+}
+
+/* "是的，铁观音含咖啡因", "Yes, the Rioja is organic: ...". */
+static void say_bool(glim_buf *out, const char *name, const char *what, bool yes, bool zh) {
+    const size_t n = strlen(what);
+    if (!zh) {
+        const bool needed = strchr(what, ' ') || (n > 9 && strcmp(what + n - 9, " required") == 0) || (n > 7 && strcmp(what + n - 7, " needed") == 0);
+        if (needed) glim_buf_printf(out, yes ? "Yes: %s, %s" : "No: %s, %s: no", name, what);
+        else glim_buf_printf(out, yes ? "Yes, %s is %s" : "No, %s is not %s", name, what);
+        return;
+    }
+    if (strncmp(what, "是否", 6) == 0) what += 6;
+    if (yes) glim_buf_printf(out, "是的，%s%s", name, what);
+    else if (strncmp(what, "有", 3) == 0) glim_buf_printf(out, "不，%s没%s", name, what);
+    else if (strncmp(what, "无", 3) == 0 || strncmp(what, "不", 3) == 0) glim_buf_printf(out, "不是，%s并非%s", name, what);
+    else glim_buf_printf(out, "不，%s不%s", name, what);
 }
 
 /* "库存36件", "in stock (36)". */
 static void say_stock(glim_buf *out, const glim_lib *l, uint32_t row, size_t col, bool zh) {
     double v = l->col[col].number[row];
-    const char *unit = zh && l->col[col].unit_zh ? l->col[col].unit_zh : "";
-    if (!(v > 0)) glim_buf_puts(out, zh ? "目前没有货" : "not in stock at the moment");
+    const char *unit = zh && l->col[col].unit_zh ? l->col[col].unit_zh : "", *places = zh ? NULL : left_of(&l->col[col]);
+    if (places && strspn(glim_lib_cell(l, row, col), "0123456789") == strlen(glim_lib_cell(l, row, col))) {
+        if (v > 0) glim_buf_printf(out, "%.0f %s", v, places);
+        else glim_buf_printf(out, "no %s", places);
+    }
+    else if (!(v > 0)) glim_buf_puts(out, zh ? "目前没有货" : "not in stock at the moment");
     else if (strspn(glim_lib_cell(l, row, col), "0123456789") == strlen(glim_lib_cell(l, row, col)))
         glim_buf_printf(out, zh ? "有货，还有%.0f%s" : "in stock (%.0f left)", v, unit);
     else glim_buf_puts(out, zh ? "有货" : "in stock");
 }
 
 /* One column of one row as a whole sentence without its full stop. */
-static void say_cell(glim_buf *out, const glim_lib *l, uint32_t row, size_t c, bool zh) {
+static void say_cell(glim_buf *out, const glim_lib *l, uint32_t row, size_t c, bool zh, const char *name) {
     const glim_lib_col *col = &l->col[c];
-    const char *name = glim_lib_row_name(l, row, zh), *what = glim_lib_col_name(col, zh);
+    const char *what = glim_lib_col_name(col, zh);
     bool had = col->type == GLIM_LIB_BOOL || col->concept == GLIM_CONCEPT_WARM_CHARGE || col->concept == GLIM_CONCEPT_WATER;
     if (col->type == GLIM_LIB_STOCK) {
-        glim_buf_printf(out, zh ? "%s" : "%s is ", name);
+        glim_buf_printf(out, zh ? "%s" : left_of(col) ? "%s: " : "%s is ", name);
         say_stock(out, l, row, c, zh);
+    } else if (col->type == GLIM_LIB_BOOL && !noun(what, zh)) {
+        say_bool(out, name, what, glim_lib_has(l, row, c), zh);
     } else if (had && !glim_lib_has(l, row, c)) {
         glim_buf_printf(out, zh ? "不支持：%s没有%s" : "No: %s has no %s", name, what);
     } else if (had) {
@@ -48,18 +132,19 @@ static void say_cell(glim_buf *out, const glim_lib *l, uint32_t row, size_t c, b
             glim_buf_puts(out, zh ? "有" : "");
         }
     } else {
-        glim_buf_printf(out, zh ? "%s的%s是" : "%s: the %s is ", name, what);
+        const size_t len = strlen(what);
+        const bool many = !zh && len > 3 && what[len - 1] == 's' && what[len - 2] != 's' && (unsigned char)what[0] < 0x80 && col->concept != GLIM_CONCEPT_SPICY && strcmp(what, "serves") != 0;
+        glim_buf_printf(out, zh ? "%s的%s是" : many ? "%s: %s " : "%s: the %s is ", name, what);
         glim_lib_show(out, l, row, c, zh);
     }
 }
 
 /* Does the row satisfy one condition? As a sentence. */
-static void say_cond(glim_buf *out, const glim_lib *l, uint32_t row, const glim_filter *f, const glim_cond *c) {
+static void say_cond(glim_buf *out, const glim_lib *l, uint32_t row, const glim_filter *f, const glim_cond *c, const char *name) {
     const glim_lib_col *col = &l->col[c->col];
     bool zh = f->zh, holds = glim_cond_holds(l, c, row);
-    const char *name = glim_lib_row_name(l, row, zh);
     if (col->type == GLIM_LIB_STOCK) {
-        glim_buf_printf(out, zh ? "%s" : "%s is ", name);
+        glim_buf_printf(out, zh ? "%s" : left_of(col) ? "%s: " : "%s is ", name);
         say_stock(out, l, row, (size_t)c->col, zh);
         return;
     }
@@ -68,7 +153,9 @@ static void say_cond(glim_buf *out, const glim_lib *l, uint32_t row, const glim_
         bool is = holds == (c->op == GLIM_COND_IS);
         /* "Is it peanut free?" is never answered with a yes that means peanuts. */
         const char *en = c->op == GLIM_COND_IS_NOT ? (is ? "With" : "Without") : is ? "Yes," : "No, not";
-        if (zh) glim_buf_printf(out, is ? "有%s：" : "没有%s：", v->text);
+        const bool parts = col->many || col->concept == GLIM_CONCEPT_COLOUR || c->op == GLIM_COND_IS_NOT;
+        if (zh && parts) glim_buf_printf(out, is ? "有%s：" : "没有%s：", v->text);
+        else if (zh) glim_buf_printf(out, is ? "是的，" : "不是%s，", v->text);
         else glim_buf_printf(out, "%s %s: ", en, v->en ? v->en : v->text);
     } else {
         glim_buf_puts(out, zh ? (holds ? "是的，" : "不是，") : holds ? "Yes, " : "No, ");
@@ -79,14 +166,15 @@ static void say_cond(glim_buf *out, const glim_lib *l, uint32_t row, const glim_
 
 static bool empty(const glim_lib *l, uint32_t row, int col) { return !*glim_lib_cell(l, row, (size_t)col); }
 
-static void say_summary(glim_buf *out, const glim_lib *l, uint32_t row, bool zh) {
+static void say_summary(glim_buf *out, const glim_lib *l, uint32_t row, bool zh, const char *name) {
     static const glim_lib_type order[] = {GLIM_LIB_PRICE, GLIM_LIB_STOCK, GLIM_LIB_ENUM, GLIM_LIB_NUMBER};
-    size_t n = 0;
-    glim_buf_printf(out, zh ? "%s：" : "%s: ", glim_lib_row_name(l, row, zh));
+    size_t n = 0, stock = 0;
+    glim_buf_printf(out, zh ? "%s：" : "%s: ", name);
     for (size_t k = 0; k < GLIM_COUNT(order); k++)
         for (size_t c = 0; c < l->n_col && n < 5; c++) {
             if (l->col[c].type != order[k] || empty(l, row, (int)c) || !glim_lib_col_speaks(l, c, zh)) continue;
             if (l->col[c].concept == GLIM_CONCEPT_KIND || l->col[c].concept == GLIM_CONCEPT_BRAND) continue;
+            if (order[k] == GLIM_LIB_STOCK && stock++) continue; /* "available" and "pieces" say one thing */
             if (n++) glim_buf_puts(out, zh ? "，" : ", ");
             if (order[k] == GLIM_LIB_STOCK) say_stock(out, l, row, c, zh);
             else {
@@ -118,15 +206,38 @@ static bool said_by_other_bound(const glim_lib *l, const glim_filter *f, size_t 
     return c->op == GLIM_COND_LE && last && last->col == c->col && last->op == GLIM_COND_GE && !c->about && !glim_cond_holds(l, last, row);
 }
 
+/* A no that the row's own words have more to say of: "可做素版，请备注" behind "没有素食". */
+static void say_after_all(glim_buf *out, const glim_lib *l, uint32_t row, size_t asked, bool zh) {
+    const glim_lib_col *a = &l->col[asked];
+    for (size_t c = 0; c < l->n_col; c++) {
+        const char *text = glim_lib_cell(l, row, c);
+        if (l->col[c].type != GLIM_LIB_TEXT || l->col[c].concept != GLIM_CONCEPT_DESCRIPTION || !glim_lib_col_speaks(l, c, zh)) continue;
+        char root[4] = ""; /* "素" of 素食 */
+        if ((unsigned char)a->zh[0] >= 0xe3) snprintf(root, sizeof root, "%.3s", a->zh);
+        for (size_t i = 0; i < a->n_alias; i++) {
+            if ((strlen(a->alias[i]) < 3 || !strcasestr(text, a->alias[i])) && !(*root && strstr(text, root))) continue;
+            space(out, zh);
+            glim_lib_show(out, l, row, c, zh);
+            stop(out, zh);
+            return;
+        }
+    }
+}
+
 static bool say_rows(glim_buf *out, const glim_lib *l, const glim_filter *f, const uint32_t *row, size_t n, const char *rest) {
     bool said = false;
+    glim_buf called = {0};
     for (size_t i = 0; i < n; i++) {
         size_t n_said = 0;
+        glim_buf_clear(&called);
+        call(&called, l, row[i], f->zh, row, n);
+        const char *name = glim_buf_cstr(&called);
         for (size_t k = 0; k < f->n_ask; k++) {
             if (empty(l, row[i], f->ask[k])) continue;
             space(out, f->zh);
-            say_cell(out, l, row[i], (size_t)f->ask[k], f->zh);
+            say_cell(out, l, row[i], (size_t)f->ask[k], f->zh, name);
             stop(out, f->zh);
+            if (l->col[f->ask[k]].type == GLIM_LIB_BOOL && !glim_lib_has(l, row[i], (size_t)f->ask[k])) say_after_all(out, l, row[i], (size_t)f->ask[k], f->zh);
             cite(out, l, row[i], f->zh);
             n_said++;
         }
@@ -136,11 +247,12 @@ static bool say_rows(glim_buf *out, const glim_lib *l, const glim_filter *f, con
             for (size_t a = 0; a < f->n_ask; a++) asked |= f->ask[a] == c->col;
             const glim_lib_col *col = &l->col[c->col];
             bool what = col->concept == GLIM_CONCEPT_KIND || col->concept == GLIM_CONCEPT_BRAND; /* part of how the product is called */
-            if (asked || what) continue;
+            if (asked || what || in_the_name(l, c, row[i], f->zh)) continue;
+            if (!f->yes_no && f->n_ask && c->op != GLIM_COND_IS_NOT && glim_cond_holds(l, c, row[i])) continue; /* "the price of the M5x40 in steel": said of it, not asked */
             if (said_by_other_bound(l, f, k, row[i])) continue;
             space(out, f->zh);
-            if (c->about) say_cell(out, l, row[i], (size_t)c->col, f->zh); /* "是1999元吧": the figure, neither yes nor no */
-            else say_cond(out, l, row[i], f, c);
+            if (c->about) say_cell(out, l, row[i], (size_t)c->col, f->zh, name); /* "是1999元吧": the figure, neither yes nor no */
+            else say_cond(out, l, row[i], f, c, name);
             stop(out, f->zh);
             cite(out, l, row[i], f->zh);
             n_said++;
@@ -148,23 +260,24 @@ static bool say_rows(glim_buf *out, const glim_lib *l, const glim_filter *f, con
         if (n_said == 0 && f->n_ask) continue; /* the cell is empty: not known */
         if (n_said == 0 && rest && *rest) {    /* a sentence of the row's own prose */
             space(out, f->zh);
-            glim_buf_printf(out, f->zh ? "%s：%s" : "%s: %s", glim_lib_row_name(l, row[i], f->zh), rest);
+            glim_buf_printf(out, f->zh ? "%s：%s" : "%s: %s", name, rest);
             stop(out, f->zh);
             cite(out, l, row[i], f->zh);
         } else if (n_said == 0) {
             space(out, f->zh);
-            say_summary(out, l, row[i], f->zh);
+            say_summary(out, l, row[i], f->zh, name);
             stop(out, f->zh);
             cite(out, l, row[i], f->zh);
         }
         said = true;
     }
+    glim_buf_free(&called);
     return said;
 }
 
 /* "澜星 L9 手机，2999元" */
-static void say_item(glim_buf *out, const glim_lib *l, const glim_filter *f, uint32_t row) {
-    glim_buf_puts(out, glim_lib_row_name(l, row, f->zh));
+static void say_item(glim_buf *out, const glim_lib *l, const glim_filter *f, uint32_t row, const uint32_t *among, size_t n_among) {
+    call(out, l, row, f->zh, among, n_among);
     bool done[GLIM_LIB_MAX_COLS] = {0};
     int cols[2 + GLIM_FILTER_ASKS + GLIM_FILTER_CONDS];
     size_t n = 0;
@@ -200,11 +313,11 @@ static bool say_list(glim_buf *out, const glim_lib *l, const glim_filter *f, con
         if (isnan(c->number[row[0]])) return false; /* none of them has it */
         const char *what = glim_lib_col_name(c, f->zh);
         glim_buf_printf(out, f->zh ? "按%s%s，第一是" : "By %s, %s first: ", what, f->zh ? (f->most ? "从高到低" : "从低到高") : f->most ? "highest" : "lowest");
-        say_item(out, l, f, row[0]);
+        say_item(out, l, f, row[0], row, n);
         if (n > 1) glim_buf_puts(out, f->zh ? "；其次是" : "; then ");
         for (size_t i = 1; i < n; i++) {
             if (i > 1) glim_buf_puts(out, f->zh ? "；" : "; ");
-            say_item(out, l, f, row[i]);
+            say_item(out, l, f, row[i], row, n);
         }
         glim_buf_puts(out, f->zh ? "。" : ".");
         return true;
@@ -213,7 +326,7 @@ static bool say_list(glim_buf *out, const glim_lib *l, const glim_filter *f, con
     else glim_buf_printf(out, f->zh ? "有%zu款符合：" : n_all == 1 ? "%zu fits: " : "%zu fit: ", n_all);
     for (size_t i = 0; i < n; i++) {
         if (i) glim_buf_puts(out, f->zh ? "；" : "; ");
-        say_item(out, l, f, row[i]);
+        say_item(out, l, f, row[i], row, n);
     }
     glim_buf_puts(out, f->zh ? "。" : ".");
     return true;
@@ -229,6 +342,7 @@ static bool say_compare(glim_buf *out, const glim_lib *l, const glim_filter *f, 
             !empty(l, row[0], (int)c) && !empty(l, row[1], (int)c) && strcmp(glim_lib_cell(l, row[0], c), glim_lib_cell(l, row[1], c)) != 0)
             cols[n++] = (int)c;
     if (n == 0) return false;
+    const size_t begin = out->len;
     for (size_t k = 0; k < n; k++) {
         const glim_lib_col *c = &l->col[cols[k]];
         if (empty(l, row[0], cols[k]) || empty(l, row[1], cols[k])) {
@@ -250,6 +364,7 @@ static bool say_compare(glim_buf *out, const glim_lib *l, const glim_filter *f, 
         }
         glim_buf_puts(out, f->zh ? "。" : ".");
     }
+    if (!f->zh && out->s && out->s[begin] >= 'a' && out->s[begin] <= 'z') out->s[begin] = (char)(out->s[begin] - 32);
     cite(out, l, row[0], f->zh);
     char id[GLIM_LIB_ID_MAX + 1];
     glim_lib_row_id(l, row[1], id);
@@ -295,7 +410,7 @@ bool glim_say(glim_buf *out, const glim_shop *s, const glim_filter *f, glim_say_
         const double *v = l->col[f->sort].number;
         const bool yes = glim_filter_keep(l, f, row[0]) && v[row[0]] == v[row[1]];
         glim_buf_puts(out, f->zh ? (yes ? "是的。" : "不是，") : yes ? "Yes. " : "No, ");
-        if (!yes) say_item(out, l, f, row[0]), glim_buf_puts(out, f->zh ? "。" : ". ");
+        if (!yes) say_item(out, l, f, row[0], row, 1), glim_buf_puts(out, f->zh ? "。" : ". ");
         said = say_list(out, l, f, row + 1, n - 1, n_all);
         break;
     }

@@ -62,7 +62,7 @@ static size_t spaces(const char *p) { return strspn(p, " "); }
 
 /* What counts goods, "台", "份", "x", "pieces of", "的": its length behind a number, or 0. */
 static size_t counted(const char *p) {
-    static const char *const more[] = {"只", "支", "张", "条", "块", "包", "罐", "桶", "壶", "壺", "斤", "根", "副", "把", "客", "x ", "×", "*", "pieces of", "units of", "bowls of", "bowl of", "cups of", "cup of", "glasses of", "glass of", "bottles of",
+    static const char *const more[] = {"袋", "卷", "片", "粒", "颗", "册", "packs of", "packs", "pack of", "boxes of", "box of", "bags of", "bag of", "tins of", "sets of", "pairs of", "rolls of", "只", "支", "张", "条", "块", "包", "罐", "桶", "壶", "壺", "斤", "根", "副", "把", "客", "x ", "×", "*", "pieces of", "units of", "bowls of", "bowl of", "cups of", "cup of", "glasses of", "glass of", "bottles of",
                                        "bottle of", "plates of", "plate of", "of these", "of those", "of them", "times", "pcs", "pieces", "units", "portions", "rooms"};
     size_t n = glim_piece_word(p, strlen(p));
     for (size_t i = 0; i < GLIM_COUNT(more); i++)
@@ -204,6 +204,8 @@ static glim_status read_order(glim_shop *s, char *text, uint32_t view, pick *pic
     for (size_t i = 0; rc == GLIM_OK && text[i] && *n_picks < PICKS; i++) { /* numbers of something else */
         long v;
         size_t n = number_at(text, text + i, &v), at, len;
+        const bool article = n == 0 && text[i] == 'a' && (text[i + 1] == ' ' || (text[i + 1] == 'n' && text[i + 2] == ' ')) && (i == 0 || text[i - 1] == ' '); /* "and a spirit level" */
+        if (article) n = text[i + 1] == 'n' ? 2 : 1, v = 1;
         if (n == 0) continue;
         at = i + n + spaces(text + i + n);
         const size_t c = counted(text + at);
@@ -218,7 +220,7 @@ static glim_status read_order(glim_shop *s, char *text, uint32_t view, pick *pic
             picks[(*n_picks)++] = (pick){.from = i, .to = at + len, .row = row, .n = v};
             *many |= v > 1;
             i = at + len - 1;
-        } else if (c || *n_picks) {
+        } else if (!article && (c || *n_picks)) {
             glim_buf_printf(unknown, "%s%.*s", unknown->len ? ", " : "", (int)len, text + at);
             i = at - 1;
         } else {

@@ -27,7 +27,7 @@ void glim_shop_tidy(glim_buf *b) {
     size_t to = 0;
     for (size_t i = 0; i < b->len; i++) {
         char c = b->s[i];
-        if (strchr("?!,.;:\"", c) && c) c = ' ';
+        if (strchr("?!,.;:\"()", c) && c) c = ' ';
         if (c == ' ' && (to == 0 || b->s[to - 1] == ' ')) continue;
         b->s[to++] = c;
     }
@@ -65,8 +65,8 @@ bool glim_shop_of_a_law(const char *text) {
 
 /* Words that are said of goods in any business, so that a question with one is not out of scope. */
 bool glim_shop_of_goods(const char *text) {
-    static const char *const words[] = {"有机", "无糖", "低糖", "低脂", "转基因", "新鲜", "现做", "现杀", "进口", "国产", "正品", "原装", "二手", "翻新", "保质期", "生产日期", "组合优惠",
-                                        "organic", "sugar free", "sugar-free", "fresh", "genuine", "authentic", "refurbished", "second hand", "imported", "homemade", "gmo", "expiry"};
+    static const char *const words[] = {"有机", "无糖", "低糖", "低脂", "转基因", "新鲜", "现做", "现杀", "进口", "国产", "正品", "原装", "二手", "翻新", "保质期", "生产日期", "组合优惠", "打包", "外带", "自取", "带走",
+                                        "organic", "sugar free", "sugar-free", "fresh", "genuine", "authentic", "refurbished", "second hand", "imported", "homemade", "gmo", "expiry", "takeaway", "take away", "take out", "to go"};
     return glim_shop_of_a_law(text) || glim_shop_any_of(text, words, GLIM_COUNT(words));
 }
 

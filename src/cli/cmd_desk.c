@@ -5,9 +5,11 @@
 
 #include "app/shop.h"
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "cli/cli.h"
 #include "cli/desk_model.h"
+#include "data/table.h"
 #include "know/library.h"
 
 static int init(int argc, char **argv) {
@@ -144,7 +146,8 @@ static int eval(int argc, char **argv) {
 }
 
 static int schema(int argc, char **argv) {
-    const glim_flag own[] = {{0}};
+    const char *encoding = NULL, *found = NULL;
+    const glim_flag own[] = {{"--encoding", NULL, GLIM_FLAG_STR, &encoding, "NAME", "of the CSV: utf-8, gb18030, big5, windows-1252, ... (default: what its text most likely is)", 0, 0}, {0}};
     const glim_page u = {"glim desk schema FILE", "The types that the columns of a CSV or XLSX file seem to have, as a schema.json to correct.", {own}};
     glim_str_list pos = {0};
     int code = glim_args(argc, argv, &u, &pos, 1, 1);
@@ -152,8 +155,14 @@ static int schema(int argc, char **argv) {
     glim_err err = {0};
     json_t *o = NULL;
     glim_lib *l = NULL;
-    glim_status rc = glim_lib_guess(&o, pos.v[0], &err);
-    if (rc == GLIM_OK) rc = glim_lib_open(&l, pos.v[0], o, &err); /* it holds for every row */
+    glim_buf bytes = {0}, utf8 = {0};
+    glim_status rc = encoding ? glim_file_read(&bytes, pos.v[0], (size_t)1 << 30, &err) : glim_lib_guess(&o, pos.v[0], &err);
+    if (rc == GLIM_OK && encoding) rc = glim_table_utf8(&utf8, &found, glim_buf_cstr(&bytes), bytes.len, encoding, &err);
+    if (rc == GLIM_OK && encoding && !found) rc = glim_fail(&err, GLIM_E_ARG, "\"%s\" is a workbook and has no encoding to name", pos.v[0]);
+    if (rc == GLIM_OK && encoding) rc = glim_lib_guess_bytes(&o, pos.v[0], glim_buf_cstr(&utf8), utf8.len, &err);
+    if (rc == GLIM_OK) rc = encoding ? glim_lib_parse(&l, pos.v[0], glim_buf_cstr(&utf8), utf8.len, o, &err) : glim_lib_open(&l, pos.v[0], o, &err); /* it holds for every row */
+    glim_buf_free(&bytes);
+    glim_buf_free(&utf8);
     if (rc == GLIM_OK) {
         glim_buf b = {0};
         glim_json_dump_py(&b, o, 1, false);

@@ -20,6 +20,7 @@ bool glim_query_read(glim_call *c, glim_query *q) {
     bool ok = copy(c, &limit, MHD_GET_ARGUMENT_KIND, "limit", 20) && copy(c, &order, MHD_GET_ARGUMENT_KIND, "order", 8) &&
               copy(c, &q->after, MHD_GET_ARGUMENT_KIND, "after", GLIM_STORE_ID) &&
               copy(c, &q->purpose, MHD_GET_ARGUMENT_KIND, "purpose", GLIM_STORE_ID) &&
+              copy(c, &q->encoding, MHD_GET_ARGUMENT_KIND, "encoding", 32) &&
               copy(c, &q->once, MHD_HEADER_KIND, "Idempotency-Key", GLIM_STORE_NAME);
     if (ok && limit) {
         char *end;
@@ -40,6 +41,7 @@ bool glim_query_read(glim_call *c, glim_query *q) {
 void glim_query_deinit(glim_query *q) {
     free(q->after);
     free(q->purpose);
+    free(q->encoding);
     free(q->once);
     *q = (glim_query){0};
 }

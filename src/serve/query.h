@@ -7,7 +7,7 @@
 typedef struct glim_query {
     int64_t limit;      /* 0: not given */
     bool oldest_first;  /* order=asc */
-    char *after, *purpose, *once; /* heap or NULL; once is Idempotency-Key */
+    char *after, *purpose, *encoding, *once; /* heap or NULL; once is Idempotency-Key */
 } glim_query;
 
 /* In the loop. Routes without a task of their own name glim_query_take (drops whatever body there is) or

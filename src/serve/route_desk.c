@@ -11,6 +11,7 @@
 
 #include "app/shop.h"
 #include "serve/fields.h"
+#include "serve/query.h"
 #include "serve/routes.h"
 
 static glim_shop *shop_of(glim_call *c) {
@@ -97,8 +98,9 @@ bool glim_route_desk_library(glim_call *c) {
     glim_shop *s = shop_of(c);
     glim_err err = {0};
     if (!s) return false;
+    const glim_query *q = c->task;
     bool zip = c->body.len >= 2 && memcmp(c->body.s, "PK", 2) == 0;
-    return about_again(c, s, glim_shop_replace(s, zip ? "library.xlsx" : "library.csv", glim_buf_cstr(&c->body), c->body.len, NULL, &err), "library", &err);
+    return about_again(c, s, glim_shop_replace(s, zip ? "library.xlsx" : "library.csv", glim_buf_cstr(&c->body), c->body.len, q ? q->encoding : NULL, NULL, &err), "library", &err);
 }
 
 bool glim_route_desk_schema(glim_call *c) {

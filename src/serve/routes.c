@@ -36,7 +36,7 @@ static const glim_route routes[] = {
     {"POST", "/desk/ask", .scope = GLIM_SCOPE_INFER, .work = glim_route_desk_ask, .slow = true},
     {"POST", "/desk/corrections", .scope = GLIM_SCOPE_FILES, .work = glim_route_desk_correct},
     {"GET", "/desk/handovers", .scope = GLIM_SCOPE_FILES, .work = glim_route_desk_handovers},
-    {"POST", "/desk/library", .scope = GLIM_SCOPE_FILES, .max_body = GLIM_DESK_FILE_BYTES, .work = glim_route_desk_library},
+    {"POST", "/desk/library", .scope = GLIM_SCOPE_FILES, .max_body = GLIM_DESK_FILE_BYTES, .take = glim_query_take_body, .work = glim_route_desk_library, .release = glim_query_release},
     {"POST", "/desk/schema", .scope = GLIM_SCOPE_FILES, .work = glim_route_desk_schema},
     {"GET", "/health", .open = true, .run = glim_route_health},
     {"GET", "/live", .open = true, .run = glim_route_live},

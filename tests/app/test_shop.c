@@ -579,13 +579,13 @@ TEST(a_bad_library_changes_nothing) {
     glim_shop *s = desk("electronics");
     glim_err err = {0};
     const char bad[] = "sku,name,price\nA1,甲,12\nA2,乙,\"13\nA3,丙,14\n";
-    CHECK(glim_shop_replace(s, "bad.csv", bad, strlen(bad), NULL, &err) != GLIM_OK);
+    CHECK(glim_shop_replace(s, "bad.csv", bad, strlen(bad), NULL, NULL, &err) != GLIM_OK);
     CHECK_HAS(err.msg, "bad.csv");
     glim_shop_answer a = ask(s, "PH001 多少钱", NULL, NULL);
     CHECK_HAS(a.text.s, "2999");
     glim_shop_answer_deinit(&a);
     const char good[] = "sku,name,price\nZZ1,大铁锅,120\nZZ2,小铁锅,80\nZZ3,木铲,9\nZZ4,砧板,30\n";
-    CHECK_OK(glim_shop_replace(s, "pots.csv", good, strlen(good), NULL, &err), err);
+    CHECK_OK(glim_shop_replace(s, "pots.csv", good, strlen(good), NULL, NULL, &err), err);
     a = ask(s, "最便宜的是什么", NULL, NULL);
     CHECK_HAS(a.text.s, "木铲");
     glim_shop_answer_deinit(&a);
@@ -599,7 +599,7 @@ TEST(a_bad_library_changes_nothing) {
 
 static void replace(glim_shop *s, const char *csv) {
     glim_err err = {0};
-    CHECK_OK(glim_shop_replace(s, "pots.csv", csv, strlen(csv), NULL, &err), err);
+    CHECK_OK(glim_shop_replace(s, "pots.csv", csv, strlen(csv), NULL, NULL, &err), err);
 }
 
 static void costs(glim_shop *s, const char *q, const char *price) {

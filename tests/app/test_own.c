@@ -1,0 +1,151 @@
+/* The desk over tables of trades that no template is about: what their headings say, and questions of their customers. The tables in
+ * own/ are made up. */
+#include "shop_test.h"
+
+static glim_shop *own(const char *file) {
+    char path[512];
+    glim_err err = {0};
+    glim_shop *s;
+    snprintf(path, sizeof path, "%s/tests/app/own/%s.csv", GLIM_SOURCE_DIR, file);
+    snprintf(folder, sizeof folder, "/tmp/glim-test-own-XXXXXX");
+    CHECK(mkdtemp(folder));
+    CHECK_OK(glim_shop_init("electronics", folder, path, NULL, NULL, &err), err);
+    CHECK_OK(glim_shop_open(&s, folder, &err), err);
+    return s;
+}
+
+typedef struct asked {
+    const char *q, *has, *has_not; /* has_not "": nothing is said of it */
+} asked;
+
+static void check_all(const char *file, const asked *t, size_t n) {
+    glim_shop *s = own(file);
+    for (size_t i = 0; i < n; i++) {
+        glim_shop_answer a = ask(s, t[i].q, NULL, NULL);
+        CHECK_MSG(strstr(a.text.s, t[i].has) && !(*t[i].has_not && strstr(a.text.s, t[i].has_not)), "%s: %s", t[i].q, a.text.s);
+        glim_shop_answer_deinit(&a);
+    }
+    done(s);
+}
+
+TEST(a_hardware_store_is_asked_for_sizes_and_euros) {
+    static const asked t[] = {
+        {"how much is the claw hammer", "€12.9", "CNY"},
+        {"price of SC-1024", "the price is €3.05", ""},
+        {"which screws are 80 mm long?", "4 fit", "[SC-1023]"},
+        {"screws longer than 5 cm", "4 fit", "[SC-1023]"},
+        {"drill bits under 3 euros", "2 fit", "[DB-1057]"},
+        {"zinc-plated screws with diameter 6 mm", "3 fit", "[SC-1024]"},
+        {"screws with length 30 mm and diameter 5 mm in stainless", "[SC-1023]", "[SC-1033]"},
+        {"what is the cheapest drill bit?", "By price, lowest first: HSS drill bit 2 mm", ""},
+        {"what's the longest screw", "length 80 mm", "outside"},
+        {"how long is the HSS drill bit 8 mm", "124 mm", ""},
+        {"10cm long masonry drill bit", "[DB-1058]", "[DB-1064]"},
+        {"how much are M6x30 stainless screws", "€5.28", "€3.30"},
+        {"M5x40 stainless steel price", "€5.36", "Yes, stainless"},
+        {"stainless steel screws in packs of 100", "[SC-1039]", "[SC-1040]"},
+        {"compare the claw hammer and the sledgehammer", "€34.5", "not in the library"},
+        {"is the rubber mallet cheaper than the claw hammer?", "It is Rubber mallet", ""},
+        {"three tape measures and a spirit level, total price?", "Together €40.50", ""},
+        {"wrenches under 2 euros", "No, Adjustable wrench", "fit"},
+        {"do you have M10 screws", "not", "[SC-"},
+        {"cheapest saw blade", "not in the library", "["},
+        {"what is the average price of drill bits", "€3.99", ""},
+    };
+    check_all("hardware", t, GLIM_COUNT(t));
+}
+
+TEST(a_bookshop_has_two_books_of_one_name) {
+    static const asked t[] = {
+        {"how much is Emma?", "Emma (Hardcover): the price is $28.70", "CNY"},
+        {"hardcover of Pride and Prejudice price", "$24.42", "$13.27"},
+        {"who wrote The Trial", "Franz Kafka", "not in"},
+        {"books by Kafka", "4 fit", "[9786012407366]"},
+        {"books by Agatha Christie", "4 fit", "nothing of"},
+        {"paperback crime novels under $10", "2 fit", "Novel"},
+        {"crime novels not by Agatha Christie", "2 fit", "Orient"},
+        {"the longest book", "pages 818", "outside"},
+        {"books with fewer than 200 pages", "3 fit", "[9787727384337]"},
+        {"books published before 1900", "5 fit", "[9781109525498]"},
+        {"books published after 2000", "2 fit", "[9786773642615]"},
+        {"cien anos de soledad", "$34.85", "not in"},
+        {"books not in English", "6 fit", "[9787727384337]"},
+        {"余华的书有哪些", "活着", "没有"},
+        {"中文书有哪些", "2款", "没有"},
+        {"is Der Prozess available as hardcover?", "Hardcover", "No,"},
+        {"do you have anything by Stephen King?", "not in the library", "["},
+        {"how many books in German do you have?", "2", "not in"},
+    };
+    check_all("books", t, GLIM_COUNT(t));
+}
+
+TEST(courses_have_dates_places_and_trainers) {
+    static const asked t[] = {
+        {"online courses under 500 euros", "3 fit", "[C010]"},
+        {"courses starting in May 2027", "1 fits", "[C001]"},
+        {"courses before March 2027", "5 fit", "[C001]"},
+        {"which courses start after June 1 2027", "[C001]", "[C023]"},
+        {"who teaches Scrum Master in Munich", "the trainer is Anna Becker", "[C023]"},
+        {"courses with at least 5 places left", "11 fit", "[C001]"},
+        {"which courses are fully booked?", "[C018]", "[C001]"},
+        {"places left in C003", "1 places left", "in stock"},
+        {"longest course", "20 days", "not in"},
+        {"courses of at most 2 days", "[C001]", "[C008]"},
+        {"is Excel Advanced cheaper than Excel Basics", "It is Excel Basics", ""},
+        {"courses with a certificate", "8 fit", "[C003]"},
+        {"advanced courses not in Hamburg", "6 fit", "[C005]"},
+        {"how long is the Forklift Licence course", "2 days", "not in"},
+        {"Anna Becker's courses", "6 fit", "[C001]"},
+    };
+    check_all("courses", t, GLIM_COUNT(t));
+}
+
+TEST(a_tea_shop_has_grams_months_and_caffeine) {
+    static const asked t[] = {
+        {"西湖龙井特级多少钱", "单价是680元", "单价(元)"},
+        {"不含咖啡因的茶", "3款", "[T001]"},
+        {"无咖啡因的有吗", "3款", "[T001]"},
+        {"菊花茶含咖啡因吗", "不含咖啡因", "有花茶"},
+        {"铁观音特级和一级哪个贵", "是铁观音特级", "大红袍"},
+        {"2024年的茶", "[T002]", "[T001]"},
+        {"2023年以前的普洱", "没有符合", "[T"},
+        {"保质期最长的茶", "36个月", "36月"},
+        {"保质期24个月的茶", "24个月", "36个月"},
+        {"普洱熟茶饼一级多重", "357", "没有"},
+        {"最便宜的茶具", "没有", "[T"},
+        {"武夷山的茶", "4款", "[T001]"},
+        {"有没有抹茶", "没有", "[T"},
+    };
+    check_all("tea", t, GLIM_COUNT(t));
+}
+
+TEST(a_wine_shop_has_vintages_regions_and_strength) {
+    static const asked t[] = {
+        {"red wines from Bordeaux under 20 euros", "1 fits", "[W001]"},
+        {"strongest wine", "Tawny Port 10 years, ABV 20%", ""},
+        {"wines with less than 12% alcohol", "3 fit", "[W001]"},
+        {"which Italian wines do you have", "3 fit", "[W001]"},
+        {"French wine", "5 fit", "[W007]"},
+        {"wines from 2018", "2 fit", "[W002]"},
+        {"is W005 organic", "is not organic", "has no"},
+        {"best rated red wine", "points 95", "nothing of"},
+        {"how many bottles of Champagne are left", "6 bottles left", ""},
+        {"20欧以下的白葡萄酒", "3款", "[W002]"},
+        {"wines with Merlot over 30 euros", "Nothing in the library fits: merlot", "[W"},
+        {"6 bottles of Cava, how much?", "€71.40", ""},
+        {"cheapest sparkling", "lowest first: Prosecco", ""},
+    };
+    check_all("wine", t, GLIM_COUNT(t));
+}
+
+TEST(two_languages_in_a_heading_and_commas_before_cents) {
+    static const asked t[] = {
+        {"how much is the lawn mower", "€1.249,00", ""},
+        {"cordless drill weight", "1,6 kg", ""},
+        {"is the impact drill cheaper than the jigsaw", "It is Schlagbohrmaschine", ""},
+        {"products over 1000 euros", "[W-06]", "[W-01]"},
+        {"items lighter than 400 g", "2 fit", "[W-09]"},
+        {"is the circular saw available?", "in stock", "not in stock"},
+    };
+    check_all("german", t, GLIM_COUNT(t));
+}
