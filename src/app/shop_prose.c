@@ -66,10 +66,11 @@ static glim_status say_denial(glim_shop *s, glim_shop_answer *a, uint32_t row, c
 
 /* "不放味精的汤": rows that say themselves that they have none of it. Those that are silent are no answer. */
 glim_status glim_shop_stated_without(glim_shop *s, glim_shop_answer *a, bool *done, glim_err *err) {
+    enum { READ = 1000 };
     glim_filter *f = &s->filter;
     glim_buf word = {0};
     glim_status rc = GLIM_OK;
-    size_t n = 0, n_all = 0;
+    size_t n = 0, n_all = 0, n_read = 0;
     uint32_t row[GLIM_SHOP_LIST];
     glim_buf_append(&word, glim_buf_cstr(&f->denied), f->denied.len);
     glim_shop_trim(&word);
@@ -80,6 +81,7 @@ glim_status glim_shop_stated_without(glim_shop *s, glim_shop_answer *a, bool *do
     for (uint32_t r = 0; rc == GLIM_OK && word.len > 2 && r < s->lib->n_rows; r++) {
         glim_prose of;
         if (!has[r] || !glim_filter_keep(s->lib, f, r)) continue;
+        if (n_read++ == READ) break; /* an answer is due in milliseconds, and five rows are named at most */
         rc = row_says(s->lib, r, glim_buf_cstr(&word), &of, err);
         if (rc != GLIM_OK || of != GLIM_PROSE_DENIES) continue;
         if (n < GLIM_SHOP_LIST) row[n++] = r;
@@ -94,7 +96,8 @@ glim_status glim_shop_stated_without(glim_shop *s, glim_shop_answer *a, bool *do
             glim_say_id(&a->text, s, row[i], f->zh);
             glim_shop_cite_row(s, a, row[i]);
         }
-        if (n_all > n) glim_buf_printf(&a->text, f->zh ? "等，共%zu款" : " and more, %zu in all", n_all);
+        if (n_read > READ) glim_buf_puts(&a->text, f->zh ? "等" : " and more");
+        else if (n_all > n) glim_buf_printf(&a->text, f->zh ? "等，共%zu款" : " and more, %zu in all", n_all);
         glim_buf_puts(&a->text, f->zh ? "。其余的资料里没有写，请问店员。" : ". Of the others the library does not say it: please ask the staff.");
         a->part = GLIM_PART_RETRIEVAL;
         a->n_all = n_all;
