@@ -584,7 +584,7 @@ static json_t *resolve(glim_schema *s, const json_t *ref) {
         at = end;
     }
     free(copy);
-    if (!v) glim_schema_fail(s, GLIM_E_NOT_FOUND, "\"$ref\" \"%.100s\" leads nowhere", text);
+    if (!v) glim_schema_fail(s, GLIM_E_FORMAT, "\"$ref\" \"%.100s\" leads nowhere", text);
     return v;
 }
 
