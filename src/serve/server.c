@@ -48,6 +48,14 @@ static void allow_files(glim_server *s) {
     if (r.rlim_cur < s->p.max_connections + spare) s->p.max_connections = r.rlim_cur > 2 * spare ? r.rlim_cur - spare : r.rlim_cur / 2;
 }
 
+/* In C a text ends at its first NUL: "/v1/models/a%00b" would be the name of another model. */
+static size_t unescape(void *ctx, struct MHD_Connection *conn, char *s) {
+    (void)ctx, (void)conn;
+    size_t n = MHD_http_unescape(s);
+    for (char *p = s; (p = memchr(p, 0, n - (size_t)(p - s))); ) *p = 1; /* a byte that no name here has */
+    return n;
+}
+
 static glim_status listen_on(glim_server *s, glim_listener *l, glim_err *err) {
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (glim_listener_ipv6(l) ? MHD_USE_IPv6 : 0);
     s->loopback = glim_listener_loopback(l);
@@ -67,7 +75,7 @@ static glim_status listen_on(glim_server *s, glim_listener *l, glim_err *err) {
                                  MHD_OPTION_EXTERNAL_LOGGER, library_says, NULL, MHD_OPTION_NOTIFY_COMPLETED, glim_conn_request_over, s,
                                  MHD_OPTION_NOTIFY_CONNECTION, glim_conn_changed, s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)32 << 10,
                                  MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->p.max_connections, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
-                                 MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+                                 MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
     if (s->daemon) return GLIM_OK;
     int why = errno;
     close(fd);
