@@ -76,7 +76,7 @@ static bool read_sampling(glim_ask *a, const glim_ask_facts *f, glim_api_error *
         return false;
     s->top_k = top_k < 0 ? 0 : (int)top_k;
     if (glim_field(a->body, "top_p") && s->top_p <= 0) s->top_p = 1e-9; /* the sampler reads 0 as off; 0 keeps the best one */
-    a->n = (uint32_t)n;
+    a->n = a->n_shown = (uint32_t)n;
     a->has_seed = glim_field(a->body, "seed") != NULL;
     s->seed = (uint64_t)seed;
     if (!a->has_seed && getrandom(&s->seed, sizeof s->seed, 0) != sizeof s->seed)
@@ -278,7 +278,8 @@ static bool read_prompts(glim_ask *a, const glim_ask_facts *f, glim_api_error *e
         if (!read_prompt(a, json_array_get(v, i), place, f, e)) return false;
     }
     if (n * a->n > GLIM_ASK_N)
-        return glim_api_fail(e, 400, "invalid_value", "n", "%zu prompts with \"n\" %u are %zu choices, want at most %d", n, a->n, n * a->n, GLIM_ASK_N);
+        return glim_api_fail(e, 400, "invalid_value", a->n > a->n_shown ? "best_of" : "n", "%zu prompts with \"%s\" %u are %zu choices, want at most %d", n,
+                             a->n > a->n_shown ? "best_of" : "n", a->n, n * a->n, GLIM_ASK_N);
     return true;
 }
 
@@ -288,9 +289,10 @@ bool glim_ask_completion(glim_ask *a, json_t *body, const glim_ask_facts *f, gli
     if (!glim_field_int(body, "max_tokens", 0, INT32_MAX, &max, e) || !glim_field_int(body, "logprobs", 0, 5, &top, e) ||
         !glim_field_bool(body, "echo", &a->echo, e) || !glim_field_int(body, "best_of", 1, 20, &best_of, e))
         return false;
-    if (best_of != a->n)
-        return glim_api_fail(e, 400, "unsupported_value", "best_of", "\"best_of\": got %lld, only the value of \"n\" (%u) is possible here",
-                             (long long)best_of, a->n);
+    if (best_of < a->n) return glim_api_fail(e, 400, "invalid_value", "best_of", "\"best_of\": got %lld, want at least \"n\" (%u)", (long long)best_of, a->n);
+    if (best_of > a->n && a->stream) /* which are the best is known at the end */
+        return glim_api_fail(e, 400, "unsupported_value", "best_of", "\"best_of\": got %lld, want the value of \"n\" (%u) in a stream", (long long)best_of, a->n);
+    a->n = (uint32_t)best_of;
     const json_t *suffix = glim_field(body, "suffix"); /* an editor at the end of its file sends "" */
     if (suffix && !(json_is_string(suffix) && json_string_length(suffix) == 0))
         return glim_api_fail(e, 400, "unsupported_value", "suffix", "\"suffix\": this model does not fill in the middle");

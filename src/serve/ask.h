@@ -31,6 +31,7 @@ typedef struct glim_ask {
     const char *model;           /* not checked: whether there is such a model is the server's to know */
     bool chat, stream, include_usage, logprobs, has_seed, ignore_eos, mirror_reasoning;
     uint32_t top_logprobs, n;
+    uint32_t n_shown;            /* of the n that are made, those that the reply shows: fewer with best_of */
     int priority;                /* 0 to 10, larger is later, as in vLLM; nobody can go before the others */
     size_t max_tokens;           /* 0: until the context is full, but for completions with echo */
     glim_sample_params sample;   /* bias points below */

@@ -99,6 +99,9 @@ static void text_logprob(const glim_out *o, glim_out_choice *c, const glim_event
     bool first = ev->kind == GLIM_EV_PROMPT && ev->pos == 0; /* nothing comes before it */
     sep(&c->lp), sep(&c->lp_value), sep(&c->lp_top), sep(&c->lp_offset);
     size_t chars = put_token_name(&c->lp, o->e->tok, ev->id);
+    const int32_t *prefix;
+    const glim_ask_prompt *prompt = &o->ask->prompts[(size_t)(c - o->choices) / o->ask->n];
+    if (ev->kind == GLIM_EV_PROMPT && prompt->text && ev->pos < glim_tok_prefix(o->e->tok, &prefix)) chars = 0; /* ours: the text does not have it */
     if (first) glim_buf_puts(&c->lp_value, "null"), glim_buf_puts(&c->lp_top, "null");
     else {
         put_real(&c->lp_value, ev->logprob);
@@ -199,8 +202,9 @@ glim_status glim_out_event(glim_out *o, size_t choice, const glim_event *ev, gli
     if (ev->kind == GLIM_EV_PROMPT) return GLIM_OK;
     size_t before = c->reply.reasoning.len;
     glim_status rc = take_text(o, c, ev, err);
+    c->n_tokens++;
+    c->sum += isfinite(ev->logprob) ? (double)ev->logprob : -9999;
     if (rc == GLIM_OK && o->ask->chat) {
-        c->n_tokens++;
         if (c->reply.reasoning.len > before) c->n_reasoning = c->n_tokens; /* it comes first, so all so far are */
         rc = know_calls(c, err);
     }
@@ -378,10 +382,25 @@ static void put_message(const glim_out *o, const glim_out_choice *c, glim_buf *b
     glim_buf_puts(b, r->n_calls ? "]}" : "}");
 }
 
+static double mean(const glim_out_choice *c) { return c->n_tokens ? c->sum / (double)c->n_tokens : -9999; }
+
+/* The choice that stands at `place` of the reply: of the answers to a prompt the best come first where not all are shown. */
+static const glim_out_choice *shown(const glim_out *o, size_t place) {
+    size_t n = o->ask->n, rank = place % o->ask->n_shown;
+    const glim_out_choice *all = &o->choices[place / o->ask->n_shown * n];
+    if (n == o->ask->n_shown) return &all[rank];
+    for (size_t i = 0; i < n; i++) {
+        size_t better = 0;
+        for (size_t k = 0; k < n; k++) better += mean(&all[k]) > mean(&all[i]) || (k < i && mean(&all[k]) == mean(&all[i]));
+        if (better == rank) return &all[i];
+    }
+    return &all[rank]; /* not reached: the ranks are all taken */
+}
+
 void glim_out_whole(const glim_out *o, glim_buf *b) {
     put_head(o, b, o->ask->chat ? "chat.completion" : "text_completion");
-    for (size_t i = 0; i < o->n_choices; i++) {
-        const glim_out_choice *c = &o->choices[i];
+    for (size_t i = 0; i < o->n_choices / o->ask->n * o->ask->n_shown; i++) {
+        const glim_out_choice *c = shown(o, i);
         glim_buf_printf(b, "%s{\"index\": %zu, ", i ? ", " : "", i);
         if (o->ask->chat) {
             put_message(o, c, b);

@@ -27,6 +27,7 @@ typedef struct glim_out_choice {
     glim_buf lp, lp_value, lp_top, lp_offset; /* log-probabilities that no chunk has shown yet; all but lp: completions */
     size_t offset;             /* characters before the next token */
     size_t n_tokens, n_reasoning; /* all, and those up to the last of the reasoning */
+    double sum;                /* of the log-probabilities of what was chosen: which answer is the best (best_of) */
     bool finished, finish_sent;
     const char *finish;
 } glim_out_choice;

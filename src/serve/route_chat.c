@@ -48,7 +48,7 @@ static bool make_unit(glim_call *c, task *t, size_t i) {
         if (glim_out_init(&t->out, a, c->b->e, c->model, c->b->fingerprint, in_reasoning, &err) != GLIM_OK) return glim_api_from(&c->error, &err, NULL);
     }
     u->r = (glim_request){.sample = a->sample, .max_tokens = a->max_tokens, .n = a->n, .stop = a->stop, .n_stop = a->n_stop, .for_reply = a->chat,
-                          .logprobs = a->logprobs, .top_logprobs = a->top_logprobs, .prompt_logprobs = a->echo && a->logprobs,
+                          .logprobs = a->logprobs || a->n > a->n_shown, .top_logprobs = a->top_logprobs, .prompt_logprobs = a->echo && a->logprobs,
                           .ignore_stop_ids = a->ignore_eos, .priority = -a->priority};
     u->r.sample.choice = i * a->n; /* equal prompts of one request get different answers */
     if (!a->chat && a->max_tokens == 0) u->r.task = GLIM_TASK_SCORE, u->r.n = 1;

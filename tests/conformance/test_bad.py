@@ -256,6 +256,8 @@ def make_rows():
     for s in ({"not": {}}, {"type": "object", "patternProperties": {"a": {}}}, {"if": {}, "then": {}}, {"type": "array", "uniqueItems": True, "items": {}},
               {"type": "string", "format": "no-such-format"}, {"bogus": 1}, {"type": "object", "dependentRequired": {"a": ["b"]}}, {"type": "array", "contains": {}}):
         fmt({"name": "a", "strict": True, "schema": s}, UNSUPPORTED, "response_format")
+    for s in ({"$ref": "#/$defs/none"}, {"$ref": "#"}, {"enum": []}, {"type": "integer", "minimum": 5, "maximum": 4}, {"type": "strin"}):
+        fmt({"name": "a", "strict": True, "schema": s}, VALUE, "response_format")
 
     # -- completions
     row(TEXT, {"prompt": None}, MISSING, "prompt")
@@ -279,7 +281,8 @@ def make_rows():
     wrong_types(TEXT, "best_of", (int, float))
     for v in (0, -1, 21, 2 ** 62):
         row(TEXT, {"best_of": v}, VALUE, "best_of")
-    row(TEXT, {"best_of": 1, "n": 2}, UNSUPPORTED, "best_of")
+    row(TEXT, {"best_of": 1, "n": 2}, VALUE, "best_of")
+    row(TEXT, {"best_of": 3, "n": 2, "stream": True}, UNSUPPORTED, "best_of")
     for v in ("x", 5, [], False):
         row(TEXT, {"suffix": v}, UNSUPPORTED, "suffix")
 
@@ -463,7 +466,7 @@ def test_every_refusal_of_small_routes():
                                        ("GET", "/v1/v1/models", 404, "unknown_url"), ("GET", "/v1/chat/completions", 405, "method_not_allowed"),
                                        ("PUT", "/v1/chat/completions", 405, "method_not_allowed"), ("POST", "/health", 405, "method_not_allowed"),
                                        ("DELETE", "/v1/models", 405, "method_not_allowed"), ("PATCH", "/v1/completions", 405, "method_not_allowed"),
-                                       ("GET", "/v1/models/no-such", 404, "model_not_found"), ("GET", "/v1/models/..%2f..%2fetc%2fpasswd", 404, "model_not_found"),
+                                       ("GET", "/v1/models/no-such", 404, "model_not_found"), ("GET", "/v1/models/" + MODEL + "%00x", 404, "model_not_found"), ("GET", "/v1/models/..%2f..%2fetc%2fpasswd", 404, "model_not_found"),
                                        ("GET", "/%2e%2e/etc/passwd", 404, "unknown_url"), ("GET", "//health", 404, "unknown_url"), ("BREW", "/health", 405, "method_not_allowed")):
         r = s.call(method, path)
         check(r.status == status and r.error["code"] == code, "%s %s: %d %s", method, path, r.status, r.text[:200])

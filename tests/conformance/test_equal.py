@@ -112,3 +112,38 @@ def test_a_prompt_that_is_only_echoed_ends_like_an_answer():
             for logprobs in (None, 2):
                 whole = ask.compare(s, "/v1/completions", {"model": "glm4", "prompt": prompt, "max_tokens": 0, "echo": True, "n": n, "logprobs": logprobs}, "echo of %s, n %d" % (prompt, n))
                 check(whole and all(c["finish_reason"] == "length" for c in whole["choices"]), "echo of %s: %s", prompt, whole)
+
+
+def test_offsets_of_an_echoed_prompt_point_into_its_text():
+    s = server("glm4")
+    for prompt in ("hello world", ["a b", "c d e"]):
+        for max_tokens in (0, 3):
+            r = s.post("/v1/completions", {"model": "glm4", "prompt": prompt, "max_tokens": max_tokens, "echo": True, "logprobs": 1, "seed": 2}).json
+            for want, c in zip(prompt if isinstance(prompt, list) else [prompt], r["choices"]):
+                lp, at = c["logprobs"], 0
+                for token, offset in zip(lp["tokens"], lp["text_offset"]):
+                    if at < len(want) and want.startswith(token, at):
+                        check(offset == at, "%r of %r: offset %d, want %d", token, want, offset, at)
+                        at += len(token)
+                    elif at == 0:
+                        check(offset == 0, "%r stands before %r: offset %d", token, want, offset)
+                check(at == len(want), "the prompt's tokens: %s", lp["tokens"])
+
+
+def test_best_of_shows_the_likeliest_and_charges_all():
+    s = server("glm4")
+    for prompt in ("good day", ["a", "b c"]):
+        many = prompt if isinstance(prompt, list) else [prompt]
+        base = {"model": "glm4", "prompt": prompt, "max_tokens": 6, "seed": 5, "temperature": 1.5}
+        all_ = s.post("/v1/completions", {**base, "n": 6, "logprobs": 0}).json
+        for n, echo in ((1, False), (2, True), (6, False)):
+            want = []
+            for i in range(len(many)):
+                own = all_["choices"][6 * i:6 * i + 6]
+                means = [sum(c["logprobs"]["token_logprobs"]) / len(c["logprobs"]["tokens"]) for c in own]
+                order = sorted(range(6), key=lambda k: -means[k]) if n < 6 else range(6)
+                want += [(many[i] if echo else "") + own[k]["text"] for k in list(order)[:n]]
+            r = s.post("/v1/completions", {**base, "n": n, "best_of": 6, "echo": echo}).json
+            check([c["text"] for c in r["choices"]] == want and [c["index"] for c in r["choices"]] == list(range(len(want))), "best %d of %s: %s, want %s", n, prompt, r["choices"], want)
+            check(all(c["logprobs"] is None for c in r["choices"]), "log-probabilities that nobody asked for: %s", r["choices"])
+            check(r["usage"]["completion_tokens"] == all_["usage"]["completion_tokens"], "usage counts all: %s, want %s", r["usage"], all_["usage"])
