@@ -28,7 +28,7 @@ typedef struct reporting {
     glim_report_by by;
     json_t *rows;
     glim_buf out;
-    size_t n;
+    size_t n; /* prices */
 } reporting;
 
 static void table_line(glim_buf *b, const char *label, const char *name, const glim_sums *v) {
@@ -37,8 +37,16 @@ static void table_line(glim_buf *b, const char *label, const char *name, const g
                     v->completion, glim_money_text(money, v->cost), name);
 }
 
+static const char *const labels[] = {"key", "tenant", "day", "model"};
+
+static void head(reporting *p) {
+    if (p->f == TABLE) glim_buf_printf(&p->out, "%-24s %10s %14s %14s %14s %18s\n", labels[p->by], "requests", "prompt", "cached", "completion", "amount");
+    if (p->f == CSV)
+        glim_buf_printf(&p->out, "%s%s,requests,prompt_tokens,cached_tokens,completion_tokens,reasoning_tokens,amount\r\n", labels[p->by],
+                        p->by == GLIM_BY_KEY ? ",name,tenant" : "");
+}
+
 static bool one_row(void *ctx, const glim_report_row *row) {
-    static const char *const labels[] = {"key", "tenant", "day", "model"};
     reporting *p = ctx;
     if (p->f == JSON) {
         json_t *v = sums_json(&row->sums);
@@ -49,11 +57,6 @@ static bool one_row(void *ctx, const glim_report_row *row) {
         }
         json_array_append_new(p->rows, v);
     } else if (p->f == CSV) {
-        if (p->n++ == 0) {
-            glim_buf_puts(&p->out, labels[p->by]);
-            glim_buf_puts(&p->out, p->by == GLIM_BY_KEY ? ",name,tenant" : "");
-            glim_buf_puts(&p->out, ",requests,prompt_tokens,cached_tokens,completion_tokens,reasoning_tokens,amount\r\n");
-        }
         glim_csv_text(&p->out, row->label);
         if (p->by == GLIM_BY_KEY) {
             glim_csv_text(&p->out, row->name);
@@ -64,8 +67,6 @@ static bool one_row(void *ctx, const glim_report_row *row) {
         glim_csv_money(&p->out, row->sums.cost);
         glim_csv_end(&p->out);
     } else {
-        if (p->n++ == 0)
-            glim_buf_printf(&p->out, "%-24s %10s %14s %14s %14s %18s\n", labels[p->by], "requests", "prompt", "cached", "completion", "amount");
         table_line(&p->out, row->label, row->name, &row->sums);
     }
     return true;
@@ -105,10 +106,12 @@ static int report(int argc, char **argv) {
     if (rc == GLIM_OK && to) {
         rc = glim_day_parse(&q.end_day, &month, to, "--to", &err);
         q.end_day = month ? glim_day_next_month(q.end_day) : q.end_day + 1;
+        if (rc == GLIM_OK && from && q.end_day <= q.from_day) rc = glim_fail(&err, GLIM_E_ARG, "--from and --to: \"%.40s\" is after \"%.40s\"", from, to);
     }
     if (rc == GLIM_OK) rc = glim_cli_folder(&s, data, false, &err);
     p.by = q.by;
     p.rows = json_array();
+    head(&p);
     if (rc == GLIM_OK) rc = glim_currency_get(s, currency, &err);
     if (rc == GLIM_OK) rc = glim_report(s, &q, one_row, &p, &total, &n_open, &err);
     if (rc == GLIM_OK && json) {

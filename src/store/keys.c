@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "store/keys_internal.h"
+#include "store/ledger.h"
 #include "store/outbox.h"
 #include "store/store_internal.h"
 
@@ -170,7 +171,7 @@ static glim_status find(glim_db *db, void *ctx, glim_err *err) {
     find_ctx *f = ctx;
     glim_db_row *r;
     bool more = false;
-    glim_status rc = glim_db_query(db, &r, err, "SELECT " GLIM_KEY_COLUMNS " FROM keys WHERE id = ?1 OR prefix = ?1", "s", f->word);
+    glim_status rc = glim_db_query(db, &r, err, "SELECT " GLIM_KEY_COLUMNS " FROM keys WHERE id = ?1 OR (?1 != '' AND prefix = ?1)", "s", f->word);
     if (rc == GLIM_OK) rc = glim_db_next(db, r, &more, err);
     if (rc != GLIM_OK) return rc;
     if (!more) {
@@ -190,6 +191,8 @@ glim_status glim_key_find(glim_store *s, const char *word, glim_key *out, glim_e
 static glim_status revoke(glim_db *db, void *ctx, glim_err *err) {
     find_ctx *f = ctx;
     glim_status rc = find(db, f, err);
+    if (rc == GLIM_OK && strcmp(f->k->id, GLIM_KEY_LOCAL) == 0) /* the ledger would take no request without a key any more */
+        return glim_fail(err, GLIM_E_ARG, "\"%s\" stands for requests without a key: it is none that could be revoked", GLIM_KEY_LOCAL);
     if (rc != GLIM_OK || f->k->revoked_us != 0) return rc;
     f->k->revoked_us = f->now;
     rc = glim_db_run(db, err, "UPDATE keys SET revoked = ? WHERE id = ?", "is", f->now, f->k->id);

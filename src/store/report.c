@@ -53,7 +53,12 @@ static glim_status report(glim_db *db, void *ctx, glim_err *err) {
     const glim_report_params *p = c->p;
     glim_db_row *r;
     bool more = true;
-    glim_status rc = glim_db_query(db, &r, err, sql[p->by], "iiss", p->from_day, p->end_day ? p->end_day : INT64_MAX, p->tenant, p->key);
+    int64_t there = 1; /* nothing used by a name that is nobody's would look like an answer */
+    glim_status rc = p->tenant ? glim_db_int(db, &there, 0, err, "SELECT 1 FROM tenants WHERE id = ?", "s", p->tenant) : GLIM_OK;
+    if (rc == GLIM_OK && !there) return glim_fail(err, GLIM_E_NOT_FOUND, "there is no tenant \"%.80s\"", p->tenant);
+    if (rc == GLIM_OK && p->key) rc = glim_db_int(db, &there, 0, err, "SELECT 1 FROM keys WHERE id = ?1 OR (?1 != '' AND prefix = ?1)", "s", p->key);
+    if (rc == GLIM_OK && !there) return glim_fail(err, GLIM_E_NOT_FOUND, "there is no key \"%.80s\"", p->key);
+    if (rc == GLIM_OK) rc = glim_db_query(db, &r, err, sql[p->by], "iiss", p->from_day, p->end_day ? p->end_day : INT64_MAX, p->tenant, p->key);
     while (rc == GLIM_OK && (rc = glim_db_next(db, r, &more, err)) == GLIM_OK && more) {
         glim_report_row row = {0};
         char day[16];

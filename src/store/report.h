@@ -32,7 +32,8 @@ typedef struct glim_report_params {
 } glim_report_params;
 
 typedef bool (*glim_report_fn)(void *ctx, const glim_report_row *row);
-/* Rows in the order of their labels; *total (may be NULL) is their sum; *n_open the requests that run now. */
+/* Rows in the order of their labels; *total (may be NULL) is their sum; *n_open the requests that run now.
+ * Errors: GLIM_E_NOT_FOUND where there is no such tenant or key. */
 glim_status glim_report(glim_store *s, const glim_report_params *p, glim_report_fn fn, void *ctx, glim_sums *total, int64_t *n_open,
                         glim_err *err);
 

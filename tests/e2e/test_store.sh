@@ -23,6 +23,7 @@ run 0 "$GLIM" key show "${secret:0:11}" --data "$d"; says 'of 1000000'; says 'of
 run 0 "$GLIM" key revoke "$id" --data "$d"; says "revoked $id"
 run 0 "$GLIM" key show "$id" --json --data "$d"; says '"state": "revoked"'
 run 2 "$GLIM" key revoke key_nobody --data "$d"; one_error 'key_nobody'
+for word in '' local; do run 2 "$GLIM" key revoke "$word" --data "$d"; one_error "$word"; run 2 "$GLIM" key show "" --data "$d"; done
 run 2 "$GLIM" key create --scopes root --data "$d"; one_error '"root"'
 run 2 "$GLIM" key create --tenant 'a b' --data "$d"; one_error '"a b"'
 run 2 "$GLIM" key create --expires 2020-01-01 --data "$d"; one_error 'passed'
@@ -38,7 +39,12 @@ run 0 "$GLIM" usage price --json --data "$d"; says '"model": "\*"'
 run 2 "$GLIM" usage price m --input 1 --data "$d"; one_error '--output'
 run 2 "$GLIM" usage price m --input 1 --output x --data "$d"; one_error '"x"'
 for by in key tenant day model; do run 0 "$GLIM" usage --by $by --csv --data "$d"; run 0 "$GLIM" usage --by $by --json --data "$d"; says '"rows": \[\]'; done
-run 0 "$GLIM" usage --data "$d"; says '^total .*EUR'
+run 0 "$GLIM" usage --data "$d"; says '^key .* requests'; says '^total .*EUR'
+run 0 "$GLIM" usage --by model --csv --data "$d"; says '^model,requests,.*,amount'
+run 2 "$GLIM" usage --key nobody --data "$d"; one_error '"nobody"'
+run 2 "$GLIM" usage --tenant nobody --data "$d"; one_error '"nobody"'
+run 0 "$GLIM" usage --tenant acme --key "$id" --from 2026-01 --to 2026-01 --data "$d"; says '^total'
+run 2 "$GLIM" usage --from 2026-12 --to 2026-01 --data "$d"; one_error '2026-12'
 run 2 "$GLIM" usage --by colour --data "$d"; one_error 'colour'
 run 2 "$GLIM" usage --csv --json --data "$d"; one_error 'one of the two'
 run 2 "$GLIM" usage --from 2026-02-30 --data "$d"; one_error '2026-02-30'
