@@ -5,6 +5,7 @@ skip() { echo "    skipped: $1"; exit 77; }
 command -v python3 > /dev/null || skip "python3 is not installed"
 checks=$GLIM_SOURCE_DIR/tests/web/page_checks.py
 export PYTHONDONTWRITEBYTECODE=1
+[ -n "${GLIM_SOAK:-}" ] && export GLIM_PAGE_LATENCY="${GLIM_PAGE_LATENCY:-400}" # a slow line
 (cd "$GLIM_SOURCE_DIR/tests/web" && python3 -c 'import cdp, sys; sys.exit(not cdp.find())') ||
     skip "there is no Chromium (tools/setup.sh page installs Debian's chromium-headless-shell)"
 grep -q '^GLIM_SANITIZE:STRING=.' "$GLIM_BUILD_DIR/CMakeCache.txt" 2> /dev/null &&

@@ -4,11 +4,14 @@
         page = b.page("http://127.0.0.1:8000/", width=390, height=844)
         page.wait("document.title")
         page.click("button.send"); page.type("words"); page.key("Enter")
+
+GLIM_PAGE_LATENCY=400 holds every reply back for so many milliseconds: what a check takes for granted on loopback shows then.
 """
 import base64, json, os, select, shutil, subprocess, tempfile, time
 
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 KEYS = {"Enter": (13, "\r"), "Escape": (27, ""), "Tab": (9, ""), "ArrowUp": (38, ""), "ArrowDown": (40, ""), "Backspace": (8, ""), "Delete": (46, "")}
+LATENCY_MS = float(os.environ.get("GLIM_PAGE_LATENCY") or 0)
 
 
 def find():
@@ -17,7 +20,7 @@ def find():
 
 
 class Browser:
-    def __init__(self, limit_s=20):
+    def __init__(self, limit_s=60):
         self.limit_s, self.last, self.answers, self.events = limit_s, 0, {}, []
         self.profile = tempfile.mkdtemp(prefix="glim-page-")
         theirs_in, self.to = os.pipe()
@@ -107,7 +110,12 @@ class Page:
                                                           {"name": "prefers-reduced-motion", "value": "reduce"}])
         self.call("Emulation.setUserAgentOverride", userAgent="Mozilla/5.0 (glim test) Chrome", acceptLanguage=language)
         self.call("Emulation.setLocaleOverride", locale=language.replace("-", "_"))
+        self.line()
         self.goto(url)
+
+    def line(self, offline=False):
+        """The line to the server, cut or as it was."""
+        self.call("Network.emulateNetworkConditions", offline=offline, latency=LATENCY_MS, downloadThroughput=-1, uploadThroughput=-1)
 
     def call(self, method, **params):
         return self.b.call(method, self.session, **params)
@@ -132,8 +140,8 @@ class Page:
             raise RuntimeError("%s in: %s" % (d.get("exception", {}).get("description") or d.get("text"), js[:300]))
         return r["result"].get("value")
 
-    def wait(self, js, limit_s=10):
-        """Until the expression is true; its value."""
+    def wait(self, js, limit_s=30):
+        """Until the expression is true; its value. The limit is a bound on a busy machine, not a measurement."""
         until = time.monotonic() + limit_s
         while True:
             try:

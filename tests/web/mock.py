@@ -52,6 +52,8 @@ class State:
     gone = 0         # clients that went away in the middle
     models = ["glm-4-9b-chat", "glm-edge-1.5b"]
     loading = False
+    hold = False     # while set, /v1/models does not answer
+    cut = False      # when set, the connection of !break ends
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -73,6 +75,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def fail(self, status, kind, code, message, **headers):
         self.reply(status, {"error": {"message": message, "type": kind, "param": None, "code": code}}, **headers)
 
+    def until(self, true):
+        """Waits for what the test says; a minute is a bound, not a measurement."""
+        end = time.monotonic() + 60
+        while not true() and time.monotonic() < end:
+            time.sleep(0.01)
+
     def allowed(self):
         if State.loading:
             self.fail(503, "server_error", "model_loading", "the model is being read")
@@ -93,6 +101,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if path == "/health":
             return self.fail(503, "server_error", "model_loading", "loading") if State.loading else self.reply(200, {"status": "ok"})
         if path == "/v1/models" and self.allowed():
+            self.until(lambda: not State.hold)
             return self.reply(200, {"object": "list", "data": [
                 {"id": m, "object": "model", "created": 1, "owned_by": "glim", "meta": {"ctx": 8192, "params": 9.4e9, "quant": "q8_0"}} for m in State.models]})
         if path == "/mock/log":
@@ -178,7 +187,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.event({"error": {"message": "the answer could not be finished", "type": "server_error", "param": None, "code": None}})
                 self.wfile.write(b"0\r\n\r\n")
             else:
-                time.sleep(0.2)  # a browser forgets what arrives together with the end
+                self.until(lambda: State.cut)  # a browser forgets what arrives together with the end
                 self.connection.shutdown(2)
             self.close_connection = True
             return

@@ -84,6 +84,7 @@ def with_mock():
         troubles(b, url)
         tools_and_thoughts(b, url)
         phone(b, url)
+        early(b, url)
         keys(b, url)
 
 
@@ -215,7 +216,11 @@ def troubles(b, url):
     p = c.p
     kinds = {"!429": "busy", "!503": "overloaded", "!500": "server", "!context": "context", "!break": "broken", "!error": "server"}
     for word, kind in kinds.items():
+        mock.State.cut = False
         c.ask(word)
+        if word == "!break":  # the line breaks when all of the half is seen
+            p.wait("document.querySelector('.assistant .column > .prose')?.textContent.includes('answer, and')")
+            mock.State.cut = True
         p.wait("document.querySelector('.trouble') && " + IDLE)
         same(p.run("document.querySelector('.trouble').dataset.kind"), kind, word)
         check(p.has(".trouble .actions button"), word + " offers something to do")
@@ -233,11 +238,11 @@ def troubles(b, url):
     c.idle()
     same([c.count(".trouble"), c.count(".assistant"), c.count(".count")], [0, 1, 0], "after a retry only the answer is left")
     # no server at all
-    p.call("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=-1, uploadThroughput=-1)
+    p.line(offline=True)
     c.ask("is anybody there")
     p.wait("document.querySelector('.trouble')?.dataset.kind === 'offline'")
     p.wait("document.querySelector('.status')?.textContent.includes('cannot be reached')")
-    p.call("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1, uploadThroughput=-1)
+    p.line()
     p.click("[data-act=retry]")
     p.wait("!document.querySelector('.trouble')")
     c.idle()
@@ -329,6 +334,35 @@ def phone(b, url):
     p.close()
 
 
+def early(b, url):
+    """A slow line: the question is there before the list of models."""
+    for stop in (False, True):
+        mock.State.hold = True
+        c = Chat.__new__(Chat)
+        c.p = p = b.page(url)
+        p.run("localStorage.setItem('glim.prefs', JSON.stringify({model: 'a-model-of-another-server'}))")
+        n = len(mock.State.log)
+        p.reload()
+        p.wait("document.querySelector('.words')")
+        c.ask("hello")
+        check(not p.run("document.querySelector('.model').textContent.startsWith('glm')"), "the list has not come yet")
+        p.wait(BUSY + " && document.querySelector('.assistant')")
+        if stop:
+            p.key("Escape")
+            c.idle()
+            same(p.text(".remark"), "Stopped.", "Escape stops what waits for the list")
+            mock.State.hold = False
+            p.wait("document.querySelector('.model').textContent.startsWith('glm')")
+            same(len(mock.State.log), n, "and nothing is sent")
+        else:
+            mock.State.hold = False
+            c.idle()
+            same(c.last(), "You said: hello", "a question before the list is answered")
+            same([x["model"] for x in mock.State.log[n:]], ["glm-4-9b-chat"], "by a model that is there")
+        c.silent("early")
+        p.close()
+
+
 def keys(b, url):
     mock.State.key = "glim_secret"
     c = Chat.__new__(Chat)
@@ -348,6 +382,7 @@ def keys(b, url):
     p.wait("!document.querySelector('dialog') && document.querySelector('.assistant .column > .prose')?.innerText")
     c.idle()
     same(c.last(), "You said: hello", "with the key the question is answered without asking again")
+    same(mock.State.log[-1]["model"], "glm-4-9b-chat", "by a model of the list that came with the key")
     p.reload()
     p.wait(READY)
     same(c.asked("again"), "You said: again", "the key lasts as long as the tab")

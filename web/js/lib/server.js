@@ -6,10 +6,19 @@ import { signal } from './signal.js';
 // state: 'asking', 'ready', 'loading', 'away', 'auth', 'failed'
 export const server = signal({ state: 'asking', models: [], message: '' });
 
-let timer, turn = 0;
-export async function askServer() {
+let timer, turn = 0, asking = null;
+export function askServer() {
   clearTimeout(timer);
-  const mine = ++turn;
+  asking = ask(++turn);
+  return asking;
+}
+
+// When nothing is being asked any more.
+export async function serverKnown() {
+  for (let was = null; was !== asking;) await (was = asking);
+}
+
+async function ask(mine) {
   let next;
   try {
     next = { state: 'ready', models: await listModels(), message: '' };

@@ -3,7 +3,7 @@ import { fill, h, oncePerFrame } from '../../lib/dom.js';
 import { number, t } from '../../lib/i18n.js';
 import { prefs, setPref } from '../../lib/prefs.js';
 import { become, go } from '../../lib/router.js';
-import { askServer, server } from '../../lib/server.js';
+import { askServer, server, serverKnown } from '../../lib/server.js';
 import { askKey } from '../../ui/key.js';
 import { announce, button, iconButton, openMenu } from '../../ui/parts.js';
 import { composer } from './composer.js';
@@ -55,9 +55,9 @@ export function mount(place) {
   const isSaved = () => !!c && Object.keys(c.nodes).length > 1;
   const names = () => server.value.models.map((m) => m.id);
   const contextOf = (id) => server.value.models.find((m) => m.id === id)?.meta?.ctx;
-  function model() {
+  function model(of = c) {
     const all = names();
-    return [c.model, prefs.value.model].find((m) => all.includes(m)) || all[0] || c.model || '';
+    return [of.model, prefs.value.model].find((m) => all.includes(m)) || all[0] || of.model || '';
   }
 
   // ---- which conversation ----
@@ -116,7 +116,8 @@ export function mount(place) {
       return draw();
     }
     announce(t('chat.writing'));
-    const going = answer(mine, above);
+    // A question may be quicker than the list of models, after a key was typed too: it is shown, and waits for it.
+    const going = answer(mine, above, names().length ? null : serverKnown().then(() => model(mine)));
     draw();
     toEnd();
     await going;

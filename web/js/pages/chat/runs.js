@@ -1,6 +1,6 @@
 // runs.js - answers being written. A run belongs to a conversation, not to the view of it: it goes on while another
 // conversation is looked at. What has arrived is saved as it comes, so a reload loses a second at most.
-import { streamChat } from '../../lib/api.js';
+import { ApiError, streamChat } from '../../lib/api.js';
 import { signal } from '../../lib/signal.js';
 import { addNode, lastOf, requestFor } from './conversation.js';
 import { save } from './history.js';
@@ -16,8 +16,9 @@ addEventListener('pageshow', () => { leaving = false; });
 export const isRunning = (id) => runs.has(id);
 export function stop(id) { runs.get(id)?.controller.abort(); }
 
-// Answers below `parent` (by default the last turn that is looked at). Resolves when it is over; failures are in the node.
-export async function answer(conversation, parent = lastOf(conversation)) {
+// Answers below `parent` (by default the last turn that is looked at), when `ready` has resolved: to the model's name. Resolves when
+// it is over; failures are in the node.
+export async function answer(conversation, parent = lastOf(conversation), ready = null) {
   const c = conversation;
   if (runs.has(c.id)) return;
   const controller = new AbortController();
@@ -29,6 +30,7 @@ export async function answer(conversation, parent = lastOf(conversation)) {
   const tell = (end) => progress.set({ conversation: c, node, end });
   tell(false);
   try {
+    if (ready) c.model = node.model = await Promise.race([ready, stopped(controller.signal)]);
     const out = await streamChat(requestFor(c, parent), {
       signal: controller.signal,
       onDelta(delta) {
@@ -61,6 +63,8 @@ export async function answer(conversation, parent = lastOf(conversation)) {
   save(c);
   tell(true);
 }
+
+const stopped = (signal) => new Promise((_, fail) => { signal.addEventListener('abort', () => fail(new ApiError('stopped', ''))); });
 
 // Adds a delta to a node; false if it held nothing to show.
 function take(node, delta) {

@@ -14,22 +14,32 @@ export function mount(place) {
   const answer = h('div', { 'aria-live': 'polite' }), waiting = h('div'), library = h('div'), columns = h('div', { class: 'columns' });
   const file = h('input', { type: 'file', accept: '.csv,.tsv,.xlsx', class: 'offscreen', tabindex: -1, 'aria-hidden': 'true', onchange: load });
   let about = null, last = null;
+  let askTurn = 0, waitingTurn = 0; // replies may overtake each other: what is drawn is the newest request's
+  let saving = Promise.resolve();
+
+  const why = (e) => (e.kind === 'missing' ? t('desk.none') : e.message || t('error.' + (e.kind || 'server')));
 
   // Runs what a person asked for; a failure is said at the edge of the page.
   async function doing(work) {
     try {
       return await work();
     } catch (e) {
-      toast(e.message || t('desk.none'));
+      toast(why(e));
       return undefined;
     }
+  }
+
+  // Changes of the library one after the other, each built on what the one before it left.
+  function afterOthers(work) {
+    saving = saving.then(() => doing(work));
+    return saving;
   }
 
   async function load() {
     const chosen = file.files[0];
     file.value = '';
     if (!chosen) return;
-    await doing(async () => {
+    await afterOthers(async () => {
       about = await getJson('/v1/desk/library', { file: chosen });
       toast(t('desk.loaded', { n: number(about.rows) }));
       drawLibrary();
@@ -37,15 +47,15 @@ export function mount(place) {
   }
 
   async function retype(column, type) {
-    const schema = structuredClone(about.schema);
-    const found = schema.columns.find((c) => c.column === column);
-    found.type = type;
-    if (type !== 'enum') delete found.values;
-    const now = await doing(() => post('schema', schema));
-    if (now) {
-      about = now;
+    await afterOthers(async () => {
+      const schema = structuredClone(about.schema);
+      const found = schema.columns.find((c) => c.column === column);
+      if (!found) return; // another file was loaded meanwhile
+      found.type = type;
+      if (type !== 'enum') delete found.values;
+      about = await post('schema', schema);
       toast(t('desk.saved'));
-    }
+    });
     drawLibrary();
   }
 
@@ -61,7 +71,7 @@ export function mount(place) {
     if (now === undefined || now === value) return;
     if (await doing(() => post('corrections', { row, column, value: now }))) {
       toast(t('desk.saved'));
-      await ask();
+      await askAgain();
     }
   }
 
@@ -74,7 +84,7 @@ export function mount(place) {
     if (await doing(() => post('corrections', body))) {
       toast(t('desk.saved'));
       await drawWaiting();
-      if (last?.question === asked) await ask();
+      if (last?.question === asked) await askAgain();
     }
   }
 
@@ -103,18 +113,27 @@ export function mount(place) {
         : h('p', { class: 'note' }, t('desk.sourceNone')));
   }
 
-  async function ask() {
-    const asked = question.value.trim(), row = view.value.trim();
+  async function ask(asked = question.value.trim(), row = view.value.trim()) {
     if (!asked) return;
+    const mine = ++askTurn;
+    answer.setAttribute('aria-busy', 'true');
     const reply = await doing(() => post('ask', row ? { question: asked, row } : { question: asked }));
-    if (!reply) return;
-    last = { ...reply, asked: row }; // what is said of the product in view is said of it alone
-    drawAnswer();
-    if (reply.handover) await drawWaiting();
+    if (mine === askTurn) {
+      answer.removeAttribute('aria-busy');
+      if (reply) {
+        last = { ...reply, asked: row }; // what is said of the product in view is said of it alone
+        drawAnswer();
+      }
+    }
+    if (reply?.handover) await drawWaiting();
   }
+  // The question that was answered, not the one that somebody may be writing by now.
+  const askAgain = () => last && ask(last.question, last.asked);
 
   async function drawWaiting() {
-    const list = (await doing(() => getJson('/v1/desk/handovers')))?.data || [];
+    const mine = ++waitingTurn;
+    const list = (await doing(() => getJson('/v1/desk/handovers')))?.data;
+    if (mine !== waitingTurn || !list) return; // what is not known is not "nothing"
     fill(waiting, h('h2', null, t('desk.waiting')),
       list.length ? h('ul', { class: 'waiting' }, list.map((x) => h('li', null, h('span', null, x.question),
         button(t('desk.reply'), () => correctAnswer(x.question, { handover: x.id, row: x.row })))))
@@ -133,14 +152,14 @@ export function mount(place) {
     try {
       about = await getJson('/v1/desk');
     } catch (e) {
-      page.append(h('p', { class: 'note' }, e.kind === 'missing' ? t('desk.none') : e.message || t('desk.none')));
+      page.append(h('p', { class: 'note' }, why(e)));
       return;
     }
     page.append(form, h('section', null, answer), h('section', null, waiting),
       h('section', null, h('h2', null, t('desk.library')), library, h('details', null, h('summary', null, t('desk.columns')), columns)));
     drawLibrary();
     drawWaiting();
-    question.focus();
+    if (!page.contains(document.activeElement) && !document.querySelector('dialog[open]')) question.focus();
   })();
   return {};
 }
