@@ -22,7 +22,9 @@ typedef struct node {
     int32_t id;
     uint32_t up, depth; /* the root is its own parent, at depth 0 */
     bool ends;          /* id is a stop */
-    double logp;
+    bool looked;        /* its successors are here */
+    double logp;  /* less what it costs */
+    double cost;
     glim_constraint_state *state; /* behind id; NULL: not looked at yet */
 } node;
 
@@ -38,6 +40,7 @@ typedef struct search {
     bool chosen;    /* the first choice was made */
     size_t n_prompt, n_words;
     glim_row *rows;
+    glim_buf text; /* of the path that is looked at */
 } search;
 
 static bool before(const search *q, uint32_t a, uint32_t b) {
@@ -103,11 +106,43 @@ static void narrow(search *q, uint32_t k, const int32_t *id, double *logp, size_
     if (piece && len && len <= forced.len) {
         *n = 1;
         logp[0] *= FORCED;
-    } else if (*n > 1 && !q->chosen) {
+    } else if (*n > 1 && !q->chosen && !q->p->cost) {
         *n = 1;
         for (size_t i = 0; piece && i < len; i++) q->chosen |= piece[i] != ' ' && piece[i] != '\n';
     }
     glim_buf_free(&forced);
+}
+
+static void write_path(search *q, size_t n_ids) {
+    glim_buf_clear(&q->text);
+    for (size_t i = q->n_prompt; i < n_ids; i++) {
+        size_t len = 0;
+        const char *piece = glim_tok_piece(q->s->e->tok, q->ids[i], &len);
+        if (piece) glim_buf_append(&q->text, piece, len);
+    }
+}
+
+/* What the path in q->text costs with one more token; -1: as it is. */
+static double cost_with(search *q, int32_t id) {
+    const size_t before = q->text.len;
+    size_t len = 0;
+    const char *piece = id >= 0 ? glim_tok_piece(q->s->e->tok, id, &len) : NULL;
+    if (piece) glim_buf_append(&q->text, piece, len);
+    const double cost = q->p->cost(q->p->cost_ctx, glim_buf_cstr(&q->text), q->text.len);
+    if (q->text.len > before) q->text.s[q->text.len = before] = 0;
+    return cost;
+}
+
+/* After a greedy path that led nowhere: the likeliest brother that was not followed, of the last that has one; 0: none. */
+static uint32_t go_back(const search *q) {
+    for (size_t i = q->n; i-- > 1;) {
+        if (q->nodes[i].looked) continue;
+        uint32_t best = (uint32_t)i;
+        for (size_t j = i; j > 0 && q->nodes[j].up == q->nodes[i].up; j--)
+            if (!q->nodes[j].looked && q->nodes[j].logp > q->nodes[best].logp) best = (uint32_t)j;
+        return best;
+    }
+    return 0;
 }
 
 /* The successors of node k join the heap; *likeliest is the best of them, or k where there is none that may be better than q->best. */
@@ -135,16 +170,20 @@ static glim_status look(search *q, uint32_t k, uint32_t *likeliest, glim_err *er
     }
     if (n) narrow(q, k, id, logp, &n);
     *likeliest = k;
+    if (q->p->cost) write_path(q, n_ids);
     for (size_t i = 0; i < n && rc == GLIM_OK; i++) {
         const node *up = &q->nodes[k];
-        node x = {.id = id[i], .up = k, .depth = up->depth + 1, .logp = up->logp + logp[i], .ends = glim_engine_is_stop(q->s->e, id[i])};
+        node x = {.id = id[i], .up = k, .depth = up->depth + 1, .ends = glim_engine_is_stop(q->s->e, id[i])};
         uint32_t at;
-        if (x.logp <= q->best) break;
+        if (up->logp + logp[i] <= q->best) break;
+        x.cost = q->p->cost ? cost_with(q, x.ends ? -1 : id[i]) : 0;
+        x.logp = up->logp + logp[i] - (x.cost - up->cost);
+        if (x.logp <= q->best) continue;
         if (x.ends) q->best = x.logp;
         rc = push(q, &x, &at, err);
-        if (i == 0) *likeliest = at;
+        if (*likeliest == k || x.logp > q->nodes[*likeliest].logp) *likeliest = at;
     }
-    return rc;
+    return rc == GLIM_OK && q->p->cost ? glim_buf_status(&q->text, "a path", err) : rc;
 }
 
 static glim_status text_of(search *q, uint32_t k, glim_gen_result *out, glim_err *err) {
@@ -198,8 +237,9 @@ static glim_status run(search *q, glim_constraint *c, glim_gen_result *out, glim
         }
         const uint32_t from = at;
         if (greedy) q->best = -HUGE_VAL;
+        q->nodes[from].looked = true;
         rc = look(q, from, &at, err);
-        if (greedy && at == from) break;
+        if (greedy && at == from && (n >= 3 * reads || (at = go_back(q)) == 0)) break;
     }
     for (uint32_t i = 0, best = 0; rc == GLIM_OK && i < q->n; i++) { /* a whole one is better than the beginning of another */
         if (!q->nodes[i].ends) continue;
@@ -226,6 +266,7 @@ glim_status glim_session_likeliest(glim_session *s, const int32_t *prompt, size_
         out->decode_s = glim_now_s() - t0;
     }
     for (size_t i = 0; i < q.n; i++) glim_constraint_state_free(q.nodes[i].state);
+    glim_buf_free(&q.text);
     free(q.nodes);
     free(q.heap);
     free(q.ids);

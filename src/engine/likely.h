@@ -9,6 +9,7 @@
  *
  *   - the first choice is made by itself, as greedy decoding makes it: many answers of one kind (sentences about rows) share what the
  *     model gives that kind, and one of another kind (that nothing is known) would win against each of them alone;
+ *     Where paths have a cost of their own (glim_likely_params.cost) it weighs that choice too, and is left to do so;
  *   - text that the constraint leaves no choice about counts with three tenths of its log probability. */
 #ifndef GLIM_ENGINE_LIKELY_H
 #define GLIM_ENGINE_LIKELY_H
@@ -20,6 +21,11 @@ typedef struct glim_likely_params {
     size_t max_tokens; /* of an answer, its stop included; 0: until the context is full */
     size_t max_reads;  /* tokens whose successors are looked at before the best path so far is followed greedily; 0: 1,024 */
     bool for_reply;    /* as in glim_gen_params */
+    /* What a path costs beside its log probability: of its text [n] so far, >= 0; HUGE_VAL: it is none, however it goes on. The
+     * search is exact where the cost never falls as a path goes on.
+     * NULL: nothing. */
+    double (*cost)(void *ctx, const char *text, size_t n);
+    void *cost_ctx;
 } glim_likely_params;
 
 /* The likeliest answer of c behind prompt; out->logp is its log probability, the stop token's included. The session's cache is used

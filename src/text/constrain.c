@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "text/constrain_internal.h"
+#include "text/said_internal.h"
 
 struct glim_constraint {
     glim_grammar grammar;
@@ -48,8 +49,10 @@ glim_status glim_constraint_compile(glim_constraint **out, glim_constraint_vocab
     c->refs = 1;
     c->machine_limit = spec_bytes(spec);
     g->vocab = v;
+    g->said = spec->said;
     g->budget = (glim_con_budget){GLIM_CON_WORK, GLIM_CON_MAX_NODES, GLIM_CON_DFA_BYTES};
     glim_status rc = glim_grammar_spec(g, spec, &g->root, err);
+    g->said = NULL; /* borrowed */
     if (rc == GLIM_OK && g->root == GLIM_NO_NODE && !g->failed && !g->full) {
         glim_constraint_free(c);
         return GLIM_OK;
@@ -316,6 +319,7 @@ static char *key_of(const glim_constraint_spec *s) {
         glim_buf_printf(&b, "\n%s", text ? text : "");
         free(text);
     }
+    if (s->said) glim_buf_printf(&b, "\n%.*s", (int)s->said->n, s->said->text);
     if (b.failed) glim_buf_free(&b);
     return b.s;
 }

@@ -40,6 +40,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "text/chat.h"
+#include "text/said.h"
 #include "text/tok.h"
 
 /* ---- a vocabulary, prepared once ---- */
@@ -69,6 +70,7 @@ typedef struct glim_constraint_spec {
     bool lenient;              /* strict is not true: keywords that are not known, or not supported, do not count */
     const json_t *tools;       /* as in the request, OpenAI's shape; NULL: none */
     const json_t *tool_choice; /* "none", "auto", "required", {"type": "function", ...}, allowed_tools; NULL: auto */
+    const glim_said *said;     /* the request that free strings and numbers of schema and tools are copied from; NULL: any */
     bool single_call;          /* parallel_tool_calls: false */
     glim_chat_kind kind;       /* whose form calls have */
     glim_constraint_think think;

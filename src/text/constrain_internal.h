@@ -7,6 +7,7 @@
  *   constrain_vocab.c    the vocabulary as a trie, tables of how its tokens run through strings
  *   constrain_grammar.c  nodes of the pushdown automaton
  *   schema.c             JSON schema to alternatives without references; schema_build.c: to nodes
+ *   said.c               runs and numbers of a request, as automata
  *   constrain_tools.c    tool calls and reasoning around them
  *   constrain_machine.c  configurations, frames, states, steps
  *   constrain_mask.c     masks of states
@@ -321,6 +322,7 @@ typedef struct glim_grammar {
     glim_keyset **names; /* owned */
     size_t n_names, cap_names;
     glim_arena arena; /* literals */
+    const glim_said *said; /* while it is made; NULL: values are the schema's alone */
     glim_con_budget budget;
     size_t bytes; /* of all of it, about */
     bool failed, full;

@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text/said_internal.h"
 #include "text/schema.h"
 
 typedef struct rule {
     const json_t *schema;
+    bool optional; /* where a request is copied from: "" and 0 are no values of what may be left out */
     uint32_t entry;
 } rule;
 
@@ -22,6 +24,7 @@ typedef struct builder {
     size_t n_held, cap_held;
     json_t *any; /* true */
     bool xml;    /* JSON inside an argument of an XML-like call: it may not spell the tag that ends it */
+    bool optional; /* the value is a property's that may be left out */
     bool nomem;
 } builder;
 
@@ -150,7 +153,22 @@ static glim_dfa *no_end(builder *b, glim_dfa *d) {
 
 /* ---- scalars ---- */
 
+/* The numbers that the request says and f takes; GLIM_NO_NODE: none. */
+static uint32_t said_number_alt(builder *b, const glim_flat *f, uint32_t next) {
+    glim_flat one = *f;
+    one.values = glim_said_numbers(b->g->said, !b->optional);
+    one.n_patterns = one.n_formats = 0;
+    glim_dfa *d = one.values ? values_dfa(b, &one, false) : NULL;
+    b->nomem |= one.values == NULL;
+    json_decref(one.values);
+    return d ? own_dfa(b, d, next) : GLIM_NO_NODE;
+}
+
 static uint32_t number_alt(builder *b, const glim_flat *f, uint32_t next) {
+    if (b->g->said) {
+        const uint32_t said = said_number_alt(b, f, next);
+        if (said != GLIM_NO_NODE || b->optional || !ok(b)) return said; /* what may be left out is, where nothing is said */
+    }
     bool integer = !(glim_flat_types(f) & GLIM_T_FRACTION);
     if (!f->lo && !f->hi && !f->lo_open && !f->hi_open && !f->multiple)
         return common(b, integer ? GLIM_COMMON_INTEGER : GLIM_COMMON_NUMBER, next);
@@ -162,8 +180,25 @@ static uint32_t number_alt(builder *b, const glim_flat *f, uint32_t next) {
     return own_dfa(b, d, next);
 }
 
+/* What the request says, within f's bounds; NULL: nothing of that length, or a complaint. */
+static glim_dfa *said_dfa(builder *b, const glim_flat *f, glim_spelling sp) {
+    glim_dfa *d = NULL, *bounds, *both = NULL;
+    if (!took(b, glim_said_dfa(&d, b->g->said, !b->optional && f->min_len == 0, sp, &b->g->budget, b->s.err))) return NULL;
+    if (f->min_len <= 1 && f->max_len >= b->g->said->n) return d;
+    if ((bounds = string_dfa(b, f, sp))) took(b, glim_dfa_product(&both, d, bounds, false, &b->g->budget, b->s.err));
+    glim_dfa_free(bounds);
+    glim_dfa_free(d);
+    if (both && both->n) return both;
+    glim_dfa_free(both);
+    return NULL;
+}
+
 static uint32_t string_alt(builder *b, const glim_flat *f, uint32_t next) {
     if (f->min_len > f->max_len) return GLIM_NO_NODE;
+    if (b->g->said && !f->n_patterns && !f->n_formats) {
+        glim_dfa *d = no_end(b, said_dfa(b, f, GLIM_SPELL_JSON));
+        if (d || !ok(b)) return d ? own_dfa(b, d, next) : GLIM_NO_NODE;
+    }
     if (!f->n_patterns && !f->n_formats) return glim_node_str(b->g, b->xml ? GLIM_STR_XML_VALUE : GLIM_STR_VALUE, f->min_len, f->max_len, next);
     glim_dfa *d = no_end(b, string_dfa(b, f, GLIM_SPELL_JSON));
     return d ? own_dfa(b, d, next) : GLIM_NO_NODE;
@@ -263,6 +298,14 @@ static const glim_keyset *declared(builder *b, const prop *p, size_t n) {
     return t;
 }
 
+static uint32_t property_rule(builder *b, const prop *p) {
+    const bool above = b->optional;
+    b->optional = b->g->said && !p->required;
+    const uint32_t value = value_rule(b, p->schema);
+    b->optional = above;
+    return value;
+}
+
 static uint32_t object_body(builder *b, const glim_flat *f) {
     glim_grammar *g = b->g;
     size_t n;
@@ -288,7 +331,7 @@ static uint32_t object_body(builder *b, const glim_flat *f) {
     for (size_t i = n; i-- > 0 && ok(b);) {
         size_t mark = glim_schema_enter(&b->s, "properties");
         glim_schema_enter(&b->s, p[i].name);
-        uint32_t value = value_rule(b, p[i].schema);
+        uint32_t value = property_rule(b, &p[i]);
         glim_schema_leave(&b->s, mark);
         if (!ok(b)) break;
         uint32_t key = key_literal(b, p[i].name, glim_node_call(g, value, false, then));
@@ -328,9 +371,9 @@ static uint32_t flat_alt(builder *b, const glim_flat *f, uint32_t next) {
     return out;
 }
 
-static size_t slot_of(const builder *b, const json_t *schema) {
-    size_t at = ((uintptr_t)schema >> 4) * 0x9e3779b97f4a7c15u >> 20 & (b->n_slots - 1);
-    while (b->rule[at].schema && b->rule[at].schema != schema) at = (at + 1) & (b->n_slots - 1);
+static size_t slot_of(const builder *b, const json_t *schema, bool optional) {
+    size_t at = (((uintptr_t)schema >> 4) + optional) * 0x9e3779b97f4a7c15u >> 20 & (b->n_slots - 1);
+    while (b->rule[at].schema && (b->rule[at].schema != schema || b->rule[at].optional != optional)) at = (at + 1) & (b->n_slots - 1);
     return at;
 }
 
@@ -344,14 +387,14 @@ static bool remember(builder *b, json_t *schema, uint32_t entry) {
         b->rule = t;
         b->n_slots = n * 2;
         for (size_t i = 0; i < n; i++)
-            if (old[i].schema) t[slot_of(b, old[i].schema)] = old[i];
+            if (old[i].schema) t[slot_of(b, old[i].schema, old[i].optional)] = old[i];
         free(old);
     }
     void *p = b->held;
     if (!glim_con_grow(&p, &b->cap_held, b->n_held + 1, sizeof *b->held)) return !(b->nomem = true);
     b->held = p;
     b->held[b->n_held++] = json_incref(schema);
-    b->rule[slot_of(b, schema)] = (rule){schema, entry};
+    b->rule[slot_of(b, schema, b->optional)] = (rule){schema, b->optional, entry};
     b->n_rules++;
     return true;
 }
@@ -359,7 +402,7 @@ static bool remember(builder *b, json_t *schema, uint32_t entry) {
 static uint32_t value_rule(builder *b, json_t *schema) {
     schema = glim_schema_follow(&b->s, schema);
     if (!schema || !ok(b)) return GLIM_NO_NODE;
-    size_t at = slot_of(b, schema);
+    size_t at = slot_of(b, schema, b->optional);
     if (b->rule[at].schema) return b->rule[at].entry;
     if (b->s.depth >= GLIM_CON_NEST) {
         glim_schema_fail(&b->s, GLIM_E_LIMIT, "schemas nested deeper than %d", GLIM_CON_NEST);
@@ -426,6 +469,16 @@ static bool read_raw(const json_t *schema) {
     return string;
 }
 
+/* What the request says, as an argument that is no JSON. */
+static glim_dfa *said_raw(builder *b, const glim_flat *f) {
+    glim_dfa *plain = said_dfa(b, f, GLIM_SPELL_RAW), *d = NULL;
+    const glim_dfa *raw = glim_vocab_common(b->g->vocab, GLIM_COMMON_RAW, b->s.err);
+    if (!raw) b->nomem = true;
+    else if (plain) took(b, glim_dfa_product(&d, plain, raw, false, &b->g->budget, b->s.err));
+    glim_dfa_free(plain);
+    return d;
+}
+
 static uint32_t raw_value(builder *b, json_t *schema, uint32_t next) {
     glim_flats f = {0};
     uint32_t out = GLIM_NO_NODE;
@@ -436,6 +489,7 @@ static uint32_t raw_value(builder *b, json_t *schema, uint32_t next) {
             glim_dfa *d = NULL, *plain;
             bool free_text = !x->n_patterns && !x->n_formats && x->min_len == 0 && x->max_len == GLIM_NO_MAX;
             if (x->values) d = values_dfa(b, x, true);
+            else if (free_text && b->g->said) d = said_raw(b, x);
             else if (free_text) out = either(b, out, common(b, GLIM_COMMON_RAW, next));
             else if ((plain = string_dfa(b, x, GLIM_SPELL_RAW))) {
                 const glim_dfa *raw = glim_vocab_common(b->g->vocab, GLIM_COMMON_RAW, b->s.err);
@@ -505,7 +559,9 @@ static uint32_t xml_args(builder *b, const glim_flat *f, const glim_xml_form *fo
     for (size_t i = n; i-- > 0 && ok(b);) {
         size_t mark = glim_schema_enter(&b->s, "properties");
         glim_schema_enter(&b->s, p[i].name);
+        b->optional = g->said && !p[i].required;
         uint32_t pair = xml_pair(b, form, p[i].schema, then);
+        b->optional = false;
         glim_schema_leave(&b->s, mark);
         if (!ok(b)) break;
         if (pair == GLIM_NO_NODE) {

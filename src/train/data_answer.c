@@ -9,6 +9,7 @@
 #include "text/chat_internal.h"
 #include "text/constrain.h"
 #include "text/reply.h"
+#include "text/said.h"
 #include "text/statements.h"
 
 enum { LONGEST = 512, STRING = 100 /* characters of a string that has no bound of its own */ };
@@ -19,6 +20,7 @@ typedef struct rule { /* all references are owned; none: the row does not say */
     bool statement;    /* labels are what rows say */
     const char *name;  /* of the tool, in want's owner `calls` */
     json_t *call;
+    glim_said *said;   /* of the request behind a form or tools */
 } rule;
 
 struct glim_answers {
@@ -34,6 +36,7 @@ static void free_rule(rule *r) {
     json_decref(r->labels);
     json_decref(r->want);
     json_decref(r->call);
+    glim_said_free(r->said);
     *r = (rule){0};
 }
 
@@ -110,6 +113,14 @@ static bool among(const json_t *list, const json_t *v) {
     return false;
 }
 
+/* What the user says in the message that is answered. */
+static glim_status read_request(rule *r, const json_t *messages, glim_err *err) {
+    const json_t *user = json_array_get(messages, json_array_size(messages) - 2);
+    const glim_chat_str text = glim_chat_json_str(user, "content");
+    if (strcmp(glim_chat_json_str(user, "role").s, "user") != 0) return GLIM_OK;
+    return glim_said_new(&r->said, text.s, text.n, err);
+}
+
 glim_status glim_answers_take(void *ctx, size_t example, const json_t *messages, const json_t *tools, glim_err *err) {
     glim_answers *a = ctx;
     if (example >= a->cap) {
@@ -157,7 +168,7 @@ glim_status glim_answers_take(void *ctx, size_t example, const json_t *messages,
         }
     }
     a->n_ruled++;
-    return GLIM_OK;
+    return r->tools || r->schema ? read_request(r, messages, err) : GLIM_OK;
 }
 
 /* ---- what came out, looked at without the automaton ---- */
@@ -282,16 +293,22 @@ static void note_wrong(glim_eval_answers *out, const rule *r, size_t line, const
     glim_buf_free(&b);
 }
 
+static double cost_of(void *ctx, const char *text, size_t n) {
+    const rule *r = ctx;
+    return glim_said_cost(r->said, r->schema, r->tools, text, n);
+}
+
 static glim_status one(glim_eval_answers *out, glim_session *s, glim_constraint_vocab *v, const rule *r, const glim_example *x, size_t line, glim_err *err) {
     glim_constraint *c = NULL;
     glim_gen_result g = {0};
-    json_t *required = json_string("required"), *schema = bounded(r->schema), *tools = bounded(r->tools);
+    json_t *required = json_string("required"), *schema = r->said ? json_incref(r->schema) : bounded(r->schema), *tools = r->said ? json_incref(r->tools) : bounded(r->tools);
     glim_constraint_spec spec = {.schema = schema, .lenient = true, .choices = r->labels, .tools = tools, .tool_choice = tools ? required : NULL,
-                                 .single_call = true, .kind = s->e->chat};
+                                 .said = r->said, .single_call = true, .kind = s->e->chat};
     bool valid = false, right = false;
     glim_status rc = required && !schema == !r->schema && !tools == !r->tools ? glim_constraint_compile(&c, v, &spec, err) : glim_fail(err, GLIM_E_NOMEM, "could not allocate a word");
-    /* Arguments that may be left out make a shorter call the likelier one, so a call is written token by token. */
-    const glim_likely_params how = {.max_tokens = LONGEST, .max_reads = r->tools ? 1 : 0, .for_reply = true};
+    /* Arguments that may be left out make a shorter call the likelier one: without a request to account for, a call is written token by token. */
+    const glim_likely_params how = {.max_tokens = LONGEST, .max_reads = r->tools && !r->said ? 1 : 0, .for_reply = true,
+                                    .cost = r->said ? cost_of : NULL, .cost_ctx = (void *)r};
     if (rc == GLIM_OK) rc = glim_session_likeliest(s, x->tokens, answer_begins(x), c, &how, &g, err);
     if (rc == GLIM_OK && g.stop_id >= 0) rc = judge(r, s->e->chat, glim_buf_cstr(&g.text), g.text.len, &valid, &right, err);
     if (rc == GLIM_OK) {

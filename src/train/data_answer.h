@@ -10,6 +10,7 @@
  *   rows     its system message is a line "Task: answer", or "Task: summarize", and its answer is one of those that the rows or
  *            lines before it make true (text/statements.h): one of these
  *
+ * The free values of a form or a call are copied from the message that is answered (text/said.h).
  * Right is a label that is the same text, an object that is the same value (order of keys and white space do not count), a
  * call of the same tool with the same arguments. Valid is checked apart from the constraint, on what came out.
  * Threads: drives the engine; one at a time. */
@@ -40,7 +41,7 @@ typedef struct glim_eval_answers {
     size_t n_wrong;                         /* of these */
 } glim_eval_answers;
 
-/* d was read with glim_answers_take. Strings without a bound of their own have at most 100 characters; an answer ends after 512
+/* d was read with glim_answers_take. Strings that are not copied and have no bound of their own have at most 100 characters; an answer ends after 512
  * tokens at the latest, and is not valid then.
  * Errors: as glim_eval_score; GLIM_E_UNSUPPORTED (a schema that cannot be enforced). */
 glim_status glim_eval_answer(glim_eval_answers *out, glim_engine *e, const glim_dataset *d, const glim_answers *a, const glim_eval_params *p,

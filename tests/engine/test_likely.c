@@ -64,7 +64,28 @@ typedef struct all {
     size_t n_best, n_paths;
     double best;
     float *logits;
+    bool costs; /* paths have a cost: chosen by it too */
 } all;
+
+/* Each "a" costs, and nothing has "b" twice. */
+static double cost_of(void *ctx, const char *text, size_t n) {
+    size_t a = 0, b = 0;
+    for (size_t i = 0; i < n; i++) a += text[i] == 'a', b += text[i] == 'b';
+    ++*(size_t *)ctx;
+    return b > 1 ? HUGE_VAL : 0.8 * (double)a;
+}
+
+static double cost_at(const all *a, size_t n) {
+    glim_buf text = {0};
+    size_t calls = 0, len;
+    for (size_t i = 0; a->costs && i < n; i++) {
+        const char *piece = glim_tok_piece(a->r->e->tok, a->ids[N_PROMPT + i], &len);
+        if (piece) glim_buf_append(&text, piece, len);
+    }
+    const double c = a->costs ? cost_of(&calls, glim_buf_cstr(&text), text.len) : 0;
+    glim_buf_free(&text);
+    return c;
+}
 
 static bool keep(void *ctx, size_t pos, const float *logits) {
     all *a = ctx;
@@ -102,7 +123,7 @@ static void every_path(all *a, size_t n, const glim_constraint_state *s, double 
     const char *piece = glim_tok_piece(a->r->e->tok, (int32_t)best, &len);
     bool only = false, next_chosen = chosen;
     if (len && len <= forced.len) only = true, logp[best] *= 0.3;
-    else if (!chosen) {
+    else if (!chosen && !a->costs) {
         only = true;
         for (size_t i = 0; i < len; i++) next_chosen |= piece[i] != ' ' && piece[i] != '\n';
     }
@@ -111,13 +132,13 @@ static void every_path(all *a, size_t n, const glim_constraint_state *s, double 
         a->ids[N_PROMPT + n] = (int32_t)i;
         if (stops(a->r->e, (int32_t)i)) {
             a->n_paths++;
-            if (sum + logp[i] > a->best) a->best = sum + logp[i], a->n_best = n + 1, memcpy(a->best_ids, a->ids + N_PROMPT, (n + 1) * sizeof *a->ids);
+            if (sum + logp[i] - cost_at(a, n) > a->best) a->best = sum + logp[i] - cost_at(a, n), a->n_best = n + 1, memcpy(a->best_ids, a->ids + N_PROMPT, (n + 1) * sizeof *a->ids);
             continue;
         }
         glim_constraint_state *next = NULL;
         CHECK_OK(glim_constraint_state_fork(&next, here, &a->r->err), a->r->err);
         CHECK_OK(glim_constraint_accept(next, (int32_t)i, &a->r->err), a->r->err);
-        if (N_PROMPT + n + 2 < MOST && sum + logp[i] > a->best) every_path(a, n + 1, next, sum + logp[i], next_chosen);
+        if (N_PROMPT + n + 2 < MOST && sum + logp[i] - cost_at(a, n + 1) > a->best) every_path(a, n + 1, next, sum + logp[i], next_chosen);
         glim_constraint_state_free(next);
     }
     glim_constraint_state_free(here);
@@ -164,6 +185,42 @@ TEST(the_likeliest_answer_is_that_of_all_paths) {
         json_decref(choices);
     }
     CHECK_MSG(better > 0 && many > 0, "greedy was the best in all but %zu rounds, several paths in %zu: nothing was shown", better, many);
+    rig_close(&r);
+}
+
+TEST(the_likeliest_answer_is_that_of_all_paths_less_their_cost) {
+    rig r;
+    rig_open(&r);
+    uint64_t g = 23;
+    size_t other = 0, whole = 0;
+    for (int round = 0; round < 60; round++) {
+        json_t *choices = random_choices(&g, 3 + (size_t)round % 10);
+        glim_constraint *c = constraint(&r, choices);
+        glim_constraint_state *s = NULL;
+        glim_gen_result out, plain;
+        int32_t prompt[N_PROMPT];
+        size_t calls = 0;
+        all a = {.r = &r, .best = -HUGE_VAL, .logits = malloc(r.e->model->cfg.n_vocab * sizeof(float)), .costs = true};
+        for (size_t i = 0; i < N_PROMPT; i++) prompt[i] = a.ids[i] = (g_prompt[i] + 3 * round) % 200;
+        CHECK_OK(glim_constraint_state_new(&s, c, &r.err), r.err);
+        every_path(&a, 0, s, 0, false);
+        CHECK_OK(glim_session_likeliest(&r.s, prompt, N_PROMPT, c, &(glim_likely_params){.cost = cost_of, .cost_ctx = &calls}, &out, &r.err), r.err);
+        CHECK_OK(glim_session_likeliest(&r.s, prompt, N_PROMPT, c, &(glim_likely_params){0}, &plain, &r.err), r.err);
+        CHECK(calls > 0 && (out.stop_id >= 0) == (a.n_best > 0));
+        if (a.n_best) {
+            CHECK_MSG(fabs(out.logp - a.best) < 1e-4 * (1 + fabs(a.best)), "round %d: %.6f, of all paths %.6f", round, out.logp, a.best);
+            CHECK(out.ids.n == a.n_best && memcmp(out.ids.v, a.best_ids, a.n_best * sizeof *a.best_ids) == 0);
+            whole++;
+        }
+        other += strcmp(glim_buf_cstr(&out.text), glim_buf_cstr(&plain.text)) != 0;
+        glim_gen_result_free(&out);
+        glim_gen_result_free(&plain);
+        glim_constraint_state_free(s);
+        glim_constraint_free(c);
+        free(a.logits);
+        json_decref(choices);
+    }
+    CHECK_MSG(other > 0 && whole > 40, "the cost changed %zu answers of %zu", other, whole);
     rig_close(&r);
 }
 

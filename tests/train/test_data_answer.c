@@ -98,6 +98,42 @@ TEST(an_answer_under_constraint_is_valid_and_right_when_the_row_wants_it) {
     glim_engine_free(e);
 }
 
+/* A model of chance writes only what the request says, and one place of it once. */
+TEST(values_of_forms_and_calls_stand_in_the_request) {
+    static const char *const form = "{\"role\": \"system\", \"content\": \"Task: fill the form\\n{\\\"type\\\":\\\"object\\\",\\\"properties\\\":{\\\"name\\\":{\\\"type\\\":\\\"string\\\"},"
+                                    "\\\"tel\\\":{\\\"type\\\":\\\"string\\\"},\\\"people\\\":{\\\"type\\\":\\\"integer\\\"}},\\\"required\\\":[\\\"name\\\",\\\"tel\\\",\\\"people\\\"]}\"}";
+    static const char *const tools = "[{\"type\": \"function\", \"function\": {\"name\": \"book\", \"parameters\": {\"type\": \"object\", \"properties\": {\"name\": {\"type\": \"string\"}, "
+                                     "\"people\": {\"type\": \"integer\"}}, \"required\": [\"name\"]}}}]";
+    static const char *const users[] = {"Elpi, call 258-1140", "A table for 8, please, my name is Dunarel Vezendun", "我叫康石苑，两位", "ok"};
+    glim_engine *e = engine("tests/fixtures/glm4");
+    glim_err err = {0};
+    glim_buf rows = {0};
+    glim_eval_answers a;
+    size_t n, calls = 0;
+    for (size_t i = 0; i < GLIM_COUNT(users); i++) {
+        put_row(&rows, form, users[i], "{\"name\":\"?\",\"tel\":\"\",\"people\":-1}");
+        glim_buf_printf(&rows, "{\"messages\": [{\"role\": \"user\", \"content\": \"%s\"}, {\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [{\"type\": \"function\", \"function\": {\"name\": "
+                               "\"book\", \"arguments\": \"{\\\"name\\\": \\\"?\\\"}\"}}]}], \"tools\": %s}\n", users[i], tools);
+    }
+    CHECK_OK(measure(&a, &n, e, &rows, NULL, &err), err);
+    CHECK_MSG(a.n == 8 && a.n_form == 4 && a.n_tool == 4 && a.n_valid == 8 && a.n_right == 0 && a.n_wrong == 8, "%zu of %zu valid", a.n_valid, a.n);
+    for (size_t i = 0; i < a.n_wrong; i++) {
+        const char *user = users[(a.wrong[i].line - 1) / 2], *object = strchr(a.wrong[i].got, '{');
+        json_t *v = NULL;
+        CHECK_OK(glim_json_parse(&v, object, strlen(object), 0, &err), err);
+        const char *name = json_string_value(json_object_get(v, "name")), *tel = json_string_value(json_object_get(v, "tel"));
+        const json_t *people = json_object_get(v, "people");
+        CHECK_MSG(name && strstr(user, name) && (!tel || strstr(user, tel)), "%s: %s", user, a.wrong[i].got);
+        CHECK_MSG(!tel || !*tel || !*name || strstr(strstr(user, name) + strlen(name), tel) || strstr(strstr(user, tel) + strlen(tel), name), "%s: %s", user, a.wrong[i].got);
+        CHECK_MSG(!people || json_integer_value(people) == 0 || (json_integer_value(people) == 8 && strchr(user, '8')) || (json_integer_value(people) == 2 && strstr(user, "两")), "%s: %s", user, a.wrong[i].got);
+        calls += a.wrong[i].line % 2 == 0;
+        json_decref(v);
+    }
+    CHECK(calls == 4);
+    glim_buf_free(&rows);
+    glim_engine_free(e);
+}
+
 TEST(rows_whose_wanted_answer_is_not_allowed_are_bad_rows) {
     static const struct {
         const char *system, *answer, *says;

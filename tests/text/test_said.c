@@ -1,0 +1,162 @@
+/* What a request says: the runs and numbers that fields may be copied from, one place for one field, and what leaving things out costs. */
+#include "text/said.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "test.h"
+#include "test_constrain_vocab.h"
+#include "text/said_internal.h"
+
+static glim_said *said(const char *request) {
+    glim_said *s = NULL;
+    glim_err err = {0};
+    CHECK_OK(glim_said_new(&s, request, strlen(request), &err), err);
+    return s;
+}
+
+static json_t *json(const char *text) {
+    json_t *v = json_loads(text, JSON_DECODE_ANY, NULL);
+    CHECK_MSG(v, "%s", text);
+    return v;
+}
+
+/* Whether a field may be text. */
+static bool may(const char *request, const char *text) {
+    glim_said *s = said(request);
+    glim_dfa *d = NULL;
+    glim_err err = {0};
+    glim_con_budget b = {GLIM_CON_WORK, GLIM_CON_MAX_NODES, GLIM_CON_DFA_BYTES};
+    CHECK_OK(glim_said_dfa(&d, s, false, GLIM_SPELL_RAW, &b, &err), err);
+    const bool yes = glim_dfa_matches(d, text, strlen(text));
+    glim_dfa_free(d);
+    glim_said_free(s);
+    return yes;
+}
+
+TEST(a_run_is_of_whole_words_where_words_have_spaces) {
+    const char *en = "My name is Elpi Isomqui, call 258-1140 at 11:00.", *zh = "送到优阁街136号，我要买露月AZ60";
+    CHECK(may(en, "Elpi Isomqui") && may(en, "Elpi") && may(en, "258-1140") && may(en, "11:00") && may(en, "258-1140 at 11:00"));
+    CHECK(!may(en, "Elp") && !may(en, "258") && !may(en, "1140") && !may(en, "11") && !may(en, "11:00.") && !may(en, " Elpi") && !may(en, "Elpi Isomqui,") && !may(en, "") && !may(en, "Isomqui Elpi"));
+    CHECK(may(zh, "优阁街136号") && may(zh, "露月AZ60") && may(zh, "优阁街") && may(zh, "136"));
+    CHECK(!may(zh, "露月AZ6") && !may(zh, "13") && !may(zh, "号，我") && !may(zh, "号我"));
+    CHECK(may("mail a.b@c.de please", "a.b@c.de") && !may("mail a.b@c.de please", "c.de") && may("O'Brien", "O'Brien") && may("the Mini Fan (2nd)", "Mini Fan (2nd)"));
+    CHECK(may("say \"hi\" twice", "hi\" twice"));
+}
+
+TEST(a_number_stands_by_itself_in_digits_or_words) {
+    static const struct {
+        const char *request, *want;
+    } cases[] = {
+        {"Call 258-1140, the time is 11:00, I need 8 of PN6.", "[8,0]"},
+        {"two adults, twenty-five chairs and a dozen eggs for 1,200 yuan, 2.5 kg or 30cm", "[1200,2.5,30,2,25,12,0]"},
+        {"要两百三十个，十二位，三万五，九点", "[230,12,35000,9,0]"},
+        {"周三三个人，买3万份", "[3,30000,0]"},
+        {"订单L60181920，电话17692807414，0个", "[17692807414,0]"},
+        {"", "[0]"},
+    };
+    for (size_t i = 0; i < GLIM_COUNT(cases); i++) {
+        glim_said *s = said(cases[i].request);
+        json_t *got = glim_said_numbers(s, true);
+        char *text = json_dumps(got, JSON_COMPACT);
+        CHECK_MSG(strcmp(text, cases[i].want) == 0, "%s: %s, want %s", cases[i].request, text, cases[i].want);
+        free(text);
+        json_decref(got);
+        glim_said_free(s);
+    }
+}
+
+TEST(a_request_that_is_too_long_or_no_text_says_nothing) {
+    char text[GLIM_SAID_BYTES + 2];
+    glim_said *s;
+    glim_err err = {0};
+    memset(text, 'a', sizeof text);
+    CHECK_OK(glim_said_new(&s, text, GLIM_SAID_BYTES, &err), err);
+    CHECK(s);
+    glim_said_free(s);
+    CHECK_OK(glim_said_new(&s, text, GLIM_SAID_BYTES + 1, &err), err);
+    CHECK(!s);
+    CHECK_OK(glim_said_new(&s, "a\xff", 2, &err), err);
+    CHECK(!s);
+}
+
+static double cost(const char *request, const char *schema, const char *answer) {
+    glim_said *s = said(request);
+    json_t *v = json(schema);
+    const double c = glim_said_cost(s, v, NULL, answer, strlen(answer));
+    for (size_t n = 0; n < strlen(answer); n++) CHECK_MSG(glim_said_cost(s, v, NULL, answer, n) <= c, "%s: the first %zu bytes cost more", answer, n);
+    json_decref(v);
+    glim_said_free(s);
+    return c;
+}
+
+static const char *const TWO = "{\"type\":\"object\",\"properties\":{\"address\":{\"type\":\"string\"},\"time\":{\"type\":\"string\"}},\"required\":[\"address\",\"time\"]}";
+
+TEST(one_place_serves_one_field) {
+    CHECK(isinf(cost("At 20:15 please.", TWO, "{\"address\":\"20:15\",\"time\":\"20:15\"}")));
+    CHECK(!isinf(cost("At 20:15 please.", TWO, "{\"address\":\"\",\"time\":\"20:15\"}")));
+    CHECK(!isinf(cost("From 20:15 or 20:15.", TWO, "{\"address\":\"20:15\",\"time\":\"20:15\"}")));
+    CHECK(isinf(cost("Elpi Isomqui at noon", TWO, "{\"address\":\"Elpi Isomqui\",\"time\":\"Isomqui\"}")));
+    const char *number = "{\"type\":\"object\",\"properties\":{\"room\":{\"type\":\"string\"},\"people\":{\"type\":\"integer\"}},\"required\":[\"room\",\"people\"]}";
+    CHECK(isinf(cost("Room 8 for us", number, "{\"room\":\"Room 8\",\"people\":8}")) && !isinf(cost("Room 8 for eight", number, "{\"room\":\"Room 8\",\"people\":8}")));
+}
+
+TEST(what_is_said_and_serves_no_field_costs) {
+    const char *request = "A table please, call 258-1140, at 20:15.";
+    const double all = cost(request, TWO, "{\"address\":\"258-1140\",\"time\":\"20:15\"}"), one = cost(request, TWO, "{\"address\":\"\",\"time\":\"20:15\"}"),
+                 none = cost(request, TWO, "{\"address\":\"\",\"time\":\"\"}"), words = cost(request, TWO, "{\"address\":\"call\",\"time\":\"20:15\"}");
+    CHECK_MSG(all < one && one < none && all < words, "%g, %g, %g, %g", all, one, none, words);
+    const char *list = "{\"type\":\"object\",\"properties\":{\"pay\":{\"type\":\"string\",\"enum\":[\"card\",\"cash\"]},\"gift\":{\"type\":\"boolean\"}},\"required\":[\"pay\",\"gift\"]}";
+    CHECK(cost("Food please, by card", list, "{\"pay\":\"card\",\"gift\":false}") < cost("Food please, by card", list, "{\"pay\":\"cash\",\"gift\":false}"));
+    CHECK(cost("Food please, by card", list, "{\"pay\":\"card\",\"gift\":false}") < cost("Food please, by card", list, "{\"pay\":\"card\",\"gift\":true}"));
+    CHECK(cost("Food please, by card, wrap it", list, "{\"pay\":\"card\",\"gift\":true}") < cost("Food please, by card, wrap it", list, "{\"pay\":\"card\",\"gift\":false}"));
+    CHECK(cost("天气怎么样，地点在森塔", TWO, "{\"address\":\"森塔\",\"time\":\"\"}") < cost("天气怎么样，地点在森塔", TWO, "{\"address\":\"在森塔\",\"time\":\"\"}"));
+}
+
+TEST(the_arguments_of_a_call_are_read_in_two_forms) {
+    json_t *tools = json("[{\"type\":\"function\",\"function\":{\"name\":\"book\",\"parameters\":{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"},\"b\":{\"type\":\"string\"}}}}}]");
+    glim_said *s = said("At 20:15 please.");
+    const char *glm = "\nbook\n{\"a\": \"20:15\", \"b\": \"20:15\"}", *chatml = "<tool_call>\n{\"name\": \"book\", \"arguments\": {\"a\": \"20:15\", \"b\": \"20:15\"}}\n</tool_call>",
+               *other = "cook\n{\"a\": \"20:15\", \"b\": \"20:15\"}";
+    CHECK(isinf(glim_said_cost(s, NULL, tools, glm, strlen(glm))) && isinf(glim_said_cost(s, NULL, tools, chatml, strlen(chatml))) && glim_said_cost(s, NULL, tools, other, strlen(other)) == 0);
+    for (size_t n = 0; n < strlen(glm); n++) glim_said_cost(s, NULL, tools, glm, n);
+    for (size_t n = 0; n < strlen(chatml); n++) glim_said_cost(s, NULL, tools, chatml, n);
+    glim_said_free(s);
+    json_decref(tools);
+}
+
+/* Whether the constraint takes text as a whole answer. */
+static bool takes(vocab *v, const char *schema, const char *request, const char *text) {
+    glim_said *s = said(request);
+    json_t *o = json(schema);
+    glim_constraint *c = NULL;
+    glim_constraint_state *at = NULL;
+    glim_err err = {0};
+    glim_constraint_spec spec = {.schema = o, .said = s};
+    CHECK_OK(glim_constraint_compile(&c, v->v, &spec, &err), err);
+    glim_said_free(s);
+    CHECK_OK(glim_constraint_state_new(&at, c, &err), err);
+    bool fine = true;
+    for (const char *p = text; *p && fine; p++) fine = glim_constraint_accept(at, v->byte_token[(unsigned char)*p], &err) == GLIM_OK;
+    fine = fine && glim_constraint_complete(at);
+    glim_constraint_state_free(at);
+    glim_constraint_free(c);
+    json_decref(o);
+    return fine;
+}
+
+TEST(a_constraint_takes_only_what_the_request_says) {
+    vocab v = make_vocab(GLIM_COUNT(small_specials), -1);
+    const char *schema = "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"n\":{\"type\":\"integer\"},\"code\":{\"type\":\"string\",\"pattern\":\"^[a-z]{2}$\"},"
+                         "\"note\":{\"type\":\"string\",\"maxLength\":4},\"kind\":{\"type\":\"string\",\"enum\":[\"big\",\"small\"]},\"m\":{\"type\":\"integer\",\"minimum\":50}},\"required\":[\"name\",\"n\"]}";
+    const char *request = "Table for 8, name \"Jo\" Isomqui";
+    CHECK(takes(&v, schema, request, "{\"name\":\"Isomqui\",\"n\":8}") && takes(&v, schema, request, "{\"name\":\"Jo\\\" Isomqui\",\"n\":0}") && takes(&v, schema, request, "{\"name\":\"\",\"n\":0}"));
+    CHECK(!takes(&v, schema, request, "{\"name\":\"Isomq\",\"n\":8}") && !takes(&v, schema, request, "{\"name\":\"Bob\",\"n\":8}") && !takes(&v, schema, request, "{\"name\":\"Jo\",\"n\":7}"));
+    CHECK(takes(&v, schema, request, "{\"name\":\"Jo\",\"n\":8,\"code\":\"zz\"}") && takes(&v, schema, request, "{\"name\":\"Jo\",\"n\":8,\"note\":\"for\",\"kind\":\"small\"}"));
+    CHECK(!takes(&v, schema, request, "{\"name\":\"Jo\",\"n\":8,\"m\":77}")); /* may be left out, and nothing is said that it takes */
+    const char *bounds = "{\"type\":\"object\",\"properties\":{\"m\":{\"type\":\"integer\",\"minimum\":50}},\"required\":[\"m\"]}";
+    CHECK(takes(&v, bounds, request, "{\"m\":77}") && !takes(&v, bounds, request, "{\"m\":8}") && !takes(&v, bounds, "for 60", "{\"m\":77}"));
+    CHECK(!takes(&v, schema, request, "{\"name\":\"Jo\",\"n\":8,\"note\":\"Isomqui\"}") && !takes(&v, schema, request, "{\"name\":\"Jo\",\"n\":8,\"note\":\"\"}"));
+    free_vocab(&v);
+}
+
