@@ -57,11 +57,8 @@ static const word *chinese_at(const char *s) {
 
 static glim_status add(glim_said *s, double value, size_t begin, size_t end, glim_err *err) {
     if (s->n_numbers == s->cap_numbers) {
-        size_t cap = 2 * s->cap_numbers + 16;
-        void *p = s->number;
-        glim_status rc = glim_try_realloc(&p, cap, sizeof *s->number, "numbers of a request", err);
+        glim_status rc = glim_try_grow(&s->number, &s->cap_numbers, 16, sizeof *s->number, "numbers of a request", err);
         if (rc != GLIM_OK) return rc;
-        s->number = p, s->cap_numbers = cap;
     }
     s->number[s->n_numbers++] = (glim_said_number){value, (uint32_t)begin, (uint32_t)end};
     return GLIM_OK;

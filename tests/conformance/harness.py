@@ -229,9 +229,9 @@ def server(model, *flags):
     return _servers[k]
 
 
-def eventually(fn):
+def eventually(fn, limit_s=PATIENCE):
     """Whether fn came true; asked once more it may not be, where it uses a connection itself."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + limit_s
     while not (ok := fn()) and time.monotonic() < end:
         time.sleep(0.01)
     return ok
