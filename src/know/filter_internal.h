@@ -1,10 +1,14 @@
 /* filter_internal.h - a question as its items, for the files of the filter.
  *
- *   filter.c         items to conditions
- *   filter_items.c   a question to items
- *   filter_not.c     what is denied
- *   filter_number.c  figures and number words with their units
- *   filter_rows.c    the rows that fit, and conditions in words */
+ *   filter.c          a question to a filter, by the others in turn
+ *   filter_items.c    a question to items
+ *   filter_number.c   figures and number words with their units
+ *   filter_conds.c    items to conditions
+ *   filter_bounds.c   figures to conditions
+ *   filter_order.c    "the cheapest", "更轻的"
+ *   filter_not.c      what is denied
+ *   filter_allergy.c  who says that something makes him ill
+ *   filter_rows.c     the rows that fit, and conditions in words */
 #ifndef GLIM_KNOW_FILTER_INTERNAL_H
 #define GLIM_KNOW_FILTER_INTERNAL_H
 
@@ -67,6 +71,17 @@ bool glim_parse_denied(const glim_parse *p, size_t at, size_t *from);
 bool glim_parse_says_nothing(const glim_parse *p, size_t at);
 /* Is what ends at `at` denied behind it? *to: where that ends. */
 bool glim_parse_denied_behind(const glim_parse *p, size_t at, size_t *to);
+/* The same two, and what says so is read then. */
+bool glim_parse_read_no(glim_parse *p, size_t at);
+bool glim_parse_read_no_behind(glim_parse *p, size_t at);
+/* Of a bound or an order, where some noes ask whether there are any. */
+bool glim_parse_read_no_of_bound(glim_parse *p, size_t at);
+/* Is the value at item k one that must not be? */
+bool glim_parse_unwanted(glim_parse *p, size_t k);
+/* Does a list of columns go on at item k? */
+bool glim_parse_joined(const glim_parse *p, size_t k);
+/* When all conditions are read: is a no said of words that are no item? They are p->f->denied then. */
+bool glim_parse_denies_words(const glim_parse *p);
 
 /* ---- filter_number.c ---- */
 /* The number that begins at i, with its unit, into *it. */
@@ -74,5 +89,33 @@ bool glim_parse_number(const glim_parse *p, size_t i, glim_item *it);
 size_t glim_month_before(const char *s, size_t at, int *month, int *day);
 /* The first column of numbers about this, or -1. */
 int glim_parse_column(const glim_lib *l, int concept);
+
+/* ---- filter_conds.c ---- */
+void glim_parse_conds(glim_parse *p); /* p->v into p->f */
+/* Are all values of a column that holds several wanted, and not one of them? */
+bool glim_parse_wants_every(const glim_parse *p);
+/* Only spaces, marks and words that say nothing lie between two places. */
+bool glim_parse_bare_between(const glim_parse *p, size_t from, size_t to);
+bool glim_parse_numeric(const glim_parse *p, int col);
+/* The nearest column of numbers that is named around [from, to), or NULL; of degrees too, which have an order and no figures. */
+glim_item *glim_parse_named_column(glim_parse *p, size_t from, size_t to, bool degrees);
+int glim_parse_take(glim_item *it); /* its column, and it is used; -1 of NULL */
+void glim_parse_add_cond(glim_parse *p, glim_cond c); /* once */
+/* Item k reaches from `from` to `to`, as far as items before it leave room; what it reaches over is used up. Items never overlap. */
+void glim_parse_cover(glim_parse *p, size_t k, size_t from, size_t to);
+
+/* ---- filter_bounds.c ---- */
+void glim_parse_number_conds(glim_parse *p, size_t k); /* what the figure at item k says */
+
+/* ---- filter_order.c ---- */
+void glim_parse_order(glim_parse *p, glim_item *it); /* a word of order: by which column, and from which end */
+/* Is an order said right before the column at item k? "大内存手机" */
+bool glim_parse_ordered(glim_parse *p, size_t k);
+/* Is a product set against this one? */
+bool glim_parse_is_than(const glim_parse *p, const glim_item *it);
+
+/* ---- filter_allergy.c; when all conditions are read ---- */
+void glim_parse_allergies(glim_parse *p);
+void glim_parse_kin_of_allergens(glim_parse *p); /* "nut free": peanuts too */
 
 #endif

@@ -3,7 +3,9 @@
  * Read backwards from a value, a column or a bound: over words that say nothing by themselves, up to a no. Any other word ends
  * the search, so "not only black" and "特别" deny nothing. "的" does too: "花生不要的热菜" says it of the peanuts. */
 #include "base/alloc.h"
+#include "base/utf8.h"
 #include "know/filter_internal.h"
+#include "know/terms.h"
 
 static const char *const small[] = {
     " ", "-", "在", "为", "有", "含", "包含", "含有", "包括", "带", "放", "加", "吃", "用", "支持", "具备", "提供", "配", "配有", "配备", "附", "附带", "允许", "要", "想", "爱", "喜欢", "能", "会", "可以", "任何", "价格", "是", "选", "买", "碰",
@@ -99,6 +101,97 @@ bool glim_parse_denied_behind(const glim_parse *p, size_t at, size_t *to) {
         for (size_t j = 0; j < GLIM_COUNT(stops); j++) stop |= strncmp(p->s + end, stops[j], strlen(stops[j])) == 0;
         *to = end;
         if (stop) return true;
+    }
+    return false;
+}
+
+/* Is what stands at `at` denied? The words up to it are read then. */
+bool glim_parse_read_no(glim_parse *p, size_t at) {
+    size_t from;
+    if (!glim_parse_denied(p, at, &from)) return false;
+    if (p->n_denials < GLIM_PARSE_DENIALS) p->denial[p->n_denials].from = from, p->denial[p->n_denials++].to = at;
+    return true;
+}
+
+bool glim_parse_read_no_behind(glim_parse *p, size_t at) {
+    size_t to;
+    if (!glim_parse_denied_behind(p, at, &to)) return false;
+    if (p->n_denials < GLIM_PARSE_DENIALS) p->denial[p->n_denials].from = at, p->denial[p->n_denials++].to = to;
+    return true;
+}
+
+/* "Not more than 3000", "不想超过3000元". "没有低于2000的吗" and "none under 2000?" ask whether there are any. */
+bool glim_parse_read_no_of_bound(glim_parse *p, size_t at) {
+    static const char *const exist[] = {"没", "无", "no ", "without", "nothing"};
+    size_t from;
+    if (!glim_parse_denied(p, at, &from)) return false;
+    for (size_t k = 0; k < GLIM_COUNT(exist); k++)
+        if (strncmp(p->s + from, exist[k], strlen(exist[k])) == 0 && (k || strstr(p->s, "吗"))) return false;
+    return glim_parse_read_no(p, at);
+}
+
+/* Does a list of columns go on at item k, "without a bathtub or breakfast"? */
+bool glim_parse_joined(const glim_parse *p, size_t k) {
+    static const char *const joins[] = {" ", "、", "/", "和", "或者", "或", "以及", "及", "or", "nor", "a ", "any ", "the "};
+    size_t j = k;
+    while (j > 0 && p->v[j - 1].kind == WORD) j--;
+    if (j == 0 || p->v[j - 1].kind != COLUMN) return false;
+    for (size_t i = p->v[j - 1].to; i < p->v[k].from;) {
+        size_t w = 0;
+        while (w < GLIM_COUNT(joins) && strncmp(p->s + i, joins[w], strlen(joins[w])) != 0) w++;
+        if (w == GLIM_COUNT(joins)) return false;
+        i += strlen(joins[w]);
+    }
+    return p->v[k].from > p->v[j - 1].to;
+}
+
+/* The next value of a list of one column's, "麸质和花生", "nuts, eggs or milk": its item, or k. */
+static size_t next_of_list(const glim_parse *p, size_t k) {
+    size_t j = k + 1;
+    while (j < p->n_items && j <= k + 2 && p->v[j].kind == WORD) j++;
+    if (j >= p->n_items || p->v[j].kind != VALUE || p->v[j].col != p->v[k].col) return k;
+    static const char *const joins[] = {" ", "、", "/", "以及", "和", "与", "或者", "或", "跟", "及", "and", "or", "nor", ","};
+    for (size_t i = p->v[k].to; i < p->v[j].from;) {
+        size_t w = 0, n = GLIM_COUNT(joins) - (p->f->zh ? 1 : 0); /* "不要黑色，红色有吗": a comma ends a Chinese clause */
+        while (w < n && strncmp(p->s + i, joins[w], strlen(joins[w])) != 0) w++;
+        if (w == n) return k;
+        i += strlen(joins[w]);
+    }
+    return j;
+}
+
+/* Is the value at item k one that must not be? "No" before a list of values, or "过敏", "-free" behind it, is said of all of them. */
+bool glim_parse_unwanted(glim_parse *p, size_t k) {
+    size_t first = k, last = k, next;
+    while ((next = next_of_list(p, last)) > last) last = next;
+    if (last + 1 < p->n_items && p->v[last + 1].kind == WORD && p->v[last + 1].word == GLIM_WORD_NOT_BEHIND) return true;
+    if (p->l->col[p->v[k].col].concept != GLIM_CONCEPT_KIND && glim_parse_read_no_behind(p, p->v[last].to)) return true;
+    for (size_t i = k; i-- > 0 && i + 3 >= first;)
+        if (p->v[i].kind == VALUE && next_of_list(p, i) == first) first = i;
+    size_t from; /* "没有手机壳吗" asks for some */
+    const bool kind = p->l->col[p->v[k].col].concept == GLIM_CONCEPT_KIND;
+    if (kind && strstr(p->s, "吗") && glim_parse_denied(p, p->v[first].from, &from) && strncmp(p->s + from, "没", 3) == 0) return false;
+    return glim_parse_read_no(p, p->v[first].from);
+}
+
+/* Is a no said of words that are no item, "没有牛肉的菜"? What only says nothing between two items is none, and neither is a no that
+ * a condition was read from. */
+bool glim_parse_denies_words(const glim_parse *p) {
+    for (size_t k = 0; k < p->n_items; k++) {
+        if (p->v[k].kind != WORD || p->v[k].word != GLIM_WORD_NOT) continue;
+        bool read = false;
+        for (size_t d = 0; d < p->n_denials; d++) read |= p->denial[d].from <= p->v[k].from && p->v[k].from < p->denial[d].to;
+        if (read) continue;
+        size_t at = glim_parse_spaces(p, p->v[k].to), j = k + 1, from;
+        while (j < p->n_items && p->v[j].kind == WORD && (p->v[j].word == GLIM_WORD_FILLER || p->v[j].word == GLIM_WORD_GOODS || p->v[j].word == GLIM_WORD_HAS) && p->v[j].from == at)
+            at = glim_parse_spaces(p, p->v[j++].to);
+        const size_t end = j < p->n_items ? p->v[j].from : p->n;
+        uint32_t cp = 0;
+        const bool word = at < end && (glim_parse_alnum(p, at) || (glim_utf8_next(p->s + at, p->n - at, &cp) > 0 && glim_term_is_cjk(cp)));
+        if (word && glim_parse_denied(p, at, &from)) { /* and not "有没有" */
+            glim_buf_append(&p->f->denied, p->s + at, end - at);
+            return true;
+        }
     }
     return false;
 }

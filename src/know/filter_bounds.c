@@ -1,0 +1,313 @@
+/* filter_bounds.c - figures to conditions: "under 3000", "2到3公斤", "27 inch", "since 2023", "够三个人".
+ *
+ * A figure is of the column that its unit or the words around it name, and of the price where nothing does. */
+#include <math.h>
+#include <strings.h>
+
+#include "know/filter_internal.h"
+#include "know/units.h"
+
+/* Does the value lie between the smallest and the largest of the column's? */
+static bool spans(const glim_lib *l, const glim_lib_col *c, double v) {
+    double low = INFINITY, high = -INFINITY;
+    for (uint32_t r = 0; r < l->n_rows; r++) low = fmin(low, c->number[r]), high = fmax(high, c->number[r]); /* both pass over NAN */
+    return v >= low && v <= high;
+}
+
+static bool same_unit(const glim_lib_col *a, const glim_lib_col *b) { return a->unit_en && b->unit_en && strcasecmp(a->unit_en, b->unit_en) == 0; }
+
+static int number_column(glim_parse *p, const glim_item *number, int concept, size_t from, size_t to) {
+    int col = -1;
+    if (number->money) { /* fifty dollars are not fifty yuan, and nobody here knows the rate */
+        col = glim_parse_column(p->l, GLIM_CONCEPT_PRICE);
+        const char *is = col >= 0 ? glim_currency_of(p->l->col[col].unit_en) : NULL;
+        if (!is && col >= 0) is = glim_currency_of(p->l->col[col].unit_zh);
+        return number->currency && is && strcmp(is, number->currency) != 0 ? -1 : col;
+    }
+    if (number->col >= 0 && p->s[number->to - 1] == 'g' && number->to > 1 && !isalpha((unsigned char)p->s[number->to - 2])) { /* "内存大于8G": no grams */
+        glim_item *named = glim_parse_named_column(p, from, to, false);
+        if (named && p->l->col[named->col].unit_en && strcasecmp(p->l->col[named->col].unit_en, "gb") == 0) return glim_parse_take(named);
+    }
+    if (number->col >= 0) {
+        const int meant = concept >= 0 ? glim_parse_column(p->l, concept) : -1; /* "longer than 5 cm" is no diameter */
+        if (meant >= 0 && same_unit(&p->l->col[meant], &p->l->col[number->col])) return meant;
+        glim_item *named = glim_parse_named_column(p, from, to, false); /* two columns may share a unit */
+        const glim_lib_col *a = named ? &p->l->col[named->col] : NULL, *b = &p->l->col[number->col];
+        if (a && (named->col == number->col || (same_unit(a, b) || (a->unit_zh && b->unit_zh && strcmp(a->unit_zh, b->unit_zh) == 0)))) return glim_parse_take(named);
+        for (size_t c = 0; b->unit_zh && c < p->l->n_col; c++) { /* 256 GB are storage where memory ends at 32 */
+            const glim_lib_col *x = &p->l->col[c];
+            if (x->number && x->unit_zh && strcmp(x->unit_zh, b->unit_zh) == 0 && spans(p->l, x, number->number)) return (int)c;
+        }
+        return number->col;
+    }
+    if (number->has_unit) return -1;
+    if (concept >= 0) col = glim_parse_column(p->l, concept);
+    if (col < 0) { /* "12 GB memory and under 4000": more than any memory, and a price */
+        glim_item *named = glim_parse_named_column(p, from, to, false);
+        const int price = glim_parse_column(p->l, GLIM_CONCEPT_PRICE);
+        const bool beyond = named && named->used && price >= 0 && !spans(p->l, &p->l->col[named->col], number->number) && spans(p->l, &p->l->col[price], number->number);
+        col = beyond ? price : glim_parse_take(named);
+    }
+    return col >= 0 ? col : glim_parse_column(p->l, GLIM_CONCEPT_PRICE);
+}
+
+/* The verb before a number of people, "够三个人", "sleeps 4 people": what a row is for, not who comes. Its length, or 0. */
+static size_t people_verb(const glim_parse *p, size_t k) {
+    static const char *const verbs[] = {"住", "住下", "睡", "睡下", "够", "适合", "容纳", "供", "for ", "sleeps ", "sleep ", "fits ", "feeds ", "serves ", "enough for ", "room for "};
+    const glim_item *it = &p->v[k];
+    if (it->col < 0 || p->l->col[it->col].concept != GLIM_CONCEPT_PEOPLE) return 0;
+    for (size_t i = 0; i < GLIM_COUNT(verbs); i++) {
+        const size_t n = strlen(verbs[i]);
+        if (n <= it->from && memcmp(p->s + it->from - n, verbs[i], n) == 0) return n;
+    }
+    return 0;
+}
+
+static bool take_verb(glim_parse *p, size_t k) {
+    const size_t n = people_verb(p, k);
+    if (n) glim_parse_cover(p, k, p->v[k].from - n, p->v[k].to);
+    return n > 0;
+}
+
+/* "The 3 cheapest", "recommend 3 phones", "5 phones": how many are wanted. */
+static bool so_many(const glim_parse *p, size_t k) {
+    if (k + 1 == p->n_items) return false;
+    const glim_item *it = &p->v[k], *before = k > 0 ? &p->v[k - 1] : NULL, *behind = &p->v[k + 1];
+    if (!glim_parse_bare_between(p, it->to, behind->from)) return false;
+    if (behind->kind == WORD) return behind->word == GLIM_WORD_MOST || behind->word == GLIM_WORD_LEAST;
+    if (behind->kind != VALUE) return false;
+    if (it->from == 0) return true;
+    return before && before->kind == WORD && glim_parse_bare_between(p, before->to, it->from) && (before->word == GLIM_WORD_LIST || p->s[behind->to - 1] == 's');
+}
+
+/* "四个人住哪间": what they come for, behind them. */
+static bool come_behind(const glim_parse *p, size_t k) {
+    static const char *const behind[] = {"住", "睡", "吃", "入住", "用餐", "坐", "喝"};
+    const glim_item *it = &p->v[k];
+    bool come = false;
+    for (size_t i = 0; i < GLIM_COUNT(behind) && it->col >= 0; i++) come |= p->l->col[it->col].concept == GLIM_CONCEPT_PEOPLE && strncmp(p->s + it->to, behind[i], strlen(behind[i])) == 0;
+    return come && it->has_unit;
+}
+
+/* A number that nothing is compared with: "两份", of which the row does not speak, is out of the way. */
+static void lone_number(glim_parse *p, size_t k) {
+    glim_item *it = &p->v[k];
+    const int col = it->has_unit ? it->col : -1;
+    if (it->money || it->number < 1 || it->number > 99) return;
+    if (it->number == 1 && it->has_unit && col >= 0 && p->l->col[col].concept == GLIM_CONCEPT_PEOPLE) it->used = true; /* "多少钱一位" */
+    if (come_behind(p, k)) {
+        glim_parse_add_cond(p, (glim_cond){.col = col, .op = GLIM_COND_GE, .a = it->number});
+        glim_parse_cover(p, k, it->from, it->to + 3);
+        it->used = true;
+    } else if (take_verb(p, k)) {
+        glim_parse_add_cond(p, (glim_cond){.col = col, .op = GLIM_COND_GE, .a = it->number});
+        it->used = true;
+    } else if (col >= 0 && p->l->col[col].type == GLIM_LIB_STOCK) {
+        it->used = true;
+    } else if (!it->has_unit) {
+        const size_t at = glim_parse_spaces(p, it->to), n = glim_piece_word(p->s + at, p->n - at);
+        if (n) glim_parse_cover(p, k, it->from, at + n), it->used = true;
+        else if (so_many(p, k)) it->used = true;
+        if (it->used) p->f->limit = (size_t)it->number;
+    }
+}
+
+/* Is a figure with a unit said of what is wanted, "27 inch monitor", "5000mAh的手机", "2人份的"? Not where a model is named beside it. */
+static bool describes(const glim_parse *p, size_t k) {
+    const glim_item *it = &p->v[k];
+    if (it->money || !it->has_unit || it->col < 0 || p->l->col[it->col].type == GLIM_LIB_STOCK) return false;
+    const char *unit = p->l->col[it->col].unit_en;
+    if (unit && strlen(unit) == 1 && (p->s[it->to - 1] | 32) == (unit[0] | 32)) return false; /* "5G" are no grams */
+    size_t at = 0;
+    for (size_t j = 0; j <= p->n_items; j++) { /* a Latin word that nobody knows */
+        for (size_t to = j < p->n_items ? p->v[j].from : p->n; at < to; at++)
+            if (glim_parse_alnum(p, at)) return false;
+        if (j < p->n_items) at = p->v[j].to;
+    }
+    for (size_t j = 0; j < p->n_items; j++)
+        if (p->v[j].kind == VALUE && p->l->col[p->v[j].col].concept == GLIM_CONCEPT_KIND) return true;
+    if (strncmp(p->s + it->to, "的", 3) != 0) return false;
+    return it->to + 3 == p->n || (k + 1 < p->n_items && p->v[k + 1].from == it->to && p->v[k + 1].kind == WORD && p->v[k + 1].to > it->to + 3);
+}
+
+/* "A room for two": people, though nobody says so. */
+static void for_people(glim_parse *p, size_t k) {
+    glim_item *it = &p->v[k];
+    const int c = glim_parse_column(p->l, GLIM_CONCEPT_PEOPLE);
+    const size_t at = glim_parse_spaces(p, it->to);
+    const bool ends = at >= p->n || strchr("?.!,;", p->s[at]) != NULL;
+    if (c < 0 || it->has_unit || it->money || it->number > 20 || !ends || it->from < 4 || memcmp(p->s + it->from - 4, "for ", 4) != 0) return;
+    it->col = c;
+    it->has_unit = true;
+}
+
+static bool held(const glim_lib_col *col, double v, uint32_t n_rows) {
+    for (uint32_t r = 0; r < n_rows; r++)
+        if (col->number[r] == v) return true;
+    return false;
+}
+
+/* So many people need room for as many; what is written exactly so is meant so, and else about as much. */
+static void described(glim_parse *p, size_t k) {
+    glim_item *it = &p->v[k];
+    const int c = number_column(p, it, -1, it->from, it->to);
+    const bool portion = it->to >= it->from + 3 && memcmp(p->s + it->to - 3, "份", 3) == 0; /* "2人份" */
+    it->used = true;
+    if (p->l->col[c].concept == GLIM_CONCEPT_PEOPLE && !portion) {
+        glim_parse_add_cond(p, (glim_cond){.col = c, .op = GLIM_COND_GE, .a = it->number});
+        return;
+    }
+    const bool about = !it->loose && !held(&p->l->col[c], it->number, p->l->n_rows);
+    glim_parse_add_cond(p, (glim_cond){.col = c, .op = GLIM_COND_GE, .a = about ? it->number * 0.9 : it->number, .about = about});
+    glim_parse_add_cond(p, (glim_cond){.col = c, .op = GLIM_COND_LE, .a = about || it->loose ? it->number * 1.1 : it->number, .about = about});
+}
+
+/* "2023年以后上市的", "released before 2024": the whole year, or what lies on one side of it. */
+static void year_conds(glim_parse *p, size_t k) {
+    static const char *const since[] = {"以后", "之后", "以来", "后", "起", "至今"}, *const before[] = {"以前", "之前", "前"};
+    glim_item *it = &p->v[k];
+    const bool year_only = p->l->col[it->col].years;
+    double first = year_only ? it->number : it->number * 10000, last = year_only ? first : first + 1231;
+    bool from = false, until = false, after = false;
+    size_t to = it->to;
+    for (size_t i = 0; i < GLIM_COUNT(since) && !from; i++)
+        if (strncmp(p->s + it->to, since[i], strlen(since[i])) == 0) from = true, to = it->to + strlen(since[i]);
+    for (size_t i = 0; i < GLIM_COUNT(before) && !from && !until; i++)
+        if (strncmp(p->s + it->to, before[i], strlen(before[i])) == 0) until = true, to = it->to + strlen(before[i]);
+    size_t at = it->from;
+    int month = 0, day = 0;
+    if (!year_only && (at = glim_month_before(p->s, it->from, &month, &day)) < it->from) {
+        first += month * 100 + day;
+        last = day ? first : first + 31;
+    } else if (!year_only && k + 1 < p->n_items && p->v[k + 1].kind == NUMBER && p->v[k + 1].from == it->to && strncmp(p->s + p->v[k + 1].to, "月", 3) == 0 && p->v[k + 1].number <= 12) { /* "2027年5月" */
+        first += p->v[k + 1].number * 100;
+        last = first + 31;
+        p->v[k + 1].used = true;
+        to = p->v[k + 1].to + 3;
+        from = until = false;
+        for (size_t i = 0; i < GLIM_COUNT(since) && !from; i++)
+            if (strncmp(p->s + to, since[i], strlen(since[i])) == 0) from = true, to += strlen(since[i]);
+        for (size_t i = 0; i < GLIM_COUNT(before) && !from && !until; i++)
+            if (strncmp(p->s + to, before[i], strlen(before[i])) == 0) until = true, to += strlen(before[i]);
+    }
+#define BEHIND(w) (strlen(w) <= at && memcmp(p->s + at - strlen(w), w, strlen(w)) == 0)
+    if (BEHIND("since ") || BEHIND("from ")) from = BEHIND("since ") || !year_only, at -= BEHIND("since ") ? 6 : 5; /* a wine from 2018 is of that year */
+    else if (BEHIND("after ")) after = true, at -= 6;
+    else if (BEHIND("before ")) until = true, at -= 7;
+    else if (BEHIND("in ")) at -= 3;
+#undef BEHIND
+    if (after) glim_parse_add_cond(p, (glim_cond){.col = it->col, .op = GLIM_COND_GT, .a = last});
+    if (from || (!after && !until)) glim_parse_add_cond(p, (glim_cond){.col = it->col, .op = GLIM_COND_GE, .a = first});
+    if (until) glim_parse_add_cond(p, (glim_cond){.col = it->col, .op = GLIM_COND_LT, .a = first});
+    if (!from && !after && !until) glim_parse_add_cond(p, (glim_cond){.col = it->col, .op = GLIM_COND_LE, .a = last});
+    for (size_t j = 0; j < p->n_items; j++)
+        if (p->v[j].kind == COLUMN && p->v[j].col == it->col) p->v[j].used = true;
+    it->used = true;
+    for (size_t j = 0; j < k; j++)
+        if (p->v[j].from >= at) p->v[j].used = true;
+    if (p->n_denials < GLIM_PARSE_DENIALS) p->denial[p->n_denials].from = at, p->denial[p->n_denials++].to = to; /* "june" is no item */
+    glim_parse_cover(p, k, at, to);
+}
+
+/* Does the name of the column that it counts stand right beside it: "diameter 4 mm", "80 mm long", "zone 4", "保质期24个月"? */
+static bool beside_column(const glim_parse *p, size_t k) {
+    const glim_item *it = &p->v[k];
+    if (it->money) return false;
+    for (int side = 0; side < 2; side++) {
+        if (side ? k + 1 >= p->n_items : k == 0) continue;
+        const glim_item *by = side ? it + 1 : it - 1;
+        if (side && by->kind == WORD && by->word == GLIM_WORD_TO && by->to == by->from + 1 && by->from == it->to && k + 2 < p->n_items && it[2].from == by->to) by = it + 2; /* "2-room" */
+        if (by->kind != COLUMN || by->used || !glim_parse_numeric(p, by->col) || p->l->col[by->col].type == GLIM_LIB_DATE || p->l->col[by->col].type == GLIM_LIB_STOCK || p->l->col[by->col].type == GLIM_LIB_PRICE) continue;
+        if (!glim_parse_bare_between(p, side ? it->to : by->to, side ? by->from : it->from)) continue;
+        const bool counts = it->col == by->col || (it->has_unit && it->col >= 0 && same_unit(&p->l->col[it->col], &p->l->col[by->col]));
+        const char *en = p->l->col[by->col].en;
+        const bool plural = side && !p->l->col[by->col].unit_en && p->l->col[by->col].type == GLIM_LIB_NUMBER && strlen(en) > 3 && en[strlen(en) - 1] == 's'; /* so many gears */
+        if (it->has_unit ? counts : !side || plural) return true; /* "4 pages" has its unit in the name; a bare figure stands behind it */
+    }
+    return false;
+}
+
+void glim_parse_number_conds(glim_parse *p, size_t k) {
+    glim_item *it = &p->v[k], *before = k > 0 ? &p->v[k - 1] : NULL, *behind = k + 1 < p->n_items ? &p->v[k + 1] : NULL;
+    glim_item *other = k + 2 < p->n_items ? &p->v[k + 2] : NULL;
+    if (it->used) return;
+    if (it->year && behind && other && behind->kind == WORD && behind->word == GLIM_WORD_TO && other->kind == NUMBER && other->year && other->col == it->col) { /* "from 2015 to 2018" */
+        const bool years = p->l->col[it->col].years;
+        glim_parse_add_cond(p, (glim_cond){.col = it->col, .op = GLIM_COND_GE, .a = years ? it->number : it->number * 10000});
+        glim_parse_add_cond(p, (glim_cond){.col = it->col, .op = GLIM_COND_LE, .a = years ? other->number : other->number * 10000 + 1231});
+        it->used = behind->used = other->used = true;
+        if (before && before->kind == WORD && before->word == GLIM_WORD_BETWEEN) before->used = true;
+        return;
+    }
+    if (it->year) {
+        year_conds(p, k);
+        return;
+    }
+    /* a to b */
+    if (behind && other && behind->kind == WORD && behind->word == GLIM_WORD_TO && other->kind == NUMBER && glim_parse_bare_between(p, it->to, behind->from) &&
+        glim_parse_bare_between(p, behind->to, other->from)) {
+        bool and_ = p->s[behind->from] == 'a' || strncmp(p->s + behind->from, "和", 3) == 0;
+        bool between = before && before->kind == WORD && before->word == GLIM_WORD_BETWEEN;
+        size_t end = glim_parse_spaces(p, other->to);
+        bool inside = strncmp(p->s + end, "之间", 6) == 0;
+        if (!and_ || between || inside) {
+            glim_item unit = other->money || other->has_unit ? *other : *it;
+            int col = number_column(p, &unit, -1, it->from, other->to);
+            if (col >= 0) {
+                double a = it->number, b = other->number;
+                if (!it->has_unit && other->scale > 0) a *= other->scale; /* "1-2公斤" */
+                else if (a < b && a < 100 && b >= 1000 && !it->has_unit) a *= 1000; /* "2 to 3k" */
+                glim_parse_add_cond(p, (glim_cond){.col = col, .op = GLIM_COND_GE, .a = a < b ? a : b});
+                glim_parse_add_cond(p, (glim_cond){.col = col, .op = GLIM_COND_LE, .a = a < b ? b : a});
+                it->used = behind->used = other->used = true;
+                if (between || (before && before->kind == WORD && before->word <= GLIM_WORD_GT_BEFORE && glim_parse_bare_between(p, before->to, it->from))) before->used = true;
+                return;
+            }
+        }
+    }
+    glim_cond c = {0};
+    glim_item *op = NULL;
+    bool about = false;
+    if (before && before->kind == WORD && (before->word <= GLIM_WORD_GT_BEFORE || before->word == GLIM_WORD_ABOUT) && glim_parse_bare_between(p, before->to, it->from)) op = before;
+    if (behind && behind->kind == WORD && (behind->word == GLIM_WORD_LE_BEHIND || behind->word == GLIM_WORD_GE_BEHIND || behind->word == GLIM_WORD_ABOUT) &&
+        glim_parse_bare_between(p, it->to, behind->from)) {
+        if (op) op->used = true;
+        op = behind;
+    }
+    if (op) {
+        switch (op->word) {
+        case GLIM_WORD_LE_BEFORE: case GLIM_WORD_LE_BEHIND: c.op = GLIM_COND_LE; break;
+        case GLIM_WORD_GE_BEFORE: case GLIM_WORD_GE_BEHIND: c.op = GLIM_COND_GE; break;
+        case GLIM_WORD_LT_BEFORE: c.op = GLIM_COND_LT; break;
+        case GLIM_WORD_GT_BEFORE: c.op = GLIM_COND_GT; break;
+        default: about = true;
+        }
+    } else if (it->money || it->low > 0) {
+        about = true; /* "2000元的手机" */
+    } else if (beside_column(p, k)) { /* "diameter 4 mm", "zone 4" */
+        described(p, k);
+        return;
+    } else {
+        for_people(p, k);
+        if (describes(p, k) && !people_verb(p, k) && !come_behind(p, k)) described(p, k);
+        else lone_number(p, k);
+        return;
+    }
+    c.col = number_column(p, it, op ? op->concept : -1, it->from, it->to);
+    if (c.col < 0) return;
+    it->used = true;
+    if (op) op->used = true;
+    if (op && !about && glim_parse_read_no_of_bound(p, op->from < it->from ? op->from : it->from)) {
+        static const glim_cond_op turned[] = {[GLIM_COND_LT] = GLIM_COND_GE, [GLIM_COND_LE] = GLIM_COND_GT, [GLIM_COND_GT] = GLIM_COND_LE, [GLIM_COND_GE] = GLIM_COND_LT};
+        c.op = turned[c.op];
+    }
+    take_verb(p, k);
+    c.a = it->number;
+    if (about) {
+        glim_parse_add_cond(p, (glim_cond){.col = c.col, .op = GLIM_COND_GE, .a = it->low > 0 ? it->low : it->number * 0.9, .about = true});
+        c.op = GLIM_COND_LE;
+        c.about = true;
+        c.a = it->number * 1.1;
+    }
+    glim_parse_add_cond(p, c);
+}
