@@ -1,7 +1,12 @@
 /* shop_internal.h - what the files of the service desk share.
  *
  *   shop.c          the folder: opening, replacing the library
- *   shop_ask.c      a question's way to rows
+ *   shop_ask.c      a question's way to an answer
+ *   shop_named.c    which rows it names
+ *   shop_rows.c     what is asked of those, or of the one in view
+ *   shop_table.c    the rows that fit, in order, counted, their average
+ *   shop_note.c     which note it asks for
+ *   shop_answer.c   the answer: the rows that it cites, JSON
  *   shop_words.c    words that say something in the question of any shop
  *   shop_prose.c    what the sentences of rows and notes say
  *   shop_overview.c answers about many rows at once
@@ -97,9 +102,49 @@ typedef struct glim_shop_asks {
 /* May a model's answer stand in the place of the desk's own, a->text? */
 bool glim_shop_grounded(const glim_shop *s, const glim_shop_answer *a, const glim_shop_asks *asks, const char *answer, size_t n);
 
-/* ---- shop_ask.c ---- */
-enum { GLIM_SHOP_LIST = 5 }; /* rows that a list names */
+/* ---- shop_answer.c ---- */
 void glim_shop_cite_row(glim_shop *s, glim_shop_answer *a, uint32_t row);
+void glim_shop_cite_note(glim_shop *s, glim_shop_answer *a, uint32_t row);
+void glim_shop_show_rows(glim_shop *s, glim_shop_answer *a); /* those that are cited, as a page shows them */
+
+/* ---- shop_named.c ---- */
+/* Of rows of one name, or of several that are named alike, those that are what the question says beside the name, in front: how many. */
+size_t glim_shop_as_said(const glim_lib *l, const glim_filter *f, glim_named *named, size_t n);
+/* Those of the rows that are of a kind the question names, in front: how many. */
+size_t glim_shop_of_the_kind(const glim_lib *l, const glim_filter *f, glim_named *named, size_t n);
+/* Where the question names a model that no row has, the answer says so. */
+glim_status glim_shop_no_such_model(glim_shop *s, const glim_shop_question *q, const char *spelt, glim_shop_answer *a, bool *done, glim_err *err);
+
+/* ---- shop_rows.c ---- */
+/* Is it asked whether something is the first of its kind? */
+bool glim_shop_first_of_kind(const glim_lib *l, const glim_filter *f);
+void glim_shop_ask_order(glim_filter *f); /* the column of the order is asked of one product */
+/* "How many of it are there?": its stock is asked, where the words say no more. row: UINT32_MAX is none. */
+glim_status glim_shop_count_one(glim_shop *s, uint32_t row, bool pieces, const glim_buf *words, glim_err *err);
+/* Products: those that are named (also, third: after others between them), the one in view, or the table's. A row that there is not is
+ * UINT32_MAX. *done false: the library does not hold it. */
+glim_status glim_shop_from_library(glim_shop *s, glim_shop_answer *a, const glim_named *named, size_t n_named, uint32_t view, uint32_t also, uint32_t third,
+                                   const char *words, const char *rest, bool *done, glim_err *err);
+
+/* ---- shop_table.c ---- */
+enum { GLIM_SHOP_LIST = 5 }; /* rows that a list names */
+/* Weights of words are sums of idf: 2 is a word in an eighth of the rows. Words of less weight say nothing; a row has them if it has
+ * so much of their weight. */
+#define GLIM_SHOP_SAYS 2.0f
+#define GLIM_SHOP_COVERS 0.6f
+/* Is there a condition beside a kind and a brand, or an order, a count, an average? */
+bool glim_shop_narrows(const glim_lib *l, const glim_filter *f);
+bool glim_shop_names_kind(const glim_lib *l, const glim_filter *f);
+glim_status glim_shop_from_table(glim_shop *s, glim_shop_answer *a, const char *rest, bool *done, glim_err *err);
+
+/* ---- shop_note.c ---- */
+/* The note of the intent (NULL: of any) that shares most with the question. */
+glim_status glim_shop_best_note(glim_shop *s, const char *label, const char *q, size_t n, uint32_t *row, bool *found, glim_err *err);
+/* The note in which the words stand, or UINT32_MAX. With an intent, one of this that has any of them: "停车费". */
+glim_status glim_shop_covering_note(glim_shop *s, const glim_buf *words, const char *intent, uint32_t *row, glim_err *err);
+/* "运费多少钱" beside a product asks another price than its own where its row does not have these words: *cells is false if the
+ * intent is a note's, and *note is one that has them. */
+glim_status glim_shop_another_price(glim_shop *s, uint32_t row, const glim_buf *words, const char *intent, bool *cells, uint32_t *note, glim_err *err);
 bool glim_shop_say_note(glim_shop *s, glim_shop_answer *a, uint32_t row, glim_shop_part part); /* true */
 
 /* ---- shop_words.c; texts are folded ---- */
@@ -124,6 +169,8 @@ glim_status glim_shop_in_a_name(const glim_lib *l, uint32_t row, const char *wor
 glim_status glim_shop_spans_a_name(const glim_lib *l, uint32_t row, const char *word, bool *so, glim_err *err);
 glim_status glim_shop_say_listed(glim_shop *s, glim_shop_answer *a, uint32_t row, const char *whole, bool *done, glim_err *err);
 glim_status glim_shop_held(glim_shop *s, const glim_buf *rest, bool *so, glim_err *err);
+/* The sentence of the row's prose that holds most of the text. */
+glim_status glim_shop_sentence(glim_shop *s, uint32_t row, const char *text, bool zh, glim_buf *out, glim_err *err);
 
 /* ---- shop_overview.c ---- */
 glim_status glim_shop_say_values(glim_shop *s, glim_shop_answer *a, const glim_lib_col *col, bool *done, glim_err *err);

@@ -239,3 +239,35 @@ glim_status glim_shop_held(glim_shop *s, const glim_buf *rest, bool *so, glim_er
     }
     return rc;
 }
+
+glim_status glim_shop_sentence(glim_shop *s, uint32_t row, const char *text, bool zh, glim_buf *out, glim_err *err) {
+    glim_terms want = {0}, have = {0};
+    glim_status rc = glim_terms_cut(&want, text, strlen(text), err);
+    size_t best = 0;
+    for (size_t c = 0; rc == GLIM_OK && c < s->lib->n_col; c++) {
+        if (s->lib->col[c].type != GLIM_LIB_TEXT || !glim_lib_col_speaks(s->lib, c, zh)) continue;
+        for (const char *p = glim_lib_cell(s->lib, row, c); *p;) {
+            size_t n = 0;
+            while (p[n] && !(strncmp(p + n, "。", 3) == 0 || strncmp(p + n, "；", 3) == 0 || ((p[n] == '.' || p[n] == ';') && (p[n + 1] == ' ' || !p[n + 1])))) n++;
+            rc = glim_terms_cut(&have, p, n, err);
+            size_t both = 0;
+            for (size_t i = 0; rc == GLIM_OK && i < want.n; i++)
+                for (size_t k = 0; k < have.n; k++)
+                    if (want.v[i].n == have.v[k].n && memcmp(want.text.s + want.v[i].at, have.text.s + have.v[k].at, want.v[i].n) == 0) {
+                        both++;
+                        break;
+                    }
+            if (both > best) {
+                best = both;
+                glim_buf_clear(out);
+                glim_buf_append(out, p, n);
+            }
+            p += n;
+            while (*p && (strncmp(p, "。", 3) == 0 || strncmp(p, "；", 3) == 0)) p += 3;
+            while (*p == '.' || *p == ';' || *p == ' ') p++;
+        }
+    }
+    glim_terms_free(&want);
+    glim_terms_free(&have);
+    return rc;
+}

@@ -404,7 +404,7 @@ bool glim_say(glim_buf *out, const glim_shop *s, const glim_filter *f, glim_say_
         for (size_t i = 0; i < n && i < 5; i++) cite(out, l, row[i], f->zh);
         said = true;
         break;
-    case GLIM_SAY_MEAN: break; /* shop_ask.c adds up all rows and says it */
+    case GLIM_SAY_MEAN: break; /* shop_table.c adds up all rows and says it */
     case GLIM_SAY_COMPARE: said = say_compare(out, l, f, row); break;
     case GLIM_SAY_FIRST: {
         const double *v = l->col[f->sort].number;
