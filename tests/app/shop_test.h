@@ -37,6 +37,18 @@ static inline glim_shop_answer ask(glim_shop *s, const char *q, const char *row,
     return a;
 }
 
+/* A restaurant's folder with this library in it. */
+static inline glim_status init_with(const char *csv, const char *encoding, const char **found, glim_err *err) {
+    char file[96];
+    snprintf(folder, sizeof folder, "/tmp/glim-test-desk-XXXXXX");
+    CHECK(mkdtemp(folder));
+    snprintf(file, sizeof file, "%s.csv", folder);
+    CHECK_OK(glim_file_write_atomic(file, csv, strlen(csv), err), *err);
+    const glim_status rc = glim_shop_init("restaurant", folder, file, encoding, found, err);
+    CHECK(unlink(file) == 0);
+    return rc;
+}
+
 #define CHECK_HAS(text, part) CHECK_MSG(strstr((text), (part)), "got \"%s\", want \"%s\" in it", (text), (part))
 
 #endif
