@@ -102,6 +102,12 @@ glim_status glim_data_add_answer(glim_data_reader *r, const char *prompt, size_t
 /* A document, cut into windows that share one token, so that every token but the first is a target once. */
 glim_status glim_data_add_text(glim_data_reader *r, const char *text, size_t len, glim_err *err);
 
+/* ---- data_encoding.c ---- */
+
+/* The rows of a file as UTF-8: *text [*len] is left as it is, or becomes own's and *encoding says what the file was in (NULL: nothing was turned).
+ * Errors: GLIM_E_FORMAT (packed, or marked as UTF-16 and none), GLIM_E_LIMIT (too large to be turned), GLIM_E_NOMEM. */
+glim_status glim_data_utf8(const char *name, const char **text, size_t *len, glim_buf *own, const char **encoding, glim_err *err);
+
 /* ---- data_set.c ---- */
 
 /* Adds tokens and mask as an example of the row in hand. */

@@ -9,7 +9,6 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "base/utf8.h"
-#include "data/table.h"
 #include "net/sha256.h"
 #include "train/data_internal.h"
 
@@ -430,34 +429,6 @@ static bool is_whole_text(const char *name, const char *text, size_t len) {
 
 /* ---- open ---- */
 
-/* What office programs write: GB18030, Big5, windows-1252, UTF-16. *own holds the text if it had to be turned. */
-static glim_status as_utf8(glim_data_reader *r, const char **text, size_t *len, glim_buf *own, const char **encoding, glim_err *err) {
-    const char *s = *text;
-    const size_t n = *len;
-    *encoding = NULL;
-    if (n >= 2 && memcmp(s, "\x1f\x8b", 2) == 0) {
-        glim_fail(err, GLIM_E_FORMAT, "\"%s\" is compressed with gzip", r->name);
-        glim_err_hint(err, "unpack it first: gunzip -k \"%s\"", r->name);
-        return GLIM_E_FORMAT;
-    }
-    if (n >= 4 && memcmp(s, "PK\3\4", 4) == 0) {
-        glim_fail(err, GLIM_E_FORMAT, "\"%s\" is a workbook or another packed file", r->name);
-        glim_err_hint(err, "save the sheet with the rows as CSV");
-        return GLIM_E_FORMAT;
-    }
-    size_t n_long, n_bad; /* where most is UTF-8, bytes that are not are some rows' fault, and no other encoding of the whole */
-    glim_utf8_count(s, n, &n_long, &n_bad);
-    const bool marked = n >= 2 && (memcmp(s, "\xff\xfe", 2) == 0 || memcmp(s, "\xfe\xff", 2) == 0);
-    if (!marked && !(n && memchr(s, 0, n < 4096 ? n : 4096)) && (n_bad == 0 || n_long > n_bad)) return GLIM_OK;
-    const glim_status rc = glim_table_utf8(own, encoding, s, n, NULL, err);
-    if (rc != GLIM_OK) {
-        glim_err_context(err, "\"%s\"", r->name);
-        return rc;
-    }
-    *text = glim_buf_cstr(own), *len = own->len;
-    return GLIM_OK;
-}
-
 static glim_status read_all(glim_data_reader *r, const char *text, size_t len, glim_err *err) {
     glim_data_format f = r->r->format;
     walk w = {.r = r, .base = text, .total = len};
@@ -522,7 +493,7 @@ glim_status glim_dataset_parse(glim_dataset **out, const char *name, const char 
     glim_data_reader r = {.p = p, .d = d, .r = rep, .name = name};
     glim_buf own_text = {0};
     const char *encoding;
-    glim_status rc = as_utf8(&r, &text, &len, &own_text, &encoding, err);
+    glim_status rc = glim_data_utf8(name, &text, &len, &own_text, &encoding, err);
     if (rc == GLIM_OK && rep->format == GLIM_DATA_GUESS) {
         rep->guessed = true;
         rc = guess(&rep->format, name, text, len, err);

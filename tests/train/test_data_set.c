@@ -480,6 +480,27 @@ TEST(rows_in_the_encodings_of_office_programs_are_the_same_rows) {
     glim_tok_free(tok);
 }
 
+/* Not a sign that the file as a whole is in another encoding. */
+TEST(a_bad_byte_among_many_rows_is_that_rows_fault) {
+    static const char *const bad[] = {"\x81", "\xff", "\xc4\xe3\xba\xc3"}; /* the last is GB18030 */
+    glim_tok *tok = open_tok("glm4");
+    for (size_t i = 0; i < GLIM_COUNT(bad); i++) {
+        glim_buf b = {0};
+        glim_dataset *d;
+        glim_data_report r;
+        glim_err err = {0};
+        for (int k = 0; k < 60; k++)
+            glim_buf_printf(&b, "{\"prompt\": \"row %d%s\", \"completion\": \"fine\"}\n", k, k == 40 ? bad[i] : "");
+        glim_data_params p = {.tok = tok, .prompt = "{prompt}", .answer = "{completion}", .skip_bad = true};
+        CHECK_OK(glim_dataset_parse(&d, "x.jsonl", glim_buf_cstr(&b), b.len, &p, &r, &err), err);
+        CHECK_MSG(glim_dataset_n(d) == 59 && r.n_bad == 1 && !strstr(r.how, "from"), "case %zu: %zu examples, %zu bad, %s", i, glim_dataset_n(d), r.n_bad, r.how);
+        glim_data_report_free(&r);
+        glim_dataset_free(d);
+        glim_buf_free(&b);
+    }
+    glim_tok_free(tok);
+}
+
 TEST(a_template_with_an_unknown_column_is_refused_before_any_row) {
     glim_tok *tok = open_tok("glm4");
     glim_dataset *d;
