@@ -55,15 +55,20 @@ static glim_status other_value(glim_shop *s, const glim_filter *f, uint32_t firs
 }
 
 glim_status glim_shop_pair(glim_shop *s, const char *text, uint32_t *first, uint32_t *second, bool *found, glim_err *err) {
+    enum { LONGEST = 200, TRIES = 4 }; /* each try looks a piece up twice as a question is, and the desk is locked meanwhile */
     static const char *const joins[] = {" than ", " vs ", " vs. ", " versus ", " or ", " and ", " with ", " to ", "还是", "对比", "和", "跟", "与", "或", "比"};
     const bool zh = s->filter.zh;
     glim_filter f = {0};
     glim_status rc = GLIM_OK;
+    size_t tries = 0;
     *found = false;
+    if (strlen(text) > LONGEST) return rc;
     for (size_t j = 0; rc == GLIM_OK && j < GLIM_COUNT(joins) && !*found; j++) {
         const size_t n = strlen(joins[j]);
-        for (const char *p = strstr(text, joins[j]); rc == GLIM_OK && p && !*found; p = strstr(p + n, joins[j])) {
+        for (const char *p = strstr(text, joins[j]); rc == GLIM_OK && p && !*found && tries < TRIES; p = strstr(p + n, joins[j])) {
             bool a = false, b = false;
+            if (p == text || glim_shop_blank(p + n)) continue;
+            tries++;
             rc = named_by(s, text, (size_t)(p - text), &f, first, &a, err);
             if (rc != GLIM_OK || !a) continue;
             rc = named_by(s, p + n, strlen(p + n), &f, second, &b, err);

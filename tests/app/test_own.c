@@ -149,3 +149,25 @@ TEST(two_languages_in_a_heading_and_commas_before_cents) {
     };
     check_all("german", t, GLIM_COUNT(t));
 }
+
+TEST(two_are_looked_for_in_a_short_text_and_at_few_joins) {
+    static const struct {
+        const char *q;
+        bool found;
+    } t[] = {
+        {"compare the claw hammer to the sledgehammer", true},
+        {"compare the claw hammer to the sledgehammer and and", true},
+        {"compare the claw hammer to the sledgehammer and and and and and and and and", false}, /* a try is as much work as two questions */
+        {"compare the claw hammer to the sledgehammer                                                                                                    "
+         "                                                                                                                                    ", false},
+    };
+    glim_shop *s = own("hardware");
+    for (size_t i = 0; i < GLIM_COUNT(t); i++) {
+        glim_err err = {0};
+        uint32_t one, other;
+        bool found;
+        CHECK_OK(glim_shop_pair(s, t[i].q, &one, &other, &found, &err), err);
+        CHECK_MSG(found == t[i].found, "%s", t[i].q);
+    }
+    done(s);
+}
