@@ -180,7 +180,8 @@ glim_status glim_shop_spans_a_name(const glim_lib *l, uint32_t row, const char *
     return rc;
 }
 
-/* "是否提供行李寄存服务": what is asked after stands in a cell that lists things. Only what is there is said, and yes where nothing else is asked. */
+/* "是否提供行李寄存服务": what is asked after stands in a cell that lists things. What is there is said, and neither yes nor no: the
+ * column may list who must not take it. */
 glim_status glim_shop_say_listed(glim_shop *s, glim_shop_answer *a, uint32_t row, const char *whole, bool *done, glim_err *err) {
     enum { PARTS = 4 };
     const glim_lib *l = s->lib;
@@ -202,14 +203,7 @@ glim_status glim_shop_say_listed(glim_shop *s, glim_shop_answer *a, uint32_t row
         }
     }
     if (rc == GLIM_OK && n) {
-        static const char *const joins[] = {"和", "、", "以及", "或"};
-        size_t asked = 1; /* as many things as are joined, less what joins the words of one */
-        for (size_t i = 0; i < GLIM_COUNT(joins); i++) {
-            for (const char *p = whole; (p = strstr(p, joins[i])) != NULL; p += strlen(joins[i])) asked++;
-            for (const char *p = glim_buf_cstr(&said); (p = strstr(p, joins[i])) != NULL; p += strlen(joins[i])) asked -= strcmp(joins[i], "、") != 0;
-        }
-        const bool all = n >= asked && !strstr(whole, "不") && !strstr(whole, "没");
-        glim_buf_printf(&a->text, "%s%s的%s里有%s。", all ? "是的，" : "", glim_lib_row_name(l, row, true), glim_lib_col_name(&l->col[col], true), glim_buf_cstr(&said));
+        glim_buf_printf(&a->text, "%s的%s里有%s。", glim_lib_row_name(l, row, true), glim_lib_col_name(&l->col[col], true), glim_buf_cstr(&said));
         glim_say_id(&a->text, s, row, true);
         glim_shop_cite_row(s, a, row);
         a->part = GLIM_PART_RETRIEVAL;

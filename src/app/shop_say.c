@@ -45,7 +45,7 @@ static bool in_the_name(const glim_lib *l, const glim_cond *c, uint32_t row, boo
 
 bool glim_say_named_so(const glim_lib *l, const glim_cond *c, uint32_t row, bool zh) { return in_the_name(l, c, row, zh); }
 
-bool glim_say_fits_none(glim_buf *out, const glim_shop *s, const glim_filter *f, const char *words) {
+void glim_say_fits_none(glim_buf *out, const glim_shop *s, const glim_filter *f, const char *words) {
     glim_buf said = {0};
     glim_buf_puts(&said, words);
     glim_shop_trim(&said);
@@ -55,7 +55,6 @@ bool glim_say_fits_none(glim_buf *out, const glim_shop *s, const glim_filter *f,
     plain.sort = -1, plain.count = plain.mean = false;
     glim_filter_show(out, s->lib, &plain);
     glim_buf_puts(out, f->zh ? "。" : ".");
-    return true;
 }
 
 static void space(glim_buf *out, bool zh) {

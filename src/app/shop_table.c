@@ -107,9 +107,10 @@ static glim_status by_words(glim_shop *s, glim_shop_answer *a, const char *rest,
         if (rc == GLIM_OK && weight >= word_says && f->n_cond && letters) rc = glim_find_search(s->find, rest, strlen(rest), &(glim_index_params){.limit = 1}, hits, &n_hits, err);
         if (rc == GLIM_OK && n_hits) {
             rc = glim_find_covered(s->find, rest, strlen(rest), hits[0].row, &left, &share, err);
-            elsewhere = share >= 0.9f && glim_say_fits_none(&a->text, s, f, rest);
+            elsewhere = rc == GLIM_OK && share >= 0.9f;
         }
         if (elsewhere) {
+            glim_say_fits_none(&a->text, s, f, rest);
             a->part = GLIM_PART_FILTER;
             glim_filter_show(&a->filter, s->lib, f);
             *done = *over = true;

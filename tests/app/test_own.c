@@ -150,6 +150,15 @@ TEST(two_languages_in_a_heading_and_commas_before_cents) {
     check_all("german", t, GLIM_COUNT(t));
 }
 
+TEST(a_list_in_a_cell_is_no_yes) {
+    static const asked t[] = {
+        {"布洛芬缓释胶囊孕妇可以吃吗", "禁用人群里有孕妇", "是的"},
+        {"布洛芬缓释胶囊提供上门配送吗", "不含服务里有上门配送", "是的"},
+        {"布洛芬缓释胶囊能治牙痛吗", "适应症里有牙痛", "是的"},
+    };
+    check_all("pharmacy", t, GLIM_COUNT(t));
+}
+
 TEST(two_are_looked_for_in_a_short_text_and_at_few_joins) {
     static const struct {
         const char *q;
