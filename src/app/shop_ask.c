@@ -124,13 +124,28 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     if (n_named > 1) n_named = glim_shop_as_said(s->lib, f, named, n_named);
     if (!exact && n_named && f->top && !f->compare && !f->than) n_named = 0; /* "the cheapest battery": of all that are called so */
     if (!exact && n_named > 1 && glim_shop_narrows(s->lib, f) && (!f->yes_no || f->list || n_named > 4)) n_named = 0;
-    if (rc == GLIM_OK && n_also == 0 && view == UINT32_MAX && (f->compare || (f->sort >= 0 && !f->top))) {
-        uint32_t one, other;
+    bool against = f->compare || (f->sort >= 0 && !f->top); /* two against each other, each of them one row */
+    if (rc == GLIM_OK && against && view == UINT32_MAX && (n_also == 0 || n_named > 1 || n_also > 1)) {
+        glim_named one[8], other[8];
+        size_t n_one = 0, n_other = 0;
         bool pair = false;
-        rc = glim_shop_pair(s, glim_buf_cstr(&whole), &one, &other, &pair, err);
+        rc = glim_shop_pair(s, glim_buf_cstr(&whole), one, &n_one, other, &n_other, &pair, err);
         if (pair) {
-            named[0] = (glim_named){.row = one, .name = 1, .text = 1}, n_named = 1;
-            also[0] = (glim_named){.row = other, .name = 1, .text = 1}, n_also = 1;
+            memcpy(named, one, sizeof one), n_named = n_one;
+            memcpy(also, other, sizeof other), n_also = n_other;
+            for (size_t i = 0; i < n_one; i++) named[i].name = named[i].text = 1;
+        }
+    }
+    if (rc == GLIM_OK && against && n_also && n_third == 0) {
+        if (n_also > 1) n_also = glim_shop_as_said(s->lib, f, also, n_also);
+        bool one = true, other = true; /* "Excel Advanced" costs as much in every town */
+        for (size_t i = 1; i < n_named; i++) one &= glim_shop_alike(s->lib, f, named[0].row, named[i].row);
+        for (size_t i = 1; i < n_also; i++) other &= glim_shop_alike(s->lib, f, also[0].row, also[i].row);
+        if (one) n_named = 1;
+        if (other) n_also = 1;
+        if (!one || !other) {
+            done = glim_shop_which(s, a, named, n_named, also, n_also);
+            goto done;
         }
     }
     bool price = false; /* "早餐多少钱" asks what breakfast costs, not what rooms with one do */

@@ -69,7 +69,7 @@ const glim_shop_fix *glim_shop_find_fix(glim_shop *s, const char *question, size
 glim_status glim_shop_hand_over(glim_shop *s, const glim_shop_question *q, const char *reason, uint64_t *no, glim_err *err);
 
 /* ---- shop_say.c: sentences from cells; each ends in the row's id in brackets ---- */
-typedef enum glim_say_kind { GLIM_SAY_ROWS, GLIM_SAY_LIST, GLIM_SAY_COUNT, GLIM_SAY_MEAN, GLIM_SAY_COMPARE, GLIM_SAY_FIRST /* is row[0] the first of the others? */ } glim_say_kind;
+typedef enum glim_say_kind { GLIM_SAY_ROWS, GLIM_SAY_LIST, GLIM_SAY_COUNT, GLIM_SAY_MEAN, GLIM_SAY_COMPARE, GLIM_SAY_WHICH /* is meant */, GLIM_SAY_FIRST /* is row[0] the first of the others? */ } glim_say_kind;
 /* False: the rows do not hold what is asked. missing: words of the question that no row has, or NULL. */
 bool glim_say(glim_buf *out, const glim_shop *s, const glim_filter *f, glim_say_kind kind, const uint32_t *row, size_t n, size_t n_all,
               const char *rest, const char *missing);
@@ -178,8 +178,12 @@ glim_status glim_shop_overview(glim_shop *s, glim_shop_answer *a, const char *te
 glim_status glim_shop_two_orders(glim_shop *s, glim_shop_answer *a, bool *done, glim_err *err);
 
 /* ---- shop_pair.c ---- */
-/* The two rows that the folded text sets against each other. */
-glim_status glim_shop_pair(glim_shop *s, const char *text, uint32_t *first, uint32_t *second, bool *found, glim_err *err);
+/* The rows that the folded text sets against each other: of either side one, or those of one name where nothing chooses among them. */
+glim_status glim_shop_pair(glim_shop *s, const char *text, glim_named first[8], size_t *n_first, glim_named second[8], size_t *n_second, bool *found, glim_err *err);
+/* Do the rows have the same in all columns by which two are compared? Then it is all the same which is meant. */
+bool glim_shop_alike(const glim_lib *l, const glim_filter *f, uint32_t a, uint32_t b);
+/* Of either side that is several rows of one name, asks which is meant, with what is asked of each; true. */
+bool glim_shop_which(glim_shop *s, glim_shop_answer *a, const glim_named *first, size_t n_first, const glim_named *second, size_t n_second);
 
 /* ---- shop_sum.c ---- */
 /* Prices of so many of each; *done false: no such thing is asked, or a price is not known. */

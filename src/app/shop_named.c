@@ -7,21 +7,22 @@
 
 /* Of rows of one name, or of several that are named alike, those that are what the question says beside the name: "hardcover of Emma". */
 size_t glim_shop_as_said(const glim_lib *l, const glim_filter *f, glim_named *named, size_t n) {
-    size_t kept = 0;
+    size_t kept = 0, best = 0;
     for (size_t i = 0; i < n; i++) {
-        bool fits = true;
-        for (size_t k = 0; k < f->n_cond && fits; k++) {
+        size_t fits = 0;
+        for (size_t k = 0; k < f->n_cond; k++) {
             const glim_cond *c = &f->cond[k];
             bool any = c->op != GLIM_COND_IS;
             for (size_t j = 0; j < f->n_cond && !any; j++) any = f->cond[j].op == GLIM_COND_IS && f->cond[j].col == c->col && glim_cond_holds(l, &f->cond[j], named[i].row);
-            fits = (c->op != GLIM_COND_IS && c->op != GLIM_COND_IS_NOT) || (c->op == GLIM_COND_IS ? any : glim_cond_holds(l, c, named[i].row));
+            fits += (c->op != GLIM_COND_IS && c->op != GLIM_COND_IS_NOT) || (c->op == GLIM_COND_IS ? any : glim_cond_holds(l, c, named[i].row));
         }
-        if (fits) {
+        if (fits > best) best = fits, kept = 0; /* "is the paperback of Emma in German": the paperback, in whatever language */
+        if (fits == best) {
             const glim_named swap = named[kept];
             named[kept] = named[i], named[i] = swap, kept++;
         }
     }
-    return kept ? kept : n;
+    return kept;
 }
 
 /* Those of the rows that are of a kind the question names: no phone is a "澜星 L9 手机壳". */

@@ -15,23 +15,48 @@ static void cite(glim_buf *out, const glim_lib *l, uint32_t row, bool zh) {
     glim_buf_printf(out, zh ? "[%s]" : " [%s]", id);
 }
 
-/* What the row is called, with what sets it apart from others of that name in the same answer: "Emma (Hardcover)". */
-static void call(glim_buf *out, const glim_lib *l, uint32_t row, bool zh, const uint32_t *among, size_t n) {
+/* Says the cell by which the row is another than `other`, if it is one of these: " (Hardcover)". */
+static bool say_apart(glim_buf *out, const glim_lib *l, uint32_t row, uint32_t other, size_t c, bool zh) {
+    if (!*glim_lib_cell(l, row, c) || strcmp(glim_lib_cell(l, row, c), glim_lib_cell(l, other, c)) == 0) return false;
+    glim_buf_puts(out, zh ? "（" : " (");
+    glim_lib_show(out, l, row, c, zh);
+    glim_buf_puts(out, zh ? "）" : ")");
+    return true;
+}
+
+/* The next row from `from` on that is called as this one is, or UINT32_MAX. */
+static uint32_t namesake(const glim_lib *l, uint32_t row, bool zh, uint32_t from) {
     const char *name = glim_lib_row_name(l, row, zh);
+    for (uint32_t r = *name ? from : l->n_rows; r < l->n_rows; r++)
+        if (r != row && strcmp(glim_lib_row_name(l, r, zh), name) == 0) return r;
+    return UINT32_MAX;
+}
+
+/* What the row is called, with what sets it apart from others of that name in the same answer, or in the whole library: "Emma
+ * (Hardcover)". What the question says of it goes first. */
+static void call(glim_buf *out, const glim_lib *l, const glim_filter *f, uint32_t row, const uint32_t *among, size_t n, bool in_all) {
+    const char *name = glim_lib_row_name(l, row, f->zh);
+    uint32_t other = UINT32_MAX;
     glim_buf_puts(out, name);
-    for (size_t i = 0; i < n; i++) {
-        if (among[i] == row || strcmp(glim_lib_row_name(l, among[i], zh), name) != 0) continue;
-        for (int pass = 0; pass < 2; pass++)
-            for (size_t c = 0; c < l->n_col; c++) {
-                const glim_lib_type t = l->col[c].type;
-                if ((pass ? t != GLIM_LIB_NUMBER && t != GLIM_LIB_TEXT && t != GLIM_LIB_DATE : t != GLIM_LIB_ENUM) || !*glim_lib_cell(l, row, c) || strcmp(glim_lib_cell(l, row, c), glim_lib_cell(l, among[i], c)) == 0) continue;
-                glim_buf_puts(out, zh ? "（" : " (");
-                glim_lib_show(out, l, row, c, zh);
-                glim_buf_puts(out, zh ? "）" : ")");
-                return;
-            }
-        return;
-    }
+    for (size_t i = 0; i < n && other == UINT32_MAX; i++)
+        if (among[i] != row && strcmp(glim_lib_row_name(l, among[i], f->zh), name) == 0) other = among[i];
+    if (other == UINT32_MAX && in_all) other = namesake(l, row, f->zh, 0);
+    if (other == UINT32_MAX) return;
+    for (size_t k = 0; k < f->n_cond; k++)
+        if (f->cond[k].op == GLIM_COND_IS && glim_cond_holds(l, &f->cond[k], row) && say_apart(out, l, row, other, (size_t)f->cond[k].col, f->zh)) return;
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t c = 0; c < l->n_col; c++) {
+            const glim_lib_type t = l->col[c].type;
+            if ((pass ? t == GLIM_LIB_NUMBER || t == GLIM_LIB_TEXT || t == GLIM_LIB_DATE : t == GLIM_LIB_ENUM) && say_apart(out, l, row, other, c, f->zh)) return;
+        }
+}
+
+/* Was the row chosen by the condition, where others have its name? Then it is not what is asked of it. */
+static bool chosen_by(const glim_lib *l, const glim_cond *c, uint32_t row, bool zh) {
+    if (c->op != GLIM_COND_IS || !glim_cond_holds(l, c, row)) return false;
+    for (uint32_t r = namesake(l, row, zh, 0); r != UINT32_MAX; r = namesake(l, row, zh, r + 1))
+        if (!glim_cond_holds(l, c, r)) return true;
+    return false;
 }
 
 /* Is the value part of what the row is called? Then nobody asks whether it is so. */
@@ -223,13 +248,25 @@ static void say_after_all(glim_buf *out, const glim_lib *l, uint32_t row, size_t
     }
 }
 
+/* Is the condition said of the row, as a sentence of its own? */
+static bool answers(const glim_lib *l, const glim_filter *f, size_t k, uint32_t row) {
+    const glim_cond *c = &f->cond[k];
+    const glim_lib_col *col = &l->col[c->col];
+    bool asked = empty(l, row, c->col) || c->op == GLIM_COND_HAS || c->op == GLIM_COND_HAS_NOT;
+    for (size_t a = 0; a < f->n_ask; a++) asked |= f->ask[a] == c->col;
+    bool what = col->concept == GLIM_CONCEPT_KIND || col->concept == GLIM_CONCEPT_BRAND; /* part of how the product is called */
+    if (asked || what || in_the_name(l, c, row, f->zh)) return false;
+    if (!f->yes_no && f->n_ask && c->op != GLIM_COND_IS_NOT && glim_cond_holds(l, c, row)) return false; /* "the price of the M5x40 in steel": said of it, not asked */
+    return !said_by_other_bound(l, f, k, row);
+}
+
 static bool say_rows(glim_buf *out, const glim_lib *l, const glim_filter *f, const uint32_t *row, size_t n, const char *rest) {
     bool said = false;
     glim_buf called = {0};
     for (size_t i = 0; i < n; i++) {
         size_t n_said = 0;
         glim_buf_clear(&called);
-        call(&called, l, row[i], f->zh, row, n);
+        call(&called, l, f, row[i], row, n, true);
         const char *name = glim_buf_cstr(&called);
         for (size_t k = 0; k < f->n_ask; k++) {
             if (empty(l, row[i], f->ask[k])) continue;
@@ -240,15 +277,15 @@ static bool say_rows(glim_buf *out, const glim_lib *l, const glim_filter *f, con
             cite(out, l, row[i], f->zh);
             n_said++;
         }
+        bool chosen[GLIM_FILTER_CONDS], more = f->n_ask > 0; /* "is there a paperback of Emma in stock": which one it is about, and what is asked of it */
+        for (size_t k = 0; k < f->n_cond; k++) {
+            chosen[k] = answers(l, f, k, row[i]) && chosen_by(l, &f->cond[k], row[i], f->zh);
+            more |= !chosen[k] && answers(l, f, k, row[i]);
+        }
         for (size_t k = 0; k < f->n_cond; k++) {
             const glim_cond *c = &f->cond[k];
-            bool asked = empty(l, row[i], c->col) || c->op == GLIM_COND_HAS || c->op == GLIM_COND_HAS_NOT;
-            for (size_t a = 0; a < f->n_ask; a++) asked |= f->ask[a] == c->col;
-            const glim_lib_col *col = &l->col[c->col];
-            bool what = col->concept == GLIM_CONCEPT_KIND || col->concept == GLIM_CONCEPT_BRAND; /* part of how the product is called */
-            if (asked || what || in_the_name(l, c, row[i], f->zh)) continue;
-            if (!f->yes_no && f->n_ask && c->op != GLIM_COND_IS_NOT && glim_cond_holds(l, c, row[i])) continue; /* "the price of the M5x40 in steel": said of it, not asked */
-            if (said_by_other_bound(l, f, k, row[i])) continue;
+            if (!answers(l, f, k, row[i])) continue;
+            if (chosen[k] && more) continue;
             space(out, f->zh);
             if (c->about) say_cell(out, l, row[i], (size_t)c->col, f->zh, name); /* "是1999元吧": the figure, neither yes nor no */
             else say_cond(out, l, row[i], f, c, name);
@@ -276,7 +313,7 @@ static bool say_rows(glim_buf *out, const glim_lib *l, const glim_filter *f, con
 
 /* "澜星 L9 手机，2999元" */
 static void say_item(glim_buf *out, const glim_lib *l, const glim_filter *f, uint32_t row, const uint32_t *among, size_t n_among) {
-    call(out, l, row, f->zh, among, n_among);
+    call(out, l, f, row, among, n_among, false);
     bool done[GLIM_LIB_MAX_COLS] = {0};
     int cols[2 + GLIM_FILTER_ASKS + GLIM_FILTER_CONDS];
     size_t n = 0;
@@ -342,6 +379,9 @@ static bool say_compare(glim_buf *out, const glim_lib *l, const glim_filter *f, 
             cols[n++] = (int)c;
     if (n == 0) return false;
     const size_t begin = out->len;
+    bool differs[2] = {false, false}; /* from others of its name in the library */
+    for (int i = 0; i < 2; i++)
+        for (uint32_t r = namesake(l, row[i], f->zh, 0); r != UINT32_MAX && !differs[i]; r = namesake(l, row[i], f->zh, r + 1)) differs[i] = !glim_shop_alike(l, f, row[i], r);
     for (size_t k = 0; k < n; k++) {
         const glim_lib_col *c = &l->col[cols[k]];
         if (empty(l, row[0], cols[k]) || empty(l, row[1], cols[k])) {
@@ -353,12 +393,17 @@ static bool say_compare(glim_buf *out, const glim_lib *l, const glim_filter *f, 
             double a = c->number[row[0]], b = c->number[row[1]];
             int win = a == b ? -1 : (a > b) == f->most ? 0 : 1;
             if (win < 0) glim_buf_puts(out, f->zh ? "两款一样，" : "Both are equal: ");
-            else glim_buf_printf(out, f->zh ? "是%s，" : "It is %s: ", glim_lib_row_name(l, row[win], f->zh));
+            else {
+                glim_buf_puts(out, f->zh ? "是" : "It is ");
+                call(out, l, f, row[win], row, 2, differs[win]);
+                glim_buf_puts(out, f->zh ? "，" : ": ");
+            }
         }
         glim_buf_printf(out, f->zh ? "%s：" : "%s: ", glim_lib_col_name(c, f->zh));
         for (int i = 0; i < 2; i++) {
             if (i) glim_buf_puts(out, f->zh ? "，" : ", ");
-            glim_buf_printf(out, f->zh ? "%s" : "%s ", glim_lib_row_name(l, row[i], f->zh));
+            call(out, l, f, row[i], row, 2, differs[i]);
+            space(out, f->zh);
             glim_lib_show(out, l, row[i], (size_t)cols[k], f->zh);
         }
         glim_buf_puts(out, f->zh ? "。" : ".");
@@ -405,6 +450,15 @@ bool glim_say(glim_buf *out, const glim_shop *s, const glim_filter *f, glim_say_
         break;
     case GLIM_SAY_MEAN: break; /* shop_table.c adds up all rows and says it */
     case GLIM_SAY_COMPARE: said = say_compare(out, l, f, row); break;
+    case GLIM_SAY_WHICH:
+        glim_buf_puts(out, f->zh ? "资料库里不止一款叫这个名字，请问是哪一款？" : "More than one is called so; which one is meant? ");
+        for (size_t i = 0; i < n; i++) {
+            if (i) glim_buf_puts(out, f->zh ? "；" : "; ");
+            say_item(out, l, f, row[i], row, n);
+        }
+        glim_buf_puts(out, f->zh ? "。" : ".");
+        said = true;
+        break;
     case GLIM_SAY_FIRST: {
         const double *v = l->col[f->sort].number;
         const bool yes = glim_filter_keep(l, f, row[0]) && v[row[0]] == v[row[1]];
