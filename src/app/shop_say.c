@@ -105,6 +105,23 @@ static bool noun(const char *what, bool zh) {
     return true;
 }
 
+/* A column of yes and no that is called by a verb, "contains pork", "is spicy": that it is so, or "does not contain pork". False: by none. */
+static bool say_verb(glim_buf *out, const char *what, bool yes) {
+    static const struct {
+        const char *so, *not_so;
+    } verbs[] = {{"contains ", "does not contain "}, {"has ", "does not have "}, {"includes ", "does not include "}, {"needs ", "does not need "}, {"requires ", "does not require "},
+                 {"supports ", "does not support "}, {"allows ", "does not allow "}, {"accepts ", "does not accept "}, {"offers ", "does not offer "}, {"uses ", "does not use "}, {"comes ", "does not come "},
+                 {"fits ", "does not fit "}, {"works ", "does not work "}, {"ships ", "does not ship "}, {"is ", "is not "}, {"are ", "are not "}, {"was ", "was not "}, {"can ", "cannot "}, {"may ", "may not "}};
+    for (size_t i = 0; i < GLIM_COUNT(verbs); i++) {
+        const size_t n = strlen(verbs[i].so);
+        if (strncasecmp(what, verbs[i].so, n) != 0) continue;
+        glim_buf_puts(out, yes ? verbs[i].so : verbs[i].not_so);
+        glim_buf_puts(out, what + n);
+        return true;
+    }
+    return false;
+}
+
 /* "是的，铁观音含咖啡因", "Yes, the Rioja is organic: ...". */
 static void say_bool(glim_buf *out, const char *name, const char *what, bool yes, bool zh) {
     const size_t n = strlen(what);
@@ -140,9 +157,13 @@ static void say_cell(glim_buf *out, const glim_lib *l, uint32_t row, size_t c, b
     const glim_lib_col *col = &l->col[c];
     const char *what = glim_lib_col_name(col, zh);
     bool had = col->type == GLIM_LIB_BOOL || col->concept == GLIM_CONCEPT_WARM_CHARGE || col->concept == GLIM_CONCEPT_WATER;
+    glim_buf verb = {0};
     if (col->type == GLIM_LIB_STOCK) {
         glim_buf_printf(out, zh ? "%s" : left_of(col) ? "%s: " : "%s is ", name);
         say_stock(out, l, row, c, zh);
+    } else if (col->type == GLIM_LIB_BOOL && say_verb(&verb, what, glim_lib_has(l, row, c))) {
+        const bool yes = glim_lib_has(l, row, c);
+        glim_buf_printf(out, zh ? (yes ? "是的，%s：%s" : "不是，%s：%s") : yes ? "Yes, %s %s" : "No, %s %s", name, glim_buf_cstr(&verb));
     } else if (col->type == GLIM_LIB_BOOL && !noun(what, zh)) {
         say_bool(out, name, what, glim_lib_has(l, row, c), zh);
     } else if (had && !glim_lib_has(l, row, c)) {
@@ -161,6 +182,7 @@ static void say_cell(glim_buf *out, const glim_lib *l, uint32_t row, size_t c, b
         glim_buf_printf(out, zh ? "%s的%s是" : many ? "%s: %s " : "%s: the %s is ", name, what);
         glim_lib_show(out, l, row, c, zh);
     }
+    glim_buf_free(&verb);
 }
 
 /* Does the row satisfy one condition? As a sentence. */
@@ -335,6 +357,7 @@ static void say_item(glim_buf *out, const glim_lib *l, const glim_filter *f, uin
             say_stock(out, l, row, (size_t)cols[k], f->zh);
             continue;
         }
+        if (c->type == GLIM_LIB_BOOL && say_verb(out, glim_lib_col_name(c, f->zh), glim_lib_has(l, row, (size_t)cols[k]))) continue;
         if (c->type != GLIM_LIB_PRICE) glim_buf_printf(out, f->zh ? "%s" : "%s ", glim_lib_col_name(c, f->zh));
         glim_lib_show(out, l, row, (size_t)cols[k], f->zh);
     }

@@ -176,6 +176,19 @@ TEST(a_list_in_a_cell_is_no_yes) {
     check_all("pharmacy", t, GLIM_COUNT(t));
 }
 
+TEST(a_heading_with_a_verb_is_said_as_one) {
+    static const asked t[] = {
+        {"does the Salad contain pork", "No, Salad does not contain pork.", "contains"},
+        {"do the Dumplings contain pork", "Yes, Dumplings contains pork.", "Yes:"},
+        {"is the Salad spicy", "No, Salad is not spicy.", "has no"},
+        {"does the Soup have nuts", "No, Soup does not have nuts.", "has no"},
+        {"does the Soup have table service", "No: Soup has no table service.", "does not"},
+        {"cheapest starters without pork", "Soup, 4, does not contain pork [F4]", "pork no"},
+        {"dishes that contain pork", "Dumplings, 9, contains pork [F2]", "pork yes"},
+    };
+    check_all("food", t, GLIM_COUNT(t));
+}
+
 TEST(two_are_looked_for_in_a_short_text_and_at_few_joins) {
     static const struct {
         const char *q;
