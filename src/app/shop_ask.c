@@ -65,7 +65,7 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     if (rc == GLIM_OK && n_also && also[0].row == named[0].row) n_also = 0;
     if (rc == GLIM_OK && n_also) rc = glim_find_exact(s->find, &spelt, third, 8, &n_third, err);
     if (n_third && (third[0].row == named[0].row || third[0].row == also[0].row)) n_third = 0;
-    if (rc == GLIM_OK) rc = glim_filter_parse(f, s->lib, glim_buf_cstr(&spelt), spelt.len, err);
+    if (rc == GLIM_OK) rc = glim_filter_parse_as(f, s->lib, glim_buf_cstr(&spelt), spelt.len, q->text, q->n, err);
     int values = -1; /* "有哪些品牌", "what colours do the phones come in": a column of a closed list, and no row */
     if (rc == GLIM_OK && f->n_ask == 1 && n_named == 0 && view == UINT32_MAX && (f->goods || f->list || strncmp(glim_buf_cstr(&whole), "what ", 5) == 0) && glim_shop_blank(glim_buf_cstr(&f->rest)) && s->lib->col[f->ask[0]].type == GLIM_LIB_ENUM) {
         values = f->ask[0];

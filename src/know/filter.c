@@ -47,22 +47,28 @@ static bool figure(const glim_parse *p, const glim_item *it, glim_buf *out) {
 }
 
 glim_status glim_filter_parse(glim_filter *f, const glim_lib *l, const char *question, size_t n, glim_err *err) {
+    return glim_filter_parse_as(f, l, question, n, question, n, err);
+}
+
+glim_status glim_filter_parse_as(glim_filter *f, const glim_lib *l, const char *question, size_t n, const char *typed, size_t n_typed, glim_err *err) {
     if (n > MAX_QUESTION) return glim_fail(err, GLIM_E_LIMIT, "the question has %zu bytes, want at most %d", n, MAX_QUESTION);
-    glim_buf words = f->words, rest = f->rest, had = f->had, no = f->denied, s = {0};
+    glim_buf words = f->words, rest = f->rest, had = f->had, no = f->denied, s = {0}, marked = {0};
     *f = (glim_filter){.words = words, .rest = rest, .had = had, .denied = no, .sort = -1, .sort2 = -1};
     glim_buf_clear(&f->had);
     glim_buf_clear(&f->denied);
     glim_buf_clear(&f->words);
     glim_buf_clear(&f->rest);
     glim_status rc = glim_terms_fold(&s, question, n, err);
+    if (rc == GLIM_OK) rc = glim_terms_fold_marked(&marked, typed, n_typed, err);
     void *mem = NULL;
     if (rc == GLIM_OK) rc = glim_try_calloc(&mem, 1, sizeof(glim_parse), "a question", err);
     if (rc != GLIM_OK) {
         glim_buf_free(&s);
+        glim_buf_free(&marked);
         return rc;
     }
     glim_parse *p = mem;
-    *p = (glim_parse){.l = l, .f = f, .s = glim_buf_cstr(&s), .n = s.len};
+    *p = (glim_parse){.l = l, .f = f, .s = glim_buf_cstr(&s), .n = s.len, .marked = glim_buf_cstr(&marked)};
     uint32_t cp;
     for (size_t i = 0; i < s.len && !f->zh;) {
         int k = glim_utf8_next(s.s + i, s.len - i, &cp);
@@ -99,6 +105,7 @@ glim_status glim_filter_parse(glim_filter *f, const glim_lib *l, const char *que
     if (rc == GLIM_OK) rc = glim_buf_status(&f->rest, "a question", err);
     free(p);
     glim_buf_free(&s);
+    glim_buf_free(&marked);
     return rc;
 }
 

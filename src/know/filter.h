@@ -53,6 +53,8 @@ typedef struct glim_filter {
 
 /* f starts as {0} or as parsed before; storage is kept. Errors: GLIM_E_LIMIT (a question over 4096 bytes), GLIM_E_NOMEM. */
 glim_status glim_filter_parse(glim_filter *f, const glim_lib *l, const char *question, size_t n, glim_err *err);
+/* The same for a question that was folded or respelt: `typed` still has the marks on its letters, by which values are told apart. */
+glim_status glim_filter_parse_as(glim_filter *f, const glim_lib *l, const char *question, size_t n, const char *typed, size_t n_typed, glim_err *err);
 void glim_filter_deinit(glim_filter *f);
 
 bool glim_filter_keep(const glim_lib *l, const glim_filter *f, uint32_t row);

@@ -38,6 +38,38 @@ static size_t stands_for_value(const glim_parse *p, size_t i, const char *w) {
 
 /* ---- items ---- */
 
+static size_t plain_len(const char *s, char *out, size_t cap) {
+    glim_buf b = {0};
+    glim_terms_plain(&b, s, strlen(s));
+    const size_t n = b.len < cap ? b.len : 0;
+    memcpy(out, glim_buf_cstr(&b), n);
+    out[n] = 0;
+    glim_buf_free(&b);
+    return n;
+}
+
+/* Was a word of the value typed that is this one without its marks? */
+static bool typed_so(const glim_parse *p, const glim_lib_value *v, const char *alias) {
+    char *const *list = v->n_marked ? v->marked : v->alias;
+    char plain[264];
+    for (size_t i = 0, n = v->n_marked ? v->n_marked : v->n_alias; i < n; i++) {
+        if (v->n_marked ? plain_len(list[i], plain, sizeof plain) == 0 || strcmp(plain, alias) != 0 : strcmp(list[i], alias) != 0) continue;
+        if (strstr(p->marked, list[i])) return true;
+    }
+    return false;
+}
+
+/* "Bar" means the value Bar, and Bär where there is no other: what is typed without its marks, or with others, counts where it can mean
+ * one value only. */
+static bool meant(const glim_parse *p, const glim_lib_col *col, size_t v, const char *alias) {
+    bool twin = false;
+    for (size_t w = 0; w < col->n_value && !twin; w++) {
+        if (w == v || (col->value[w].n_marked == 0 && col->value[v].n_marked == 0)) continue;
+        for (size_t a = 0; a < col->value[w].n_alias && !twin; a++) twin = strcmp(col->value[w].alias[a], alias) == 0;
+    }
+    return !twin || typed_so(p, &col->value[v], alias);
+}
+
 static void offer(glim_item *best, glim_item it, size_t i, size_t n) {
     if (n == 0) return;
     it.from = i;
@@ -218,8 +250,10 @@ void glim_parse_items(glim_parse *p) {
             if (col->type == GLIM_LIB_HIDDEN) continue;
             for (size_t v = 0; v < col->n_value; v++)
                 for (size_t a = 0; a < col->value[v].n_alias; a++)
-                    if (col->value[v].alias[a][0] == p->s[i])
-                        offer(&best, (glim_item){.kind = VALUE, .col = (int)c, .value = (uint16_t)v, .concept = -1}, i, stands_for_value(p, i, col->value[v].alias[a]));
+                    if (col->value[v].alias[a][0] == p->s[i]) {
+                        const size_t n = stands_for_value(p, i, col->value[v].alias[a]);
+                        if (n > best.to - best.from && meant(p, col, v, col->value[v].alias[a])) offer(&best, (glim_item){.kind = VALUE, .col = (int)c, .value = (uint16_t)v, .concept = -1}, i, n);
+                    }
             for (size_t k = 0; k < n_stems; k++)
                 if (stems[k].col == (int)c) offer(&best, (glim_item){.kind = VALUE, .col = (int)c, .value = stems[k].value, .concept = -1, .stem = true}, i, stem_at(p, stems[k].text, i));
             for (size_t a = 0; a < col->n_alias; a++)

@@ -255,50 +255,96 @@ static bool only_years(const glim_lib *l, size_t c) {
     return any;
 }
 
+typedef struct surname {
+    const char *text; /* in the value's first alias */
+    size_t value;
+} surname;
+
+static int by_surname(const void *a, const void *b) { return strcmp(((const surname *)a)->text, ((const surname *)b)->text); }
+
 /* "Kafka" means Franz Kafka, where no other author ends so. */
 static glim_status surnames(glim_lib_col *c, glim_err *err) {
-    glim_status rc = GLIM_OK;
-    if (c->type != GLIM_LIB_ENUM || (c->concept != GLIM_CONCEPT_AUTHOR && c->concept != GLIM_CONCEPT_TEACHER)) return rc;
+    if (c->type != GLIM_LIB_ENUM || (c->concept != GLIM_CONCEPT_AUTHOR && c->concept != GLIM_CONCEPT_TEACHER)) return GLIM_OK;
+    void *mem = NULL;
+    glim_status rc = glim_try_calloc(&mem, c->n_value + 1, sizeof(surname), "names of a column", err);
+    surname *s = mem;
+    size_t n = 0;
     for (size_t v = 0; rc == GLIM_OK && v < c->n_value; v++) {
-        const char *last = strrchr(c->value[v].alias[0], ' ');
-        bool alone = last && strlen(last) > 4 && (unsigned char)last[1] < 0x80;
-        for (size_t w = 0; w < c->n_value && alone; w++) {
-            const char *other = strrchr(c->value[w].alias[0], ' ');
-            alone = v == w || !other || strcmp(other, last) != 0;
-        }
-        if (alone) rc = glim_lib_alias(&c->value[v].alias, &c->value[v].n_alias, last + 1, err);
+        const char *last = c->value[v].n_alias ? strrchr(c->value[v].alias[0], ' ') : NULL;
+        if (last) s[n++] = (surname){last + 1, v};
     }
+    if (n) qsort(s, n, sizeof *s, by_surname);
+    for (size_t i = 0; rc == GLIM_OK && i < n; i++) {
+        const bool alone = (i == 0 || strcmp(s[i - 1].text, s[i].text) != 0) && (i + 1 == n || strcmp(s[i + 1].text, s[i].text) != 0);
+        if (alone && strlen(s[i].text) > 3 && (unsigned char)s[i].text[0] < 0x80) rc = glim_lib_value_word(c, s[i].value, s[i].text, err);
+    }
+    free(s);
     return rc;
 }
 
+static bool says_wine(const char *s) {
+    if (strstr(s, "葡萄酒") || strstr(s, "红酒")) return true;
+    for (const char *p = s; (p = strstr(p, "wine")) != NULL; p++) { /* no "twine", no "winery" */
+        const char *end = p[4] == 's' ? p + 5 : p + 4;
+        if ((p == s || !isalpha((unsigned char)p[-1])) && !isalpha((unsigned char)*end)) return true;
+    }
+    return false;
+}
+
+/* Is the table about wine? By a column of alcohol, by what its rows are called, or by a kind that is. */
+static bool of_wine(const glim_lib *l) {
+    for (size_t g = 0; g < l->n_goods; g++)
+        if (says_wine(l->goods[g])) return true;
+    for (size_t c = 0; c < l->n_col; c++) {
+        const glim_lib_col *col = &l->col[c];
+        if (col->type == GLIM_LIB_HIDDEN) continue;
+        if (col->concept == GLIM_CONCEPT_ALCOHOL) return true;
+        for (size_t v = 0; v < col->n_value && col->concept == GLIM_CONCEPT_KIND; v++)
+            if (col->value[v].n_alias && says_wine(col->value[v].alias[0])) return true;
+    }
+    return false;
+}
+
 /* Values by their words in the other language, where no value of the table is called so. */
-static glim_status translated(glim_lib *l, size_t c, glim_err *err) {
+static glim_status translated(glim_lib *l, size_t c, bool wine, glim_err *err) {
     glim_lib_col *col = &l->col[c];
     glim_status rc = GLIM_OK;
     for (size_t v = 0; rc == GLIM_OK && col->type == GLIM_LIB_ENUM && v < col->n_value; v++) {
         if (col->value[v].en || col->value[v].n_alias != 1) continue; /* a schema says what it is called */
-        const char *const *w = glim_value_words(col->value[v].alias[0]);
+        const glim_lib_value *is = &col->value[v];
+        const char *const *w = glim_value_words(is->n_marked ? is->marked[0] : is->alias[0], wine);
         for (; rc == GLIM_OK && w && *w; w++) {
             bool other = false;
             for (size_t d = 0; d < l->n_col && !other; d++)
                 for (size_t x = 0; x < l->col[d].n_value && !other; x++) other = l->col[d].value[x].n_alias && strcmp(l->col[d].value[x].alias[0], *w) == 0;
-            if (!other) rc = glim_lib_alias(&col->value[v].alias, &col->value[v].n_alias, *w, err);
+            if (!other) rc = glim_lib_value_word(col, v, *w, err);
         }
     }
     return rc;
 }
 
+static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+
 /* "bike" of the kind "E-bike": what is behind the mark is what all of them are, unless it is a kind of its own. */
 static glim_status tails(glim_lib *l, size_t c, glim_err *err) {
     const glim_lib_col *col = &l->col[c];
-    glim_status rc = GLIM_OK;
-    for (size_t v = 0; rc == GLIM_OK && col->type == GLIM_LIB_ENUM && col->concept == GLIM_CONCEPT_KIND && v < col->n_value; v++) {
-        const char *is = col->value[v].alias[0], *tail = strrchr(is, '-');
+    if (col->type != GLIM_LIB_ENUM || col->concept != GLIM_CONCEPT_KIND) return GLIM_OK;
+    void *mem = NULL;
+    glim_status rc = glim_try_calloc(&mem, col->n_value + 1, sizeof(char *), "values of a column", err);
+    const char **kinds = mem;
+    size_t n = 0;
+    for (size_t v = 0; rc == GLIM_OK && v < col->n_value; v++)
+        if (col->value[v].n_alias) kinds[n++] = col->value[v].alias[0]; /* none: a text too long for a word, or of nothing to read */
+    if (n) qsort(kinds, n, sizeof *kinds, by_text);
+    for (size_t v = 0; rc == GLIM_OK && v < n; v++) {
+        const char *is = kinds[v], *tail = strrchr(is, '-');
         bool plain = tail && tail > is && strlen(tail) > 3 && strlen(tail) < 32;
         for (const char *p = tail; plain && *++p;) plain = *p >= 'a' && *p <= 'z';
-        for (size_t w = 0; w < col->n_value && plain; w++) plain = strcmp(col->value[w].alias[0], tail + 1) != 0;
-        if (plain) rc = glim_lib_alias(&l->goods, &l->n_goods, tail + 1, err);
+        if (!plain) continue;
+        const char *key = tail + 1;
+        if (!bsearch(&key, kinds, n, sizeof *kinds, by_text)) rc = glim_lib_alias(&l->goods, &l->n_goods, key, err);
     }
+    free(kinds);
     return rc;
 }
 
@@ -325,7 +371,8 @@ static glim_status load(glim_lib **out, glim_table *t, const char *name, const j
     }
     if (rc == GLIM_OK && l->n_rows == 0) rc = glim_fail(&why, GLIM_E_FORMAT, "the table has headings and no rows");
     for (size_t c = 0; rc == GLIM_OK && c < l->n_col; c++) glim_lib_grade(l, c), l->col[c].years = only_years(l, c), rc = surnames(&l->col[c], &why);
-    for (size_t c = 0; rc == GLIM_OK && c < l->n_col; c++) rc = translated(l, c, &why);
+    const bool wine = rc == GLIM_OK && of_wine(l);
+    for (size_t c = 0; rc == GLIM_OK && c < l->n_col; c++) rc = translated(l, c, wine, &why);
     for (size_t c = 0; rc == GLIM_OK && c < l->n_col; c++) rc = tails(l, c, &why);
     if (rc != GLIM_OK && !named) {
         glim_table_facts f;

@@ -46,6 +46,8 @@ typedef struct glim_lib_value {
     char *en;     /* or NULL */
     char **alias; /* [n_alias] folded: the text, the English word, the others */
     size_t n_alias;
+    char **marked; /* [n_marked] the same with the marks on their letters, "bär"; none where no word has one */
+    size_t n_marked;
 } glim_lib_value;
 
 typedef struct glim_lib_col {
@@ -60,6 +62,8 @@ typedef struct glim_lib_col {
     size_t n_alias;
     glim_lib_value *value;   /* [n_value] of an enum */
     size_t n_value;
+    uint32_t *slot;          /* [n_slot] a power of two: the values' texts and words by their hash, the value's number + 1 */
+    size_t n_slot, n_slot_used;
     double *number;          /* [n_rows] NAN where the cell is empty: number, price, stock, bool (0 and 1), date (yyyymmdd), degrees */
     double *degree;          /* [n_value] of an enum whose values are degrees of one thing, "不辣", "微辣"; or NULL */
     const char *stem, *stem_en; /* of what: "辣", "spicy"; or NULL. Borrowed from the values */

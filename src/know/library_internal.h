@@ -18,10 +18,12 @@ glim_status glim_lib_read_schema(glim_lib *l, const glim_table_row *head, const 
 void glim_lib_col_deinit(glim_lib_col *c);
 /* A folded word for a column or a value; empty ones and repetitions are left out. */
 glim_status glim_lib_alias(char ***list, size_t *n, const char *word, glim_err *err);
+/* The same for a value, with its marks kept beside it. */
+glim_status glim_lib_value_word(glim_lib_col *c, size_t value, const char *word, glim_err *err);
 glim_status glim_lib_guess_table(json_t **out, glim_table *t, glim_err *err);
 /* The number of an enum's value, added if it is new. Errors: GLIM_E_LIMIT. */
 glim_status glim_lib_value_no(glim_lib_col *c, const char *text, size_t n, uint16_t *no, glim_err *err);
-/* The same for what stands in a cell: "red" is 红色 where the schema says so, however it is written. */
+/* The same for what stands in a cell: "red" is 红色 where the schema says so, however it is written; marks on letters count. */
 glim_status glim_lib_value_of(glim_lib_col *c, const char *text, size_t n, uint16_t *no, glim_err *err);
 /* Gives an enum's rows the degrees of their values, if they are such. After the last row and after every change. */
 void glim_lib_grade(glim_lib *l, size_t col);

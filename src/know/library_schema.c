@@ -15,12 +15,15 @@ void glim_lib_col_deinit(glim_lib_col *c) {
     for (size_t i = 0; i < c->n_alias; i++) free(c->alias[i]);
     for (size_t v = 0; v < c->n_value; v++) {
         for (size_t i = 0; i < c->value[v].n_alias; i++) free(c->value[v].alias[i]);
+        for (size_t i = 0; i < c->value[v].n_marked; i++) free(c->value[v].marked[i]);
         free(c->value[v].alias);
+        free(c->value[v].marked);
         free(c->value[v].text);
         free(c->value[v].en);
     }
     free(c->alias);
     free(c->value);
+    free(c->slot);
     free(c->column);
     free(c->zh);
     free(c->en);
@@ -32,33 +35,113 @@ void glim_lib_col_deinit(glim_lib_col *c) {
     free(c->value_no);
 }
 
-static glim_status folded(char **out, const char *word, glim_err *err) {
+static glim_status folded(char **out, const char *word, bool marks, glim_err *err) {
     glim_buf b = {0};
-    glim_status rc = glim_terms_fold(&b, word, strlen(word), err);
+    glim_status rc = (marks ? glim_terms_fold_marked : glim_terms_fold)(&b, word, strlen(word), err);
     if (rc == GLIM_OK) *out = glim_xstrdup(glim_buf_cstr(&b));
     glim_buf_free(&b);
     return rc;
 }
 
-glim_status glim_lib_alias(char ***list, size_t *n, const char *word, glim_err *err) {
-    char *f = NULL;
-    if (!word || !*word || strlen(word) > 256) return GLIM_OK;
-    glim_status rc = folded(&f, word, err);
-    if (rc != GLIM_OK) return rc;
-    bool known = !*f || *n >= MAX_WORDS;
-    for (size_t i = 0; i < *n && !known; i++) known = strcmp((*list)[i], f) == 0;
+static bool is_word(const char *word) { return word && *word && strlen(word) <= 256; }
+
+/* Takes the word. */
+static void add_word(char ***list, size_t *n, char *word) {
+    bool known = !*word || *n >= MAX_WORDS;
+    for (size_t i = 0; i < *n && !known; i++) known = strcmp((*list)[i], word) == 0;
     if (known) {
-        free(f);
-        return GLIM_OK;
+        free(word);
+        return;
     }
     *list = glim_xrealloc(*list, (*n + 1) * sizeof **list);
-    (*list)[(*n)++] = f;
-    return GLIM_OK;
+    (*list)[(*n)++] = word;
+}
+
+glim_status glim_lib_alias(char ***list, size_t *n, const char *word, glim_err *err) {
+    char *f = NULL;
+    if (!is_word(word)) return GLIM_OK;
+    glim_status rc = folded(&f, word, false, err);
+    if (rc == GLIM_OK) add_word(list, n, f);
+    return rc;
+}
+
+/* Is it one of the value's words, marks and all? */
+static bool says(const glim_lib_value *v, const char *word, size_t n) {
+    char *const *list = v->n_marked ? v->marked : v->alias;
+    for (size_t i = 0, all = v->n_marked ? v->n_marked : v->n_alias; i < all; i++)
+        if (strncmp(list[i], word, n) == 0 && list[i][n] == 0) return true;
+    return false;
+}
+
+static uint64_t hash_of(const char *s, size_t n, bool word) {
+    uint64_t h = word ? 0x9e3779b97f4a7c15u : 0xcbf29ce484222325u;
+    for (size_t i = 0; i < n; i++) h = (h ^ (unsigned char)s[i]) * 0x100000001b3u;
+    return h ^ (h >> 29);
+}
+
+/* The value whose text this is, or, of a folded word, which says it: its number, or -1. */
+static long find_value(const glim_lib_col *c, const char *s, size_t n, bool word) {
+    if (!c->n_slot) return -1;
+    for (size_t k = hash_of(s, n, word) & (c->n_slot - 1); c->slot[k]; k = (k + 1) & (c->n_slot - 1)) {
+        const glim_lib_value *v = &c->value[c->slot[k] - 1];
+        if (word ? says(v, s, n) : strncmp(v->text, s, n) == 0 && v->text[n] == 0) return (long)c->slot[k] - 1;
+    }
+    return -1;
+}
+
+static void put_slot(glim_lib_col *c, uint64_t h, uint32_t no) {
+    size_t k = h & (c->n_slot - 1);
+    while (c->slot[k]) k = (k + 1) & (c->n_slot - 1);
+    c->slot[k] = no + 1;
+    c->n_slot_used++;
+}
+
+static void put_words(glim_lib_col *c, size_t v) {
+    const glim_lib_value *is = &c->value[v];
+    put_slot(c, hash_of(is->text, strlen(is->text), false), (uint32_t)v);
+    char *const *list = is->n_marked ? is->marked : is->alias;
+    for (size_t i = 0, all = is->n_marked ? is->n_marked : is->n_alias; i < all; i++) put_slot(c, hash_of(list[i], strlen(list[i]), true), (uint32_t)v);
+}
+
+/* Room for one more. A larger table is made anew from all values. */
+static glim_status more_slots(glim_lib_col *c, glim_err *err) {
+    if (2 * (c->n_slot_used + 1) <= c->n_slot) return GLIM_OK;
+    void *p = NULL;
+    const size_t n = c->n_slot ? 2 * c->n_slot : 64;
+    glim_status rc = glim_try_calloc(&p, n, sizeof *c->slot, "values of a column", err);
+    if (rc != GLIM_OK) return rc;
+    free(c->slot);
+    c->slot = p;
+    c->n_slot = n;
+    c->n_slot_used = 0;
+    for (size_t v = 0; v < c->n_value; v++) put_words(c, v);
+    return rc;
+}
+
+glim_status glim_lib_value_word(glim_lib_col *c, size_t value, const char *word, glim_err *err) {
+    glim_lib_value *v = &c->value[value];
+    char *marked = NULL, *plain = NULL;
+    if (!is_word(word)) return GLIM_OK;
+    glim_status rc = folded(&marked, word, true, err);
+    if (rc == GLIM_OK) rc = folded(&plain, word, false, err);
+    if (rc == GLIM_OK) rc = more_slots(c, err);
+    if (rc != GLIM_OK) {
+        free(marked);
+        free(plain);
+        return rc;
+    }
+    if (*marked && !says(v, marked, strlen(marked))) put_slot(c, hash_of(marked, strlen(marked), true), (uint32_t)value);
+    if (v->n_marked == 0 && strcmp(marked, plain) != 0) /* the words so far have no marks */
+        for (size_t a = 0; a < v->n_alias; a++) add_word(&v->marked, &v->n_marked, glim_xstrdup(v->alias[a]));
+    if (v->n_marked || strcmp(marked, plain) != 0) add_word(&v->marked, &v->n_marked, marked);
+    else free(marked);
+    add_word(&v->alias, &v->n_alias, plain);
+    return rc;
 }
 
 glim_status glim_lib_value_no(glim_lib_col *c, const char *text, size_t n, uint16_t *no, glim_err *err) {
-    for (size_t v = c->n_value; v-- > 0;)
-        if (strncmp(c->value[v].text, text, n) == 0 && c->value[v].text[n] == 0) return *no = (uint16_t)v, GLIM_OK;
+    const long known = find_value(c, text, n, false);
+    if (known >= 0) return *no = (uint16_t)known, GLIM_OK;
     if (c->n_value == MAX_VALUES) return glim_fail(err, GLIM_E_LIMIT, "column \"%s\" has more than %d values, too many for an enum", c->column, MAX_VALUES);
     if ((c->n_value & (c->n_value - 1)) == 0) { /* room for the next power of two */
         void *p = c->value;
@@ -66,25 +149,27 @@ glim_status glim_lib_value_no(glim_lib_col *c, const char *text, size_t n, uint1
         if (rc != GLIM_OK) return rc;
         c->value = p;
     }
+    glim_status rc = more_slots(c, err);
+    if (rc != GLIM_OK) return rc;
     glim_lib_value *v = &c->value[c->n_value];
     *v = (glim_lib_value){.text = glim_xmalloc(n + 1)};
     memcpy(v->text, text, n);
     v->text[n] = 0;
     *no = (uint16_t)c->n_value++;
-    return glim_lib_alias(&v->alias, &v->n_alias, v->text, err);
+    put_slot(c, hash_of(text, n, false), *no);
+    return glim_lib_value_word(c, *no, v->text, err);
 }
 
 glim_status glim_lib_value_of(glim_lib_col *c, const char *text, size_t n, uint16_t *no, glim_err *err) {
-    for (size_t v = c->n_value; v-- > 0;)
-        if (strncmp(c->value[v].text, text, n) == 0 && c->value[v].text[n] == 0) return *no = (uint16_t)v, GLIM_OK;
+    long v = find_value(c, text, n, false);
+    if (v >= 0) return *no = (uint16_t)v, GLIM_OK;
     glim_buf f = {0};
-    glim_status rc = glim_terms_fold(&f, text, n, err);
-    bool found = false;
-    for (size_t v = 0; rc == GLIM_OK && !found && v < c->n_value; v++)
-        for (size_t a = 0; a < c->value[v].n_alias && !found; a++)
-            if (strcmp(c->value[v].alias[a], glim_buf_cstr(&f)) == 0) *no = (uint16_t)v, found = true;
+    glim_status rc = glim_terms_fold_marked(&f, text, n, err);
+    if (rc == GLIM_OK) v = find_value(c, glim_buf_cstr(&f), f.len, true);
     glim_buf_free(&f);
-    return rc != GLIM_OK || found ? rc : glim_lib_value_no(c, text, n, no, err);
+    if (v < 0) return rc == GLIM_OK ? glim_lib_value_no(c, text, n, no, err) : rc;
+    *no = (uint16_t)v;
+    return rc;
 }
 
 static bool has_cjk(const char *s) {
@@ -124,7 +209,7 @@ static glim_status read_values(glim_lib_col *c, const json_t *values, glim_err *
                 free(c->value[no].en);
                 c->value[no].en = glim_xstrdup(json_string_value(w));
             }
-            if (rc == GLIM_OK) rc = glim_lib_alias(&c->value[no].alias, &c->value[no].n_alias, json_string_value(w), err);
+            if (rc == GLIM_OK) rc = glim_lib_value_word(c, no, json_string_value(w), err);
         }
         if (rc != GLIM_OK) return rc;
     }
@@ -199,13 +284,13 @@ static glim_status read_col(glim_lib_col *c, const json_t *o, glim_err *err) {
     }
     c->lang = strcmp(lang, "zh") == 0 ? GLIM_LANG_ZH : strcmp(lang, "en") == 0 ? GLIM_LANG_EN : GLIM_LANG_ANY;
     char *words = words_of(c->column), *fold = NULL;
-    rc = folded(&fold, words, err);
+    rc = folded(&fold, words, false, err);
     c->concept = rc == GLIM_OK ? glim_concept_of(fold) : -1;
     free(fold);
     for (int k = 0; rc == GLIM_OK && k < 2 && c->concept < 0; k++) {
         const char *name = k ? en : zh;
         if (!name) continue;
-        rc = folded(&fold, name, err);
+        rc = folded(&fold, name, false, err);
         if (rc == GLIM_OK) c->concept = glim_concept_of(fold), free(fold);
     }
     if (rc == GLIM_OK && c->concept < 0 && c->type == GLIM_LIB_PRICE) c->concept = GLIM_CONCEPT_PRICE;

@@ -15,7 +15,7 @@ bool glim_term_is_cjk(uint32_t c) {
 }
 
 /* Latin letters without their marks: who types "Malmo" or "Cien anos" means "Malmö" and "Cien años". */
-static void put_plain(glim_buf *out, const char *s, size_t n) {
+void glim_terms_plain(glim_buf *out, const char *s, size_t n) {
     for (size_t i = 0; i < n;) {
         uint32_t c;
         int k = glim_utf8_next(s + i, n - i, &c);
@@ -28,7 +28,7 @@ static void put_plain(glim_buf *out, const char *s, size_t n) {
     }
 }
 
-glim_status glim_terms_fold(glim_buf *out, const char *text, size_t len, glim_err *err) {
+static glim_status fold(glim_buf *out, const char *text, size_t len, bool marks, glim_err *err) {
     if (len > GLIM_TERMS_MAX_BYTES)
         return glim_fail(err, GLIM_E_LIMIT, "a text has %zu bytes, want at most %d", len, GLIM_TERMS_MAX_BYTES);
     bool ascii = true;
@@ -51,12 +51,16 @@ glim_status glim_terms_fold(glim_buf *out, const char *text, size_t len, glim_er
         utf8proc_ssize_t n = utf8proc_map((const utf8proc_uint8_t *)clean.s, (utf8proc_ssize_t)clean.len, &folded,
                                           UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE);
         if (n < 0) rc = glim_fail(err, GLIM_E_NOMEM, "could not fold a text of %zu bytes: %s", len, utf8proc_errmsg(n));
-        else put_plain(out, (const char *)folded, (size_t)n);
+        else if (marks) glim_buf_append(out, (const char *)folded, (size_t)n);
+        else glim_terms_plain(out, (const char *)folded, (size_t)n);
     }
     free(folded);
     glim_buf_free(&clean);
     return rc == GLIM_OK ? glim_buf_status(out, "a folded text", err) : rc;
 }
+
+glim_status glim_terms_fold(glim_buf *out, const char *text, size_t len, glim_err *err) { return fold(out, text, len, false, err); }
+glim_status glim_terms_fold_marked(glim_buf *out, const char *text, size_t len, glim_err *err) { return fold(out, text, len, true, err); }
 
 static glim_status push(glim_terms *t, glim_term x, glim_err *err) {
     if (t->n == t->cap) {

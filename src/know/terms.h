@@ -35,8 +35,12 @@ enum { GLIM_TERMS_MAX_BYTES = 1 << 20 }; /* of one text */
 glim_status glim_terms_cut(glim_terms *t, const char *text, size_t len, glim_err *err);
 void glim_terms_free(glim_terms *t);
 
-/* Folding alone, appended to *out. */
+/* Folding alone, appended to *out. Latin letters lose their marks too, as people leave them out who type: "Malmö" is "malmo". */
 glim_status glim_terms_fold(glim_buf *out, const char *text, size_t len, glim_err *err);
+
+/* The same with their marks, by which "Bär" is told from "Bar"; and what is folded so without them. */
+glim_status glim_terms_fold_marked(glim_buf *out, const char *text, size_t len, glim_err *err);
+void glim_terms_plain(glim_buf *out, const char *folded, size_t n);
 
 /* A script that writes without spaces: Han, kana, bopomofo, hangul. */
 bool glim_term_is_cjk(uint32_t cp);

@@ -8,8 +8,8 @@
 enum { WORDS = 7 };
 
 static const char *const values[][WORDS] = {
-    {"red", "红色", "红葡萄酒", "红酒"}, {"white", "白色", "白葡萄酒"}, {"black", "黑色", "黑"}, {"blue", "蓝色", "蓝"}, {"green", "绿色", "绿"}, {"yellow", "黄色", "黄"}, {"pink", "粉色", "粉红色", "粉红"}, {"purple", "紫色", "紫"}, {"grey", "gray", "灰色", "灰"},
-    {"brown", "棕色", "褐色", "咖啡色"}, {"orange", "橙色", "橘色"}, {"silver", "银色"}, {"gold", "golden", "金色"}, {"beige", "米色"}, {"transparent", "clear", "透明"}, {"rosé", "rose wine", "桃红"},
+    {"red", "红色"}, {"white", "白色"}, {"black", "黑色", "黑"}, {"blue", "蓝色", "蓝"}, {"green", "绿色", "绿"}, {"yellow", "黄色", "黄"}, {"pink", "粉色", "粉红色", "粉红"}, {"purple", "紫色", "紫"}, {"grey", "gray", "灰色", "灰"},
+    {"brown", "棕色", "褐色", "咖啡色"}, {"orange", "橙色", "橘色"}, {"silver", "银色"}, {"gold", "golden", "金色"}, {"beige", "米色"}, {"transparent", "clear", "透明"},
     {"english", "英语", "英文", "英国语"}, {"chinese", "中文", "汉语", "华语"}, {"german", "德语", "德文"}, {"french", "法语", "法文"}, {"spanish", "西班牙语", "西语"}, {"italian", "意大利语"}, {"japanese", "日语", "日文"}, {"korean", "韩语", "韩文"},
     {"russian", "俄语", "俄文"}, {"portuguese", "葡萄牙语"}, {"dutch", "荷兰语"}, {"arabic", "阿拉伯语"},
     {"china", "中国", "国产", "made in china"}, {"germany", "德国", "deutschland"}, {"france", "法国", "frankreich"}, {"spain", "西班牙"}, {"italy", "意大利"}, {"japan", "日本"}, {"korea", "south korea", "韩国"}, {"usa", "united states", "us", "美国", "american"},
@@ -21,11 +21,14 @@ static const char *const values[][WORDS] = {
     {"hardcover", "hardback", "精装"}, {"paperback", "softcover", "平装"}, {"beginner", "beginners", "初级", "入门"}, {"advanced", "高级"}, {"intermediate", "中级"}, {"online", "线上", "网课"},
 };
 
+/* What wines are called by their colour: of a red shirt nobody says so. */
+static const char *const wines[][WORDS] = {{"red", "red wine", "红葡萄酒", "红酒"}, {"white", "white wine", "白葡萄酒"}, {"rosé", "rose", "rose wine", "桃红"}};
+
 /* Adjectives of countries that are languages too: they mean the country only where a list says the country. */
 static const char *const adjectives[][2] = {{"germany", "german"}, {"france", "french"}, {"spain", "spanish"}, {"italy", "italian"}, {"japan", "japanese"}, {"china", "chinese"}, {"korea", "korean"}, {"portugal", "portuguese"}, {"netherlands", "dutch"}};
 
-const char *const *glim_value_words(const char *folded) {
-    static _Thread_local const char *words[WORDS + 2];
+const char *const *glim_value_words(const char *folded, bool wine) {
+    static _Thread_local const char *words[2 * WORDS + 2];
     size_t n = 0;
     for (size_t i = 0; i < GLIM_COUNT(values) && n == 0; i++)
         for (size_t k = 0; k < WORDS && values[i][k]; k++)
@@ -34,6 +37,13 @@ const char *const *glim_value_words(const char *folded) {
                     if (j != k && strlen(values[i][j]) > 3) words[n++] = values[i][j]; /* one character alone is a part of too many words */
                 for (size_t a = 0; a < GLIM_COUNT(adjectives); a++)
                     if (strcmp(adjectives[a][0], values[i][0]) == 0) words[n++] = adjectives[a][1];
+                break;
+            }
+    for (size_t i = 0; i < GLIM_COUNT(wines) && wine; i++)
+        for (size_t k = 0; k < WORDS && wines[i][k]; k++)
+            if (strcmp(wines[i][k], folded) == 0) {
+                for (size_t j = 0; j < WORDS && wines[i][j]; j++)
+                    if (j != k) words[n++] = wines[i][j];
                 break;
             }
     words[n] = NULL;

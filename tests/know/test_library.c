@@ -1,6 +1,7 @@
 /* The product library: schemas guessed and read, cells that do not fit, conditions of questions in two languages, names. */
 #include <math.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "know/filter.h"
 #include "know/find.h"
@@ -406,4 +407,84 @@ TEST(names_are_found_whole_in_part_misspelt_and_mixed) {
     }
     glim_find_free(f);
     glim_lib_free(l);
+}
+
+TEST(values_that_are_no_words_stand_in_a_list_all_the_same) {
+    char csv[4096], cell[301];
+    memset(cell, 'x', 300);
+    cell[300] = 0;
+    const char *const odd[] = {cell, "\xc2\xad", "\xe2\x80\x8b"}; /* too long for a word; a soft hyphen and a space of no width, of which nothing is left */
+    for (size_t i = 0; i < GLIM_COUNT(odd); i++)
+        for (int k = 0; k < 2; k++) {
+            snprintf(csv, sizeof csv, "sku,name,%s\nA1,one,%s\nA2,two,E-bike\nA3,three,Franz Kafka\n", k ? "Author" : "Category", odd[i]);
+            char schema_of[256];
+            snprintf(schema_of, sizeof schema_of, "{\"columns\": [{\"column\": \"sku\", \"type\": \"id\"}, {\"column\": \"name\", \"type\": \"name\"}, {\"column\": \"%s\", \"type\": \"enum\"}]}", k ? "Author" : "Category");
+            glim_lib *l = open_shop(csv, schema_of);
+            CHECK(l->n_rows == 3);
+            CHECK_STR(rows_of(l, k ? "books by Kafka" : "which e-bikes are there"), k ? "A3" : "A2");
+            glim_lib_free(l);
+            l = open_shop(csv, NULL);
+            CHECK(l->n_rows == 3);
+            glim_lib_free(l);
+        }
+}
+
+TEST(a_list_of_very_many_authors_is_read_in_no_time) {
+    glim_buf s = {0};
+    glim_err err = {0};
+    json_t *o = json_pack("{s:[{s:s,s:s},{s:s,s:s,s:o}]}", "columns", "column", "name", "type", "name", "column", "Author", "type", "enum", "values", json_object());
+    json_t *values = json_object_get(json_array_get(json_object_get(o, "columns"), 1), "values");
+    for (int i = 0; i < 65535; i++) {
+        char name[40];
+        snprintf(name, sizeof name, "Anna Writer%c%c%c%c", 'a' + i % 26, 'a' + i / 26 % 26, 'a' + i / 676 % 26, 'a' + i / 17576 % 26);
+        json_object_set_new(values, name, json_array());
+    }
+    glim_buf_puts(&s, "name,Author\nOne,Anna Writeraaaa\nTwo,Anna Writerbaaa\n");
+    glim_lib *l;
+    const clock_t from = clock();
+    CHECK_OK(glim_lib_parse(&l, "many.csv", s.s, s.len, o, &err), err);
+    CHECK_MSG(clock() - from < 5 * CLOCKS_PER_SEC, "%.1f s", (double)(clock() - from) / CLOCKS_PER_SEC);
+    CHECK(l->col[1].value[0].n_alias == 2); /* the surname */
+    glim_lib_free(l);
+    json_decref(o);
+    glim_buf_free(&s);
+}
+
+TEST(values_that_differ_by_a_mark_are_two) {
+    static const char bears[] = "sku,name,Category\nA1,one,Bär\nA2,two,Bar\nA3,three,Pâté\nA4,four,Año\nA5,five,BÄR\n";
+    static const char of[] = "{\"columns\": [{\"column\": \"sku\", \"type\": \"id\"}, {\"column\": \"name\", \"type\": \"name\"}, {\"column\": \"Category\", \"type\": \"enum\"}]}";
+    glim_lib *l = open_shop(bears, of);
+    glim_buf b = {0};
+    CHECK(l->col[2].n_value == 4);
+    glim_lib_show(&b, l, 1, 2, false);
+    CHECK_STR(glim_buf_cstr(&b), "Bar");
+    glim_buf_free(&b);
+    CHECK_STR(rows_of(l, "do you have Bär"), "A1 A5");
+    CHECK_STR(rows_of(l, "do you have Bar"), "A2");
+    CHECK_STR(rows_of(l, "do you have pate"), "A3"); /* where there is one only, it is found without its marks */
+    CHECK_STR(rows_of(l, "do you have ano"), "A4");
+    glim_lib_free(l);
+}
+
+TEST(a_red_shirt_is_no_wine) {
+    static const char of[] = "{\"columns\": [{\"column\": \"sku\", \"type\": \"id\"}, {\"column\": \"name\", \"type\": \"name\"}, {\"column\": \"Colour\", \"type\": \"enum\"}%s]}";
+    char with[512];
+    snprintf(with, sizeof with, of, "");
+    glim_filter f = {0};
+    glim_err err = {0};
+    glim_lib *l = open_shop("sku,name,Colour\nS1,T-shirt,red\nS2,Twine,white\nS3,Cap,rosé\n", with);
+    static const char *const wines[] = {"你们有红酒吗", "有白葡萄酒吗", "有桃红吗"};
+    for (size_t i = 0; i < GLIM_COUNT(wines); i++) {
+        CHECK_OK(glim_filter_parse(&f, l, wines[i], strlen(wines[i]), &err), err);
+        CHECK_MSG(f.n_cond == 0, "\"%s\": %zu conditions", wines[i], f.n_cond);
+    }
+    CHECK_STR(rows_of(l, "红色的有吗"), "S1");
+    glim_lib_free(l);
+    snprintf(with, sizeof with, of, ", {\"column\": \"ABV\", \"type\": \"number\"}");
+    l = open_shop("sku,name,Colour,ABV\nS1,One,red,12\nS2,Two,white,12\nS3,Three,rosé,13\n", with);
+    CHECK_STR(rows_of(l, "你们有红酒吗"), "S1");
+    CHECK_STR(rows_of(l, "有白葡萄酒吗"), "S2");
+    CHECK_STR(rows_of(l, "有桃红吗"), "S3");
+    glim_lib_free(l);
+    glim_filter_deinit(&f);
 }
