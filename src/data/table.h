@@ -53,7 +53,7 @@ typedef struct glim_table_params { /* zero means default */
     glim_table_format format; /* default: by the first bytes */
     const char *sheet;        /* XLSX: a name, or a number from 1; default: the first with cells in it */
     char separator;           /* CSV */
-    const char *encoding;     /* CSV: a name iconv knows */
+    const char *encoding;     /* CSV: one of the names in docs/know.md, case does not count */
     bool ragged;              /* CSV: rows of other lengths than the first are taken as they are */
     uint64_t max_bytes;       /* XLSX: of one stream unpacked, default 4 GiB; CSV in another encoding than UTF-8: 1 GiB */
     uint64_t max_texts;       /* XLSX: bytes of shared texts, default 512 MiB */

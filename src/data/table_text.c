@@ -9,7 +9,9 @@
 #include <iconv.h>
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
+#include "base/alloc.h"
 #include "base/utf8.h"
 #include "data/table_internal.h"
 
@@ -19,21 +21,45 @@ static size_t lines_before(const char *s, size_t n) {
     return lines;
 }
 
+/* The encodings that a table may be said to be in, iconv's name first, then what programs call them as well. iconv knows hundreds more,
+ * some of which write files or load code to do it: a name that came over the net goes no further than this list. */
+enum { NAMES = 6 };
+static const char *const encodings[][NAMES] = {
+    {"UTF-8", "utf8"}, {"UTF-16", "utf16"}, {"UTF-16LE", "utf16le"}, {"UTF-16BE", "utf16be"},
+    {"GB18030", "gb-18030"}, {"GBK", "cp936", "windows-936", "ms936"}, {"GB2312", "euc-cn"}, {"BIG5", "big-5", "cp950", "windows-950", "ms950"}, {"BIG5-HKSCS", "big5hkscs"},
+    {"SHIFT_JIS", "shift-jis", "sjis"}, {"CP932", "windows-31j", "ms932", "windows-932"}, {"EUC-JP", "eucjp"}, {"EUC-KR", "euckr"}, {"CP949", "uhc", "windows-949", "ms949"},
+    {"WINDOWS-1250", "cp1250"}, {"WINDOWS-1251", "cp1251"}, {"WINDOWS-1252", "cp1252", "ansi"}, {"WINDOWS-1253", "cp1253"}, {"WINDOWS-1254", "cp1254"}, {"WINDOWS-1255", "cp1255"},
+    {"WINDOWS-1256", "cp1256"}, {"WINDOWS-1257", "cp1257"}, {"WINDOWS-1258", "cp1258"},
+    {"ISO-8859-1", "iso8859-1", "latin1", "latin-1", "iso_8859-1"}, {"ISO-8859-2", "iso8859-2", "latin2", "latin-2"}, {"ISO-8859-5", "iso8859-5"}, {"ISO-8859-7", "iso8859-7"},
+    {"ISO-8859-9", "iso8859-9", "latin5", "latin-5"}, {"ISO-8859-15", "iso8859-15", "latin9", "latin-9"}, {"KOI8-R", "koi8r"}, {"KOI8-U", "koi8u"}, {"CP437", "ibm437"}, {"CP850", "ibm850"}, {"MACINTOSH", "macroman", "mac"},
+};
+
+static const char *known_encoding(const char *name) {
+    for (size_t i = 0; i < GLIM_COUNT(encodings); i++)
+        for (size_t k = 0; k < NAMES && encodings[i][k]; k++)
+            if (strcasecmp(encodings[i][k], name) == 0) return encodings[i][0];
+    return NULL;
+}
+
+static glim_status unknown_encoding(const char *name, glim_err *err) {
+    glim_status rc = glim_fail(err, GLIM_E_UNSUPPORTED, "encoding \"%.40s\" is not known here", name);
+    glim_err_hint(err, "the names are utf-8, utf-16, utf-16le, utf-16be, gb18030, gbk, gb2312, big5, big5-hkscs, shift_jis, cp932, euc-jp, euc-kr, cp949, windows-1250 to windows-1258, "
+                       "iso-8859-1, -2, -5, -7, -9, -15, koi8-r, koi8-u, cp437, cp850 and macintosh");
+    return rc;
+}
+
 static glim_status convert(glim_buf *own, const char *bytes, size_t n, const char *from, uint64_t max_bytes, glim_err *err) {
     iconv_t cd = iconv_open("UTF-8", from);
-    if (cd == (iconv_t)-1) {
-        glim_status rc = glim_fail(err, GLIM_E_UNSUPPORTED, "encoding \"%s\" is not known here", from);
-        glim_err_hint(err, "`iconv -l` lists the names");
-        return rc;
-    }
+    if (cd == (iconv_t)-1) return unknown_encoding(from, err);
     char *in = (char *)(uintptr_t)bytes;
     size_t left = n;
     glim_status rc = GLIM_OK;
     char out[16384];
-    while (rc == GLIM_OK && left > 0) {
+    for (bool last = false; rc == GLIM_OK && !last;) {
         char *o = out;
         size_t room = sizeof out;
-        size_t k = iconv(cd, &in, &left, &o, &room);
+        last = left == 0; /* what it held back, a letter that a mark may follow, comes at the end */
+        size_t k = last ? iconv(cd, NULL, NULL, &o, &room) : iconv(cd, &in, &left, &o, &room);
         int why = errno;
         glim_buf_append(own, out, sizeof out - room);
         if (own->len > max_bytes)
@@ -152,7 +178,8 @@ static const char *plausible(const char *bytes, size_t n, glim_buf *seen) {
 
 glim_status glim_text_decode(const char **out, size_t *n_out, glim_buf *own, const char **encoding, const char *bytes, size_t n,
                              const char *wanted, uint64_t max_bytes, glim_err *err) {
-    const char *from = wanted;
+    if (wanted && !known_encoding(wanted)) return unknown_encoding(wanted, err);
+    const char *from = wanted = wanted ? known_encoding(wanted) : NULL;
     size_t skip = 0;
     if (n >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) skip = 3, from = from ? from : "UTF-8";
     else if (n >= 2 && memcmp(bytes, "\xff\xfe", 2) == 0) skip = 2, from = from ? from : "UTF-16LE";

@@ -87,6 +87,11 @@ TEST(csv_is_read_in_the_encodings_of_office_programs) {
     CHECK(strstr(csv("a,b\nx\xff\xff,1\n"), "line 2: byte 0xff at offset 5 is not GB18030 text"));
     CHECK(strstr(csv("\xef\xbb\xbf" "a,b\n\xff,1\n"), "line 2: byte 0xff at offset 7 is not UTF-8"));
     CHECK(strstr(rows_of("a", 1, &(glim_table_params){.encoding = "nonsense"}), "not known"));
+    CHECK(strstr(rows_of("a", 1, &(glim_table_params){.encoding = "UTF-7"}), "not known")); /* iconv knows it; nobody keeps a table in it */
+    CHECK(strstr(rows_of("a", 1, &(glim_table_params){.encoding = "UTF-8//TRANSLIT"}), "not known"));
+    CHECK(strstr(rows_of("a", 1, &(glim_table_params){.encoding = ""}), "not known"));
+    CHECK_STR(rows_of("caf\xe9,1\n", 7, &(glim_table_params){.encoding = "Latin1"}), "café|1\n");
+    CHECK_STR(rows_of("n\xe9,ba", 5, &(glim_table_params){.encoding = "windows-1258"}), "né|ba\n"); /* it holds a letter back, for the mark that may follow */
 }
 
 /* Nearly any bytes decode as GB18030: which of three is meant, the text says. */
