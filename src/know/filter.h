@@ -15,6 +15,7 @@ typedef struct glim_cond {
     double a;       /* of the four comparisons */
     uint16_t value; /* of an enum */
     bool stated;    /* an empty cell does not fit, though it is not the value either */
+    uint16_t bare;  /* while a question is read: 1 + the item of a figure that only its unit gave the column, or 0 */
     bool about;     /* "2000元的手机": one of the two bounds around a figure */
 } glim_cond;
 

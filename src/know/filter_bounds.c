@@ -147,8 +147,16 @@ static bool held(const glim_lib_col *col, double v, uint32_t n_rows) {
     return false;
 }
 
+static void add_described(glim_parse *p, size_t k, int c, bool bare) {
+    const glim_item *it = &p->v[k];
+    const uint16_t of = bare ? (uint16_t)(k + 1) : 0;
+    const bool about = !it->loose && !held(&p->l->col[c], it->number, p->l->n_rows);
+    glim_parse_add_cond(p, (glim_cond){.col = c, .op = GLIM_COND_GE, .a = about ? it->number * 0.9 : it->number, .about = about, .bare = of});
+    glim_parse_add_cond(p, (glim_cond){.col = c, .op = GLIM_COND_LE, .a = about || it->loose ? it->number * 1.1 : it->number, .about = about, .bare = of});
+}
+
 /* So many people need room for as many; what is written exactly so is meant so, and else about as much. */
-static void described(glim_parse *p, size_t k) {
+static void described(glim_parse *p, size_t k, bool bare) {
     glim_item *it = &p->v[k];
     const int c = number_column(p, it, -1, it->from, it->to);
     const bool portion = it->to >= it->from + 3 && memcmp(p->s + it->to - 3, "份", 3) == 0; /* "2人份" */
@@ -157,9 +165,49 @@ static void described(glim_parse *p, size_t k) {
         glim_parse_add_cond(p, (glim_cond){.col = c, .op = GLIM_COND_GE, .a = it->number});
         return;
     }
-    const bool about = !it->loose && !held(&p->l->col[c], it->number, p->l->n_rows);
-    glim_parse_add_cond(p, (glim_cond){.col = c, .op = GLIM_COND_GE, .a = about ? it->number * 0.9 : it->number, .about = about});
-    glim_parse_add_cond(p, (glim_cond){.col = c, .op = GLIM_COND_LE, .a = about || it->loose ? it->number * 1.1 : it->number, .about = about});
+    add_described(p, k, c, bare);
+}
+
+static bool conditioned(const glim_filter *f, int col) {
+    for (size_t i = 0; i < f->n_cond; i++)
+        if (f->cond[i].col == col) return true;
+    return false;
+}
+
+/* Does no value fit all bounds of the column? */
+static bool excluded(const glim_filter *f, int col) {
+    double low = -INFINITY, high = INFINITY;
+    for (size_t i = 0; i < f->n_cond; i++) {
+        const glim_cond *c = &f->cond[i];
+        if (c->col != col) continue;
+        if (c->op == GLIM_COND_GE || c->op == GLIM_COND_GT) low = fmax(low, c->a);
+        if (c->op == GLIM_COND_LE || c->op == GLIM_COND_LT) high = fmin(high, c->a);
+    }
+    return low > high;
+}
+
+/* "5 mm screws that are 80 mm long": nothing is 5 and 80 mm long, so the figure that no word gave to a column is of another one in its
+ * unit, or of none and not understood. */
+void glim_parse_part_bounds(glim_parse *p) {
+    glim_filter *f = p->f;
+    for (size_t k = 0; k < p->n_items; k++) {
+        int col = -1;
+        for (size_t i = 0; i < f->n_cond; i++)
+            if (f->cond[i].bare == k + 1) col = f->cond[i].col;
+        if (col < 0 || !excluded(f, col)) continue;
+        size_t n = 0;
+        for (size_t i = 0; i < f->n_cond; i++)
+            if (f->cond[i].bare != k + 1) f->cond[n++] = f->cond[i];
+        f->n_cond = n;
+        int to = -1;
+        for (size_t c = 0; c < p->l->n_col && to < 0; c++) {
+            const glim_lib_col *x = &p->l->col[c], *was = &p->l->col[col];
+            const bool unit = same_unit(x, was) || (x->unit_zh && was->unit_zh && strcmp(x->unit_zh, was->unit_zh) == 0);
+            if ((int)c != col && x->type == GLIM_LIB_NUMBER && x->number && unit && !conditioned(f, (int)c) && spans(p->l, x, p->v[k].number)) to = (int)c;
+        }
+        if (to >= 0) add_described(p, k, to, false);
+        else p->v[k].used = false;
+    }
 }
 
 /* "2023年以后上市的", "released before 2024": the whole year, or what lies on one side of it. */
@@ -184,6 +232,13 @@ static void year_conds(glim_parse *p, size_t k) {
         last = first + 31;
         p->v[k + 1].used = true;
         to = p->v[k + 1].to + 3;
+        const glim_item *d = k + 2 < p->n_items ? &p->v[k + 2] : NULL; /* "2027年5月1日" */
+        if (d && d->kind == NUMBER && d->from == to && d->number >= 1 && d->number <= 31 && d->number == (int)d->number && d->to <= p->n &&
+            (strncmp(p->s + d->to, "日", 3) == 0 || strncmp(p->s + d->to, "号", 3) == 0)) {
+            last = first += d->number;
+            to = d->to + 3;
+            p->v[k + 2].used = true;
+        }
         from = until = false;
         for (size_t i = 0; i < GLIM_COUNT(since) && !from; i++)
             if (strncmp(p->s + to, since[i], strlen(since[i])) == 0) from = true, to += strlen(since[i]);
@@ -285,11 +340,11 @@ void glim_parse_number_conds(glim_parse *p, size_t k) {
     } else if (it->money || it->low > 0) {
         about = true; /* "2000元的手机" */
     } else if (beside_column(p, k)) { /* "diameter 4 mm", "zone 4" */
-        described(p, k);
+        described(p, k, false);
         return;
     } else {
         for_people(p, k);
-        if (describes(p, k) && !people_verb(p, k) && !come_behind(p, k)) described(p, k);
+        if (describes(p, k) && !people_verb(p, k) && !come_behind(p, k)) described(p, k, true);
         else lone_number(p, k);
         return;
     }

@@ -136,6 +136,7 @@ void glim_parse_conds(glim_parse *p) {
         default: break;
         }
     }
+    glim_parse_part_bounds(p);
     bool no = false;
     for (size_t k = 0; k < p->n_items; k++) { /* columns that no condition took */
         glim_item *it = &p->v[k];

@@ -107,6 +107,7 @@ void glim_parse_cover(glim_parse *p, size_t k, size_t from, size_t to);
 
 /* ---- filter_bounds.c ---- */
 void glim_parse_number_conds(glim_parse *p, size_t k); /* what the figure at item k says */
+void glim_parse_part_bounds(glim_parse *p);            /* when all figures are read: those that exclude another on one column */
 
 /* ---- filter_order.c ---- */
 void glim_parse_order(glim_parse *p, glim_item *it); /* a word of order: by which column, and from which end */

@@ -1,6 +1,7 @@
 /* filter_number.c - figures and number words in a question, with the unit behind them. */
 #include "know/filter_internal.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -164,7 +165,7 @@ size_t glim_month_before(const char *s, size_t at, int *month, int *day) {
     size_t i = at, from = at;
     for (int step = 0; step < 2 && !(m && d); step++) {
         while (i > 0 && (s[i - 1] == ' ' || s[i - 1] == ',')) i--;
-        if (step && strncmp(s + (i >= 2 ? i - 2 : i), "of", 2) == 0) i -= 2;
+        if (step && i >= 2 && memcmp(s + i - 2, "of", 2) == 0 && (i == 2 || !isalnum((unsigned char)s[i - 3]))) i -= 2;
         while (i > 0 && s[i - 1] == ' ') i--;
         const size_t end = i;
         if (i > 2 && strchr("tdh", s[i - 1]) && s[i - 1] && isalpha((unsigned char)s[i - 2]) && isdigit((unsigned char)s[i - 3])) i -= 2;
@@ -172,7 +173,10 @@ size_t glim_month_before(const char *s, size_t at, int *month, int *day) {
         while (i > 0 && isdigit((unsigned char)s[i - 1])) i--;
         if (i < digits_to && digits_to - i <= 2 && d == 0) {
             d = atoi(s + i);
-            if (d < 1 || d > 31) return at;
+            if (d < 1 || d > 31) { /* "2000 June 2027": the month is said all the same */
+                d = 0;
+                break;
+            }
             if (m) from = i;
             continue;
         }
@@ -203,18 +207,48 @@ static bool of_a_year(const glim_parse *p, size_t at, const glim_item *it, const
     return false;
 }
 
+/* The years that questions may be about: of today, and those of a column of years, from its first century on. */
+static bool is_year(const glim_lib *l, double v) {
+    if (v >= 1900 && v <= 2100) return true;
+    for (size_t c = 0; c < l->n_col; c++) {
+        double low = INFINITY, high = -INFINITY;
+        if (!l->col[c].years || l->col[c].type == GLIM_LIB_HIDDEN) continue;
+        for (uint32_t r = 0; r < l->n_rows; r++) low = fmin(low, l->col[c].number[r]), high = fmax(high, l->col[c].number[r]); /* both pass over NAN */
+        if (v >= floor(low / 100) * 100 && v <= high) return true;
+    }
+    return false;
+}
+
+/* Does a range end in the number at `at`, and begin in a year: "from 1813 to 1870"? */
+static bool behind_a_year(const glim_parse *p, const glim_item *it) {
+    if (p->n_items < 2) return false;
+    const glim_item *to = &p->v[p->n_items - 1], *from = to - 1;
+    return to->kind == WORD && to->word == GLIM_WORD_TO && bare(p, to->to, it->from) && from->kind == NUMBER && from->year && bare(p, from->to, to->from);
+}
+
+static bool is_money(const glim_parse *p, size_t at) {
+    at = glim_parse_spaces(p, at);
+    for (size_t c = 0; c < glim_n_currencies; c++) {
+        const size_t n = strlen(glim_currencies[c].text);
+        if (n <= p->n - at && memcmp(p->s + at, glim_currencies[c].text, n) == 0 && !((unsigned char)glim_currencies[c].text[0] < 0x80 && glim_parse_alnum(p, at + n))) return true;
+    }
+    return false;
+}
+
 static bool calendar_year(const glim_parse *p, size_t at, glim_item *it) {
-    if (it->number < 1900 || it->number > 2100 || it->number != (int)it->number || it->to > it->from) return false;
+    if (!is_year(p->l, it->number) || it->number != (int)it->number || it->to > it->from) return false;
     const bool zh = strncmp(p->s + at, "年", 3) == 0;
     bool en = false;
     static const char *const before[] = {"in ", "since ", "after ", "before ", "from ", "of ", "year "};
     for (size_t k = 0; k < GLIM_COUNT(before); k++) en |= strlen(before[k]) <= it->from && memcmp(p->s + it->from - strlen(before[k]), before[k], strlen(before[k])) == 0;
+    en |= behind_a_year(p, it);
     const size_t next = glim_parse_spaces(p, at);
     for (size_t k = 0; k < 4 && !zh; k++) { /* "from 2000 to 3000" is no year */
         static const char *const to[] = {"to ", "and ", "-", "~"};
         if (strncmp(p->s + next, to[k], strlen(to[k])) != 0) continue;
-        const long v = strtol(p->s + next + strlen(to[k]), NULL, 10);
-        if (v && (v < 1900 || v > 2100)) return false;
+        char *end;
+        const long v = strtol(p->s + next + strlen(to[k]), &end, 10);
+        if (v && (!is_year(p->l, (double)v) || is_money(p, (size_t)(end - p->s)))) return false;
     }
     size_t n_dates = 0;
     for (size_t c = 0; c < p->l->n_col; c++) n_dates += p->l->col[c].type == GLIM_LIB_DATE;

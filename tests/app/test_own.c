@@ -211,3 +211,14 @@ TEST(two_are_looked_for_in_a_short_text_and_at_few_joins) {
     }
     done(s);
 }
+
+TEST(a_figure_that_one_column_cannot_hold_is_of_the_other) {
+    static const asked t[] = {
+        {"cheapest 5 mm screw that is 80 mm long", "[SC-", "Nothing in the library fits"},
+    };
+    check_all("hardware", t, GLIM_COUNT(t));
+    static const asked books[] = {{"books from 1813 to 1870", "fit", "price"}};
+    check_all("books", books, GLIM_COUNT(books));
+    static const asked courses[] = {{"2027年5月1日以后的课程", "[C0", "没有"}};
+    check_all("courses", courses, GLIM_COUNT(courses));
+}

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "know/filter.h"
+#include "know/filter_internal.h"
 #include "know/find.h"
 #include "know/library.h"
 #include "test.h"
@@ -486,5 +487,56 @@ TEST(a_red_shirt_is_no_wine) {
     CHECK_STR(rows_of(l, "有白葡萄酒吗"), "S2");
     CHECK_STR(rows_of(l, "有桃红吗"), "S3");
     glim_lib_free(l);
+    glim_filter_deinit(&f);
+}
+
+TEST(years_and_dates_are_those_that_the_column_has) {
+    glim_lib *l = open_shop("sku,name,Year,price\nA1,one,1813,10\nA2,two,1847,20\nA3,three,1870,30\nA4,four,1999,1850\n",
+                            "{\"columns\": [{\"column\": \"sku\", \"type\": \"id\"}, {\"column\": \"name\", \"type\": \"name\"}, {\"column\": \"Year\", \"type\": \"number\"}, {\"column\": \"price\", \"type\": \"price\", \"unit_en\": \"USD\"}]}");
+    CHECK_STR(rows_of(l, "books from 1813 to 1870"), "A1 A2 A3");
+    CHECK_STR(rows_of(l, "books before 1847"), "A1");
+    CHECK_STR(rows_of(l, "books from 1847"), "A2");
+    CHECK_STR(rows_of(l, "from 1800 to 1900 dollars"), "A4");
+    CHECK_STR(rows_of(l, "from 15 to 40"), "A2 A3");
+    glim_lib_free(l);
+    l = open_shop("sku,name,start\nA1,one,2027-04-30\nA2,two,2027-05-01\nA3,three,2027-05-20\nA4,four,2027-06-01\n",
+                  "{\"columns\": [{\"column\": \"sku\", \"type\": \"id\"}, {\"column\": \"name\", \"type\": \"name\"}, {\"column\": \"start\", \"type\": \"date\"}]}");
+    CHECK_STR(rows_of(l, "2027年5月1日以后的课程"), "A2 A3 A4");
+    CHECK_STR(rows_of(l, "2027年5月20日以前的课程"), "A1 A2");
+    CHECK_STR(rows_of(l, "2027年5月20号的课程"), "A3");
+    CHECK_STR(rows_of(l, "2027年5月以后的课程"), "A2 A3 A4");
+    glim_lib_free(l);
+}
+
+TEST(a_month_is_read_whatever_stands_before_it) {
+    static const struct {
+        const char *s;
+        size_t from;
+        int month, day;
+    } t[] = {{"june 1, ", 0, 6, 1}, {"1st of june ", 0, 6, 1}, {"45 june ", 3, 6, 0}, {"roof june ", 5, 6, 0}, {"5 roof june ", 7, 6, 0}, {"of june ", 3, 6, 0}, {"june ", 0, 6, 0}, {"45 ", 3, 0, 0}};
+    for (size_t i = 0; i < GLIM_COUNT(t); i++) {
+        int month = 0, day = 0;
+        const size_t from = glim_month_before(t[i].s, strlen(t[i].s), &month, &day);
+        CHECK_MSG((from == t[i].from || strncmp(t[i].s, "of", 2) == 0) && month == t[i].month && day == t[i].day, "\"%s\": from %zu, month %d, day %d", t[i].s, from, month, day);
+    }
+}
+
+TEST(two_figures_that_exclude_each_other_are_of_two_columns) {
+    static const char of[] = "{\"columns\": [{\"column\": \"sku\", \"type\": \"id\"}, {\"column\": \"name\", \"type\": \"name\"}, {\"column\": \"kind\", \"type\": \"enum\", \"values\": {\"Screws\": []}},"
+                             "{\"column\": \"length\", \"type\": \"number\", \"unit_en\": \"mm\"}, {\"column\": \"%s\", \"type\": \"number\", \"unit_en\": \"%s\"}]}";
+    char with[512];
+    const char *q = "5 mm screws that are 80 mm long";
+    glim_filter f = {0};
+    glim_err err = {0};
+    for (int k = 0; k < 2; k++) {
+        char csv[256];
+        snprintf(with, sizeof with, of, k ? "weight" : "diameter", k ? "g" : "mm");
+        snprintf(csv, sizeof csv, "sku,name,kind,length,%s\nA1,one,Screws,80,5\nA2,two,Screws,80,6\nA3,three,Screws,10,5\n", k ? "weight" : "diameter");
+        glim_lib *l = open_shop(csv, with);
+        if (!k) CHECK_STR(rows_of(l, q), "A1");
+        CHECK_OK(glim_filter_parse(&f, l, q, strlen(q), &err), err);
+        if (k) CHECK_MSG(strstr(glim_buf_cstr(&f.rest), "5 mm"), "left \"%s\"", glim_buf_cstr(&f.rest)); /* no other column is in mm: it is not understood */
+        glim_lib_free(l);
+    }
     glim_filter_deinit(&f);
 }
