@@ -20,6 +20,8 @@ typedef struct seen {
     char unit[24];
     bool unit_fits, any, stock_words;
     bool no_comma, comma; /* a value is no number with a decimal comma; one is, and has no more than two figures behind it */
+    bool comma_sign;      /* a value says that it is one number: by a point between thousands, or by a unit or a currency beside it */
+    unsigned behind;      /* bit n: a value has n figures behind the comma */
     size_t n, n_list, n_cjk;
     size_t bytes;
 } seen;
@@ -45,11 +47,11 @@ static bool one_of(const char *s, const char *const *words) {
     return false;
 }
 
-/* "1.249,50", "17,5 kg": a number whose decimal mark is a comma. *sure: it can be nothing else. */
-static bool comma_number(const char *s, bool *sure) {
+/* "1.249,50", "17,5 kg": a number whose decimal mark is a comma, as far as one cell tells. */
+static bool comma_number(seen *x, const char *s) {
     size_t whole = strspn(s, "0123456789."), behind = 0;
-    *sure = false;
     if (whole == 0 || s[0] == '.' || s[whole - 1] == '.') return false;
+    const bool thousands = memchr(s, '.', whole) != NULL;
     for (const char *p = memchr(s, '.', whole); p; p = memchr(p + 1, '.', whole - (size_t)(p + 1 - s)))
         if (strspn(p + 1, "0123456789") != 3) return false;
     if (s[whole] == ',') {
@@ -57,8 +59,11 @@ static bool comma_number(const char *s, bool *sure) {
         if (behind == 0) return false;
         whole += 1 + behind;
     }
-    *sure = behind == 1 || behind == 2;
-    return strpbrk(s + whole, "0123456789,.") == NULL;
+    if (strpbrk(s + whole, "0123456789,.")) return false;
+    x->comma |= behind == 1 || behind == 2;
+    x->comma_sign |= (thousands && behind) || s[whole + strspn(s + whole, " ")];
+    x->behind |= 1u << (behind < 8 ? behind : 8);
+    return true;
 }
 
 static void look(seen *x, const glim_cell *v) {
@@ -70,9 +75,7 @@ static void look(seen *x, const glim_cell *v) {
     if (!x->any && number) memcpy(x->unit, unit, strlen(unit) + 1);
     x->unit_fits = (x->any ? x->unit_fits : true) && number && strcmp(unit, x->unit) == 0;
     x->stock_words = (x->any ? x->stock_words : true) && one_of(v->text, words) && v->n < 24;
-    bool sure;
-    if (!x->no_comma && !comma_number(v->text, &sure)) x->no_comma = true;
-    else if (!x->no_comma) x->comma |= sure;
+    if (!x->no_comma && !comma_number(x, v->text)) x->no_comma = true;
     x->any = true;
     x->n++;
     x->n_list += in_list(v->text);
@@ -114,6 +117,20 @@ static void say_heading(json_t *o, const glim_heading *h, bool unit) {
     if (unit && h->unit_en) json_object_set_new(o, "unit_en", json_string(h->unit_en));
 }
 
+/* "38,40" may be two sizes: a decimal comma wants a sign more, in the cells or in the heading. */
+static bool decimal_comma(const seen *x, const char *heading, const glim_heading *h, int about) {
+    static const char *const lists[] = {"size", "größe", "groesse", "尺码", "码数", "鞋码", "尺寸", "规格", "variant", "option", "list", "tags", "colours", "colors", "numbers", "compatible", "列表", "可选", "适用", NULL};
+    static const int figures[] = {GLIM_CONCEPT_PRICE, GLIM_CONCEPT_WEIGHT, GLIM_CONCEPT_RATING, GLIM_CONCEPT_LENGTH, GLIM_CONCEPT_WIDTH, GLIM_CONCEPT_HEIGHT, GLIM_CONCEPT_DEPTH, GLIM_CONCEPT_DIAMETER,
+                                  GLIM_CONCEPT_AREA, GLIM_CONCEPT_ALCOHOL, GLIM_CONCEPT_POWER, GLIM_CONCEPT_SCREEN};
+    static const char *const words[] = {"price", "preis", "prix", "prezzo", "precio", "weight", "gewicht", "poids", "peso", "cost", "价", "重", NULL};
+    if (!x->comma || x->no_comma) return false;
+    const bool said = x->comma_sign || h->unit_zh || h->unit_en || h->currency[0];
+    if (one_of(heading, lists) && !said) return false;
+    bool figure = one_of(heading, words) || (x->behind & (x->behind - 1)) != 0; /* of lists of two all have as many figures behind it */
+    for (size_t i = 0; i < GLIM_COUNT(figures); i++) figure |= about == figures[i];
+    return said || figure;
+}
+
 /* name: the language of the column of names so far, 0 none. */
 static json_t *column(const glim_column *c, const seen *x, bool *has_id, glim_lang *name) {
     static const char *const names[] = {"name", "title", "名称", "品名", "商品名", "名字", "菜名", "产品名", "房型", "英文名", "菜品", NULL};
@@ -126,7 +143,9 @@ static json_t *column(const glim_column *c, const seen *x, bool *has_id, glim_la
     glim_lib_type type = GLIM_LIB_TEXT;
     glim_heading h;
     glim_heading_read(&h, c->name);
-    const bool comma = x->any && x->comma && !x->no_comma && c->type != GLIM_COLUMN_NUMBER && c->type != GLIM_COLUMN_MONEY && c->type != GLIM_COLUMN_DATE;
+    char *what = subject(h.en ? h.en : h.zh ? h.zh : c->name);
+    int about = glim_concept_of(what);
+    const bool comma = x->any && decimal_comma(x, c->name, &h, about) && c->type != GLIM_COLUMN_NUMBER && c->type != GLIM_COLUMN_MONEY && c->type != GLIM_COLUMN_DATE;
     const bool pieces = one_of(c->name, stock) && !one_of(c->name, no_stock);
     bool other = one_of(c->name, others), is_name = one_of(c->name, names) && !other && c->type != GLIM_COLUMN_NUMBER && c->type != GLIM_COLUMN_MONEY;
     json_object_set_new(o, "column", json_string(c->name));
@@ -140,8 +159,6 @@ static json_t *column(const glim_column *c, const seen *x, bool *has_id, glim_la
     default: break;
     }
     /* What is a closed list in every business, however few rows there are. */
-    char *what = subject(h.en ? h.en : h.zh ? h.zh : c->name);
-    int about = glim_concept_of(what);
     bool closed = about == GLIM_CONCEPT_KIND || about == GLIM_CONCEPT_BRAND || about == GLIM_CONCEPT_COLOUR || about == GLIM_CONCEPT_SPICY || about == GLIM_CONCEPT_BED || about == GLIM_CONCEPT_ORIGIN ||
                   about == GLIM_CONCEPT_MATERIAL || about == GLIM_CONCEPT_AUTHOR || about == GLIM_CONCEPT_LANGUAGE || about == GLIM_CONCEPT_TEACHER || about == GLIM_CONCEPT_PLACE;
     bool texts = c->type == GLIM_COLUMN_TEXT || c->type == GLIM_COLUMN_CATEGORY;

@@ -522,16 +522,16 @@ TEST(a_month_is_read_whatever_stands_before_it) {
 }
 
 TEST(two_figures_that_exclude_each_other_are_of_two_columns) {
-    static const char of[] = "{\"columns\": [{\"column\": \"sku\", \"type\": \"id\"}, {\"column\": \"name\", \"type\": \"name\"}, {\"column\": \"kind\", \"type\": \"enum\", \"values\": {\"Screws\": []}},"
+    static const char of[] = "{\"columns\": [{\"column\": \"sku\", \"type\": \"id\"}, {\"column\": \"name\", \"type\": \"name\"}, {\"column\": \"Category\", \"type\": \"enum\", \"values\": {\"Screws\": []}},"
                              "{\"column\": \"length\", \"type\": \"number\", \"unit_en\": \"mm\"}, {\"column\": \"%s\", \"type\": \"number\", \"unit_en\": \"%s\"}]}";
     char with[512];
-    const char *q = "5 mm screws that are 80 mm long";
+    const char *q = "cheapest 5 mm screw that is 80 mm long";
     glim_filter f = {0};
     glim_err err = {0};
     for (int k = 0; k < 2; k++) {
         char csv[256];
         snprintf(with, sizeof with, of, k ? "weight" : "diameter", k ? "g" : "mm");
-        snprintf(csv, sizeof csv, "sku,name,kind,length,%s\nA1,one,Screws,80,5\nA2,two,Screws,80,6\nA3,three,Screws,10,5\n", k ? "weight" : "diameter");
+        snprintf(csv, sizeof csv, "sku,name,Category,length,%s\nA1,one,Screws,80,5\nA2,two,Screws,80,6\nA3,three,Screws,10,5\n", k ? "weight" : "diameter");
         glim_lib *l = open_shop(csv, with);
         if (!k) CHECK_STR(rows_of(l, q), "A1");
         CHECK_OK(glim_filter_parse(&f, l, q, strlen(q), &err), err);
@@ -539,4 +539,29 @@ TEST(two_figures_that_exclude_each_other_are_of_two_columns) {
         glim_lib_free(l);
     }
     glim_filter_deinit(&f);
+}
+
+TEST(two_sizes_with_a_comma_are_no_number) {
+    static const struct {
+        const char *csv;
+        bool comma;
+    } t[] = {
+        {"sku;name;Sizes\nA1;Boot;38,40\nA2;Shoe;36,38\nA3;Clog;40,42\n", false},
+        {"sku;name;Pairs\nA1;Boot;38,40\nA2;Shoe;36,38\nA3;Clog;40,42\n", false},
+        {"sku;name;尺码\nA1;Boot;38,40\nA2;Shoe;36,38\nA3;Clog;40,2\n", false},
+        {"sku;name;Preis\nA1;Boot;38,40\nA2;Shoe;36,38\nA3;Clog;40,42\n", true},
+        {"sku;name;Weight\nA1;Boot;38,40\nA2;Shoe;36,38\nA3;Clog;40,42\n", true},
+        {"sku;name;Pitch (mm)\nA1;Boot;38,40\nA2;Shoe;36,38\nA3;Clog;40,42\n", true},
+        {"sku;name;Value\nA1;Boot;1.238,40\nA2;Shoe;36,38\nA3;Clog;40,42\n", true},
+        {"sku;name;Value\nA1;Boot;38,4\nA2;Shoe;36,38\nA3;Clog;40,42\n", true},
+        {"sku;name;Value\nA1;Boot;38,40 kg\nA2;Shoe;36,38 kg\nA3;Clog;40,42 kg\n", true},
+    };
+    glim_err err = {0};
+    for (size_t i = 0; i < GLIM_COUNT(t); i++) {
+        json_t *s;
+        CHECK_OK(glim_lib_guess_bytes(&s, "shoes.csv", t[i].csv, strlen(t[i].csv), &err), err);
+        const json_t *c = json_array_get(json_object_get(s, "columns"), 2);
+        CHECK_MSG(json_is_true(json_object_get(c, "decimal_comma")) == t[i].comma, "case %zu: the type %s", i, json_string_value(json_object_get(c, "type")));
+        json_decref(s);
+    }
 }
