@@ -62,7 +62,7 @@ static glim_status read_library(glim_buf *own, const char *path, const char *enc
     if (rc == GLIM_OK) {
         rc = glim_table_utf8(own, found, glim_buf_cstr(&bytes), bytes.len, encoding, err);
         if (rc != GLIM_OK) glim_err_context(err, "\"%s\"", path);
-        if (rc == GLIM_E_FORMAT && !encoding) glim_err_hint(err, "name its encoding, --encoding gb18030, big5, windows-1252 or another that iconv knows, or save the file as UTF-8");
+        if (rc == GLIM_E_FORMAT && !encoding) glim_err_hint(err, "name its encoding, --encoding gb18030, big5, windows-1252 or another of docs/know.md, or save the file as UTF-8");
     }
     if (rc == GLIM_OK && !*found) glim_buf_append(own, bytes.s, bytes.len);
     if (rc == GLIM_OK) rc = glim_buf_status(own, "a product library", err);
