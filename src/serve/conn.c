@@ -146,7 +146,6 @@ void glim_conn_request_over(void *ctx, struct MHD_Connection *conn, void **call_
     c->suspended = false;
     c->link->call = NULL;
     c->link->busy = false;
-    c->link->came = glim_bytes_came(c->link->fd);
     c->link->deadline = glim_now_s() + c->s->p.request_s;
     if (c->n_open > 0 || c->away) glim_call_lose(c);
     else if (c->hold) { /* between two of its prompts: no event will come that could settle it */
@@ -278,6 +277,7 @@ enum MHD_Result glim_conn_request(void *ctx, struct MHD_Connection *conn, const 
     if (c->state == CALL_WORKING) return glim_call_continue(c);
     if (c->state == CALL_ANSWERED) return MHD_YES;
     c->link->busy = true;
+    c->link->came = glim_bytes_came(c->link->fd); /* here, not when the reply is out: the next request may begin before that is noticed */
     c->t0 = glim_now_s();
     if (c->state == CALL_REFUSED) return glim_call_fail(c);
     if (!c->route->prepare && !glim_call_admit(c, 0)) return glim_call_fail(c);
