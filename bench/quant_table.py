@@ -47,6 +47,15 @@ def compile_table(out):
                    check=True)
 
 
+def write(writer, tensors):
+    for name, x in tensors.items():
+        writer.add_tensor(name, np.ascontiguousarray(x, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
 def rotate(src, dst):
     from gguf import GGUFReader, GGUFValueType, GGUFWriter, dequantize
 
@@ -80,12 +89,7 @@ def rotate(src, dst):
     head_dim = n // int(reader.fields["llama.attention.head_count"].contents())
     for key in ("key", "value"):
         writer.add_key_value(f"llama.attention.{key}_length", head_dim, GGUFValueType.UINT32)
-    for name, x in out.items():
-        writer.add_tensor(name, np.ascontiguousarray(x, np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    write(writer, out)
 
 
 def shuffle(src, dst, seed, moments):
@@ -133,12 +137,7 @@ def shuffle(src, dst, seed, moments):
     for f in reader.fields.values():
         if not f.name.startswith("GGUF.") and f.name != "general.architecture":
             writer.add_key_value(f.name, f.contents(), f.types[0], f.types[-1] if f.types[0] == GGUFValueType.ARRAY else None)
-    for name, x in out.items():
-        writer.add_tensor(name, np.ascontiguousarray(x, np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    write(writer, out)
     return new
 
 

@@ -100,7 +100,7 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     if (rc != GLIM_OK || done) goto done;
     second(&g, confirmed);
     const json_t *how;
-    const char *todo = g.oos ? "oos" : what_to_do(s, g.label, &how);
+    const char *action = g.oos ? "oos" : what_to_do(s, g.label, &how);
     if (g.oos) how = json_object_get(json_object_get(s->conf, "intents"), GLIM_INTENT_OOS);
     snprintf(a->intent, sizeof a->intent, "%s", g.label);
     a->p = g.p;
@@ -173,7 +173,7 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     }
     if (rc == GLIM_OK && !done && f->without && !f->unlisted) rc = glim_shop_stated_without(s, a, &done, err);
     const bool all_goods = n_named == 0 && !f->without && view == UINT32_MAX && f->n_cond == 0 && f->n_ask == 0 && f->sort < 0 && !f->count && !f->mean && glim_shop_blank(glim_buf_cstr(&rest)) &&
-                           (f->goods || (f->list && strcmp(todo, "library") == 0));
+                           (f->goods || (f->list && strcmp(action, "library") == 0));
     if (rc == GLIM_OK && !done && values >= 0) {
         f->n_ask = 0;
         rc = glim_shop_say_values(s, a, &s->lib->col[values], &done, err);
@@ -185,17 +185,18 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     for (size_t i = 0; i < f->n_cond; i++) unwanted |= f->cond[i].op == GLIM_COND_IS_NOT;
     bool cells = (f->n_ask || unwanted) && (n_named || view != UINT32_MAX);
     uint32_t other_note = UINT32_MAX;
-    if (rc == GLIM_OK && cells && !unwanted) rc = glim_shop_another_price(s, n_named ? named[0].row : view, &words, strcmp(todo, "note") == 0 ? g.label : NULL, &cells, &other_note, err);
+    if (rc == GLIM_OK && cells && !unwanted) rc = glim_shop_another_price(s, n_named ? named[0].row : view, &words, strcmp(action, "note") == 0 ? g.label : NULL, &cells, &other_note, err);
     bool of_a_column = false; /* "beds with 10 years warranty", "can I have an invoice for this notebook": a column says it */
     for (size_t i = 0; i < f->n_cond; i++) of_a_column |= (f->n_cond > 1 || ((f->goods || f->list) && s->lib->col[f->cond[i].col].type == GLIM_LIB_NUMBER)) && (s->lib->col[f->cond[i].col].type == GLIM_LIB_BOOL || s->lib->col[f->cond[i].col].type == GLIM_LIB_NUMBER);
     for (size_t i = 0; i < f->n_cond; i++) of_a_column |= f->n_ask > 0 && f->cond[i].op == GLIM_COND_IS && s->lib->col[f->cond[i].col].concept != GLIM_CONCEPT_KIND;
-    bool note = strcmp(todo, "note") == 0 && g.p >= GLIM_SHOP_SURE && !cells && !(f->sort >= 0) && !(f->n_cond && f->list) && !of_a_column;
-    bool other = (strcmp(todo, "reply") == 0 || strcmp(todo, "handover") == 0 || strcmp(todo, "tool") == 0) && g.p >= GLIM_SHOP_SURE && !product;
+    bool note = strcmp(action, "note") == 0 && g.p >= GLIM_SHOP_SURE && !cells && !(f->sort >= 0) && !(f->n_cond && f->list) && !of_a_column;
+    bool other = (strcmp(action, "reply") == 0 || strcmp(action, "handover") == 0 || strcmp(action, "tool") == 0) && g.p >= GLIM_SHOP_SURE && !product;
     bool theirs = false;
     for (size_t i = 0; i < f->n_ask; i++) theirs |= s->lib->col[f->ask[i]].type == GLIM_LIB_PRICE; /* what costs money may be theirs */
     if (glim_shop_asks_for_some(glim_buf_cstr(&whole))) theirs = true;
-    if (rc == GLIM_OK && !theirs && strcmp(todo, "oos") == 0) rc = glim_shop_held(s, &rest, &theirs, err);
+    if (rc == GLIM_OK && !theirs && strcmp(action, "oos") == 0) rc = glim_shop_held(s, &rest, &theirs, err);
     if (refused) {
+        /* a time that neither row nor note says is none of an intent either */
     } else if (rc == GLIM_OK && note) {
         uint32_t r = 0, better = UINT32_MAX;
         bool found = false;
@@ -207,11 +208,11 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
         done = glim_shop_say_note(s, a, other_note, GLIM_PART_RETRIEVAL);
     } else if (rc == GLIM_OK && other) {
         a->part = GLIM_PART_LINEAR;
-        bool person = strcmp(todo, "reply") != 0;
+        bool person = strcmp(action, "reply") != 0;
         glim_buf_puts(&a->text, reply_of(how, f->zh, person ? (f->zh ? "我帮您转给同事，请稍候。" : "I pass this on to a colleague, one moment please.") : f->zh ? "您好，请说。" : "Hello, how can I help?"));
         if (person) a->status = GLIM_SHOP_HANDED_OVER, *reason = g.label;
         done = true;
-    } else if (rc == GLIM_OK && strcmp(todo, "oos") == 0 && !product && !f->list && !f->without && !theirs && !glim_shop_of_goods(glim_buf_cstr(&whole))) {
+    } else if (rc == GLIM_OK && strcmp(action, "oos") == 0 && !product && !f->list && !f->without && !theirs && !glim_shop_of_goods(glim_buf_cstr(&whole))) {
         a->part = GLIM_PART_LINEAR;
         a->status = GLIM_SHOP_OUT_OF_SCOPE;
         glim_buf_puts(&a->text, reply_of(how, f->zh, f->zh ? "这个问题不在我的服务范围内，我只能回答本店的商品和服务。" : "That is outside what I can help with; I answer questions about this shop's products and services."));
