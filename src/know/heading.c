@@ -18,7 +18,7 @@ enum { HEADING = 256 };
 /* Units that are said in another way in the other language. */
 static const char *const pairs[][2] = {{"天", "days"}, {"天", "day"}, {"周", "weeks"}, {"个月", "months"}, {"个月", "month"}, {"月", "months"}, {"年", "years"}, {"年", "year"}, {"小时", "hours"}, {"小时", "h"}, {"分钟", "minutes"}, {"分钟", "min"},
                                        {"页", "pages"}, {"件", "pieces"}, {"件", "pcs"}, {"克", "g"}, {"千克", "kg"}, {"公斤", "kg"}, {"米", "m"}, {"厘米", "cm"}, {"毫米", "mm"}, {"英寸", "inches"}, {"升", "L"}, {"毫升", "ml"}, {"瓦", "W"}};
-static const char *const plain[] = {"%", "% vol", "vol%", "vol.%", "°c", "℃", "l", "m", "km", "mg", "v", "a", "hz", "db", "oz", "lb", "lbs", "ft", "支", "个", "只", "条", "张", "瓶", "盒", "包", "袋", "罐", "台", "套", "本", "份", "杯", "斤", "度", "岁"};
+static const char *const plain[] = {"%", "% vol", "vol%", "vol.%", "°c", "℃", "l", "m", "km", "mg", "v", "a", "hz", "db", "oz", "lb", "lbs", "pounds", "ft", "支", "个", "只", "条", "张", "瓶", "盒", "包", "袋", "罐", "台", "套", "本", "份", "杯", "斤", "度", "岁"};
 
 static bool in_plain(const char *s) {
     for (size_t i = 0; i < GLIM_COUNT(plain); i++)
@@ -27,7 +27,7 @@ static bool in_plain(const char *s) {
 }
 
 static const char *currency(const char *s) {
-    static const char *const signs[][2] = {{"eur", "€"}, {"euro", "€"}, {"euros", "€"}, {"€", "€"}, {"欧元", "€"}, {"usd", "$"}, {"$", "$"}, {"us$", "$"}, {"dollars", "$"}, {"dollar", "$"}, {"美元", "$"}, {"gbp", "£"}, {"£", "£"}, {"pounds", "£"}, {"英镑", "£"},
+    static const char *const signs[][2] = {{"eur", "€"}, {"euro", "€"}, {"euros", "€"}, {"€", "€"}, {"欧元", "€"}, {"usd", "$"}, {"$", "$"}, {"us$", "$"}, {"dollars", "$"}, {"dollar", "$"}, {"美元", "$"}, {"gbp", "£"}, {"£", "£"}, {"英镑", "£"},
                                            {"cny", "¥"}, {"rmb", "¥"}, {"yuan", "¥"}, {"¥", "¥"}, {"￥", "¥"}, {"元", "¥"}, {"人民币", "¥"}, {"chf", "CHF"}, {"hkd", "HKD"}, {"jpy", "JPY"}, {"sgd", "SGD"}, {"aud", "AUD"}, {"cad", "CAD"}, {"inr", "INR"}, {"港币", "HKD"}, {"日元", "JPY"}};
     for (size_t i = 0; i < GLIM_COUNT(signs); i++)
         if (strcasecmp(s, signs[i][0]) == 0) return signs[i][1];

@@ -124,30 +124,44 @@ static glim_status find_english(glim_said *s, glim_err *err) {
             const word *one = english_at(s->text + end + 1, more - end - 1);
             if (one && one->value > 0 && one->value < 10) value += one->value, end = more;
         }
+        static const struct { const char *text; size_t n; double times; } TIMES[] = {{" hundred", 8, 100}, {" thousand", 9, 1000}};
+        for (size_t t = 0; w && t < GLIM_COUNT(TIMES); t++)
+            if (strncasecmp(s->text + end, TIMES[t].text, TIMES[t].n) == 0 && !isalpha((unsigned char)s->text[end + TIMES[t].n])) value *= TIMES[t].times, end += TIMES[t].n;
         if (w) rc = add(s, value, i, end, err);
         if (end == i) end++;
     }
     return rc;
 }
 
-/* Digits that are no part of a longer word, but for a unit of up to three small letters behind them (30cm), or a Chinese one (3万). */
+static bool is_negative(const char *s, size_t at) {
+    if (at >= 3 && memcmp(s + at - 3, "负", 3) == 0) return true;
+    if (at >= 6 && memcmp(s + at - 6, "零下", 6) == 0) return true;
+    return at && s[at - 1] == '-' && (at == 1 || isspace((unsigned char)s[at - 2]));
+}
+
+/* Digits that are no part of a longer word, but for a unit of up to three letters behind them (30cm, 16GB), or a Chinese one (3万). 3k is
+ * 3,000 too. Commas are between groups of three: 2,3,4 is no number. */
 static glim_status find_digits(glim_said *s, glim_err *err) {
     glim_status rc = GLIM_OK;
     for (size_t i = 0, end; i < s->n && rc == GLIM_OK; i = end) {
         for (end = i; end < s->n && !(end > i && s->edge[end] & (GLIM_SAID_BEGINS | GLIM_SAID_ENDS)); end++) {}
         char digits[40];
-        size_t n = 0, k = i, letters = 0, points = 0;
+        size_t n = 0, k = i, letters = 0, points = 0, group = 0;
+        bool commas = false, grouped = true;
         if (!isdigit((unsigned char)s->text[i])) continue;
         for (; k < end && n < sizeof digits - 1 && (isdigit((unsigned char)s->text[k]) || s->text[k] == ',' || s->text[k] == '.'); k++) {
             points += s->text[k] == '.';
-            if (s->text[k] != ',') digits[n++] = s->text[k];
+            if (s->text[k] == ',') grouped &= !points && (commas ? group == 3 : group > 0 && group < 4), commas = true, group = 0;
+            else digits[n++] = s->text[k], group += !points;
         }
+        if (commas && group != 3) grouped = false;
         digits[n] = 0;
-        while (k + letters < end && islower((unsigned char)s->text[k + letters])) letters++;
-        if (k + letters != end || letters > 3 || points > 1 || n > 15) continue;
-        const double value = strtod(digits, NULL);
+        while (k + letters < end && isalpha((unsigned char)s->text[k + letters])) letters++;
+        if (k + letters != end || letters > 3 || points > 1 || n > 15 || !grouped) continue;
+        const double value = strtod(digits, NULL) * (is_negative(s->text, i) ? -1 : 1);
         const word *w = chinese_at(s->text + end);
         rc = add(s, value, i, k, err);
+        if (rc == GLIM_OK && letters == 1 && tolower((unsigned char)s->text[k]) == 'k') rc = add(s, value * 1000, i, end, err);
         if (rc == GLIM_OK && w && w->value > 10) rc = add(s, value * w->value, i, end + 3, err);
     }
     return rc;
@@ -449,6 +463,7 @@ double glim_said_cost(const glim_said *s, const json_t *schema, const json_t *to
         void *next = behind(props, json_string_value(key));
         json_decref(key);
         json_t *v = read_value(&r);
+        if (!v && r.p < r.end && (*r.p == '{' || *r.p == '[')) return 0; /* not flat */
         if (!v) break;
         iter = next;
         if (n_given < VALUES) {

@@ -117,7 +117,7 @@ static bool among(const json_t *list, const json_t *v) {
 static glim_status read_request(rule *r, const json_t *messages, glim_err *err) {
     const json_t *user = json_array_get(messages, json_array_size(messages) - 2);
     const glim_chat_str text = glim_chat_json_str(user, "content");
-    if (strcmp(glim_chat_json_str(user, "role").s, "user") != 0) return GLIM_OK;
+    if (strcmp(glim_chat_json_str(user, "role").s, "user") != 0 || !json_is_string(json_object_get(user, "content"))) return GLIM_OK;
     return glim_said_new(&r->said, text.s, text.n, err);
 }
 
