@@ -2,6 +2,7 @@
 #include "cli/desk_model.h"
 
 #include "engine/likely.h"
+#include "text/statements.h"
 
 static glim_status say(void *ctx, const glim_shop_prompt *p, glim_shop_said *out, glim_err *err) {
     glim_desk_model *m = ctx;
@@ -18,8 +19,9 @@ static glim_status say(void *ctx, const glim_shop_prompt *p, glim_shop_said *out
         glim_constraint_spec spec = {.choices = p->choices, .kind = m->e->chat, .think = prompt.in_reasoning ? GLIM_THINK_OPENED : GLIM_THINK_NONE};
         rc = glim_constraint_compile(&c, m->vocab, &spec, err);
     }
+    const glim_likely_params how = {.max_tokens = p->max_tokens, .for_reply = true, .cost = glim_statements_refuse(p->choices) ? glim_statements_cost : NULL};
     if (rc == GLIM_OK)
-        rc = c ? glim_session_likeliest(&m->session, ids.v, ids.n, c, &(glim_likely_params){.max_tokens = p->max_tokens, .for_reply = true}, &r, err)
+        rc = c ? glim_session_likeliest(&m->session, ids.v, ids.n, c, &how, &r, err)
                : glim_session_generate(&m->session, ids.v, ids.n, &(glim_gen_params){.max_tokens = p->max_tokens, .for_reply = true}, &r, err);
     glim_reply_init(&reply, m->e->chat, NULL, prompt.in_reasoning, false);
     if (rc == GLIM_OK) rc = glim_reply_put(&reply, glim_buf_cstr(&r.text), r.text.len, err);

@@ -29,7 +29,8 @@ typedef struct glim_likely_params {
 } glim_likely_params;
 
 /* The likeliest answer of c behind prompt; out->logp is what it was chosen by: its weighed log probability, the stop token's included,
- * less its cost. The session's cache is used and kept as by glim_session_generate. Where max_tokens cut every path, out->finish is GLIM_FINISH_LENGTH and the text is what there is.
+ * less its cost. The session's cache is used and kept as by glim_session_generate. Where max_tokens cut every path, out->finish is
+ * GLIM_FINISH_LENGTH and the text is what there is.
  * Errors: as glim_session_generate; GLIM_E_STATE (the vocabulary cannot spell what must come). */
 glim_status glim_session_likeliest(glim_session *s, const int32_t *prompt, size_t n_prompt, glim_constraint *c, const glim_likely_params *p,
                                    glim_gen_result *out, glim_err *err);

@@ -90,9 +90,22 @@ static void say_two(list *l, const row *r, size_t i, size_t j) {
     put(l);
 }
 
+static const char REFUSAL_ZH[] = "资料库里没有这个信息。", REFUSAL_EN[] = "This is not in the library.";
+
+bool glim_statements_refuse(const json_t *statements) {
+    const char *first = json_string_value(json_array_get(statements, 0));
+    return first && (strcmp(first, REFUSAL_ZH) == 0 || strcmp(first, REFUSAL_EN) == 0);
+}
+
+double glim_statements_cost(void *unused, const char *text, size_t n) {
+    (void)unused;
+    for (; n && (*text == ' ' || *text == '\n'); n--) text++;
+    return n && *text != '[' ? 4 : 0; /* the others begin with their row's number */
+}
+
 static void from_rows(list *l, const row *rows, size_t n) {
     size_t pairs = 0;
-    glim_buf_puts(&l->text, l->zh ? "资料库里没有这个信息。" : "This is not in the library.");
+    glim_buf_puts(&l->text, l->zh ? REFUSAL_ZH : REFUSAL_EN);
     put(l);
     for (size_t k = 0; k < n; k++) {
         pairs += rows[k].n * (rows[k].n + n);

@@ -20,4 +20,11 @@ enum { GLIM_STATEMENTS = 4096 }; /* the most there are of a prompt; sentences ab
  * Errors: GLIM_E_NOMEM. */
 glim_status glim_statements(json_t **out, const char *system, const char *user, glim_err *err);
 
+/* Whether one of them says that the rows do not answer. */
+bool glim_statements_refuse(const json_t *statements);
+/* What such an answer costs that begins with text [n], for the search of engine/likely.h: 4 for saying that the rows do not answer. That is one
+ * sentence, while what the model gives to an answer is shared by columns and rows. Where it asks for a column or a name that the rows lack,
+ * what it gives to any of theirs is less by far more than that. Chosen on requests of another seed than the card's (bench/NOTES.md). */
+double glim_statements_cost(void *unused, const char *text, size_t n);
+
 #endif

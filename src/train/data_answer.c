@@ -308,7 +308,7 @@ static glim_status one(glim_eval_answers *out, glim_session *s, glim_constraint_
     glim_status rc = required && !schema == !r->schema && !tools == !r->tools ? glim_constraint_compile(&c, v, &spec, err) : glim_fail(err, GLIM_E_NOMEM, "could not allocate a word");
     /* Arguments that may be left out make a shorter call the likelier one: without a request to account for, a call is written token by token. */
     const glim_likely_params how = {.max_tokens = LONGEST, .max_reads = r->tools && !r->said ? 1 : 0, .for_reply = true,
-                                    .cost = r->said ? cost_of : NULL, .cost_ctx = (void *)r};
+                                    .cost = r->said ? cost_of : r->statement && glim_statements_refuse(r->labels) ? glim_statements_cost : NULL, .cost_ctx = (void *)r};
     if (rc == GLIM_OK) rc = glim_session_likeliest(s, x->tokens, answer_begins(x), c, &how, &g, err);
     if (rc == GLIM_OK && g.stop_id >= 0) rc = judge(r, s->e->chat, glim_buf_cstr(&g.text), g.text.len, &valid, &right, err);
     if (rc == GLIM_OK) {

@@ -68,6 +68,18 @@ TEST(a_table_with_more_to_say_than_can_be_chosen_from_says_nothing) {
     glim_buf_free(&b);
 }
 
+TEST(only_the_refusal_costs) {
+    static const struct { const char *text; double cost; } cases[] = {{"", 0}, {"\n", 0}, {"[", 0}, {"\n[2] The price", 0}, {"T", 4}, {"\nThis is", 4}, {"资料", 4}, {" \n资", 4}, {"This is not in the library. [1]", 4}};
+    for (size_t i = 0; i < GLIM_COUNT(cases); i++) {
+        const double cost = glim_statements_cost(NULL, cases[i].text, strlen(cases[i].text));
+        CHECK_MSG(cost == cases[i].cost, "\"%s\": %g, want %g", cases[i].text, cost, cases[i].cost);
+    }
+    json_t *rows = of(EN, "Rows:\n[1] Nova X5 | price: 2999 CNY\n\nQuestion: how much?"), *zh = of(ZH, "资料：\n（无）\n\n问题：多少钱？"),
+           *table = of("Task: summarize", "month | sales\nThis | 120\nMay | 154"), *none = json_array();
+    CHECK(glim_statements_refuse(rows) && glim_statements_refuse(zh) && !glim_statements_refuse(table) && !glim_statements_refuse(none) && !glim_statements_refuse(NULL));
+    json_decref(rows), json_decref(zh), json_decref(table), json_decref(none);
+}
+
 TEST(other_prompts_say_nothing) {
     static const char *const other[][2] = {{"Be brief.", "Rows:\n[1] A | b: c"}, {"Task: answers", "Rows:\n[1] A | b: c"}, {EN, "hello"}, {EN, ""}, {EN, "Rows:\n"}, {"Task: summarize", ""},
                                            {"Task: summarize", "one line"}, {"任务：回答", "Rows:\n[1] A | b: c"}, {EN, "Rows:\n[1] A | no colon"}, {EN, "Rows:\n[] A | b: c"}, {EN, "Rows:\n[1 A"}, {"", ""}};
