@@ -16,7 +16,6 @@ static const double FIGURE = 12; /* a word with digits in it that serves no fiel
 static const double CLAUSE = 10; /* a part of the request, but for the first, that serves none */
 static const double TRUTH = 3;   /* a true that no part of the request is left for */
 static const double UNSAID = 5;  /* a value of an enum that is not said, where another one is */
-static const double LINK = 8;    /* a value that begins with what joins it to the words before */
 
 /* ---- characters ---- */
 
@@ -407,12 +406,13 @@ static void *behind(const json_t *props, const char *key) {
 }
 
 /* Whether v begins with a word that joins it to what stands before: a preposition, or is. */
-static bool is_linked(const json_t *v) {
-    static const char *const words[] = {"在", "到", "是", "为", "叫"};
+/* What it costs that a value begins with a word that joins it to those before; more where hardly a name begins so. */
+static double link_cost(const json_t *v) {
+    static const struct { const char *word; double cost; } WORDS[] = {{"在", 20}, {"是", 20}, {"到", 8}, {"为", 8}, {"叫", 8}, {"要", 8}};
     const char *s = json_string_value(v);
-    for (size_t i = 0; s && i < GLIM_COUNT(words); i++)
-        if (strncmp(s, words[i], 3) == 0) return true;
-    return false;
+    for (size_t i = 0; s && i < GLIM_COUNT(WORDS); i++)
+        if (strncmp(s, WORDS[i].word, 3) == 0) return WORDS[i].cost;
+    return 0;
 }
 
 /* Whether another value of the enum is said. */
@@ -470,7 +470,7 @@ double glim_said_cost(const glim_said *s, const json_t *schema, const json_t *to
             places_of(s, v, &given[n_given]);
             const bool none = given[n_given].n == 0;
             if (none && list) cost += other_said(s, list) ? UNSAID : 0;
-            else if (!none && !list && is_linked(v)) cost += LINK;
+            else if (!none && !list) cost += link_cost(v);
             n_more += (none && list) || json_is_true(v);
             n_given += !none;
         }

@@ -37,7 +37,7 @@ void glim_said_free(glim_said *s); /* takes NULL */
  *
  * HUGE_VAL: values of two fields need the same place of the request. Otherwise something for each part of the request between commas and
  * full stops, and each word with digits in it, that serves no field and that no field still to come can take; for a true without such a part;
- * for a value of an enum that is not said where another one is; and for a value that begins with a Chinese preposition (在, 到, 是, 为, 叫).
+ * for a value of an enum that is not said where another one is; and for a value that begins with a Chinese word that joins it (在, 到, 是, 为, 叫, 要).
  * Only a flat object of JSON is read (plain, or behind the name of a GLM-4 or ChatML call); of anything else the cost is 0. */
 double glim_said_cost(const glim_said *s, const json_t *schema, const json_t *tools, const char *answer, size_t n);
 
