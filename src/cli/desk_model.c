@@ -1,7 +1,10 @@
 /* desk_model.c - see desk_model.h. One session: a desk's prompts begin alike, and what they share stays in its cache. */
 #include "cli/desk_model.h"
 
+#include <string.h>
+
 #include "engine/likely.h"
+#include "text/offer.h"
 #include "text/statements.h"
 
 static glim_status say(void *ctx, const glim_shop_prompt *p, glim_shop_said *out, glim_err *err) {
@@ -9,6 +12,7 @@ static glim_status say(void *ctx, const glim_shop_prompt *p, glim_shop_said *out
     glim_prompt prompt = {0};
     glim_ids ids = {0};
     glim_constraint *c = NULL;
+    glim_offer *offer = NULL;
     glim_gen_result r = {0};
     glim_reply reply;
     json_t *messages = json_pack("[{s:s, s:s}, {s:s, s:s}]", "role", "system", "content", p->system, "role", "user", "content", p->user);
@@ -19,7 +23,9 @@ static glim_status say(void *ctx, const glim_shop_prompt *p, glim_shop_said *out
         glim_constraint_spec spec = {.choices = p->choices, .kind = m->e->chat, .think = prompt.in_reasoning ? GLIM_THINK_OPENED : GLIM_THINK_NONE};
         rc = glim_constraint_compile(&c, m->vocab, &spec, err);
     }
-    const glim_likely_params how = {.max_tokens = p->max_tokens, .for_reply = true, .cost = glim_statements_refuse(p->choices) ? glim_statements_cost : NULL};
+    if (rc == GLIM_OK && p->choices) rc = glim_offer_new(&offer, p->system, p->user, strlen(p->user), err);
+    const glim_likely_params how = {.max_tokens = p->max_tokens, .for_reply = true, .cost_ctx = offer,
+                                    .cost = offer ? glim_offer_cost : glim_statements_refuse(p->choices) ? glim_statements_cost : NULL};
     if (rc == GLIM_OK)
         rc = c ? glim_session_likeliest(&m->session, ids.v, ids.n, c, &how, &r, err)
                : glim_session_generate(&m->session, ids.v, ids.n, &(glim_gen_params){.max_tokens = p->max_tokens, .for_reply = true}, &r, err);
@@ -38,6 +44,7 @@ static glim_status say(void *ctx, const glim_shop_prompt *p, glim_shop_said *out
     glim_reply_free(&reply);
     glim_gen_result_free(&r);
     glim_constraint_free(c);
+    glim_offer_free(offer);
     glim_ids_free(&ids);
     glim_prompt_free(&prompt);
     json_decref(messages);

@@ -8,6 +8,7 @@
 #include "engine/likely.h"
 #include "text/chat_internal.h"
 #include "text/constrain.h"
+#include "text/offer.h"
 #include "text/reply.h"
 #include "text/said.h"
 #include "text/statements.h"
@@ -16,6 +17,7 @@ enum { LONGEST = 512, STRING = 100 /* characters of a string that has no bound o
 
 typedef struct rule { /* all references are owned; none: the row does not say */
     json_t *tools, *schema, *labels;
+    glim_offer *offered; /* labels are an intent's: their list */
     json_t *want;      /* the label, the object, or the arguments */
     bool statement;    /* labels are what rows say */
     const char *name;  /* of the tool, in want's owner `calls` */
@@ -34,6 +36,7 @@ static void free_rule(rule *r) {
     json_decref(r->tools);
     json_decref(r->schema);
     json_decref(r->labels);
+    glim_offer_free(r->offered);
     json_decref(r->want);
     json_decref(r->call);
     glim_said_free(r->said);
@@ -57,23 +60,6 @@ static bool begins(const char *s, const char *with) { return strncmp(s, with, st
 static const char *task_of(const char *system, const char *zh, const char *en) {
     if (begins(system, zh)) return system + strlen(zh);
     return begins(system, en) ? system + strlen(en) : NULL;
-}
-
-/* "- label" or "- label: what it means", line by line; `none` where the last line ends with it. NULL: no memory, or no labels. */
-static json_t *labels_of(const char *text) {
-    json_t *list = json_array();
-    bool fine = list != NULL;
-    while (fine && *text) {
-        const char *end = strchrnul(text, '\n');
-        if (begins(text, "- ")) {
-            const char *name = text + 2, *colon = memchr(name, ':', (size_t)(end - name));
-            fine = json_array_append_new(list, json_stringn(name, (size_t)((colon ? colon : end) - name))) == 0;
-        } else if (!*end && end - text >= 4 && memcmp(end - 4, "none", 4) == 0) fine = json_array_append_new(list, json_string("none")) == 0;
-        text = *end ? end + 1 : end;
-    }
-    if (fine && json_array_size(list) >= 2) return list;
-    json_decref(list);
-    return NULL;
 }
 
 /* A copy in which every string without a bound has one, so that a model that repeats itself comes to an end. */
@@ -150,8 +136,11 @@ glim_status glim_answers_take(void *ctx, size_t example, const json_t *messages,
         if (rc != GLIM_OK) return rc;
         r->want = object_of(json_object_get(last, "content"));
         if (!r->want) return glim_fail(err, GLIM_E_FORMAT, "the wanted answer is no JSON object");
-    } else if (system && (text = task_of(system, "任务：选择意图\n", "Task: choose an intent\n"))) {
-        r->labels = labels_of(text);
+    } else if (system && task_of(system, "任务：选择意图\n", "Task: choose an intent\n")) {
+        const glim_chat_str said = glim_chat_json_str(json_array_get(messages, json_array_size(messages) - 2), "content");
+        glim_status rc = glim_offer_new(&r->offered, system, said.s, said.n, err);
+        if (rc != GLIM_OK) return rc;
+        r->labels = r->offered ? json_incref((json_t *)glim_offer_labels(r->offered)) : NULL;
         r->want = json_incref(json_object_get(last, "content"));
         if (!r->labels) return glim_fail(err, GLIM_E_FORMAT, "there are no labels to choose from");
         if (!among(r->labels, r->want)) return glim_fail(err, GLIM_E_FORMAT, "the wanted answer is none of the labels");
@@ -308,7 +297,8 @@ static glim_status one(glim_eval_answers *out, glim_session *s, glim_constraint_
     glim_status rc = required && !schema == !r->schema && !tools == !r->tools ? glim_constraint_compile(&c, v, &spec, err) : glim_fail(err, GLIM_E_NOMEM, "could not allocate a word");
     /* Arguments that may be left out make a shorter call the likelier one: without a request to account for, a call is written token by token. */
     const glim_likely_params how = {.max_tokens = LONGEST, .max_reads = r->tools && !r->said ? 1 : 0, .for_reply = true,
-                                    .cost = r->said ? cost_of : r->statement && glim_statements_refuse(r->labels) ? glim_statements_cost : NULL, .cost_ctx = (void *)r};
+                                    .cost = r->said ? cost_of : r->offered ? glim_offer_cost : r->statement && glim_statements_refuse(r->labels) ? glim_statements_cost : NULL,
+                                    .cost_ctx = r->offered ? (void *)r->offered : (void *)r};
     if (rc == GLIM_OK) rc = glim_session_likeliest(s, x->tokens, answer_begins(x), c, &how, &g, err);
     if (rc == GLIM_OK && g.stop_id >= 0) rc = judge(r, s->e->chat, glim_buf_cstr(&g.text), g.text.len, &valid, &right, err);
     if (rc == GLIM_OK) {

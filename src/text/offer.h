@@ -1,0 +1,28 @@
+/* offer.h - the list of labels that a prompt of docs/desk.md offers ("Task: choose an intent"), and what a choice costs by the words that it
+ * shares with the request.
+ *
+ * A small model that knows a label by heart still says `none` to a phrase it has not met, though the phrase has the label's own words
+ * ("is there luggage storage" for "keep_luggage: stores luggage"). So in the search of engine/likely.h a label is the cheaper the more words of the
+ * request stand in its name or description and in those of few others; words that any request has do not count. Words of letters are compared
+ * without their endings, Chinese by pairs of characters and, for less, by single ones.
+ * Threads: a list is used by any. */
+#ifndef GLIM_TEXT_OFFER_H
+#define GLIM_TEXT_OFFER_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/json.h"
+
+typedef struct glim_offer glim_offer;
+/* Of a system message with lines "- label: description", or "- label", behind the task's, and a request [n]. *out is NULL where it is another task
+ * or there are fewer than two labels. Errors: GLIM_E_NOMEM. */
+glim_status glim_offer_new(glim_offer **out, const char *system, const char *request, size_t n, glim_err *err);
+void glim_offer_free(glim_offer *l); /* takes NULL */
+/* The labels in their order, and `none` where the list's last line ends with it; strings, of the list as long as it lives. */
+const json_t *glim_offer_labels(const glim_offer *l);
+/* What an answer that begins with text [n] costs: 0 to 3 for a label, 4 for `none`; of several that begin so the least. Weights were chosen on
+ * requests of another seed than the card's (bench/NOTES.md). */
+double glim_offer_cost(void *offer, const char *text, size_t n);
+
+#endif
