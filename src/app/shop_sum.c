@@ -128,12 +128,39 @@ static long nights(const glim_lib_col *price, char *text) {
     return 1;
 }
 
-static void money(glim_buf *out, const glim_lib_col *c, long long cents, bool zh) {
-    const char *unit = zh ? c->unit_zh : c->unit_en;
-    const bool sign = unit && (*unit == '$' || strcmp(unit, "€") == 0 || strcmp(unit, "£") == 0 || strcmp(unit, "¥") == 0);
-    if (sign) glim_buf_puts(out, unit);
-    glim_buf_printf(out, cents % 100 ? "%lld.%02lld" : "%lld", cents / 100, cents % 100);
-    if (unit && !sign) glim_buf_printf(out, (unsigned char)*unit < 0x80 ? " %s" : "%s", unit);
+/* per: with what the price is for. */
+static void money(glim_buf *out, const glim_lib_col *c, long long cents, bool zh, bool per) {
+    char figure[40];
+    snprintf(figure, sizeof figure, cents % 100 ? "%lld.%02lld" : "%lld", cents / 100, cents % 100);
+    glim_lib_figure(out, c, figure, zh, per);
+}
+
+/* Of a price of each kg, "2 kg of" counts, and is written "2 x". False: the price is one of a weight or the like that is not said: three apples are no
+ * three kg. */
+static bool by_measure(const glim_lib_col *price, char *text) {
+    const char *zh = price->unit_zh ? strchr(price->unit_zh, '/') : NULL, *en = price->unit_en ? strchr(price->unit_en, '/') : NULL;
+    int per = zh ? glim_measure_of(zh + 1) : -1;
+    if (per < 0 && en) per = glim_measure_of(en + 1);
+    if (per < 0) return !zh || zh[1] < '0' || zh[1] > '9'; /* "100 g" */
+    if (strcmp(glim_measures[per].of, "day") == 0 || strcmp(glim_measures[per].of, "month") == 0 || strcmp(glim_measures[per].of, "minute") == 0) return true;
+    bool said = false;
+    for (size_t i = 0; text[i]; i++) {
+        long v;
+        const size_t n = number_at(text, text + i, &v), at = i + n + spaces(text + i + n);
+        for (size_t k = 0; n && k < glim_n_measures; k++) {
+            const glim_measure *m = &glim_measures[k];
+            size_t len = strlen(m->text);
+            if (strcmp(m->of, glim_measures[per].of) != 0 || m->v != glim_measures[per].v || strncmp(text + at, m->text, len) != 0) continue;
+            if ((unsigned char)m->text[0] < 0x80 && plain(text[at + len])) continue;
+            if (strncmp(text + at + len, " of ", 4) == 0) len += 3;
+            memset(text + at, ' ', len);
+            text[at] = 'x';
+            said = true;
+            break;
+        }
+        if (n) i += n - 1;
+    }
+    return said;
 }
 
 /* A number of something that no name stands for whole: "three rice" may be the row that is named best. *n: so many bytes of the text
@@ -257,6 +284,10 @@ glim_status glim_shop_sum(glim_shop *s, const char *folded, uint32_t view, glim_
     char *text = glim_xstrdup(folded);
     glim_buf unknown = {0};
     const long n_nights = nights(price, text);
+    if (!by_measure(price, text)) {
+        free(text);
+        return GLIM_OK;
+    }
     glim_status rc = read_order(s, text, f->self ? view : UINT32_MAX, picks, &n, &many, &unknown, err);
     bool known = n > 0 && (many || n_nights > 1 || (n > 1 && glim_shop_any_of(folded, totals, GLIM_COUNT(totals))));
     for (size_t i = 0; i < n; i++) known &= fabs(price->number[picks[i].row]) < MOST; /* not NaN, and no sum overflows */
@@ -268,16 +299,18 @@ glim_status glim_shop_sum(glim_shop *s, const char *folded, uint32_t view, glim_
             const long long one = llround(price->number[picks[i].row] * 100), sum = one * picks[i].n * n_for;
             all += sum;
             glim_buf_printf(&a->text, zh ? "%s%s：" : "%s%s: ", i ? (zh ? "；" : "; ") : "", glim_lib_row_name(s->lib, picks[i].row, zh));
-            money(&a->text, price, one, zh);
+            money(&a->text, price, one, zh, true);
             if (picks[i].n > 1 || n_for > 1) {
                 if (picks[i].n > 1) glim_buf_printf(&a->text, " × %ld", picks[i].n);
                 if (n_for > 1) glim_buf_printf(&a->text, zh ? " × %ld晚" : " × %ld nights", n_for);
                 glim_buf_puts(&a->text, " = ");
-                money(&a->text, price, sum, zh);
+                money(&a->text, price, sum, zh, false);
             }
             for (size_t c = 0; c < s->lib->n_col; c++) /* nobody is sold what is not there */
                 if (s->lib->col[c].type == GLIM_LIB_STOCK && s->lib->col[c].number[picks[i].row] < (double)picks[i].n) {
                     const double left = s->lib->col[c].number[picks[i].row];
+                    const char *cell = glim_lib_cell(s->lib, picks[i].row, c);
+                    if (left > 0 && !strpbrk(cell, "0123456789")) continue; /* "yes": nobody knows how many */
                     if (left > 0) glim_buf_printf(&a->text, zh ? "，只剩%.0f" : ", only %.0f left", left);
                     else glim_buf_puts(&a->text, zh ? "，已售罄" : ", sold out");
                 }
@@ -289,7 +322,7 @@ glim_status glim_shop_sum(glim_shop *s, const char *folded, uint32_t view, glim_
             glim_buf_printf(&a->text, zh ? "资料库里没有“%s”，没有算进去。" : " \"%s\" is not in the library and is not counted.", glim_buf_cstr(&unknown));
         } else if (n > 1) {
             glim_buf_puts(&a->text, zh ? "合计" : " Together ");
-            money(&a->text, price, all, zh);
+            money(&a->text, price, all, zh, false);
             glim_buf_puts(&a->text, zh ? "。" : ".");
         }
         a->part = GLIM_PART_FILTER;

@@ -145,10 +145,11 @@ static void say_mean(glim_shop *s, glim_shop_answer *a, bool *done) {
         if (glim_filter_keep(s->lib, f, r) && !isnan(s->lib->col[col].number[r])) sum += s->lib->col[col].number[r], m++;
     if (m) {
         const glim_lib_col *c = &s->lib->col[col];
-        const char *unit = f->zh ? c->unit_zh : c->unit_en;
-        const bool sign = unit && (strcmp(unit, "€") == 0 || strcmp(unit, "$") == 0 || strcmp(unit, "£") == 0);
-        glim_buf_printf(&a->text, f->zh ? "%zu款的平均%s是%s%.2f%s。" : "Over %zu, the average %s is %s%.2f%s", m, glim_lib_col_name(c, f->zh), sign ? unit : "", sum / (double)m, f->zh && unit && !sign ? unit : "");
-        if (!f->zh) glim_buf_printf(&a->text, unit && !sign ? " %s." : ".", unit);
+        char mean[32];
+        snprintf(mean, sizeof mean, "%.2f", sum / (double)m);
+        glim_buf_printf(&a->text, f->zh ? "%zu款的平均%s是" : "Over %zu, the average %s is ", m, glim_lib_col_name(c, f->zh));
+        glim_lib_figure(&a->text, c, mean, f->zh, true);
+        glim_buf_puts(&a->text, f->zh ? "。" : ".");
         a->n_all = m;
         *done = true;
     }

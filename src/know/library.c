@@ -517,6 +517,25 @@ bool glim_lib_col_speaks(const glim_lib *l, size_t col, bool zh) {
 
 static bool cjk_end(const glim_buf *b) { return b->len && (unsigned char)b->s[b->len - 1] >= 0x80; }
 
+/* The bytes of a price's unit that stand before the figure: "$19.99", "€3.50/kg"; "元" stands behind it. */
+static size_t sign_of(const glim_lib_col *c, const char *unit) {
+    const size_t n = c->type == GLIM_LIB_PRICE && unit ? sign_at(unit) : 0;
+    return n && (!unit[n] || unit[n] == '/') ? n : 0;
+}
+
+static void unit_behind(glim_buf *out, const char *unit, size_t n) {
+    if (n && (unsigned char)unit[0] < 0x80 && !cjk_end(out) && unit[0] != '%' && unit[0] != '/') glim_buf_putc(out, ' ');
+    glim_buf_append(out, unit, n);
+}
+
+void glim_lib_figure(glim_buf *out, const glim_lib_col *c, const char *figure, bool zh, bool per) {
+    const char *unit = zh ? c->unit_zh : c->unit_en;
+    const size_t sign = sign_of(c, unit);
+    glim_buf_append(out, unit, sign);
+    glim_buf_puts(out, figure);
+    if (unit) unit_behind(out, unit + sign, !per && c->type == GLIM_LIB_PRICE ? strcspn(unit + sign, "/") : strlen(unit + sign));
+}
+
 void glim_lib_show(glim_buf *out, const glim_lib *l, uint32_t row, size_t col, bool zh) {
     const glim_lib_col *c = &l->col[col];
     const char *s = glim_lib_cell(l, row, col);
@@ -534,9 +553,9 @@ void glim_lib_show(glim_buf *out, const glim_lib *l, uint32_t row, size_t col, b
         return;
     }
     const char *unit = zh ? c->unit_zh : c->unit_en, *rest;
-    bool sign = c->type == GLIM_LIB_PRICE && unit && sign_at(unit) == strlen(unit); /* "$19.99"; "¥99" in 元 is "99元" */
-    if (c->type == GLIM_LIB_PRICE && unit) s += sign_at(s), s += strspn(s, " ");
-    if (sign) glim_buf_puts(out, unit);
+    const size_t sign = sign_of(c, unit);
+    if (c->type == GLIM_LIB_PRICE && unit) s += sign_at(s), s += strspn(s, " "); /* "¥99" in 元 is "99元" */
+    glim_buf_append(out, unit, sign);
     size_t from = out->len, n_chars = 0;
     for (const char *p = s; *p;) { /* one line; no mark that separates columns */
         uint32_t cp;
@@ -563,9 +582,7 @@ void glim_lib_show(glim_buf *out, const glim_lib *l, uint32_t row, size_t col, b
                 glim_buf_puts(out, t);
             }
         }
-        if (sign) return;
-        if ((unsigned char)unit[0] < 0x80 && !cjk_end(out) && unit[0] != '%') glim_buf_putc(out, ' ');
-        glim_buf_puts(out, unit);
+        unit_behind(out, unit + sign, strlen(unit + sign));
     }
 }
 

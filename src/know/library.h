@@ -114,6 +114,8 @@ const char *glim_lib_row_name(const glim_lib *l, uint32_t row, bool zh);
 const char *glim_lib_col_name(const glim_lib_col *c, bool zh);
 /* A cell as a person reads it, with its unit; enum values and yes and no in the language. Appends nothing for an empty one. */
 void glim_lib_show(glim_buf *out, const glim_lib *l, uint32_t row, size_t col, bool zh);
+/* A figure with the column's unit, likewise: "2999元", "6.7 in", "$19.99", "€3.50/kg"; without what a price is for where per is false. */
+void glim_lib_figure(glim_buf *out, const glim_lib_col *c, const char *figure, bool zh, bool per);
 /* Is the column of use to a reader of this language? (Another one says the same in it.) */
 bool glim_lib_col_speaks(const glim_lib *l, size_t col, bool zh);
 /* "Nova X5 | price: .. | .." (docs/desk.md). first [n_first]: columns that come right behind the name. */

@@ -112,7 +112,11 @@ static void say_heading(json_t *o, const glim_heading *h, bool unit) {
         if (low[0] >= 'A' && low[0] <= 'Z' && low[1] >= 'a' && low[1] <= 'z') low[0] = (char)(low[0] + 32);
         json_object_set_new(o, "en", json_string(low));
     }
-    if (h->also) json_object_set_new(o, "also", json_pack("[s]", h->also));
+    json_t *also = json_array();
+    for (size_t i = 0; i < GLIM_COUNT(h->also); i++)
+        if (h->also[i]) json_array_append_new(also, json_string(h->also[i]));
+    if (json_array_size(also)) json_object_set(o, "also", also);
+    json_decref(also);
     if (unit && h->unit_zh) json_object_set_new(o, "unit_zh", json_string(h->unit_zh));
     if (unit && h->unit_en) json_object_set_new(o, "unit_en", json_string(h->unit_en));
 }
@@ -152,7 +156,7 @@ static json_t *column(const glim_column *c, const seen *x, bool *has_id, glim_la
     switch (c->type) {
     case GLIM_COLUMN_IDENTIFIER: type = *has_id ? GLIM_LIB_TEXT : GLIM_LIB_ID; break;
     case GLIM_COLUMN_MONEY: type = GLIM_LIB_PRICE; break;
-    case GLIM_COLUMN_NUMBER: type = pieces ? GLIM_LIB_STOCK : h.currency[0] ? GLIM_LIB_PRICE : GLIM_LIB_NUMBER; break;
+    case GLIM_COLUMN_NUMBER: type = pieces ? GLIM_LIB_STOCK : h.currency[0] || h.per_en ? GLIM_LIB_PRICE : GLIM_LIB_NUMBER; break;
     case GLIM_COLUMN_BOOLEAN: type = pieces || one_of(c->name, to_have) ? GLIM_LIB_STOCK : GLIM_LIB_BOOL; break;
     case GLIM_COLUMN_DATE: type = GLIM_LIB_DATE; break;
     case GLIM_COLUMN_CATEGORY: type = GLIM_LIB_ENUM; break;
@@ -163,7 +167,7 @@ static json_t *column(const glim_column *c, const seen *x, bool *has_id, glim_la
                   about == GLIM_CONCEPT_MATERIAL || about == GLIM_CONCEPT_AUTHOR || about == GLIM_CONCEPT_LANGUAGE || about == GLIM_CONCEPT_TEACHER || about == GLIM_CONCEPT_PLACE;
     bool texts = c->type == GLIM_COLUMN_TEXT || c->type == GLIM_COLUMN_CATEGORY;
     /* "5000mAh" looks like a code as well; behind the column of ids it is a number. */
-    const bool price_name = h.currency[0] || about == GLIM_CONCEPT_PRICE;
+    const bool price_name = h.currency[0] || h.per_en || about == GLIM_CONCEPT_PRICE;
     bool unit = (texts || (c->type == GLIM_COLUMN_IDENTIFIER && *has_id)) && x->any && x->unit_fits && x->n > 1;
     if (texts && x->any && x->stock_words) type = GLIM_LIB_STOCK;
     else if (comma && !*x->unit && !is_name) type = price_name ? GLIM_LIB_PRICE : GLIM_LIB_NUMBER;
@@ -188,9 +192,10 @@ static json_t *column(const glim_column *c, const seen *x, bool *has_id, glim_la
     if (type == GLIM_LIB_PRICE) {
         const char *money = *c->currency ? c->currency : h.currency;
         bool yuan = (!*money && is_cjk_text(c->name)) || strcmp(money, "¥") == 0 || strcmp(money, "CNY") == 0 || strcmp(money, "RMB") == 0 || strcmp(money, "人民币") == 0;
-        if (yuan || *money) { /* nobody says what is not known */
-            json_object_set_new(o, "unit_zh", json_string(yuan ? "元" : money));
-            json_object_set_new(o, "unit_en", json_string(yuan ? "CNY" : money));
+        const char *per = h.per_en ? "/" : "";
+        if (yuan || *money || h.per_en) { /* nobody says what is not known */
+            json_object_set_new(o, "unit_zh", json_sprintf("%s%s%s", yuan ? "元" : money, per, h.per_zh ? h.per_zh : ""));
+            json_object_set_new(o, "unit_en", json_sprintf("%s%s%s", yuan ? "CNY" : money, per, h.per_en ? h.per_en : ""));
         }
     }
     if (type == GLIM_LIB_ID) *has_id = true;

@@ -17,8 +17,9 @@ const glim_currency glim_currencies[] = {
 const size_t glim_n_currencies = GLIM_COUNT(glim_currencies);
 
 const char *glim_currency_of(const char *unit) {
-    for (size_t i = 0; unit && i < glim_n_currencies; i++)
-        if (strcasecmp(unit, glim_currencies[i].text) == 0) return glim_currencies[i].is || strcmp(unit, "元") != 0 ? glim_currencies[i].is : "cny";
+    const size_t n = unit ? strcspn(unit, "/") : 0;
+    for (size_t i = 0; n && i < glim_n_currencies; i++)
+        if (strlen(glim_currencies[i].text) == n && strncasecmp(unit, glim_currencies[i].text, n) == 0) return glim_currencies[i].is || strncmp(unit, "元", n) != 0 ? glim_currencies[i].is : "cny";
     return NULL;
 }
 

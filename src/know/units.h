@@ -11,7 +11,7 @@ typedef struct glim_currency {
 extern const glim_currency glim_currencies[];
 extern const size_t glim_n_currencies;
 
-/* Which currency a column's unit is; there "元" says it. NULL: not known, as for a NULL unit. */
+/* Which currency a column's unit is, "元" or "元/斤"; there "元" says it. NULL: not known, as for a NULL unit. */
 const char *glim_currency_of(const char *unit);
 
 /* Units of one measure, each v of the first. What a number is measured in is never read as money. */

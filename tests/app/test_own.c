@@ -153,6 +153,26 @@ TEST(two_languages_in_a_heading_and_commas_before_cents) {
     check_all("german", t, GLIM_COUNT(t));
 }
 
+TEST(a_price_says_what_it_is_for) {
+    static const asked zh[] = {
+        {"苹果多少钱", "价格是6.5元/斤", ""},
+        {"price of G02", "the price is 4.8 CNY/jin", ""},
+        {"最便宜的水果", "4.8元/斤", ""},
+        {"三斤苹果多少钱", "6.50元/斤 × 3 = 19.50元[", "= 19.50元/斤"},
+        {"三个苹果多少钱", "价格是6.5元/斤", "×"},
+        {"水果的平均价格", "平均价格是5.77元/斤", ""},
+    };
+    static const asked de[] = {
+        {"how much is the Gouda", "the price is €17.90/kg", "CNY"},
+        {"what do three Gouda cost", "€17.90/kg", "53.70"},
+        {"what do 2 kg of Gouda cost", "€17.90/kg × 2 = €35.80 [C1]", "left"},
+        {"what width has the Gouda", "the width/height is 30 x 12", ""},
+        {"the height of the Brie", "the width/height is 25 x 4", ""},
+    };
+    check_all("fruit", zh, GLIM_COUNT(zh));
+    check_all("cheese", de, GLIM_COUNT(de));
+}
+
 TEST(of_two_books_of_one_name_neither_is_compared_for_both) {
     static const asked t[] = {
         {"is Emma longer than Great Expectations", "which one is meant? Emma (Hardcover), pages 238", "It is"},

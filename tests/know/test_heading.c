@@ -1,6 +1,7 @@
 /* What a heading says: a word without its unit, the unit, a currency, two languages. */
 #include "test.h"
 
+#include "base/alloc.h"
 #include "know/heading.h"
 
 static void reads(const char *heading, const char *zh, const char *en, const char *unit_en, const char *currency) {
@@ -27,6 +28,50 @@ TEST(a_unit_in_a_heading_is_no_part_of_its_name) {
     reads("ABV %", NULL, "ABV", "%", "");
     reads("Warranty (months)", NULL, "Warranty", "months", "");
     reads("battery_mah", NULL, "battery", "mah", "");
+}
+
+static void per(const char *heading, const char *name, const char *zh, const char *en, const char *currency) {
+    glim_heading h;
+    glim_heading_read(&h, heading);
+    CHECK_MSG(h.per_zh && strcmp(h.per_zh, zh) == 0 && h.per_en && strcmp(h.per_en, en) == 0, "%s: per \"%s\", \"%s\"", heading, h.per_zh ? h.per_zh : "nothing", h.per_en ? h.per_en : "nothing");
+    CHECK_MSG(!h.unit_zh && !h.unit_en, "%s: unit \"%s\"", heading, h.unit_en);
+    const char *is = h.zh ? h.zh : h.en ? h.en : "";
+    CHECK_MSG(strcmp(is, name) == 0, "%s: got \"%s\", want \"%s\"", heading, is, name);
+    CHECK_STR(h.currency, currency);
+    glim_heading_deinit(&h);
+}
+
+TEST(what_a_price_is_for_is_no_unit_of_it) {
+    per("价格/斤", "价格", "斤", "jin", "");
+    per("Preis/kg", "price", "公斤", "kg", "");
+    per("单价(元/斤)", "单价", "斤", "jin", "¥");
+    per("Price (€/kg)", "Price", "公斤", "kg", "€");
+    per("Price € per 100 g", "Price", "100克", "100 g", "€");
+    per("Price/kg (€)", "Price", "公斤", "kg", "€");
+    per("Price/night €", "Price", "晚", "night", "€");
+    per("Stückpreis/Flasche", "Stückpreis", "瓶", "Flasche", "");
+    per("Price (per bottle)", "Price", "瓶", "bottle", "");
+    reads("Weight/kg", NULL, "Weight", "kg", "");
+    reads("Coffee/kg", NULL, "Coffee", "kg", "");
+}
+
+TEST(two_things_in_a_heading_are_not_one) {
+    static const char *const two[][3] = {{"Width/Height", "Width", "Height"}, {"Colour/Finish", "Colour", "Finish"}, {"Gewicht / Size", "Gewicht", "Size"}, {"颜色/尺寸", "颜色", "尺寸"}, {"Size/颜色", "Size", "颜色"}};
+    for (size_t i = 0; i < GLIM_COUNT(two); i++) {
+        glim_heading h;
+        glim_heading_read(&h, two[i][0]);
+        const char *is = h.zh ? h.zh : h.en ? h.en : "";
+        CHECK_MSG(strchr(is, '/') && !(h.zh && h.en), "%s is called \"%s\"", two[i][0], is);
+        CHECK_MSG(h.also[0] && strcmp(h.also[0], two[i][1]) == 0 && h.also[1] && strcmp(h.also[1], two[i][2]) == 0, "%s", two[i][0]);
+        glim_heading_deinit(&h);
+    }
+    reads("Width/Height (cm)", NULL, "Width/height", "cm", "");
+    reads("颜色/Colour", "颜色", "Colour", NULL, "");
+    reads("Farbe/Colour", NULL, "Colour", NULL, "");
+    reads("Breite / Width", NULL, "Width", NULL, "");
+    reads("Colour/Farbe", NULL, "Colour", NULL, "");
+    reads("Brand/牌子", "牌子", "Brand", NULL, "");
+    reads("Wireless/无线", "无线", "Wireless", NULL, ""); /* neither is known: a word and its translation */
 }
 
 TEST(two_words_for_one_thing_are_told_apart) {
