@@ -239,6 +239,7 @@ static glim_status take_handover(glim_shop *s, const json_t *o, glim_err *err) {
 
 glim_status glim_shop_sync(glim_shop *s, glim_err *err) {
     glim_status rc = read_lines(s, "corrections.jsonl", &s->corrections_read, take_correction, err);
+    if (rc == GLIM_OK) rc = glim_lib_settle(s->lib, err);
     if (rc == GLIM_OK && s->stale) { /* a corrected name is found by the next question */
         glim_find *find;
         rc = glim_find_new(&find, s->lib, err);

@@ -13,7 +13,7 @@
  *   many     an enum cell may hold several values, separated by one of / ; , |
  *
  * All or nothing: a row that contradicts the schema is an error with its place in the file, and no library.
- * Threads: a library is read-only but for glim_lib_set, which wants no reader beside it. */
+ * Threads: a library is read-only but for glim_lib_set and glim_lib_settle, which want no reader beside it. */
 #ifndef GLIM_KNOW_LIBRARY_H
 #define GLIM_KNOW_LIBRARY_H
 
@@ -48,6 +48,9 @@ typedef struct glim_lib_value {
     size_t n_alias;
     char **marked; /* [n_marked] the same with the marks on their letters, "bär"; none where no word has one */
     size_t n_marked;
+    size_t n_said, n_said_marked; /* of these, the words of cells and schema, which stand first; the others are derived */
+    bool listed;                  /* in the schema */
+    bool gone;                    /* corrected away: no row has it */
 } glim_lib_value;
 
 typedef struct glim_lib_col {
@@ -82,9 +85,10 @@ typedef struct glim_lib {
     glim_buf text;  /* cells, each ended by a NUL */
     uint32_t *line; /* [n_rows] where the row stands in the file */
     char **goods;   /* [n_goods] folded: what this table calls its rows, "wine" of a column of names "Wine" */
-    size_t n_goods;
+    size_t n_goods, n_goods_said;
     int col_id;     /* -1: rows are called R and their line */
     struct glim_lib_patch *patch; /* cells that were corrected */
+    bool unsettled; /* and what follows from their values was not made again */
 } glim_lib;
 
 enum { GLIM_LIB_MAX_ROWS = 2000000, GLIM_LIB_MAX_COLS = 128, GLIM_LIB_ID_MAX = 32 };
@@ -103,6 +107,8 @@ const char *glim_lib_type_name(glim_lib_type t);
 const char *glim_lib_cell(const glim_lib *l, uint32_t row, size_t col);
 /* Corrects a cell. Errors: GLIM_E_FORMAT (no value of the column's type), GLIM_E_ARG (the id column), GLIM_E_NOMEM. */
 glim_status glim_lib_set(glim_lib *l, uint32_t row, size_t col, const char *text, glim_err *err);
+/* After the last of several corrections: other words of values, and whether numbers are years, as if the file had said so. */
+glim_status glim_lib_settle(glim_lib *l, glim_err *err);
 /* "P012", or "R17". */
 void glim_lib_row_id(const glim_lib *l, uint32_t row, char out[GLIM_LIB_ID_MAX + 1]);
 /* UINT32_MAX: no such row. Case does not count. */

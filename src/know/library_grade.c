@@ -38,6 +38,7 @@ static bool by_stem(const glim_lib_col *c, size_t alias, const degree *list, siz
     *stem = NULL;
     for (size_t i = 0; i < c->n_value; i++) {
         const char *of;
+        if (c->value[i].gone) continue;
         if (c->value[i].n_alias <= alias) return false;
         v[i] = degree_of(c->value[i].alias[alias], list, n_list, &of);
         if (*stem && strcmp(*stem, of) != 0) return false;
@@ -48,7 +49,7 @@ static bool by_stem(const glim_lib_col *c, size_t alias, const degree *list, siz
 
 static bool by_word(const glim_lib_col *c, size_t alias, double *v) {
     for (size_t i = 0; i < c->n_value; i++) {
-        bool known = false;
+        bool known = c->value[i].gone;
         for (size_t k = 0; k < GLIM_COUNT(alone) && c->value[i].n_alias > alias; k++)
             if (strcmp(c->value[i].alias[alias], alone[k].text) == 0) v[i] = alone[k].v, known = true;
         if (!known) return false;
@@ -63,12 +64,16 @@ void glim_lib_grade(glim_lib *l, size_t col) {
     free(c->degree);
     c->number = c->degree = NULL;
     c->stem = c->stem_en = NULL;
-    if (c->many || c->n_value < 2 || c->n_value > 12) return;
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_value; i++) n += !c->value[i].gone;
+    if (c->many || n < 2 || n > 12) return;
     double *v = glim_xcalloc(c->n_value, sizeof *v), *en = glim_xcalloc(c->n_value, sizeof *en);
     bool graded = by_stem(c, 0, before_zh, GLIM_COUNT(before_zh), v, &c->stem) || by_stem(c, 0, before_en, GLIM_COUNT(before_en), v, &c->stem);
     if (!graded) c->stem = NULL, graded = by_word(c, 0, v);
     if (!by_stem(c, 1, before_en, GLIM_COUNT(before_en), en, &c->stem_en)) c->stem_en = NULL;
     double low = INFINITY, high = -INFINITY;
+    for (size_t i = 0; i < c->n_value; i++)
+        if (c->value[i].gone) v[i] = NAN;
     for (size_t i = 0; graded && i < c->n_value; i++) low = fmin(low, v[i]), high = fmax(high, v[i]);
     if (graded && low < high) {
         c->degree = v;

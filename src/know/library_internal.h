@@ -1,5 +1,5 @@
 /* library_internal.h - what the files of the library share: library.c holds the rows, library_schema.c reads a schema,
- * library_guess.c makes one from the rows. */
+ * library_guess.c makes one from the rows, library_words.c derives what else the values are called. */
 #ifndef GLIM_KNOW_LIBRARY_INTERNAL_H
 #define GLIM_KNOW_LIBRARY_INTERNAL_H
 
@@ -18,8 +18,14 @@ glim_status glim_lib_read_schema(glim_lib *l, const glim_table_row *head, const 
 void glim_lib_col_deinit(glim_lib_col *c);
 /* A folded word for a column or a value; empty ones and repetitions are left out. */
 glim_status glim_lib_alias(char ***list, size_t *n, const char *word, glim_err *err);
-/* The same for a value, with its marks kept beside it. */
+/* The same for a value, with its marks kept beside it: a word of the schema or of a cell, or one that is derived from other values, by which no
+ * cell means it. */
 glim_status glim_lib_value_word(glim_lib_col *c, size_t value, const char *word, glim_err *err);
+glim_status glim_lib_value_derived(glim_lib_col *c, size_t value, const char *word, glim_err *err);
+/* No row has the value any more and no schema lists it: no word means it, until a cell holds it again. */
+void glim_lib_value_forget(glim_lib_value *v);
+/* Degrees, years and derived words from all rows as they are now. */
+glim_status glim_lib_derive(glim_lib *l, glim_err *err);
 glim_status glim_lib_guess_table(json_t **out, glim_table *t, glim_err *err);
 /* The number of an enum's value, added if it is new. Errors: GLIM_E_LIMIT. */
 glim_status glim_lib_value_no(glim_lib_col *c, const char *text, size_t n, uint16_t *no, glim_err *err);

@@ -65,10 +65,10 @@ glim_status glim_lib_alias(char ***list, size_t *n, const char *word, glim_err *
     return rc;
 }
 
-/* Is it one of the value's words, marks and all? */
+/* Is it one of the words that a cell or the schema has for the value, marks and all? */
 static bool says(const glim_lib_value *v, const char *word, size_t n) {
-    char *const *list = v->n_marked ? v->marked : v->alias;
-    for (size_t i = 0, all = v->n_marked ? v->n_marked : v->n_alias; i < all; i++)
+    char *const *list = v->n_said_marked ? v->marked : v->alias;
+    for (size_t i = 0, all = v->n_said_marked ? v->n_said_marked : v->n_said; i < all; i++)
         if (strncmp(list[i], word, n) == 0 && list[i][n] == 0) return true;
     return false;
 }
@@ -99,8 +99,8 @@ static void put_slot(glim_lib_col *c, uint64_t h, uint32_t no) {
 static void put_words(glim_lib_col *c, size_t v) {
     const glim_lib_value *is = &c->value[v];
     put_slot(c, hash_of(is->text, strlen(is->text), false), (uint32_t)v);
-    char *const *list = is->n_marked ? is->marked : is->alias;
-    for (size_t i = 0, all = is->n_marked ? is->n_marked : is->n_alias; i < all; i++) put_slot(c, hash_of(list[i], strlen(list[i]), true), (uint32_t)v);
+    char *const *list = is->n_said_marked ? is->marked : is->alias;
+    for (size_t i = 0, all = is->n_said_marked ? is->n_said_marked : is->n_said; i < all; i++) put_slot(c, hash_of(list[i], strlen(list[i]), true), (uint32_t)v);
 }
 
 /* Room for one more. A larger table is made anew from all values. */
@@ -118,30 +118,47 @@ static glim_status more_slots(glim_lib_col *c, glim_err *err) {
     return rc;
 }
 
-glim_status glim_lib_value_word(glim_lib_col *c, size_t value, const char *word, glim_err *err) {
+static glim_status value_word(glim_lib_col *c, size_t value, const char *word, bool said, glim_err *err) {
     glim_lib_value *v = &c->value[value];
     char *marked = NULL, *plain = NULL;
     if (!is_word(word)) return GLIM_OK;
     glim_status rc = folded(&marked, word, true, err);
     if (rc == GLIM_OK) rc = folded(&plain, word, false, err);
-    if (rc == GLIM_OK) rc = more_slots(c, err);
+    if (rc == GLIM_OK && said) rc = more_slots(c, err);
     if (rc != GLIM_OK) {
         free(marked);
         free(plain);
         return rc;
     }
-    if (*marked && !says(v, marked, strlen(marked))) put_slot(c, hash_of(marked, strlen(marked), true), (uint32_t)value);
+    if (said && *marked && !says(v, marked, strlen(marked))) put_slot(c, hash_of(marked, strlen(marked), true), (uint32_t)value);
     if (v->n_marked == 0 && strcmp(marked, plain) != 0) /* the words so far have no marks */
         for (size_t a = 0; a < v->n_alias; a++) add_word(&v->marked, &v->n_marked, glim_xstrdup(v->alias[a]));
     if (v->n_marked || strcmp(marked, plain) != 0) add_word(&v->marked, &v->n_marked, marked);
     else free(marked);
     add_word(&v->alias, &v->n_alias, plain);
+    if (said) v->n_said = v->n_alias, v->n_said_marked = v->n_marked;
     return rc;
+}
+
+glim_status glim_lib_value_word(glim_lib_col *c, size_t value, const char *word, glim_err *err) { return value_word(c, value, word, true, err); }
+
+glim_status glim_lib_value_derived(glim_lib_col *c, size_t value, const char *word, glim_err *err) { return value_word(c, value, word, false, err); }
+
+void glim_lib_value_forget(glim_lib_value *v) {
+    for (size_t a = 0; a < v->n_alias; a++) free(v->alias[a]);
+    for (size_t a = 0; a < v->n_marked; a++) free(v->marked[a]);
+    v->n_alias = v->n_marked = v->n_said = v->n_said_marked = 0;
+    v->gone = true;
 }
 
 glim_status glim_lib_value_no(glim_lib_col *c, const char *text, size_t n, uint16_t *no, glim_err *err) {
     const long known = find_value(c, text, n, false);
-    if (known >= 0) return *no = (uint16_t)known, GLIM_OK;
+    if (known >= 0) {
+        const bool again = c->value[known].gone;
+        *no = (uint16_t)known;
+        c->value[known].gone = false;
+        return again ? glim_lib_value_word(c, *no, c->value[known].text, err) : GLIM_OK;
+    }
     if (c->n_value == MAX_VALUES) return glim_fail(err, GLIM_E_LIMIT, "column \"%s\" has more than %d values, too many for an enum", c->column, MAX_VALUES);
     if ((c->n_value & (c->n_value - 1)) == 0) { /* room for the next power of two */
         void *p = c->value;
@@ -162,7 +179,7 @@ glim_status glim_lib_value_no(glim_lib_col *c, const char *text, size_t n, uint1
 
 glim_status glim_lib_value_of(glim_lib_col *c, const char *text, size_t n, uint16_t *no, glim_err *err) {
     long v = find_value(c, text, n, false);
-    if (v >= 0) return *no = (uint16_t)v, GLIM_OK;
+    if (v >= 0) return glim_lib_value_no(c, text, n, no, err);
     glim_buf f = {0};
     glim_status rc = glim_terms_fold_marked(&f, text, n, err);
     if (rc == GLIM_OK) v = find_value(c, glim_buf_cstr(&f), f.len, true);
@@ -203,6 +220,7 @@ static glim_status read_values(glim_lib_col *c, const json_t *values, glim_err *
         json_t *w;
         if (!json_is_array(list)) return glim_fail(err, GLIM_E_FORMAT, "column \"%s\": value \"%s\" has a %s, want an array of words", c->column, key, glim_json_type_name(list));
         glim_status rc = glim_lib_value_no(c, key, strlen(key), &no, err);
+        if (rc == GLIM_OK) c->value[no].listed = true;
         json_array_foreach(list, i, w) {
             if (rc == GLIM_OK && !json_is_string(w)) rc = glim_fail(err, GLIM_E_FORMAT, "column \"%s\": a word of value \"%s\" is no text", c->column, key);
             if (rc == GLIM_OK && i == 0) {
@@ -408,5 +426,7 @@ glim_status glim_lib_read_schema(glim_lib *l, const glim_table_row *head, const 
             l->col[c].en = glim_xstrdup(l->col[c].column);
             l->col[c].concept = -1;
         }
-    return goods(l, json_object_get(schema, "goods"), err);
+    const glim_status rc_goods = goods(l, json_object_get(schema, "goods"), err);
+    l->n_goods_said = l->n_goods;
+    return rc_goods;
 }

@@ -153,6 +153,17 @@ TEST(two_languages_in_a_heading_and_commas_before_cents) {
     check_all("german", t, GLIM_COUNT(t));
 }
 
+TEST(a_corrected_value_has_its_other_words_at_once) {
+    glim_shop *s = own("wine");
+    glim_err err = {0};
+    CHECK_OK(glim_shop_correct_cell(s, "W001", "Colour", "orange", &err), err);
+    glim_shop_answer a = ask(s, "橙色的有哪些", NULL, NULL);
+    CHECK_HAS(a.text.s, "[W001]");
+    CHECK_MSG(a.n_all == 1, "%zu rows: %s", a.n_all, a.text.s);
+    glim_shop_answer_deinit(&a);
+    done(s);
+}
+
 TEST(a_price_says_what_it_is_for) {
     static const asked zh[] = {
         {"苹果多少钱", "价格是6.5元/斤", ""},

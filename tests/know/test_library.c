@@ -25,6 +25,10 @@ static const char schema[] =
     "{\"column\": \"颜色\", \"type\": \"enum\", \"many\": true, \"values\": {\"黑色\": [\"black\"], \"白色\": [\"white\"], \"红色\": [\"red\"]}},"
     "{\"column\": \"库存\", \"type\": \"stock\"}, {\"column\": \"电池\", \"type\": \"number\", \"unit_zh\": \"mAh\"}, {\"column\": \"无线充电\", \"type\": \"text\"}]}";
 
+static const char library_of_books[] =
+    "{\"columns\": [{\"column\": \"no\", \"type\": \"id\"}, {\"column\": \"title\", \"type\": \"name\"}, {\"column\": \"kind\", \"type\": \"enum\"}, {\"column\": \"colour\", \"type\": \"enum\"},"
+    "{\"column\": \"author\", \"type\": \"enum\"}, {\"column\": \"language\", \"type\": \"enum\"}, {\"column\": \"year\", \"type\": \"number\"}]}";
+
 static glim_lib *open_shop(const char *csv, const char *with) {
     glim_err err = {0};
     json_t *s = NULL;
@@ -368,6 +372,37 @@ TEST(a_corrected_cell_answers_from_then_on) {
     CHECK(glim_lib_set(l, 3, 0, "Z9", &err) == GLIM_E_ARG);
     CHECK_STR(glim_lib_cell(l, 3, (size_t)glim_lib_find_col(l, "价格")), "499元");
     glim_lib_free(l);
+}
+
+TEST(a_corrected_table_knows_what_one_that_was_read_so_knows) {
+    static const char head[] = "no,title,kind,colour,author,language,year\n", rest[] = "B3,Third,E-bike,green,Max Frisch,French,2001\nB4,Fourth,City bike,blue,Ann Frisch,Dutch,1999\n";
+    static const struct {
+        const char *first, *second; /* before the corrections and after */
+    } t[] = {
+        {"B1,First,Moped,rde,Franz Kafka,Germna,1990\nB2,Second,Trike,black,Jane Austen,English,190\n", "B1,First,Moped,red,Franz Kafka,German,1990\nB2,Second,Trike,black,Jane Austen,English,1900\n"},
+        {"B1,First,Moped,red,Franz Kafka,German,1990\nB2,Second,Trike,black,Jane Austen,English,1900\n", "B1,First,S-tandem,红色,Otto Kafka,German,1990\nB2,Second,Trike,red,Thomas Mann,中文,1900\n"},
+        {"B1,First,Moped,rad,F Kafka,German,1990\nB2,Second,Trike,,Jane Kafka,English,1900\n", "B1,First,Moped,,F Kafka,German,19900\nB2,Second,Trike,rosé,Bob Lee,Chinese,1900\n"},
+    };
+    static const char *const q[] = {"红色的", "red ones", "rde", "books in German", "德语的", "中文的", "Chinese", "by Kafka", "by Mann", "by Frisch", "from 1990", "from 1900", "1900年的", "tandems", "what bikes do you have", "rad", "rosé", "粉色的", "before 1950", "绿色的", "not red"};
+    for (size_t i = 0; i < GLIM_COUNT(t); i++) {
+        char was[512], is[512];
+        glim_err err = {0};
+        snprintf(was, sizeof was, "%s%s%s", head, t[i].first, rest);
+        snprintf(is, sizeof is, "%s%s%s", head, t[i].second, rest);
+        glim_lib *a = open_shop(was, library_of_books), *b = open_shop(is, library_of_books);
+        for (uint32_t r = 0; r < a->n_rows; r++)
+            for (size_t c = 1; c < a->n_col; c++)
+                if (strcmp(glim_lib_cell(a, r, c), glim_lib_cell(b, r, c)) != 0) CHECK_OK(glim_lib_set(a, r, c, glim_lib_cell(b, r, c), &err), err);
+        CHECK_OK(glim_lib_settle(a, &err), err);
+        CHECK_MSG(a->n_goods == b->n_goods, "%zu: %zu and %zu words for goods", i, a->n_goods, b->n_goods);
+        for (size_t k = 0; k < GLIM_COUNT(q); k++) {
+            char want[256];
+            snprintf(want, sizeof want, "%s", rows_of(b, q[k]));
+            CHECK_MSG(strcmp(rows_of(a, q[k]), want) == 0, "%zu, \"%s\": corrected %s, read %s", i, q[k], rows_of(a, q[k]), want);
+        }
+        glim_lib_free(a);
+        glim_lib_free(b);
+    }
 }
 
 TEST(names_are_found_whole_in_part_misspelt_and_mixed) {
