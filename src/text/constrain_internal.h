@@ -323,6 +323,13 @@ typedef struct glim_grammar {
     size_t n_names, cap_names;
     glim_arena arena; /* literals */
     const glim_said *said; /* while it is made; NULL: values are the schema's alone */
+    struct glim_said_runs { /* of these, by length in characters; form: as JSON, as JSON inside an argument, as an argument */
+        const glim_dfa *dfa; /* owned like the others; NULL: none */
+        uint32_t min, max;
+        uint8_t form;
+        bool too_many;
+    } runs[16];
+    size_t n_runs;
     glim_con_budget budget;
     size_t bytes; /* of all of it, about */
     bool failed, full;

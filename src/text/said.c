@@ -248,7 +248,7 @@ void glim_said_free(glim_said *s) {
 
 /* ---- the automaton of its runs ---- */
 
-glim_status glim_said_dfa(glim_dfa **out, const glim_said *s, bool or_empty, glim_spelling sp, glim_con_budget *b, glim_err *err) {
+glim_status glim_said_dfa(glim_dfa **out, const glim_said *s, glim_spelling sp, glim_con_budget *b, glim_err *err) {
     glim_nfa a = {.limit = GLIM_CON_MAX_NODES};
     const uint32_t start = glim_nfa_state(&a), end = glim_nfa_state(&a), open = glim_nfa_state(&a), close = glim_nfa_state(&a);
     if (sp == GLIM_SPELL_JSON) {
@@ -258,7 +258,6 @@ glim_status glim_said_dfa(glim_dfa **out, const glim_said *s, bool or_empty, gli
         glim_nfa_edge_add(&a, start, open, GLIM_NFA_EPS, 0, 0);
         glim_nfa_edge_add(&a, close, end, GLIM_NFA_EPS, 0, 0);
     }
-    bool some = false;
     uint32_t here = 0; /* the state at i, in a run; 0: none */
     for (size_t i = 0; i < s->n && !a.failed && !a.full;) {
         uint32_t c;
@@ -269,15 +268,11 @@ glim_status glim_said_dfa(glim_dfa **out, const glim_said *s, bool or_empty, gli
             const uint32_t next = glim_nfa_state(&a);
             if (here) glim_nfa_chars(&a, here, next, c, c, sp);
             if (begins) glim_nfa_chars(&a, open, next, c, c, sp);
-            if (s->edge[i + (size_t)n] & GLIM_SAID_ENDS) {
-                glim_nfa_edge_add(&a, next, close, GLIM_NFA_EPS, 0, 0);
-                some = true;
-            }
+            if (s->edge[i + (size_t)n] & GLIM_SAID_ENDS) glim_nfa_edge_add(&a, next, close, GLIM_NFA_EPS, 0, 0);
             here = next;
         }
         i += (size_t)n;
     }
-    if (or_empty || !some) glim_nfa_edge_add(&a, open, close, GLIM_NFA_EPS, 0, 0); /* a request of nothing at all says "" */
     glim_status rc = a.failed ? glim_con_nomem(err) : glim_dfa_from_nfa(out, &a, start, end, b, err);
     glim_nfa_free(&a);
     return rc;

@@ -7,7 +7,10 @@
  *                     characters of those that don't (Chinese, Japanese), no full stop, line break or Chinese comma inside; or ""
  *                     where the property is required: nothing was said of it
  *   integer, number   one that stands in the request by itself, in digits (8, 1,200, 3万, 30cm; not 11:00, 258-1140 or PN6) or words
- *                     (eight, twenty-five, 两, 十二); or 0 where the property is required. A required one whose bounds take none of these keeps to the bounds alone
+ *                     (eight, twenty-five, 两, 十二); or 0 where the property is required
+ *
+ * Where nothing of the request fits its bounds, a property that may be left out is left out, and a required one keeps to the bounds alone. So do all strings
+ * of a long request that repeats itself, of whose runs no automaton can be made.
  *
  * What the constraint cannot see token by token is a cost of whole paths (glim_said_cost), which engine/likely.h takes: one place of the
  * request serves one field only, and what the customer said serves some field. That a model covers its source is asked for as in

@@ -24,8 +24,9 @@ struct glim_said {
     size_t n_clauses, n_figures;
 };
 
-/* The runs of s that may be a value, spelled with quotes (JSON) or as they are (RAW); or_empty: and the empty one. */
-glim_status glim_said_dfa(glim_dfa **out, const glim_said *s, bool or_empty, glim_spelling sp, glim_con_budget *b, glim_err *err);
+/* The runs of s that may be a value, spelled with quotes (JSON) or as they are (RAW); without states where there are none. Errors: GLIM_E_LIMIT (a long
+ * request that repeats itself), GLIM_E_NOMEM. */
+glim_status glim_said_dfa(glim_dfa **out, const glim_said *s, glim_spelling sp, glim_con_budget *b, glim_err *err);
 /* The different numbers of s, a new list; or_zero: and 0. NULL: no memory. */
 json_t *glim_said_numbers(const glim_said *s, bool or_zero);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "text/said_internal.h"
 #include "text/schema.h"
 
@@ -84,17 +85,21 @@ static void spell(glim_buf *out, const json_t *v) {
     }
 }
 
-static glim_dfa *string_dfa(builder *b, const glim_flat *f, glim_spelling sp) {
+static glim_status string_rules(builder *b, glim_dfa **d, const glim_flat *f, glim_spelling sp, glim_err *err) {
     const char *text[GLIM_FLAT_PATTERNS], *formats[GLIM_FLAT_FORMATS];
     size_t len[GLIM_FLAT_PATTERNS];
     glim_string_rules r = {text, len, f->n_patterns, formats, f->n_formats, f->min_len, f->max_len};
-    glim_dfa *d = NULL;
     for (size_t i = 0; i < f->n_patterns; i++) {
         text[i] = json_string_value(f->pattern[i]);
         len[i] = json_string_length(f->pattern[i]);
     }
     for (size_t i = 0; i < f->n_formats; i++) formats[i] = json_string_value(f->format[i]);
-    return took(b, glim_dfa_string(&d, &r, sp, &b->g->budget, b->s.err)) ? d : NULL;
+    return glim_dfa_string(d, &r, sp, &b->g->budget, err);
+}
+
+static glim_dfa *string_dfa(builder *b, const glim_flat *f, glim_spelling sp) {
+    glim_dfa *d = NULL;
+    return took(b, string_rules(b, &d, f, sp, b->s.err)) ? d : NULL;
 }
 
 /* The words of f->values, spelled; raw: strings as they are, and only strings. An automaton of them, or NULL. */
@@ -140,13 +145,20 @@ static glim_dfa *values_dfa(builder *b, const glim_flat *f, bool raw) {
     return d;
 }
 
-/* d, which is used up, less what an argument may not spell. */
-static glim_dfa *no_end(builder *b, glim_dfa *d) {
+/* What a value may not leave, so that it does not spell the tag that ends it: of an argument that is no JSON, of JSON in one; NULL: it may spell all. */
+static const glim_dfa *fence_of(builder *b, bool raw) {
+    if (!raw && !b->xml) return NULL;
+    const glim_dfa *d = glim_vocab_common(b->g->vocab, raw ? GLIM_COMMON_RAW : GLIM_COMMON_NO_END, b->s.err);
+    b->nomem |= !d;
+    return d;
+}
+
+/* d, which is used up, within its fence. */
+static glim_dfa *fenced(builder *b, glim_dfa *d, bool raw) {
     glim_dfa *out = NULL;
-    if (!d || !b->xml) return d;
-    const glim_dfa *allowed = glim_vocab_common(b->g->vocab, GLIM_COMMON_NO_END, b->s.err);
-    if (allowed) took(b, glim_dfa_product(&out, d, allowed, false, &b->g->budget, b->s.err));
-    else b->nomem = true;
+    const glim_dfa *fence = d ? fence_of(b, raw) : NULL;
+    if (!fence && ok(b)) return d;
+    if (fence) took(b, glim_dfa_product(&out, d, fence, false, &b->g->budget, b->s.err));
     glim_dfa_free(d);
     return out;
 }
@@ -180,27 +192,79 @@ static uint32_t number_alt(builder *b, const glim_flat *f, uint32_t next) {
     return own_dfa(b, d, next);
 }
 
-/* What the request says, within f's bounds; NULL: nothing of that length, or a complaint. */
-static glim_dfa *said_dfa(builder *b, const glim_flat *f, glim_spelling sp) {
-    glim_dfa *d = NULL, *bounds, *both = NULL;
-    if (!took(b, glim_said_dfa(&d, b->g->said, !b->optional && f->min_len == 0, sp, &b->g->budget, b->s.err))) return NULL;
-    if (f->min_len <= 1 && f->max_len >= b->g->said->n) return d;
-    if ((bounds = string_dfa(b, f, sp))) took(b, glim_dfa_product(&both, d, bounds, false, &b->g->budget, b->s.err));
-    glim_dfa_free(bounds);
-    glim_dfa_free(d);
-    if (both && both->n) return both;
-    glim_dfa_free(both);
-    return NULL;
+static glim_status said_base(builder *b, bool raw, glim_dfa **d, glim_err *err) {
+    glim_con_budget own = {GLIM_CON_WORK, GLIM_CON_MAX_NODES, GLIM_CON_DFA_BYTES}; /* what is spent in vain is not missing elsewhere */
+    const glim_dfa *fence = fence_of(b, raw);
+    glim_dfa *all = NULL;
+    if (!ok(b)) return GLIM_OK;
+    glim_status rc = glim_said_dfa(fence ? &all : d, b->g->said, raw ? GLIM_SPELL_RAW : GLIM_SPELL_JSON, &own, err);
+    if (rc == GLIM_OK && fence) rc = glim_dfa_product(d, all, fence, false, &own, err);
+    glim_dfa_free(all);
+    return rc;
 }
 
-static uint32_t string_alt(builder *b, const glim_flat *f, uint32_t next) {
-    if (f->min_len > f->max_len) return GLIM_NO_NODE;
-    if (b->g->said && !f->n_patterns && !f->n_formats) {
-        glim_dfa *d = no_end(b, said_dfa(b, f, GLIM_SPELL_JSON));
-        if (d || !ok(b)) return d ? own_dfa(b, d, next) : GLIM_NO_NODE;
+static const glim_dfa *said_runs(builder *b, bool raw, uint32_t min, uint32_t max, bool *too_many);
+
+static glim_status said_within(builder *b, bool raw, uint32_t min, uint32_t max, glim_dfa **d, bool *too_many, glim_err *err) {
+    const glim_dfa *all = said_runs(b, raw, 0, GLIM_NO_MAX, too_many);
+    const glim_con_budget before = b->g->budget;
+    glim_dfa *bounds = NULL;
+    if (!all || min > b->g->said->n) return GLIM_OK;
+    glim_status rc = string_rules(b, &bounds, &(glim_flat){.min_len = min, .max_len = max}, raw ? GLIM_SPELL_RAW : GLIM_SPELL_JSON, err);
+    if (rc == GLIM_OK) rc = glim_dfa_product(d, all, bounds, false, &b->g->budget, err);
+    glim_dfa_free(bounds);
+    if (rc == GLIM_E_LIMIT) b->g->budget = before;
+    return rc;
+}
+
+/* The runs of the request of min to max characters, made once and owned by the grammar; NULL: there are none, or *too_many for an automaton, as
+ * in a long request that says the same again and again. */
+static const glim_dfa *said_runs(builder *b, bool raw, uint32_t min, uint32_t max, bool *too_many) {
+    glim_grammar *g = b->g;
+    if (min <= 1) min = 0;
+    if (max >= g->said->n) max = GLIM_NO_MAX; /* no run is as long */
+    struct glim_said_runs r = {.min = min, .max = max, .form = (uint8_t)(raw ? 2 : b->xml)};
+    for (size_t i = 0; i < g->n_runs; i++)
+        if (g->runs[i].min == min && g->runs[i].max == max && g->runs[i].form == r.form) return *too_many = g->runs[i].too_many, g->runs[i].dfa;
+    glim_err err = {0};
+    glim_dfa *d = NULL;
+    *too_many = false;
+    glim_status rc = min || max != GLIM_NO_MAX ? said_within(b, raw, min, max, &d, too_many, &err) : said_base(b, raw, &d, &err);
+    *too_many |= rc == GLIM_E_LIMIT;
+    if (rc != GLIM_OK && rc != GLIM_E_LIMIT) {
+        if (b->s.err) *b->s.err = err;
+        took(b, rc);
     }
-    if (!f->n_patterns && !f->n_formats) return glim_node_str(b->g, b->xml ? GLIM_STR_XML_VALUE : GLIM_STR_VALUE, f->min_len, f->max_len, next);
-    glim_dfa *d = no_end(b, string_dfa(b, f, GLIM_SPELL_JSON));
+    if (rc == GLIM_OK && d && d->n) r.dfa = glim_grammar_own(g, d);
+    else glim_dfa_free(d);
+    r.too_many = *too_many;
+    if (g->n_runs < GLIM_COUNT(g->runs)) g->runs[g->n_runs++] = r;
+    return r.dfa;
+}
+
+/* What the request says, within f's bounds; GLIM_NO_NODE: nothing that fits. *any: then a value is the schema's alone, because there must be one,
+ * or too much is said for an automaton. What may be left out is, where nothing fits. */
+static uint32_t said_alt(builder *b, const glim_flat *f, bool raw, uint32_t next, bool *any) {
+    const glim_dfa *runs = said_runs(b, raw, f->min_len, f->max_len, any);
+    if (*any || !ok(b)) return GLIM_NO_NODE;
+    uint32_t out = runs ? glim_node_dfa(b->g, runs, next) : GLIM_NO_NODE;
+    if (!b->optional && f->min_len == 0) out = either(b, out, raw ? next : glim_node_lit(b->g, "\"\"", 2, next)); /* nothing was said of it */
+    *any = out == GLIM_NO_NODE && !b->optional;
+    return out;
+}
+
+/* raw: an argument that is no JSON. */
+static uint32_t string_alt(builder *b, const glim_flat *f, bool raw, uint32_t next) {
+    const bool plain = !f->n_patterns && !f->n_formats;
+    if (f->min_len > f->max_len) return GLIM_NO_NODE;
+    if (b->g->said && plain) {
+        bool any;
+        const uint32_t said = said_alt(b, f, raw, next, &any);
+        if (!any || !ok(b)) return said;
+    }
+    if (plain && !raw) return glim_node_str(b->g, b->xml ? GLIM_STR_XML_VALUE : GLIM_STR_VALUE, f->min_len, f->max_len, next);
+    if (plain && f->min_len == 0 && f->max_len == GLIM_NO_MAX) return common(b, GLIM_COMMON_RAW, next);
+    glim_dfa *d = fenced(b, string_dfa(b, f, raw ? GLIM_SPELL_RAW : GLIM_SPELL_JSON), raw);
     return d ? own_dfa(b, d, next) : GLIM_NO_NODE;
 }
 
@@ -298,12 +362,22 @@ static const glim_keyset *declared(builder *b, const prop *p, size_t n) {
     return t;
 }
 
-static uint32_t property_rule(builder *b, const prop *p) {
-    const bool above = b->optional;
+typedef struct place {
+    size_t mark;
+    bool optional; /* of what the property is in */
+} place;
+
+/* Into a property of an object, and back. */
+static place enter_property(builder *b, const prop *p) {
+    const place above = {glim_schema_enter(&b->s, "properties"), b->optional};
+    glim_schema_enter(&b->s, p->name);
     b->optional = b->g->said && !p->required;
-    const uint32_t value = value_rule(b, p->schema);
-    b->optional = above;
-    return value;
+    return above;
+}
+
+static void leave_property(builder *b, place above) {
+    b->optional = above.optional;
+    glim_schema_leave(&b->s, above.mark);
 }
 
 static uint32_t object_body(builder *b, const glim_flat *f) {
@@ -329,10 +403,9 @@ static uint32_t object_body(builder *b, const glim_flat *f) {
         g->node[then].b = end;
     }
     for (size_t i = n; i-- > 0 && ok(b);) {
-        size_t mark = glim_schema_enter(&b->s, "properties");
-        glim_schema_enter(&b->s, p[i].name);
-        uint32_t value = property_rule(b, &p[i]);
-        glim_schema_leave(&b->s, mark);
+        const place above = enter_property(b, &p[i]);
+        const uint32_t value = value_rule(b, p[i].schema);
+        leave_property(b, above);
         if (!ok(b)) break;
         uint32_t key = key_literal(b, p[i].name, glim_node_call(g, value, false, then));
         choose = p[i].required ? key : either(b, key, choose);
@@ -352,14 +425,14 @@ static uint32_t flat_alt(builder *b, const glim_flat *f, uint32_t next) {
     unsigned t = glim_flat_types(f);
     uint32_t out = GLIM_NO_NODE;
     if (f->values) {
-        glim_dfa *d = no_end(b, values_dfa(b, f, false));
+        glim_dfa *d = fenced(b, values_dfa(b, f, false), false);
         return d ? own_dfa(b, d, next) : GLIM_NO_NODE;
     }
     if ((t & GLIM_T_NULL) && (t & GLIM_T_BOOL)) out = common(b, GLIM_COMMON_WORDS, next);
     else if (t & GLIM_T_NULL) out = common(b, GLIM_COMMON_NULL, next);
     else if (t & GLIM_T_BOOL) out = common(b, GLIM_COMMON_BOOL, next);
     if (t & GLIM_T_NUMBER) out = either(b, out, number_alt(b, f, next));
-    if (t & GLIM_T_STRING) out = either(b, out, string_alt(b, f, next));
+    if (t & GLIM_T_STRING) out = either(b, out, string_alt(b, f, false, next));
     if ((t & GLIM_T_ARRAY) && f->min_items <= f->max_items) {
         uint32_t body = array_body(b, f);
         if (body != GLIM_NO_NODE) out = either(b, out, glim_node_call(b->g, body, true, next));
@@ -469,16 +542,6 @@ static bool read_raw(const json_t *schema) {
     return string;
 }
 
-/* What the request says, as an argument that is no JSON. */
-static glim_dfa *said_raw(builder *b, const glim_flat *f) {
-    glim_dfa *plain = said_dfa(b, f, GLIM_SPELL_RAW), *d = NULL;
-    const glim_dfa *raw = glim_vocab_common(b->g->vocab, GLIM_COMMON_RAW, b->s.err);
-    if (!raw) b->nomem = true;
-    else if (plain) took(b, glim_dfa_product(&d, plain, raw, false, &b->g->budget, b->s.err));
-    glim_dfa_free(plain);
-    return d;
-}
-
 static uint32_t raw_value(builder *b, json_t *schema, uint32_t next) {
     glim_flats f = {0};
     uint32_t out = GLIM_NO_NODE;
@@ -486,18 +549,9 @@ static uint32_t raw_value(builder *b, json_t *schema, uint32_t next) {
     for (size_t i = 0; i < f.n && ok(b); i++) {
         const glim_flat *x = &f.v[i];
         if ((x->types & GLIM_T_STRING) && x->min_len <= x->max_len) {
-            glim_dfa *d = NULL, *plain;
-            bool free_text = !x->n_patterns && !x->n_formats && x->min_len == 0 && x->max_len == GLIM_NO_MAX;
-            if (x->values) d = values_dfa(b, x, true);
-            else if (free_text && b->g->said) d = said_raw(b, x);
-            else if (free_text) out = either(b, out, common(b, GLIM_COMMON_RAW, next));
-            else if ((plain = string_dfa(b, x, GLIM_SPELL_RAW))) {
-                const glim_dfa *raw = glim_vocab_common(b->g->vocab, GLIM_COMMON_RAW, b->s.err);
-                if (raw) took(b, glim_dfa_product(&d, plain, raw, false, &b->g->budget, b->s.err));
-                else b->nomem = true;
-                glim_dfa_free(plain);
-            }
+            glim_dfa *d = x->values ? values_dfa(b, x, true) : NULL;
             if (d) out = either(b, out, own_dfa(b, d, next));
+            else if (!x->values) out = either(b, out, string_alt(b, x, true, next));
         }
         bool null = x->typed && (x->types & GLIM_T_NULL) && (!x->values || glim_flat_takes(x, json_null()));
         for (size_t k = 0; null && x->values && k < json_array_size(x->values); k++)
@@ -557,12 +611,9 @@ static uint32_t xml_args(builder *b, const glim_flat *f, const glim_xml_form *fo
         free(lens);
     }
     for (size_t i = n; i-- > 0 && ok(b);) {
-        size_t mark = glim_schema_enter(&b->s, "properties");
-        glim_schema_enter(&b->s, p[i].name);
-        b->optional = g->said && !p[i].required;
+        const place above = enter_property(b, &p[i]);
         uint32_t pair = xml_pair(b, form, p[i].schema, then);
-        b->optional = false;
-        glim_schema_leave(&b->s, mark);
+        leave_property(b, above);
         if (!ok(b)) break;
         if (pair == GLIM_NO_NODE) {
             if (p[i].required) then = GLIM_NO_NODE;

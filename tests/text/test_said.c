@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "test.h"
 #include "test_constrain_vocab.h"
 #include "text/said_internal.h"
@@ -27,7 +28,7 @@ static bool may(const char *request, const char *text) {
     glim_dfa *d = NULL;
     glim_err err = {0};
     glim_con_budget b = {GLIM_CON_WORK, GLIM_CON_MAX_NODES, GLIM_CON_DFA_BYTES};
-    CHECK_OK(glim_said_dfa(&d, s, false, GLIM_SPELL_RAW, &b, &err), err);
+    CHECK_OK(glim_said_dfa(&d, s, GLIM_SPELL_RAW, &b, &err), err);
     const bool yes = glim_dfa_matches(d, text, strlen(text));
     glim_dfa_free(d);
     glim_said_free(s);
@@ -128,23 +129,56 @@ TEST(the_arguments_of_a_call_are_read_in_two_forms) {
     json_decref(tools);
 }
 
-/* Whether the constraint takes text as a whole answer. */
-static bool takes(vocab *v, const char *schema, const char *request, const char *text) {
+static bool answer_fits(vocab *v, glim_constraint_spec spec, const char *request, const char *text) {
     glim_said *s = said(request);
-    json_t *o = json(schema);
     glim_constraint *c = NULL;
     glim_constraint_state *at = NULL;
     glim_err err = {0};
-    glim_constraint_spec spec = {.schema = o, .said = s};
+    spec.said = s;
     CHECK_OK(glim_constraint_compile(&c, v->v, &spec, &err), err);
     glim_said_free(s);
     CHECK_OK(glim_constraint_state_new(&at, c, &err), err);
     bool fine = true;
-    for (const char *p = text; *p && fine; p++) fine = glim_constraint_accept(at, v->byte_token[(unsigned char)*p], &err) == GLIM_OK;
+    for (const char *p = text; *p && fine;) { /* a special token as a whole, else bytes */
+        size_t n = 1;
+        int32_t id = v->byte_token[(unsigned char)*p];
+        for (size_t i = 0; i < GLIM_COUNT(small_specials); i++)
+            if (strncmp(p, small_specials[i], strlen(small_specials[i])) == 0) n = strlen(small_specials[i]), id = glim_tok_find(v->tok, small_specials[i]);
+        fine = glim_constraint_accept(at, id, &err) == GLIM_OK;
+        p += n;
+    }
     fine = fine && glim_constraint_complete(at);
     glim_constraint_state_free(at);
     glim_constraint_free(c);
+    return fine;
+}
+
+/* Whether the constraint takes text as a whole answer. */
+static bool takes(vocab *v, const char *schema, const char *request, const char *text) {
+    json_t *o = json(schema);
+    const bool fine = answer_fits(v, (glim_constraint_spec){.schema = o}, request, text);
     json_decref(o);
+    return fine;
+}
+
+/* The same of the arguments of a call in the form of GLM-4.5, "a=1;b=2". */
+static bool takes_args(vocab *v, const char *schema, const char *request, const char *args) {
+    json_t *tools = json("[{\"type\":\"function\",\"function\":{\"name\":\"book\"}}]");
+    glim_buf text = {0};
+    json_object_set_new(json_object_get(json_array_get(tools, 0), "function"), "parameters", json(schema));
+    json_t *choice = json("\"required\"");
+    glim_buf_puts(&text, "<tool_call>book\n");
+    for (const char *p = args; *p;) {
+        const size_t key = strcspn(p, "="), value = strcspn(p + key + 1, ";");
+        glim_buf_printf(&text, "<arg_key>%.*s</arg_key>\n<arg_value>%.*s</arg_value>\n", (int)key, p, (int)value, p + key + 1);
+        p += key + 1 + value;
+        p += *p == ';';
+    }
+    glim_buf_puts(&text, "</tool_call>");
+    const bool fine = answer_fits(v, (glim_constraint_spec){.tools = tools, .tool_choice = choice, .kind = GLIM_CHAT_GLM45, .single_call = true}, request, glim_buf_cstr(&text));
+    glim_buf_free(&text);
+    json_decref(choice);
+    json_decref(tools);
     return fine;
 }
 
@@ -163,3 +197,60 @@ TEST(a_constraint_takes_only_what_the_request_says) {
     free_vocab(&v);
 }
 
+TEST(what_may_be_left_out_is_where_nothing_of_the_request_fits) {
+    vocab v = make_vocab(GLIM_COUNT(small_specials), -1);
+    const char *schema = "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"code\":{\"type\":\"string\",\"minLength\":12},\"m\":{\"type\":\"integer\",\"minimum\":50}},\"required\":[\"name\"]}";
+    const char *must = "{\"type\":\"object\",\"properties\":{\"code\":{\"type\":\"string\",\"minLength\":12}},\"required\":[\"code\"]}", *request = "Jo, for 8";
+    CHECK(takes(&v, schema, request, "{\"name\":\"Jo\"}") && !takes(&v, schema, request, "{\"name\":\"Jo\",\"m\":77}"));
+    CHECK(!takes(&v, schema, request, "{\"name\":\"Jo\",\"code\":\"abcdefghijkl\"}"));
+    CHECK(takes(&v, schema, "Jo, code abcdefghijkl", "{\"name\":\"Jo\",\"code\":\"abcdefghijkl\"}"));
+    CHECK(takes(&v, must, request, "{\"code\":\"abcdefghijkl\"}") && !takes(&v, must, request, "{\"code\":\"abc\"}")); /* there must be one */
+    CHECK(takes(&v, schema, "", "{\"name\":\"\"}") && !takes(&v, schema, "", "{\"name\":\"x\"}"));
+    CHECK(takes_args(&v, schema, request, "name=Jo") && !takes_args(&v, schema, request, "name=Jo;m=77") && !takes_args(&v, schema, request, "name=Jo;code=abcdefghijkl"));
+    free_vocab(&v);
+}
+
+TEST(arguments_of_a_call_with_bounds_are_copied_in_both_forms) {
+    vocab v = make_vocab(GLIM_COUNT(small_specials), -1);
+    const char *schema = "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\",\"maxLength\":9},\"b\":{\"type\":\"string\",\"minLength\":2,\"maxLength\":4},\"c\":{\"type\":\"string\"}},\"required\":[\"a\"]}";
+    static const struct {
+        const char *args, *json;
+        bool fits;
+    } t[] = {
+        {"a=Isomqui", "{\"a\":\"Isomqui\"}", true},
+        {"a=Bob", "{\"a\":\"Bob\"}", false},          /* nobody says so */
+        {"a=name Jo Isomqui", "{\"a\":\"name Jo Isomqui\"}", false}, /* too long */
+        {"a=", "{\"a\":\"\"}", true},
+        {"a=Jo;b=name", "{\"a\":\"Jo\",\"b\":\"name\"}", true},
+        {"a=Jo;b=x1", "{\"a\":\"Jo\",\"b\":\"x1\"}", false},
+        {"a=Jo;b=", "{\"a\":\"Jo\",\"b\":\"\"}", false},
+        {"a=Jo;c=Table", "{\"a\":\"Jo\",\"c\":\"Table\"}", true},
+        {"a=Jo;c=", "{\"a\":\"Jo\",\"c\":\"\"}", false},
+    };
+    for (size_t i = 0; i < GLIM_COUNT(t); i++) {
+        CHECK_MSG(takes_args(&v, schema, "Table for 8, name Jo Isomqui", t[i].args) == t[i].fits, "%s", t[i].args);
+        CHECK_MSG(takes(&v, schema, "Table for 8, name Jo Isomqui", t[i].json) == t[i].fits, "%s", t[i].json);
+    }
+    free_vocab(&v);
+}
+
+/* A form of many fields over the longest request, words all different or two that come again and again: of these an automaton cannot be made. */
+TEST(a_request_that_repeats_itself_is_no_error) {
+    vocab v = make_vocab(GLIM_COUNT(small_specials), -1);
+    char request[GLIM_SAID_BYTES + 1], *end = request;
+    glim_buf schema = {0};
+    glim_buf_puts(&schema, "{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\"}");
+    for (int i = 0; i < 12; i++) glim_buf_printf(&schema, ",\"f%d\":{\"type\":\"string\"%s}", i, i % 2 ? "" : ",\"maxLength\":40");
+    glim_buf_puts(&schema, "},\"required\":[\"n\",\"f1\"]}");
+    while (end + 3 < request + sizeof request) *end++ = 'a', *end++ = ' ';
+    memcpy(end - 2, "7", 2);
+    const double t0 = glim_now_s();
+    CHECK(takes(&v, schema.s, request, "{\"n\":7,\"f1\":\"no word of it\"}")); /* the schema alone */
+    CHECK(!takes(&v, schema.s, request, "{\"n\":8,\"f1\":\"a\"}"));
+    for (end = request; end + 12 < request + sizeof request;) end += sprintf(end, "w%d ", (int)(end - request) * 7919 % 10007);
+    const double t1 = glim_now_s();
+    CHECK(takes(&v, schema.s, request, "{\"n\":0,\"f1\":\"w0\"}") && !takes(&v, schema.s, request, "{\"n\":0,\"f1\":\"no word of it\"}"));
+    printf("    %.2f s for one that repeats itself, %.2f s for one that does not\n", t1 - t0, glim_now_s() - t1);
+    glim_buf_free(&schema);
+    free_vocab(&v);
+}
