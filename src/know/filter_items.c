@@ -48,26 +48,50 @@ static size_t plain_len(const char *s, char *out, size_t cap) {
     return n;
 }
 
-/* Was a word of the value typed that is this one without its marks? */
-static bool typed_so(const glim_parse *p, const glim_lib_value *v, const char *alias) {
+/* How often the word was typed, whatever marks its letters had; *at: where it stands for the nth time. */
+static size_t times_typed(const glim_parse *p, const char *word, size_t nth, const char **at) {
+    size_t n = 0;
+    for (const char *m = p->marked; *m; m++) {
+        char plain[264];
+        if (((unsigned char)*m & 0xc0) == 0x80 || (m > p->marked && ((unsigned char)m[-1] >= 0x80 || isalnum((unsigned char)m[-1])))) continue;
+        const size_t len = strnlen(m, 2 * strlen(word) + 1);
+        glim_buf begins = {0};
+        glim_buf_append(&begins, m, glim_utf8_whole(m, len));
+        const size_t k = plain_len(glim_buf_cstr(&begins), plain, sizeof plain);
+        glim_buf_free(&begins);
+        if (k < strlen(word) || memcmp(plain, word, strlen(word)) != 0) continue;
+        if (n++ == nth) *at = m;
+    }
+    return n;
+}
+
+/* Was the value typed so at i, where its word stands without its marks? Where the question was respelt, anywhere in it. */
+static bool typed_so(const glim_parse *p, size_t at, const glim_lib_value *v, const char *alias) {
     char *const *list = v->n_marked ? v->marked : v->alias;
     char plain[264];
+    size_t n_before = 0, n_all = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        const bool here = p->s[i] == alias[0] && (i == 0 || !glim_parse_alnum(p, i - 1)) && strncmp(p->s + i, alias, strlen(alias)) == 0;
+        n_all += here, n_before += here && i < at;
+    }
+    const char *typed = NULL;
+    const bool placed = times_typed(p, alias, n_before, &typed) == n_all && typed;
     for (size_t i = 0, n = v->n_marked ? v->n_marked : v->n_alias; i < n; i++) {
         if (v->n_marked ? plain_len(list[i], plain, sizeof plain) == 0 || strcmp(plain, alias) != 0 : strcmp(list[i], alias) != 0) continue;
-        if (strstr(p->marked, list[i])) return true;
+        if (placed ? strncmp(typed, list[i], strlen(list[i])) == 0 : strstr(p->marked, list[i]) != NULL) return true;
     }
     return false;
 }
 
 /* "Bar" means the value Bar, and Bär where there is no other: what is typed without its marks, or with others, counts where it can mean
  * one value only. */
-static bool meant(const glim_parse *p, const glim_lib_col *col, size_t v, const char *alias) {
+static bool meant(const glim_parse *p, size_t i, const glim_lib_col *col, size_t v, const char *alias) {
     bool twin = false;
     for (size_t w = 0; w < col->n_value && !twin; w++) {
         if (w == v || (col->value[w].n_marked == 0 && col->value[v].n_marked == 0)) continue;
         for (size_t a = 0; a < col->value[w].n_alias && !twin; a++) twin = strcmp(col->value[w].alias[a], alias) == 0;
     }
-    return !twin || typed_so(p, &col->value[v], alias);
+    return !twin || typed_so(p, i, &col->value[v], alias);
 }
 
 static void offer(glim_item *best, glim_item it, size_t i, size_t n) {
@@ -252,7 +276,7 @@ void glim_parse_items(glim_parse *p) {
                 for (size_t a = 0; a < col->value[v].n_alias; a++)
                     if (col->value[v].alias[a][0] == p->s[i]) {
                         const size_t n = stands_for_value(p, i, col->value[v].alias[a]);
-                        if (n > best.to - best.from && meant(p, col, v, col->value[v].alias[a])) offer(&best, (glim_item){.kind = VALUE, .col = (int)c, .value = (uint16_t)v, .concept = -1}, i, n);
+                        if (n > best.to - best.from && meant(p, i, col, v, col->value[v].alias[a])) offer(&best, (glim_item){.kind = VALUE, .col = (int)c, .value = (uint16_t)v, .concept = -1}, i, n);
                     }
             for (size_t k = 0; k < n_stems; k++)
                 if (stems[k].col == (int)c) offer(&best, (glim_item){.kind = VALUE, .col = (int)c, .value = stems[k].value, .concept = -1, .stem = true}, i, stem_at(p, stems[k].text, i));

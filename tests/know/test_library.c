@@ -497,6 +497,9 @@ TEST(values_that_differ_by_a_mark_are_two) {
     glim_buf_free(&b);
     CHECK_STR(rows_of(l, "do you have Bär"), "A1 A5");
     CHECK_STR(rows_of(l, "do you have Bar"), "A2");
+    CHECK_STR(rows_of(l, "Bar or Bär?"), "A1 A2 A5"); /* each where it stands */
+    CHECK_STR(rows_of(l, "BÄR or bar, which is it"), "A1 A2 A5");
+    CHECK_STR(rows_of(l, "Bar or bar?"), "A2");
     CHECK_STR(rows_of(l, "do you have pate"), "A3"); /* where there is one only, it is found without its marks */
     CHECK_STR(rows_of(l, "do you have ano"), "A4");
     glim_lib_free(l);
