@@ -7,12 +7,12 @@
 
 #include "know/library.h"
 
-typedef enum glim_cond_op { GLIM_COND_IS, GLIM_COND_IS_NOT, GLIM_COND_LT, GLIM_COND_LE, GLIM_COND_GT, GLIM_COND_GE, GLIM_COND_HAS, GLIM_COND_HAS_NOT } glim_cond_op;
+typedef enum glim_cond_op { GLIM_COND_IS, GLIM_COND_IS_NOT, GLIM_COND_LT, GLIM_COND_LE, GLIM_COND_GT, GLIM_COND_GE, GLIM_COND_HAS, GLIM_COND_HAS_NOT, GLIM_COND_SPANS /* the year lies in the cell's range */ } glim_cond_op;
 
 typedef struct glim_cond {
     int col;
     glim_cond_op op;
-    double a;       /* of the four comparisons */
+    double a;       /* of the four comparisons and of SPANS */
     uint16_t value; /* of an enum */
     bool stated;    /* an empty cell does not fit, though it is not the value either */
     uint16_t bare;  /* while a question is read: 1 + the item of a figure that only its unit gave the column, or 0 */

@@ -287,11 +287,18 @@ void glim_parse_number_conds(glim_parse *p, size_t k) {
     glim_item *other = k + 2 < p->n_items ? &p->v[k + 2] : NULL;
     if (it->used) return;
     if (it->year && behind && other && behind->kind == WORD && behind->word == GLIM_WORD_TO && other->kind == NUMBER && other->year && other->col == it->col) { /* "from 2015 to 2018" */
-        const bool years = p->l->col[it->col].years;
-        glim_parse_add_cond(p, (glim_cond){.col = it->col, .op = GLIM_COND_GE, .a = years ? it->number : it->number * 10000});
-        glim_parse_add_cond(p, (glim_cond){.col = it->col, .op = GLIM_COND_LE, .a = years ? other->number : other->number * 10000 + 1231});
+        const bool years = p->l->col[it->col].years, span = p->l->col[it->col].span != NULL; /* of a range both lie in the cell's */
+        glim_parse_add_cond(p, (glim_cond){.col = it->col, .op = span ? GLIM_COND_SPANS : GLIM_COND_GE, .a = years || span ? it->number : it->number * 10000});
+        glim_parse_add_cond(p, (glim_cond){.col = it->col, .op = span ? GLIM_COND_SPANS : GLIM_COND_LE, .a = years || span ? other->number : other->number * 10000 + 1231});
         it->used = behind->used = other->used = true;
         if (before && before->kind == WORD && before->word == GLIM_WORD_BETWEEN) before->used = true;
+        return;
+    }
+    if (it->year && p->l->col[it->col].span) {
+        glim_parse_add_cond(p, (glim_cond){.col = it->col, .op = GLIM_COND_SPANS, .a = it->number});
+        it->used = true;
+        for (size_t j = 0; j < p->n_items; j++) /* "does it fit a 2019 model" is no question for the years */
+            if (p->v[j].kind == COLUMN && p->v[j].col == it->col) p->v[j].used = true;
         return;
     }
     if (it->year) {

@@ -207,6 +207,18 @@ static bool of_a_year(const glim_parse *p, size_t at, const glim_item *it, const
     return false;
 }
 
+/* "Fits 2019", "for a 2019 model": a year that a range of the column holds. */
+static bool of_a_span(const glim_parse *p, size_t at, const glim_item *it, const glim_lib_col *col, bool zh, bool en) {
+    const glim_item *last = p->n_items ? &p->v[p->n_items - 1] : NULL;
+    if (zh || en) return true;
+    if (glim_parse_alnum(p, it->from + 4) || measure_at(p, at, true) >= 0 || glim_piece_word(p->s + at, p->n - at) || (last && last->kind == WORD && last->word < GLIM_WORD_TO && bare(p, last->to, it->from))) return false;
+    for (size_t k = 0; k < p->n_items; k++)
+        if (p->v[k].kind == COLUMN && &p->l->col[p->v[k].col] == col) return true;
+    for (uint32_t r = 0; r < p->l->n_rows; r++)
+        if (col->span[r].from <= it->number && it->number <= col->span[r].to) return true;
+    return false;
+}
+
 /* The years that questions may be about: of today, and those of a column of years, from its first century on. */
 static bool is_year(const glim_lib *l, double v) {
     if (v >= 1900 && v <= 2100) return true;
@@ -259,6 +271,13 @@ static bool calendar_year(const glim_parse *p, size_t at, glim_item *it) {
         bool named = zh || month || col->years || n_dates == 1;
         for (size_t a = 0; a < col->n_alias && !named; a++) named = strstr(p->s, col->alias[a]) != NULL;
         if ((col->type != GLIM_LIB_DATE && !col->years) || !named) continue;
+        it->col = (int)c;
+        it->has_unit = it->year = true;
+        it->to = zh ? at + 3 : at;
+        return true;
+    }
+    for (size_t c = 0; c < p->l->n_col; c++) {
+        if (!p->l->col[c].span || p->l->col[c].type == GLIM_LIB_HIDDEN || !of_a_span(p, at, it, &p->l->col[c], zh, en)) continue;
         it->col = (int)c;
         it->has_unit = it->year = true;
         it->to = zh ? at + 3 : at;

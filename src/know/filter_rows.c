@@ -27,6 +27,7 @@ bool glim_cond_holds(const glim_lib *l, const glim_cond *c, uint32_t row) {
     case GLIM_COND_GE: return v >= c->a;
     case GLIM_COND_HAS: return glim_lib_has(l, row, (size_t)c->col);
     case GLIM_COND_HAS_NOT: return *glim_lib_cell(l, row, (size_t)c->col) && !glim_lib_has(l, row, (size_t)c->col); /* an empty cell is not known */
+    case GLIM_COND_SPANS: return col->span && col->span[row].from <= c->a && c->a <= col->span[row].to;
     default:
         for (uint32_t i = col->value_at[row]; i < col->value_at[row + 1]; i++) is |= col->value_no[i] == c->value;
         if (c->stated && col->value_at[row] == col->value_at[row + 1]) return false;
@@ -79,7 +80,7 @@ glim_status glim_filter_rows(const glim_lib *l, const glim_filter *f, const uint
 }
 
 void glim_filter_show(glim_buf *out, const glim_lib *l, const glim_filter *f) {
-    static const char *const ops[] = {":", ": not", "<", "<=", ">", ">=", ":", ":"};
+    static const char *const ops[] = {":", ": not", "<", "<=", ">", ">=", ":", ":", ":"};
     const char *sep = "";
     for (size_t i = 0; i < f->n_cond; i++) {
         const glim_cond *c = &f->cond[i];

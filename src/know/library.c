@@ -343,7 +343,7 @@ glim_status glim_lib_set(glim_lib *l, uint32_t row, size_t col, const char *text
     if (strlen(text) > 4096) return glim_fail(err, GLIM_E_LIMIT, "the text has %zu bytes, want at most 4096", strlen(text));
     if (c->number && !c->degree && !cell_number(c, text, &v))
         return glim_fail(err, GLIM_E_FORMAT, "column \"%s\": \"%.60s\" is no value of the type \"%s\"", c->column, text, type_names[c->type]);
-    l->unsettled |= c->value_at || c->concept == GLIM_CONCEPT_YEAR;
+    l->unsettled = true;
     if (c->value_at) { /* values of one row are replaced in place: all rows behind move */
         uint16_t no[64], were[64];
         size_t n_no = 0, k;

@@ -72,6 +72,9 @@ typedef struct glim_lib_col {
     const char *stem, *stem_en; /* of what: "辣", "spicy"; or NULL. Borrowed from the values */
     uint32_t *value_at;      /* [n_rows + 1] of an enum, into value_no */
     uint16_t *value_no;
+    struct glim_lib_span {
+        double from, to;     /* NAN where the cell is empty; to may be INFINITY */
+    } *span;                 /* [n_rows] of a text that says years, "2018-2020" in one cell at least; or NULL */
     bool years;              /* a number whose values are years: a vintage, a year of publication */
     int concept;             /* filter_words.h: what it is about, or -1 */
 } glim_lib_col;

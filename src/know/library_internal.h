@@ -22,6 +22,8 @@ glim_status glim_lib_alias(char ***list, size_t *n, const char *word, glim_err *
  * cell means it. */
 glim_status glim_lib_value_word(glim_lib_col *c, size_t value, const char *word, glim_err *err);
 glim_status glim_lib_value_derived(glim_lib_col *c, size_t value, const char *word, glim_err *err);
+/* Does a cell or the schema have the folded word for a value of any column? */
+bool glim_lib_says(const glim_lib *l, const char *word);
 /* No row has the value any more and no schema lists it: no word means it, until a cell holds it again. */
 void glim_lib_value_forget(glim_lib_value *v);
 /* Degrees, years and derived words from all rows as they are now. */

@@ -1,4 +1,5 @@
 /* library_schema.c - a schema to columns, with the words by which a question may mean them. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -31,6 +32,7 @@ void glim_lib_col_deinit(glim_lib_col *c) {
     free(c->unit_en);
     free(c->number);
     free(c->degree);
+    free(c->span);
     free(c->value_at);
     free(c->value_no);
 }
@@ -87,6 +89,12 @@ static long find_value(const glim_lib_col *c, const char *s, size_t n, bool word
         if (word ? says(v, s, n) : strncmp(v->text, s, n) == 0 && v->text[n] == 0) return (long)c->slot[k] - 1;
     }
     return -1;
+}
+
+bool glim_lib_says(const glim_lib *l, const char *word) {
+    for (size_t c = 0; c < l->n_col; c++)
+        if (find_value(&l->col[c], word, strlen(word), true) >= 0) return true;
+    return false;
 }
 
 static void put_slot(glim_lib_col *c, uint64_t h, uint32_t no) {
@@ -234,6 +242,37 @@ static glim_status read_values(glim_lib_col *c, const json_t *values, glim_err *
     return GLIM_OK;
 }
 
+/* What can be done with a thing, and how people ask for it where a column of yes and no is called by one of the words. */
+enum { DEED = 14 };
+static const char *const deeds[][DEED] = {
+    {"frozen", "freeze", "freezer", "freezable", "freezing", "freezer safe", "suitable for freezing", "冷冻"},
+    {"takeaway", "take away", "take it away", "take this away", "away", "takeout", "take out", "take it home", "take home", "to go", "外带", "打包", "带走"},
+    {"dishwasher", "dishwasher safe", "洗碗机"},
+    {"microwave", "microwaved", "microwavable", "microwave safe", "微波炉"},
+    {"washable", "wash", "washed", "machine washable", "machine wash", "washing machine", "水洗", "机洗"},
+    {"recyclable", "recycle", "recycled", "回收"},
+    {"refillable", "refill", "refilled"},
+    {"rechargeable", "recharge", "recharged"},
+    {"foldable", "fold", "folded", "folding", "collapsible", "折叠"},
+    {"stackable", "stack", "stacked"},
+};
+
+/* Does the word, or a word of Chinese, stand in the name? */
+static bool says_word(const char *name, const char *word) {
+    const size_t n = strlen(word);
+    for (const char *p = name; (p = strcasestr(p, word)) != NULL; p++)
+        if ((unsigned char)word[0] >= 0x80 || ((p == name || !isalnum((unsigned char)p[-1])) && !isalnum((unsigned char)p[n]))) return true;
+    return false;
+}
+
+/* "Do not freeze" says yes of the opposite. */
+static bool is_denied(const char *name) {
+    static const char *const nos[] = {"not", "no", "never", "non", "avoid", "without", "不", "勿", "禁", "非"};
+    bool no = false;
+    for (size_t i = 0; i < GLIM_COUNT(nos); i++) no |= says_word(name, nos[i]);
+    return no;
+}
+
 /* Other words for what a column is called: "frost hardy" for "Frost-hardy", "prescription" for "Prescription required", "咖啡因" for
  * "含咖啡因". */
 static glim_status derived(glim_lib_col *c, const char *name, glim_err *err) {
@@ -256,6 +295,11 @@ static glim_status derived(glim_lib_col *c, const char *name, glim_err *err) {
         for (size_t i = 0; rc == GLIM_OK && i < GLIM_COUNT(sides); i++) rc = glim_lib_alias(&c->alias, &c->n_alias, sides[i], err);
     }
     const bool had = c->type == GLIM_LIB_BOOL;
+    for (size_t i = 0; rc == GLIM_OK && had && !is_denied(s) && i < GLIM_COUNT(deeds); i++) {
+        bool so = false;
+        for (size_t k = 0; k < DEED && deeds[i][k] && !so; k++) so = says_word(s, deeds[i][k]);
+        for (size_t k = 0; rc == GLIM_OK && so && k < DEED && deeds[i][k]; k++) rc = glim_lib_alias(&c->alias, &c->n_alias, deeds[i][k], err);
+    }
     for (size_t i = 0; i < GLIM_COUNT(begins) + (had ? GLIM_COUNT(bool_begins) : 0); i++) {
         const char *w = i < GLIM_COUNT(begins) ? begins[i] : bool_begins[i - GLIM_COUNT(begins)];
         const size_t k = strlen(w);

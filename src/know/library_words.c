@@ -1,4 +1,4 @@
-/* library_words.c - what the rows say beside their cells: other words for values, degrees, years, what the goods are called.
+/* library_words.c - what the rows say beside their cells: other words for values, degrees, years and ranges of them, what the goods are called.
  *
  * All of it is made again after corrections, so that a library that was corrected knows what one that was read so knows. Words that are derived
  * stand behind those of the cells and the schema. */
@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "know/filter_words.h"
@@ -69,6 +70,13 @@ static bool of_wine(const glim_lib *l) {
     return false;
 }
 
+static bool is_value(const glim_lib *l, const char *word) {
+    for (size_t d = 0; d < l->n_col; d++)
+        for (size_t x = 0; x < l->col[d].n_value; x++)
+            if (l->col[d].value[x].n_alias && strcmp(l->col[d].value[x].alias[0], word) == 0) return true;
+    return false;
+}
+
 /* Values by their words in the other language, where no value of the table is called so. */
 static glim_status translated(glim_lib *l, size_t c, bool wine, glim_err *err) {
     glim_lib_col *col = &l->col[c];
@@ -77,13 +85,85 @@ static glim_status translated(glim_lib *l, size_t c, bool wine, glim_err *err) {
         if (col->value[v].en || col->value[v].n_alias != 1) continue; /* a schema says what it is called */
         const glim_lib_value *is = &col->value[v];
         const char *const *w = glim_value_words(is->n_marked ? is->marked[0] : is->alias[0], wine);
-        for (; rc == GLIM_OK && w && *w; w++) {
-            bool other = false;
-            for (size_t d = 0; d < l->n_col && !other; d++)
-                for (size_t x = 0; x < l->col[d].n_value && !other; x++) other = l->col[d].value[x].n_alias && strcmp(l->col[d].value[x].alias[0], *w) == 0;
-            if (!other) rc = glim_lib_value_derived(col, v, *w, err);
-        }
+        for (; rc == GLIM_OK && w && *w; w++)
+            if (!is_value(l, *w)) rc = glim_lib_value_derived(col, v, *w, err);
     }
+    return rc;
+}
+
+/* "SPF50" of the value "SPF 50", and the other way round: people type a word and a figure with and without a space. */
+static glim_status spaced(glim_lib *l, size_t c, glim_err *err) {
+    glim_lib_col *col = &l->col[c];
+    glim_status rc = GLIM_OK;
+    for (size_t v = 0; rc == GLIM_OK && col->type == GLIM_LIB_ENUM && v < col->n_value; v++)
+        for (size_t a = 0; rc == GLIM_OK && a < col->value[v].n_said; a++) {
+            const char *is = col->value[v].alias[a];
+            glim_buf apart = {0}, joined = {0};
+            for (const char *p = is; *p; p++) {
+                const bool word = p > is + 1 && islower((unsigned char)p[-1]) && islower((unsigned char)p[-2]); /* two letters: "a 4" is no "a4" */
+                if (word && isdigit((unsigned char)*p)) glim_buf_putc(&apart, ' ');
+                glim_buf_putc(&apart, *p);
+                if (!(word && *p == ' ' && isdigit((unsigned char)p[1]))) glim_buf_putc(&joined, *p);
+            }
+            const char *const other[] = {glim_buf_cstr(&apart), glim_buf_cstr(&joined)};
+            for (size_t k = 0; rc == GLIM_OK && k < GLIM_COUNT(other); k++)
+                if (strcmp(other[k], is) != 0 && !glim_lib_says(l, other[k])) rc = glim_lib_value_derived(col, v, other[k], err);
+            glim_buf_free(&apart);
+            glim_buf_free(&joined);
+        }
+    return rc;
+}
+
+/* "2018-2020", "2018", "2018 至今", "since 2018": the years, or false. */
+static bool year_range(const char *s, double *from, double *to) {
+    static const char *const begins[] = {"since ", "from ", "ab ", "自"}, *const until[] = {"-", "–", "—", "~", "～", "/", "to ", "bis ", "至", "到"}, *const open[] = {"", "+", "-", "–", "起", "至今", "以后", "后", "on", "onwards", "onward", "and later", "and newer", "today", "now"};
+    bool since = false;
+    for (size_t i = 0; i < GLIM_COUNT(begins) && !since; i++)
+        if (strncasecmp(s, begins[i], strlen(begins[i])) == 0) since = true, s += strlen(begins[i]);
+    for (int k = 0; k < 2; k++) {
+        s += strspn(s, " ");
+        if (strspn(s, "0123456789") != 4) return false;
+        *(k ? to : from) = strtod(s, NULL);
+        s += 4;
+        if (strncmp(s, "年", 3) == 0) s += 3;
+        s += strspn(s, " ");
+        if (k) break;
+        size_t n = 0;
+        for (size_t i = 0; i < GLIM_COUNT(until); i++)
+            if (strncasecmp(s, until[i], strlen(until[i])) == 0) n = strlen(until[i]);
+        if (n && isdigit((unsigned char)s[n + strspn(s + n, " ")])) {
+            s += n;
+            continue;
+        }
+        for (size_t i = 0; i < GLIM_COUNT(open); i++)
+            if (strcasecmp(s, open[i]) == 0) return *to = *open[i] || since ? INFINITY : *from, true;
+        return false;
+    }
+    return *s == 0 && *from <= *to;
+}
+
+/* A column of which every cell says years and one of them a range: what lies in it is asked for. */
+static glim_status spans(glim_lib *l, size_t c, glim_err *err) {
+    static const char *const fits[] = {"fit", "fits", "suitable for", "适用", "适合"};
+    glim_lib_col *col = &l->col[c];
+    bool any = false, all = col->type == GLIM_LIB_TEXT || (col->type == GLIM_LIB_ENUM && !col->many);
+    free(col->span);
+    col->span = NULL;
+    for (uint32_t r = 0; all && r < l->n_rows; r++) {
+        double y[2];
+        const char *cell = glim_lib_cell(l, r, c);
+        if (!*cell) continue;
+        all = year_range(cell, &y[0], &y[1]) && y[0] >= 1900 && y[0] <= 2100 && (y[1] <= 2100 || isinf(y[1]));
+        any |= all && y[0] < y[1];
+    }
+    if (!all || !any) return GLIM_OK;
+    void *mem = NULL;
+    glim_status rc = glim_try_calloc(&mem, l->n_rows, sizeof *col->span, "ranges of years", err);
+    if (rc != GLIM_OK) return rc;
+    col->span = mem;
+    for (uint32_t r = 0; r < l->n_rows; r++)
+        if (!year_range(glim_lib_cell(l, r, c), &col->span[r].from, &col->span[r].to)) col->span[r].from = col->span[r].to = NAN;
+    for (size_t i = 0; rc == GLIM_OK && i < GLIM_COUNT(fits); i++) rc = glim_lib_alias(&col->alias, &col->n_alias, fits[i], err);
     return rc;
 }
 
@@ -131,6 +211,8 @@ glim_status glim_lib_derive(glim_lib *l, glim_err *err) {
     for (size_t c = 0; rc == GLIM_OK && c < l->n_col; c++) glim_lib_grade(l, c), l->col[c].years = only_years(l, c), rc = surnames(&l->col[c], err);
     const bool wine = rc == GLIM_OK && of_wine(l);
     for (size_t c = 0; rc == GLIM_OK && c < l->n_col; c++) rc = translated(l, c, wine, err);
+    for (size_t c = 0; rc == GLIM_OK && c < l->n_col; c++) rc = spaced(l, c, err);
+    for (size_t c = 0; rc == GLIM_OK && c < l->n_col; c++) rc = spans(l, c, err);
     for (size_t c = 0; rc == GLIM_OK && c < l->n_col; c++) rc = tails(l, c, err);
     return rc;
 }

@@ -219,6 +219,56 @@ TEST(a_corrected_value_has_its_other_words_at_once) {
     done(s);
 }
 
+TEST(what_can_be_done_is_asked_in_other_words) {
+    static const asked t[] = {
+        {"can the lasagne be frozen", "Yes: Lasagne, freezer safe.", "not in"},
+        {"can I freeze the soup of the day?", "No: Soup of the day has no freezer safe", "Yes"},
+        {"which dishes can I freeze", "3 fit: Honey cake", "[A4]"},
+        {"can I take the lasagne away?", "Yes: Lasagne, takeaway.", "not in"},
+        {"can I take the honey cake away", "No: Honey cake has no takeaway.", "Yes"},
+        {"lasagne to go?", "Yes: Lasagne, takeaway.", "not in"},
+        {"哪些可以打包", "有4款符合：Stool", "[A1]"},
+        {"can I put the casserole dish in the dishwasher", "Yes: Casserole dish, dishwasher safe.", "No"},
+        {"can the lasagne be microwaved", "not in the library", "No"}, /* "do not microwave: no" is no word for it */
+        {"is the casserole dish microwave safe", "not in the library", "Yes"},
+    };
+    check_all("deli", t, GLIM_COUNT(t));
+    glim_shop *s = own("deli");
+    static const char *const q[] = {"can it be frozen", "can I take it away?", "这个能冷冻吗"}, *const want[] = {"Yes: Honey cake, freezer safe.", "No: Honey cake has no takeaway.", "支持：Honey cake"};
+    for (size_t i = 0; i < GLIM_COUNT(q); i++) {
+        glim_shop_answer a = ask(s, q[i], "A1", NULL);
+        CHECK_HAS(a.text.s, want[i]);
+        glim_shop_answer_deinit(&a);
+    }
+    done(s);
+}
+
+TEST(a_word_and_a_figure_are_typed_with_and_without_a_space) {
+    static const asked t[] = {
+        {"do you have SPF50", "4 fit: Sun milk Classic", "[S02]"},
+        {"is the face fluid SPF50", "Yes, SPF 50: Face fluid", "No"},
+        {"is the Stick SPF30", "No, not SPF 30: Stick, protection SPF 50.", "Yes"},
+        {"sun cream with spf30 under 14 euros", "1 fits: Sun milk Kids", "[S01]"},
+        {"SPF50的有哪些", "有4款符合", "没有"},
+    };
+    check_all("care", t, GLIM_COUNT(t));
+}
+
+TEST(a_year_lies_in_a_range_that_a_cell_says) {
+    static const asked t[] = {
+        {"which fit a 2016 model?", "2 fit: Sun milk Kids", "[S01]"},
+        {"sun cream for 2019", "2 fit: Sun milk Classic, 12.5, model years 2018-2020 [S01]; Face fluid", "[S05]"},
+        {"is the day cream for 2018", "Yes, Day cream, model years 2016 - 2022.", "No"},
+        {"does the day cream fit 2024", "No, Day cream, model years 2016 - 2022.", "Yes"},
+        {"products for 2016 to 2018", "1 fits: Day cream", "[S02]"},
+        {"2019年的有哪些", "有3款符合", "[S02]"},
+        {"what model years has the day cream", "Day cream: model years 2016 - 2022.", "Yes"},
+        {"products under 2000", "12 fit", "model years"},
+        {"how many fit 2021", "4 fit: Face fluid", "[S01]"},
+    };
+    check_all("care", t, GLIM_COUNT(t));
+}
+
 TEST(a_price_says_what_it_is_for) {
     static const asked zh[] = {
         {"苹果多少钱", "价格是6.5元/斤", ""},
