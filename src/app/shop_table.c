@@ -87,8 +87,7 @@ static glim_status by_words(glim_shop *s, glim_shop_answer *a, const char *rest,
     if (rc == GLIM_OK && told != UINT32_MAX && !in_names) {
         *done = glim_shop_say_note(s, a, told, GLIM_PART_RETRIEVAL);
         *over = true;
-        glim_buf_free(&word);
-        return rc;
+        goto done;
     }
     if (rc == GLIM_OK && kept == 0) { /* nobody has these words */
         free(*among);
@@ -97,8 +96,7 @@ static glim_status by_words(glim_shop *s, glim_shop_answer *a, const char *rest,
         if (s->lib->n_rows) rc = glim_find_covered(s->find, rest, strlen(rest), 0, &weight, &share, err);
         if (weight >= GLIM_SHOP_SAYS && (f->count || f->mean)) { /* a number of something else is no answer */
             *over = true;
-            glim_buf_free(&word);
-            return rc;
+            goto done;
         }
         bool elsewhere = false; /* rows have these words, and none of them fits: "Barolo under 20 euros" */
         const bool letters = strpbrk(rest, "abcdefghijklmnopqrstuvwxyz") || glim_shop_chinese(rest, strlen(rest));
@@ -114,8 +112,7 @@ static glim_status by_words(glim_shop *s, glim_shop_answer *a, const char *rest,
             a->part = GLIM_PART_FILTER;
             glim_filter_show(&a->filter, s->lib, f);
             *done = *over = true;
-            glim_buf_free(&word);
-            return rc;
+            goto done;
         }
         if (weight >= GLIM_SHOP_SAYS) {
             glim_buf_puts(missing, rest);
@@ -124,11 +121,11 @@ static glim_status by_words(glim_shop *s, glim_shop_answer *a, const char *rest,
             for (size_t i = 0; i + 1 < missing->len; i++) model |= (i == 0 || missing->s[i - 1] == ' ') && missing->s[i] >= 'a' && missing->s[i] <= 'z' && missing->s[i + 1] >= '0' && missing->s[i + 1] <= '9' && !f->figure;
             if ((!glim_shop_narrows(s->lib, f) && !(f->figure && glim_shop_names_kind(s->lib, f))) || !firm(s->lib, f) || model || glim_shop_of_a_law(rest)) { /* and there is nothing else to go by */
                 *over = true;
-                glim_buf_free(&word);
-                return rc;
+                goto done;
             }
         }
     }
+done:
     glim_buf_free(&word);
     return rc;
 }

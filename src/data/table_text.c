@@ -178,8 +178,9 @@ static const char *plausible(const char *bytes, size_t n, glim_buf *seen) {
 
 glim_status glim_text_decode(const char **out, size_t *n_out, glim_buf *own, const char **encoding, const char *bytes, size_t n,
                              const char *wanted, uint64_t max_bytes, glim_err *err) {
-    if (wanted && !known_encoding(wanted)) return unknown_encoding(wanted, err);
-    const char *from = wanted = wanted ? known_encoding(wanted) : NULL;
+    const char *from = wanted ? known_encoding(wanted) : NULL;
+    if (wanted && !from) return unknown_encoding(wanted, err);
+    wanted = from;
     size_t skip = 0;
     if (n >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) skip = 3, from = from ? from : "UTF-8";
     else if (n >= 2 && memcmp(bytes, "\xff\xfe", 2) == 0) skip = 2, from = from ? from : "UTF-16LE";

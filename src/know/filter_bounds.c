@@ -210,18 +210,29 @@ void glim_parse_part_bounds(glim_parse *p) {
     }
 }
 
+/* Does one of the words stand at `at`? Its length, or 0. */
+static size_t word_at(const glim_parse *p, size_t at, const char *const *words, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (strncmp(p->s + at, words[i], strlen(words[i])) == 0) return strlen(words[i]);
+    return 0;
+}
+
+/* "以后", "之前" behind a date, which reaches to *to. */
+static void side_behind(const glim_parse *p, size_t *to, bool *from, bool *until) {
+    static const char *const since[] = {"以后", "之后", "以来", "后", "起", "至今"}, *const before[] = {"以前", "之前", "前"};
+    const size_t on = word_at(p, *to, since, GLIM_COUNT(since)), back = on ? 0 : word_at(p, *to, before, GLIM_COUNT(before));
+    *from = on > 0, *until = back > 0;
+    *to += on + back;
+}
+
 /* "2023年以后上市的", "released before 2024": the whole year, or what lies on one side of it. */
 static void year_conds(glim_parse *p, size_t k) {
-    static const char *const since[] = {"以后", "之后", "以来", "后", "起", "至今"}, *const before[] = {"以前", "之前", "前"};
     glim_item *it = &p->v[k];
     const bool year_only = p->l->col[it->col].years;
     double first = year_only ? it->number : it->number * 10000, last = year_only ? first : first + 1231;
     bool from = false, until = false, after = false;
     size_t to = it->to;
-    for (size_t i = 0; i < GLIM_COUNT(since) && !from; i++)
-        if (strncmp(p->s + it->to, since[i], strlen(since[i])) == 0) from = true, to = it->to + strlen(since[i]);
-    for (size_t i = 0; i < GLIM_COUNT(before) && !from && !until; i++)
-        if (strncmp(p->s + it->to, before[i], strlen(before[i])) == 0) until = true, to = it->to + strlen(before[i]);
+    side_behind(p, &to, &from, &until);
     size_t at = it->from;
     int month = 0, day = 0;
     if (!year_only && (at = glim_month_before(p->s, it->from, &month, &day)) < it->from) {
@@ -239,11 +250,7 @@ static void year_conds(glim_parse *p, size_t k) {
             to = d->to + 3;
             p->v[k + 2].used = true;
         }
-        from = until = false;
-        for (size_t i = 0; i < GLIM_COUNT(since) && !from; i++)
-            if (strncmp(p->s + to, since[i], strlen(since[i])) == 0) from = true, to += strlen(since[i]);
-        for (size_t i = 0; i < GLIM_COUNT(before) && !from && !until; i++)
-            if (strncmp(p->s + to, before[i], strlen(before[i])) == 0) until = true, to += strlen(before[i]);
+        side_behind(p, &to, &from, &until);
     }
 #define BEHIND(w) (strlen(w) <= at && memcmp(p->s + at - strlen(w), w, strlen(w)) == 0)
     if (BEHIND("since ") || BEHIND("from ")) from = BEHIND("since ") || !year_only, at -= BEHIND("since ") ? 6 : 5; /* a wine from 2018 is of that year */

@@ -254,19 +254,33 @@ static bool matches(const char *module, const char *target, bool expert) {
     return ends_in(module, (size_t)(at - module) + sizeof EXPERTS - 1, target, (size_t)(wanted - target) + sizeof EXPERTS - 1);
 }
 
+/* A linear layer, of which a tensor holds up to three: bound parts that stand together. */
+typedef struct linear {
+    size_t at, n; /* parts of m->bound */
+    const slot *s;
+    char module[NAME_CAP];
+} linear;
+
+/* The next one, from *l behind on: {0} is before the first. False: there is none. */
+static bool next_linear(builder *b, linear *l) {
+    const glim_model *m = b->m;
+    for (l->at += l->n; l->at < m->n_bound_parts; l->at += l->n) {
+        const glim_bound *x = &m->bound[l->at];
+        for (l->n = 1; l->at + l->n < m->n_bound_parts && x[l->n].tensor == x->tensor;) l->n++;
+        l->s = x->mat ? find_slot(b, x->mat) : NULL;
+        if (l->s && l->s->linear && l->n <= 3 && module_name(m, x->tensor, l->n == 2, l->module)) return true;
+    }
+    return false;
+}
+
 /* The last words of the linear layers' names, each once, in the model's order: what a target can be. */
 static void say_targets(builder *b, glim_buf *out) {
-    const glim_model *m = b->m;
     char seen[64][NAME_CAP + 16];
     size_t n_seen = 0;
-    for (size_t i = 0, k; i < m->n_bound_parts; i += k) {
-        const glim_bound *x = &m->bound[i];
-        for (k = 1; i + k < m->n_bound_parts && x[k].tensor == x->tensor;) k++;
-        const slot *s = x->mat ? find_slot(b, x->mat) : NULL;
-        char module[NAME_CAP], word[NAME_CAP + 16];
-        if (!s || !s->linear || k > 3 || !module_name(m, x->tensor, k == 2, module)) continue;
-        const char *dot = strrchr(module, '.');
-        snprintf(word, sizeof word, "%s%s", s->expert ? "experts." : "", dot ? dot + 1 : module);
+    for (linear l = {0}; next_linear(b, &l);) {
+        char word[NAME_CAP + 16];
+        const char *dot = strrchr(l.module, '.');
+        snprintf(word, sizeof word, "%s%s", l.s->expert ? "experts." : "", dot ? dot + 1 : l.module);
         size_t j = 0;
         while (j < n_seen && strcmp(seen[j], word) != 0) j++;
         if (j < n_seen || n_seen == GLIM_COUNT(seen)) continue;
@@ -325,27 +339,20 @@ static glim_status list_pairs(builder *b, size_t *of_bound) {
     size_t t_at = 0, z_at = 0;
     long layer = -1;
     bool hits[GLIM_LORA_TARGETS] = {false}; /* whether a target is the name of anything */
-    for (size_t i = 0, k; i < m->n_bound_parts; i += k) {
-        const glim_bound *x = &m->bound[i];
-        for (k = 1; i + k < m->n_bound_parts && x[k].tensor == x->tensor;) k++;
-        const slot *s = x->mat ? find_slot(b, x->mat) : NULL;
-        if (!s || !s->linear || k > 3) continue;
-        char module[NAME_CAP];
-        const bool fused_mlp = k == 2;
+    for (linear l = {0}; next_linear(b, &l);) {
         bool hit = false;
-        if (!module_name(m, x->tensor, fused_mlp, module)) continue;
         for (size_t t = 0; t < n->lora.n_targets; t++)
-            if (matches(module, n->lora.targets[t], s->expert)) hit = hits[t] = true;
+            if (matches(l.module, n->lora.targets[t], l.s->expert)) hit = hits[t] = true;
         if (!hit) continue;
         /* The tape holds t of one layer: numbering starts anew with each. */
-        const char *at = strstr(module, "layers.");
+        const char *at = strstr(l.module, "layers.");
         const long here = at ? strtol(at + 7, NULL, 10) : -1;
         if (here != layer) t_at = z_at = 0, layer = here;
-        const size_t kind = strstr(module, "gate_proj") ? 0 : strstr(module, "up_proj") ? 1 : 2;
+        const size_t kind = strstr(l.module, "gate_proj") ? 0 : strstr(l.module, "up_proj") ? 1 : 2;
         size_t expert_t = kind * r, expert_z = kind * X;
-        glim_status rc = add_pair(b, module, x, k, s->expert ? &expert_t : &t_at, s->expert ? &expert_z : &z_at);
+        glim_status rc = add_pair(b, l.module, &m->bound[l.at], l.n, l.s->expert ? &expert_t : &t_at, l.s->expert ? &expert_z : &z_at);
         if (rc != GLIM_OK) return rc;
-        for (size_t j = 0; j < k; j++) of_bound[i + j] = n->n_pairs;
+        for (size_t j = 0; j < l.n; j++) of_bound[l.at + j] = n->n_pairs;
     }
     /* A name that is nobody's is a slip: the layers that it meant would stay as they are without a word. */
     for (size_t t = 0; t < n->lora.n_targets; t++) {
