@@ -75,6 +75,8 @@ bool glim_say(glim_buf *out, const glim_shop *s, const glim_filter *f, glim_say_
               const char *rest, const char *missing);
 /* Is the condition's value part of what the row is called? */
 bool glim_say_named_so(const glim_lib *l, const glim_cond *c, uint32_t row, bool zh);
+/* Is nothing asked but whether it is of a kind or a brand, "is it a phone or a tablet"? */
+bool glim_say_asks_kind(const glim_lib *l, const glim_filter *f);
 /* Says that no row of these words fits the filter: "Nothing in the library fits: barolo; price under 20 EUR." */
 void glim_say_fits_none(glim_buf *out, const glim_shop *s, const glim_filter *f, const char *words);
 void glim_say_note(glim_buf *out, const glim_shop *s, uint32_t row, bool zh);

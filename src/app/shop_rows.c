@@ -153,7 +153,8 @@ glim_status glim_shop_from_library(glim_shop *s, glim_shop_answer *a, const glim
         bool more = left >= GLIM_SHOP_SAYS, known = share >= (f->zh && n_named == 1 && named[0].name >= 1 ? 0.45f : GLIM_SHOP_COVERS); /* "要提前多久订" of a row that says 提前一天预订 */
         if (rc == GLIM_OK && f->n_ask == 0 && more && known) rc = glim_shop_sentence(s, row[0], words, f->zh, &quote, err);
         bool said_by_cells = f->n_ask > 0;
-        for (size_t k = 0; k < f->n_cond; k++) said_by_cells |= !glim_say_named_so(s->lib, &f->cond[k], row[0], f->zh) && !(s->lib->col[f->cond[k].col].concept == GLIM_CONCEPT_KIND || s->lib->col[f->cond[k].col].concept == GLIM_CONCEPT_BRAND);
+        const bool asks_kind = glim_say_asks_kind(s->lib, f);
+        for (size_t k = 0; k < f->n_cond; k++) said_by_cells |= !glim_say_named_so(s->lib, &f->cond[k], row[0], f->zh) && (asks_kind || !(s->lib->col[f->cond[k].col].concept == GLIM_CONCEPT_KIND || s->lib->col[f->cond[k].col].concept == GLIM_CONCEPT_BRAND));
         if (rc == GLIM_OK && !(more && !known && !said_by_cells)) any = glim_say(&a->text, s, f, GLIM_SAY_ROWS, row, n, n, glim_buf_cstr(&quote), NULL);
         if (any) {
             a->part = said_by_cells ? GLIM_PART_FILTER : GLIM_PART_RETRIEVAL;

@@ -270,13 +270,28 @@ static void say_after_all(glim_buf *out, const glim_lib *l, uint32_t row, size_t
     }
 }
 
+static bool of_what_it_is(const glim_lib *l, const glim_cond *c) { return l->col[c->col].concept == GLIM_CONCEPT_KIND || l->col[c->col].concept == GLIM_CONCEPT_BRAND; }
+
+bool glim_say_asks_kind(const glim_lib *l, const glim_filter *f) {
+    bool all = f->whether && f->n_cond && f->n_ask == 0 && f->sort < 0;
+    for (size_t k = 0; k < f->n_cond; k++) all &= of_what_it_is(l, &f->cond[k]);
+    return all;
+}
+
+/* Is it "red or blue", where a row has one value only? */
+static bool or_another(const glim_lib *l, const glim_filter *f, size_t k) {
+    const glim_cond *c = &f->cond[k];
+    for (size_t i = 0; i < f->n_cond && c->op == GLIM_COND_IS && !l->col[c->col].many; i++)
+        if (i != k && f->cond[i].op == GLIM_COND_IS && f->cond[i].col == c->col) return true;
+    return false;
+}
+
 /* Is the condition said of the row, as a sentence of its own? */
 static bool answers(const glim_lib *l, const glim_filter *f, size_t k, uint32_t row) {
     const glim_cond *c = &f->cond[k];
-    const glim_lib_col *col = &l->col[c->col];
     bool asked = empty(l, row, c->col) || c->op == GLIM_COND_HAS || c->op == GLIM_COND_HAS_NOT;
     for (size_t a = 0; a < f->n_ask; a++) asked |= f->ask[a] == c->col;
-    bool what = col->concept == GLIM_CONCEPT_KIND || col->concept == GLIM_CONCEPT_BRAND; /* part of how the product is called */
+    const bool what = of_what_it_is(l, c) && !glim_say_asks_kind(l, f); /* part of how the product is called */
     if (asked || what || in_the_name(l, c, row, f->zh)) return false;
     if (!f->yes_no && f->n_ask && c->op != GLIM_COND_IS_NOT && glim_cond_holds(l, c, row)) return false; /* "the price of the M5x40 in steel": said of it, not asked */
     return !said_by_other_bound(l, f, k, row);
@@ -304,12 +319,16 @@ static bool say_rows(glim_buf *out, const glim_lib *l, const glim_filter *f, con
             chosen[k] = answers(l, f, k, row[i]) && chosen_by(l, &f->cond[k], row[i], f->zh);
             more |= !chosen[k] && answers(l, f, k, row[i]);
         }
+        int either = -1; /* the column of "red or blue", said already */
         for (size_t k = 0; k < f->n_cond; k++) {
             const glim_cond *c = &f->cond[k];
             if (!answers(l, f, k, row[i])) continue;
             if (chosen[k] && more) continue;
+            const bool other = n == 1 && or_another(l, f, k);
+            if (other && either == c->col) continue;
+            if (other) either = c->col;
             space(out, f->zh);
-            if (c->about) say_cell(out, l, row[i], (size_t)c->col, f->zh, name); /* "是1999元吧": the figure, neither yes nor no */
+            if (c->about || other) say_cell(out, l, row[i], (size_t)c->col, f->zh, name); /* "是1999元吧", "red or blue": what it is, neither yes nor no */
             else say_cond(out, l, row[i], f, c, name);
             stop(out, f->zh);
             cite(out, l, row[i], f->zh);

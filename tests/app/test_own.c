@@ -219,6 +219,20 @@ TEST(a_corrected_value_has_its_other_words_at_once) {
     done(s);
 }
 
+TEST(of_one_or_another_the_row_says_which) {
+    static const asked t[] = {
+        {"is the stool Bar or Bär", "Stool: series Bar. [B2]", "price"},
+        {"is the mug Bär or Bar?", "Mug: series Bär. [B1]", "price"},
+        {"is the mug Bar", "No, not Bar: Mug, series Bär. [B1]", "Yes"},
+        {"is the stool a Seat or a Crockery", "Stool: the category is Seat. [B2]", "price"},
+        {"is the mug a Seat?", "No, not Seat: Mug, category Crockery. [B1]", "price"},
+        {"is the bench red or blue", "Bench: the colour is blue. [B3]", "Yes"},
+        {"Bar or Bär?", "5 fit", "not in"},
+        {"which is cheapest, Bar or Bär", "lowest first: Mug", ""},
+    };
+    check_all("series", t, GLIM_COUNT(t));
+}
+
 TEST(what_can_be_done_is_asked_in_other_words) {
     static const asked t[] = {
         {"can the lasagne be frozen", "Yes: Lasagne, freezer safe.", "not in"},
