@@ -26,8 +26,16 @@ typedef struct flags {
 
 typedef struct shown {
     glim_progress *bar;
+    const glim_told_params *tell;
     glim_told *told; /* NULL: nobody asked */
+    bool began;
 } shown;
+
+static void show_begin(void *ctx) {
+    shown *v = ctx;
+    v->began = true;
+    v->told = glim_told_begin(v->tell);
+}
 
 static bool show_step(void *ctx, const glim_tune_step *s) {
     const shown *v = ctx;
@@ -97,7 +105,7 @@ static glim_status start_of(char **path, bool *made, const flags *f, const char 
     }
     char *dir = glim_path_join(f->out, "start"), *weights = glim_path_join(dir, "model.safetensors");
     const bool new = !f->resume || !glim_path_exists(weights), had = glim_path_exists(dir);
-    int held = -1;
+    glim_run_folder held = {0};
     glim_status rc = f->plan ? GLIM_OK : glim_run_folder_take(&held, f->out, f->resume, err);
     if (rc == GLIM_OK && !f->resume && has_checkpoint(f->out)) {
         rc = glim_fail(err, GLIM_E_ARG, "\"%s\" holds the checkpoint of a run", f->out);
@@ -109,7 +117,7 @@ static glim_status start_of(char **path, bool *made, const flags *f, const char 
     }
     *made = rc == GLIM_OK && new && (f->plan || !had);
     if (rc == GLIM_OK && new) rc = glim_start_model(dir, f->fresh, f->tokenizer, (uint64_t)f->seed, err);
-    glim_run_folder_release(held);
+    glim_run_folder_release(&held, rc == GLIM_OK);
     free(weights);
     *path = dir;
     return rc;
@@ -164,15 +172,15 @@ static glim_status pretrain(const flags *f, const glim_model_flags *mf, const ch
     if (rc == GLIM_OK) rc = glim_pretrain_plan(&plan, e->model, &p, err);
     if (rc == GLIM_OK) show_plan(&plan);
     if (rc == GLIM_OK && !f->plan) {
-        began = true;
         const glim_told_params tp = {.dir = f->store, .out = f->out, .model = model ? model : f->fresh, .data = paths[0], .held = f->eval_file, .seed = p.seed, .method = "pretrain",
                                      .n_steps = plan.n_steps, .resume = f->resume};
-        shown v = {.told = glim_told_begin(&tp)};
+        shown v = {.tell = &tp};
         v.bar = glim_progress_begin("training", plan.n_steps, GLIM_PROGRESS_COUNT);
-        p.on_step = show_step, p.ctx = &v;
+        p.on_begin = show_begin, p.on_step = show_step, p.ctx = &v;
         rc = glim_pretrain_run(e->model, e->tok, paths, n_paths, &p, &result, err);
         glim_progress_end(v.bar);
         glim_told_end(v.told, rc, err, &result);
+        began = v.began;
         if (rc == GLIM_OK) print_result(&result, &plan, f);
     }
     glim_engine_free(e);

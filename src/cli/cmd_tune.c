@@ -28,8 +28,14 @@ typedef struct shown {
     glim_progress *bar;
     bool job;
     double promised; /* epsilon; 0: not private */
+    const glim_told_params *tell; /* NULL: a job's run, which its server tells of */
     glim_told *told; /* NULL: nobody asked */
 } shown;
+
+static void show_begin(void *ctx) {
+    shown *v = ctx;
+    if (v->tell) v->told = glim_told_begin(v->tell);
+}
 
 static bool show_step(void *ctx, const glim_tune_step *s) {
     const shown *v = ctx;
@@ -174,13 +180,13 @@ static glim_status open_ledger(glim_store **s, glim_dp_params *p, const tune_fla
             return glim_fail(err, GLIM_E_ARG, "--dp-delta, --dp-clip, --dp-noise, --dp-set and --dp-ledger go with --dp-epsilon");
         return GLIM_OK;
     }
-    glim_status rc = f->dp_set ? GLIM_OK : set_name(set, f->data, err);
+    glim_status rc = f->dp_set ? glim_store_check_id(f->dp_set, "--dp-set", err) : set_name(set, f->data, err);
     if (rc != GLIM_OK) return rc;
     *p = (glim_dp_params){.epsilon = f->dp_epsilon, .delta = f->dp_delta, .clip = f->dp_clip, .sigma = f->dp_noise,
                           .set = f->dp_set ? f->dp_set : set, .actor = f->job ? "glim" : glim_cli_actor()};
     if (f->inspect) return GLIM_OK; /* nothing is asked of the data's privacy */
-    rc = glim_cli_folder(s, f->dp_ledger, !f->plan, err);
-    if (rc == GLIM_E_NOT_FOUND && f->plan) { /* the run would make it; a plan makes nothing */
+    rc = glim_cli_folder(s, f->dp_ledger, false, err);
+    if (rc == GLIM_E_NOT_FOUND) { /* the run will make it, once nothing but the ledger could refuse it; a plan makes nothing */
         glim_err_clear(err);
         return GLIM_OK;
     }
@@ -310,7 +316,7 @@ static glim_status tune(const tune_flags *f, const glim_model_flags *mf, const c
     if (rc == GLIM_OK && f->teacher) rc = open_teacher(&teacher, e, f, mf, err);
     if (rc == GLIM_OK && (rc = open_data(&d, f->data, e, f, err)) != GLIM_OK) about = "training_file";
     if (rc == GLIM_OK && f->eval_file && (rc = open_data(&held, f->eval_file, e, f, err)) != GLIM_OK) about = "validation_file";
-    p.on_step = show_step, p.ctx = &v, p.eval = held;
+    p.on_begin = show_begin, p.on_step = show_step, p.ctx = &v, p.eval = held;
     if (teacher) p.teacher = teacher->model;
     p.net.kernels = glim_kernels_get();
     p.base = f->base ? f->base : model;
@@ -322,10 +328,14 @@ static glim_status tune(const tune_flags *f, const glim_model_flags *mf, const c
         if (rc == GLIM_OK) show_plan(&plan), show_privacy(&plan, p.dp.set);
         if (rc == GLIM_OK && v.job) glim_cli_job_plan(&plan);
         if (rc == GLIM_OK && f->plan) rc = tell_plan(&plan, &p.dp, f, err);
+        if (rc == GLIM_OK && !f->plan && f->dp_epsilon != 0 && !ledger) {
+            rc = glim_cli_folder(&ledger, f->dp_ledger, true, err);
+            p.dp.ledger = ledger;
+        }
         if (rc == GLIM_OK && !f->plan) {
             const glim_told_params tp = {.dir = f->store, .out = f->out, .model = model, .data = f->data, .held = f->eval_file, .seed = p.seed,
                                          .method = p.method == GLIM_TUNE_SFT ? "supervised" : f->method, .n_steps = plan.n_steps, .resume = f->resume};
-            if (!v.job) v.told = glim_told_begin(&tp);
+            if (!v.job) v.tell = &tp;
             v.bar = glim_progress_begin("training", plan.n_steps, GLIM_PROGRESS_COUNT);
             rc = glim_tune_run(e->model, d, &p, &result, err);
             glim_progress_end(v.bar);

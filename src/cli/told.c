@@ -1,13 +1,9 @@
 /* told.c - see told.h. */
 #include "cli/told.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -65,21 +61,8 @@ static void read_again(glim_told *t, const glim_job *j) {
     json_object_set_new(t->progress, "steps", json_integer((json_int_t)t->n_steps));
 }
 
-/* A folder of another run, or one that a process trains in (train/folder.c), which is about to be refused. */
-static bool taken(const glim_told_params *p) {
-    char *state = glim_path_join(p->out, "state.glim"), *old = glim_path_join(p->out, "state.old");
-    const bool yes = !p->resume && (glim_path_exists(state) || glim_path_exists(old));
-    const int fd = open(p->out, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool held = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-    if (fd >= 0) close(fd);
-    free(state);
-    free(old);
-    return yes || held;
-}
-
 glim_told *glim_told_begin(const glim_told_params *p) {
     glim_err err = {0};
-    if (taken(p)) return NULL;
     glim_told *t = glim_xcalloc(1, sizeof *t);
     char *note = glim_path_join(p->out, "job"), *spec = NULL;
     glim_buf again = {0};
@@ -92,7 +75,6 @@ glim_told *glim_told_begin(const glim_told_params *p) {
         free(note);
         return NULL;
     }
-    if (rc == GLIM_OK) rc = glim_mkdirs(p->out, &err);
     if (rc == GLIM_OK && p->resume && glim_path_exists(note)) rc = glim_file_read(&again, note, GLIM_STORE_ID, &err);
     if (rc == GLIM_OK) {
         const glim_job_params jp = {.id_prefix = "ftjob-", .tenant = "local", .key = "local", .kind = GLIM_TUNE_KIND, .spec = spec = spec_of(p),

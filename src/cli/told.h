@@ -21,7 +21,8 @@ typedef struct glim_told_params {
     bool resume;
 } glim_told_params;
 
-glim_told *glim_told_begin(const glim_told_params *p); /* NULL: there is nobody to tell */
+/* Once the run has begun and holds its folder: one that is refused is nobody's job. NULL: there is nobody to tell. */
+glim_told *glim_told_begin(const glim_told_params *p);
 /* After a step, whose line is in OUT/metrics.jsonl. False: somebody wishes that the run stops. */
 bool glim_told_step(glim_told *t, size_t step);
 /* Takes t, or NULL. rc and err: how the run ended; result may be NULL. */

@@ -7,11 +7,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/file.h"
 
 static bool half_written(const char *name) {
@@ -37,26 +39,51 @@ static void sweep(int fd, int depth) {
     closedir(d);
 }
 
-glim_status glim_run_folder_take(int *fd, const char *path, bool resume, glim_err *err) {
-    *fd = -1;
+/* Cuts the last name off a path, with the slashes before it. */
+static void cut(char *path) {
+    size_t n = strlen(path);
+    while (n > 0 && path[n - 1] == '/') n--;
+    while (n > 0 && path[n - 1] != '/') n--;
+    while (n > 0 && path[n - 1] == '/') n--;
+    path[n] = 0;
+}
+
+static size_t length_there(const char *path) {
+    char *p = glim_xstrdup(path);
+    while (*p && !glim_path_exists(p)) cut(p);
+    const size_t n = strlen(p);
+    free(p);
+    return n;
+}
+
+glim_status glim_run_folder_take(glim_run_folder *f, const char *path, bool resume, glim_err *err) {
+    *f = (glim_run_folder){.path = glim_xstrdup(path), .kept = length_there(path), .fd = -1};
     glim_status rc = glim_mkdirs(path, err);
-    if (rc != GLIM_OK) return rc;
-    *fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (*fd < 0) return glim_fail_errno(err, GLIM_E_IO, errno, "could not open \"%s\"", path);
-    int e = 0; /* a file system without locks is no reason not to train */
-    while (flock(*fd, LOCK_EX | LOCK_NB) != 0 && (e = errno) == EINTR) {}
-    if (e == EWOULDBLOCK) {
-        close(*fd);
-        *fd = -1;
-        glim_fail(err, GLIM_E_STATE, "another process trains in \"%s\"", path);
-        glim_err_hint(err, "another folder with -o begins another run");
-        return GLIM_E_STATE;
+    if (rc == GLIM_OK) {
+        f->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (f->fd < 0) rc = glim_fail_errno(err, GLIM_E_IO, errno, "could not open \"%s\"", path);
     }
-    const int inner = resume ? openat(*fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    int e = 0; /* a file system without locks is no reason not to train */
+    while (rc == GLIM_OK && flock(f->fd, LOCK_EX | LOCK_NB) != 0 && (e = errno) == EINTR) {}
+    if (e == EWOULDBLOCK) {
+        rc = glim_fail(err, GLIM_E_STATE, "another process trains in \"%s\"", path);
+        glim_err_hint(err, "another folder with -o begins another run");
+    }
+    if (rc != GLIM_OK) {
+        glim_run_folder_release(f, false);
+        return rc;
+    }
+    const int inner = resume ? openat(f->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (inner >= 0) sweep(inner, 1);
     return GLIM_OK;
 }
 
-void glim_run_folder_release(int fd) {
-    if (fd >= 0) close(fd);
+void glim_run_folder_release(glim_run_folder *f, bool began) {
+    if (!f->path) return;
+    /* rmdir takes only an empty folder: what anybody put there meanwhile stays. While it is still held, so that no other run
+     * begins in a folder that is about to go. */
+    while (!began && strlen(f->path) > f->kept && rmdir(f->path) == 0) cut(f->path);
+    if (f->fd >= 0) close(f->fd);
+    free(f->path);
+    *f = (glim_run_folder){0};
 }

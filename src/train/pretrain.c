@@ -34,7 +34,8 @@ typedef struct run {
     uint8_t *loss;        /* [window] 0, 1, 1, ... */
     double *nll, *scale;  /* [n_rows] */
     FILE *metrics;
-    int folder;           /* held */
+    glim_run_folder folder;
+    bool began;           /* refused by nobody */
     glim_piece pieces[GLIM_STATE_PIECES];
     size_t n_pieces;
     glim_err *err;
@@ -360,6 +361,12 @@ static glim_status start(run *r, glim_tune_result *out) {
         glim_err_hint(r->err, "--resume goes on with it; another folder with -o begins anew");
         return GLIM_E_ARG;
     }
+    if (rc != GLIM_OK && rc != GLIM_E_NOT_FOUND) {
+        if (r->err) *r->err = why;
+        return rc;
+    }
+    r->began = true;
+    if (r->p.on_begin) r->p.on_begin(r->p.ctx);
     if (rc == GLIM_OK) {
         r->state = found;
         r->opt.step = found.step;
@@ -367,19 +374,17 @@ static glim_status start(run *r, glim_tune_result *out) {
         out->stopped_early = r->p.patience && found.bad_evals >= r->p.patience;
         rc = glim_corpus_seek(r->corpus, r->pos, r->err);
         glim_log(GLIM_INFO, "train", "resume from=%s step=%llu", from, (unsigned long long)found.step);
-    } else if (rc == GLIM_E_NOT_FOUND) {
+    } else {
         rc = glim_corpus_check(r->corpus, r->err); /* before the first step, not in the ninth hour; who resumes has done it */
         if (rc == GLIM_OK && r->held) rc = glim_corpus_check(r->held, r->err);
         if (rc == GLIM_OK) rc = evaluate(r, &r->state.eval_before);
-    } else if (r->err) {
-        *r->err = why;
     }
     return rc == GLIM_OK ? glim_curve_open(&r->metrics, r->p.out, r->state.step, false, r->err) : rc;
 }
 
 glim_status glim_pretrain_run(glim_model *m, const glim_tok *tok, const char *const *paths, size_t n_paths, const glim_pretrain_params *p,
                               glim_tune_result *out, glim_err *err) {
-    run r = {.m = m, .tok = tok, .p = *p, .folder = -1, .err = err};
+    run r = {.m = m, .tok = tok, .p = *p, .err = err};
     glim_tune_plan plan;
     *out = (glim_tune_result){.eval_after = NAN, .eval_before = NAN, .best_eval = NAN};
     glim_status rc = glim_pretrain_plan(&plan, m, p, err);
@@ -395,9 +400,9 @@ glim_status glim_pretrain_run(glim_model *m, const glim_tok *tok, const char *co
     out->first_loss = r.state.first_loss, out->last_loss = r.state.last_loss;
     out->seconds = r.state.seconds, out->n_tokens = r.state.n_tokens;
     if (r.n) out->sum = glim_net_sum(r.n);
-    if (rc == GLIM_E_IO && r.folder >= 0 && err && !err->hint[0]) glim_err_hint(err, "with room and a disk that writes, --resume goes on from the last checkpoint");
+    if (rc == GLIM_E_IO && r.began && err && !err->hint[0]) glim_err_hint(err, "with room and a disk that writes, --resume goes on from the last checkpoint");
     if (r.metrics) fclose(r.metrics);
-    glim_run_folder_release(r.folder);
+    glim_run_folder_release(&r.folder, r.began);
     glim_packer_deinit(&r.pack);
     glim_optim_deinit(&r.opt);
     glim_net_free(r.n);

@@ -36,7 +36,8 @@ typedef struct glim_pretrain_params {
     uint64_t seed;         /* of the order of blocks */
     const char *out;
     bool resume;
-    bool (*on_step)(void *ctx, const glim_tune_step *s); /* as in tune.h */
+    void (*on_begin)(void *ctx); /* as in tune.h */
+    bool (*on_step)(void *ctx, const glim_tune_step *s);
     void *ctx;
 } glim_pretrain_params;
 

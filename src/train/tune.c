@@ -38,7 +38,8 @@ typedef struct run {
     double eval_accuracy; /* of the last evaluation; NAN: not of pairs */
     uint64_t passes;      /* counts passes: dropout's counter */
     FILE *metrics;
-    int folder;           /* held */
+    glim_run_folder folder;
+    bool began;           /* not refused, not even by the privacy ledger */
     glim_piece pieces[GLIM_STATE_PIECES];
     size_t n_pieces;
     glim_err *err;
@@ -505,13 +506,16 @@ static glim_status start(run *r, glim_tune_result *out) {
         rc = glim_dp_run_open(&r->dp, &(glim_dp_open){.params = &r->p.dp, .plan = &r->plan.dp, .net = r->n, .folder = r->p.out,
                                                       .data_hash = glim_dataset_hash(r->d), .settings = print, .done = r->state.step,
                                                       .resume = r->p.resume, .dpo_beta = r->p.method == GLIM_TUNE_DPO ? r->p.dpo_beta : 0}, r->err);
-    if (rc == GLIM_OK) rc = glim_curve_open(&r->metrics, r->p.out, r->state.step, r->dp != NULL, r->err);
+    if (rc != GLIM_OK) return rc;
+    r->began = true;
+    if (r->p.on_begin) r->p.on_begin(r->p.ctx);
+    rc = glim_curve_open(&r->metrics, r->p.out, r->state.step, r->dp != NULL, r->err);
     if (rc == GLIM_OK && r->state.step == 0) rc = evaluate(r, &r->state.eval_before);
     return rc;
 }
 
 glim_status glim_tune_run(glim_model *m, const glim_dataset *d, const glim_tune_params *p, glim_tune_result *out, glim_err *err) {
-    run r = {.m = m, .d = d, .p = *p, .folder = -1, .err = err};
+    run r = {.m = m, .d = d, .p = *p, .err = err};
     *out = (glim_tune_result){.eval_after = NAN, .eval_before = NAN, .best_eval = NAN, .eval_accuracy = NAN, .epsilon = NAN};
     glim_status rc = glim_tune_make_plan(&r.plan, m, d, p, err);
     if (rc == GLIM_OK) rc = with_defaults(&r.p, &r.plan, m, d, err);
@@ -536,9 +540,9 @@ glim_status glim_tune_run(glim_model *m, const glim_dataset *d, const glim_tune_
     out->eval_before = r.state.eval_before, out->best_eval = r.state.best_eval;
     out->seconds = r.state.seconds, out->n_tokens = r.state.n_tokens;
     if (r.n) out->sum = glim_net_sum(r.n);
-    if (rc == GLIM_E_IO && r.folder >= 0 && err && !err->hint[0]) glim_err_hint(err, "with room and a disk that writes, --resume goes on from the last checkpoint");
+    if (rc == GLIM_E_IO && r.began && err && !err->hint[0]) glim_err_hint(err, "with room and a disk that writes, --resume goes on from the last checkpoint");
     if (r.metrics) fclose(r.metrics);
-    glim_run_folder_release(r.folder);
+    glim_run_folder_release(&r.folder, r.began);
     glim_dp_run_free(r.dp);
     glim_packer_deinit(&r.pack);
     glim_teacher_free(r.teacher);

@@ -64,6 +64,8 @@ typedef struct glim_tune_params {
     const char *out;       /* folder */
     const char *base;      /* base_model_name_or_path */
     bool resume;           /* go on from the checkpoint in out, if there is one */
+    /* Once, before the first step: the run was refused by nobody, the folder is its own. Not called: nothing is left of it. May be NULL. */
+    void (*on_begin)(void *ctx);
     /* After each step; false stops: a checkpoint is written and the run ends as GLIM_E_CANCELLED. May be NULL. */
     bool (*on_step)(void *ctx, const glim_tune_step *s);
     void *ctx;

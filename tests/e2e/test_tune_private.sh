@@ -53,8 +53,22 @@ says '"runs": 1'
 run 0 $GLIM privacy budget "$set" 6 1e-3 --data "$work/data"
 
 # The rows' budget is spent, under whatever folder; what would break the promise is one error.
-run 2 $tune --dp-epsilon 6 --dp-delta 1e-3 -o "$work/b"
+nothing_left() { # of a run that never began: neither its folders nor a job that a data folder was told of
+    [ -e "$work/b" ] && bad "$1: the run left $(cd "$work" && find b | tr '\n' ' ')" || ok
+}
+run 2 $tune --dp-epsilon 6 --dp-delta 1e-3 -o "$work/b/run"
 one_error 'the budget is 6' 'noise'
+nothing_left "over the budget"
+mkdir -p "$work/kept/empty"
+echo "mine" > "$work/kept/notes"
+run 2 $tune --dp-epsilon 6 --dp-delta 1e-3 -o "$work/kept"
+run 2 $tune --dp-epsilon 6 --dp-delta 1e-3 -o "$work/kept/empty"
+[ "$(cd "$work/kept" && find . | sort | tr '\n' ' ')" = ". ./empty ./notes " ] && ok || bad "a run that was refused changed a folder: $(ls "$work/kept")"
+run 2 $tune --dp-epsilon 6 --dp-delta 1e-3 --dp-set 'no/name' -o "$work/b"
+one_error '--dp-set' 'no/name'
+nothing_left "a name that is none"
+run 2 ${tune/"$work/data"/"$work/new"} --dp-epsilon 6 --dp-delta 1e-3 --dp-noise 0.3 -o "$work/b"
+[ -e "$work/new" ] && bad "a run that was refused made a data folder" || ok
 cp "$rows" "$work/others.jsonl"
 run 2 ${tune/people.jsonl/others.jsonl} --dp-epsilon 6 --dp-delta 1e-3 -o "$work/b"
 one_error "data set \"$set\"" 'the budget is 6'
@@ -72,6 +86,7 @@ run 2 $tune --dp-epsilon 6 --dp-delta 1e-3 --lora-dropout 0.1 -o "$work/c"
 one_error 'dropout' '--lora-dropout'
 run 2 $tune --dp-epsilon 6 --dp-delta 1e-3 --dp-noise 0.3 -o "$work/c"
 one_error 'spend epsilon' '--dp-noise'
+[ -e "$work/c" ] && bad "a wrong option left a folder" || ok
 
 # The operator's side: what is spent, a larger budget, a run that is given up.
 run 0 $GLIM privacy --data "$work/data"

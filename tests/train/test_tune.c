@@ -267,7 +267,7 @@ TEST(a_torn_checkpoint_gives_way_to_the_one_before) {
 TEST(a_folder_is_one_runs_and_loses_what_was_half_written) {
     const char *out = new_dir(), *names[] = {"state.glim.tmp.7", "step-2/adapter_model.safetensors.tmp.81", "state.glim", "notes.tmp", ".tmp.7", "a.tmp.7b"};
     char path[128];
-    int fd, other;
+    glim_run_folder held = {0}, other = {0};
     glim_err err = {0};
     snprintf(path, sizeof path, "%s/step-2", out);
     CHECK_OK(glim_mkdirs(path, &err), err);
@@ -275,13 +275,37 @@ TEST(a_folder_is_one_runs_and_loses_what_was_half_written) {
         snprintf(path, sizeof path, "%s/%s", out, names[i]);
         CHECK_OK(glim_file_write_atomic(path, "x", 1, &err), err);
     }
-    CHECK_OK(glim_run_folder_take(&fd, out, false, &err), err);
-    CHECK(glim_run_folder_take(&other, out, true, &err) == GLIM_E_STATE && other == -1 && strstr(err.msg, "another process trains in"));
+    CHECK_OK(glim_run_folder_take(&held, out, false, &err), err);
+    CHECK(glim_run_folder_take(&other, out, true, &err) == GLIM_E_STATE && !other.path && strstr(err.msg, "another process trains in"));
     CHECK(is_there(out, names[0])); /* not a run's folder yet, or another run's */
-    glim_run_folder_release(fd);
-    CHECK_OK(glim_run_folder_take(&fd, out, true, &err), err);
+    glim_run_folder_release(&held, false); /* what was there before stays */
+    CHECK_OK(glim_run_folder_take(&held, out, true, &err), err);
     for (size_t i = 0; i < GLIM_COUNT(names); i++) CHECK_MSG(is_there(out, names[i]) == (i >= 2), "%s", names[i]);
-    glim_run_folder_release(fd);
+    glim_run_folder_release(&held, false); /* what was there before stays */
+    remove_all(out);
+}
+
+TEST(of_a_run_that_never_began_no_folder_is_left) {
+    const char *out = new_dir();
+    const struct {
+        const char *path; /* taken */
+        const char *put;  /* in it, before it is released */
+        bool began;
+        const char *gone, *stays;
+    } cases[] = {{"a/b/c", NULL, false, "a", "."}, {"a//b/", NULL, false, "a", "."}, {"k/b", NULL, true, NULL, "k/b"}, {"k/b", NULL, false, NULL, "k/b"},
+                 {"k/b/c/d", NULL, false, "k/b/c", "k/b"}, {"s/t", "s/t/x", false, NULL, "s/t/x"}, {"s/u/v", "s/u/x", false, "s/u/v", "s/u/x"}};
+    char path[128];
+    glim_err err = {0};
+    for (size_t i = 0; i < GLIM_COUNT(cases); i++) {
+        glim_run_folder held = {0};
+        snprintf(path, sizeof path, "%s/%s", out, cases[i].path);
+        CHECK_OK(glim_run_folder_take(&held, path, false, &err), err);
+        snprintf(path, sizeof path, "%s/%s", out, cases[i].put ? cases[i].put : "");
+        if (cases[i].put) CHECK_OK(glim_file_write_atomic(path, "x", 1, &err), err);
+        glim_run_folder_release(&held, cases[i].began);
+        CHECK_MSG(!cases[i].gone || !is_there(out, cases[i].gone), "%s stayed", cases[i].gone);
+        CHECK_MSG(is_there(out, cases[i].stays), "%s went", cases[i].stays);
+    }
     remove_all(out);
 }
 
