@@ -6,6 +6,7 @@
 #include "cli/folder.h"
 #include "store/days.h"
 #include "store/outbox.h"
+#include "train/dp_ledger.h"
 
 static int verify(int argc, char **argv) {
     const char *data = NULL, *head = NULL;
@@ -16,7 +17,8 @@ static int verify(int argc, char **argv) {
                              {0}};
     const glim_page u = {"glim audit verify",
                           "Reads the whole event log: any edit, drop, reorder, insertion or cut is found, and where. Works beside a running\n"
-                          "server. Exit code 2 if anything is wrong.", {own}};
+                          "server. Also holds the privacy ledger (glim privacy) against its events in the log. Exit code 2 if anything is\n"
+                          "wrong.", {own}};
     glim_str_list pos = {0};
     int code = glim_args(argc, argv, &u, &pos, 0, 0);
     if (code >= 0) return code;
@@ -24,13 +26,15 @@ static int verify(int argc, char **argv) {
     glim_store *s = NULL;
     glim_chain_head mark;
     glim_audit_result r = {0};
+    glim_dp_verified book = {0};
     char text[GLIM_CHAIN_HEAD_TEXT];
     glim_status rc = head ? glim_chain_head_parse(&mark, head, &err) : GLIM_OK;
     if (rc == GLIM_OK) rc = glim_cli_folder(&s, data, false, &err);
     if (rc == GLIM_OK) rc = glim_audit_verify(s, head ? &mark : NULL, &r, &err);
+    if (rc == GLIM_OK) rc = glim_dp_ledger_verify(s, &book, &err);
     if (s && json) {
         glim_err out = {0};
-        json_t *v = json_pack("{s:b, s:I, s:I, s:s}", "ok", rc == GLIM_OK, "records", (json_int_t)r.head.count, "waiting", (json_int_t)r.n_waiting,
+        json_t *v = json_pack("{s:b, s:I, s:I, s:I, s:s}", "ok", rc == GLIM_OK, "records", (json_int_t)r.head.count, "waiting", (json_int_t)r.n_waiting, "private_runs", (json_int_t)book.n_runs,
                               "head", glim_chain_head_text(text, &r.head));
         if (rc != GLIM_OK) json_object_set_new(v, "error", json_string(err.msg));
         glim_status put = glim_cli_put_json(v, &out);
@@ -38,6 +42,9 @@ static int verify(int argc, char **argv) {
     } else if (rc == GLIM_OK) {
         printf("%" PRIu64 " records, %" PRIu64 " bytes: nothing was changed, dropped, moved or cut\n", r.head.count, r.head.bytes);
         if (r.n_waiting) printf("%" PRId64 " events wait to be added\n", r.n_waiting);
+        if (book.n_sets)
+            printf("privacy ledger: %zu data sets, %zu runs, %" PRIu64 " steps charged, as the log says\n", book.n_sets, book.n_runs, book.n_steps);
+        if (book.n_old) printf("%zu open runs are from before steps had events: what these were charged is not compared\n", book.n_old);
         printf("head %s\n", glim_chain_head_text(text, &r.head));
     }
     glim_store_close(s);

@@ -155,6 +155,27 @@ glim_status glim_outbox_head(glim_store *s, glim_chain_head *head, int64_t *n_wa
     return rc;
 }
 
+glim_status glim_outbox_each(const glim_store *s, glim_db *db, glim_chain_fn fn, void *ctx, glim_err *err) {
+    glim_chain_head start, head;
+    glim_db_row *r;
+    bool more = true;
+    glim_chain_begin(&start);
+    glim_status rc = glim_outbox_anchor(db, &head, err);
+    if (rc == GLIM_OK && head.count) {
+        char *path = glim_path_join(s->dir, "audit.log");
+        rc = glim_chain_read(path, &start, &head, fn, ctx, NULL, err);
+        free(path);
+    }
+    if (rc == GLIM_OK) rc = glim_db_query(db, &r, err, "SELECT time, actor, action, object, tenant, detail FROM outbox ORDER BY id", "");
+    while (rc == GLIM_OK && (rc = glim_db_next(db, r, &more, err)) == GLIM_OK && more) {
+        const glim_chain_event e = {0, glim_db_i64(r, 0), glim_db_text(r, 1), glim_db_text(r, 2), glim_db_text(r, 3), glim_db_text(r, 4), glim_db_text(r, 5)};
+        if (fn(ctx, &e, NULL)) continue;
+        glim_db_rest(r);
+        return glim_fail(err, GLIM_E_CANCELLED, "stopped by the caller");
+    }
+    return rc;
+}
+
 typedef struct mark_ctx {
     const glim_chain_head *mark;
     bool seen, same;

@@ -40,6 +40,9 @@ typedef struct glim_audit_result {
 glim_status glim_audit_verify(glim_store *s, const glim_chain_head *mark, glim_audit_result *out, glim_err *err);
 /* Calls fn for every record of the log up to the anchor, checking as it goes. */
 glim_status glim_audit_list(glim_store *s, glim_chain_fn fn, void *ctx, glim_err *err);
+/* Inside a read: every event of that snapshot, oldest first, those that wait for the log too (`after` is NULL for these). What else the
+ * snapshot shows is then what these events made of it. fn stops with false: GLIM_E_CANCELLED. Errors: as glim_audit_verify. */
+glim_status glim_outbox_each(const glim_store *s, glim_db *db, glim_chain_fn fn, void *ctx, glim_err *err);
 /* Inside a read: the anchor of that snapshot. For backups. */
 glim_status glim_outbox_anchor(glim_db *db, glim_chain_head *h, glim_err *err);
 

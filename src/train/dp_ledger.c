@@ -113,6 +113,7 @@ glim_status glim_dp_budget_set(glim_store *s, const char *set, double eps, doubl
 
 typedef struct begin_ctx {
     const glim_dp_request *r;
+    double eps, delta, promised; /* the set's budget, and what it has spent with the run */
     int64_t mark, now;
     bool again, stale;
     bool quiet; /* a refusal is told to nobody but the caller */
@@ -143,7 +144,7 @@ static glim_status put_run(glim_db *db, void *ctx, glim_err *err) {
     begin_ctx *c = ctx;
     const glim_dp_request *r = c->r;
     int64_t mark;
-    char q[NUMBER], sigma[NUMBER], eps[NUMBER], delta[NUMBER], detail[256];
+    char q[NUMBER], sigma[NUMBER], eps[NUMBER], delta[NUMBER], detail[512];
     glim_status rc = glim_db_int(db, &mark, 0, err, "SELECT mark FROM dp_sets WHERE id = ?", "s", r->set);
     if (rc == GLIM_OK) rc = find_run(db, r, &c->again, err);
     if (rc != GLIM_OK || c->again) return rc;
@@ -157,8 +158,8 @@ static glim_status put_run(glim_db *db, void *ctx, glim_err *err) {
         rc = glim_db_run(db, err,
                          "INSERT INTO dp_runs(data_set, run, q, sigma, reserved, charged, open, created, ended) VALUES(?, ?, ?, ?, ?, 0, 1, ?, 0)",
                          "ssssii", r->set, r->run, number(q, r->q), number(sigma, r->sigma), (int64_t)r->steps, c->now);
-    snprintf(detail, sizeof detail, "{\"run\": \"%s\", \"q\": %s, \"sigma\": %s, \"steps\": %" PRIu64 "}", r->run, number(q, r->q),
-             number(sigma, r->sigma), r->steps);
+    snprintf(detail, sizeof detail, "{\"run\": \"%s\", \"q\": %s, \"sigma\": %s, \"steps\": %" PRIu64 ", \"promised\": %.6g, \"epsilon\": %s, \"delta\": %s}", r->run,
+             number(q, r->q), number(sigma, r->sigma), r->steps, c->promised, number(eps, c->eps), number(delta, c->delta));
     if (rc == GLIM_OK) rc = glim_outbox_add(db, c->now, &(glim_event){r->actor, "privacy.begin", r->set, "", detail}, err);
     return rc;
 }
@@ -183,6 +184,7 @@ static glim_status weigh(glim_store *s, const glim_dp_request *r, begin_ctx *c, 
     if (c->again) return sum_up(with, &h, err);
     c->mark = h.mark;
     if (h.eps == 0) h.eps = r->eps, h.delta = r->delta;
+    c->eps = h.eps, c->delta = h.delta;
     rc = add_phase(&h, r->q, r->sigma, r->steps, 0, err);
     if (rc == GLIM_OK) rc = sum_up(with, &h, err);
     if (rc != GLIM_OK || with->promised <= h.eps) return rc;
@@ -221,6 +223,7 @@ glim_status glim_dp_ledger_begin(glim_store *s, const glim_dp_request *r, glim_d
         glim_dp_spent with;
         rc = weigh(s, r, &c, &with, err);
         if (rc == GLIM_OK && !c.again) {
+            c.promised = with.promised;
             rc = glim_store_run(s, put_run, &c, err);
             if (rc == GLIM_OK && c.stale) continue; /* another run came between: its steps count too */
             with.n_runs++;
@@ -235,18 +238,21 @@ glim_status glim_dp_ledger_begin(glim_store *s, const glim_dp_request *r, glim_d
 typedef struct charge_ctx {
     const char *run;
     uint64_t step;
+    int64_t now;
 } charge_ctx;
 
 static glim_status put_charge(glim_db *db, void *ctx, glim_err *err) {
     const charge_ctx *c = ctx;
     glim_db_row *row;
     bool known;
-    glim_status rc = glim_db_query(db, &row, err, "SELECT reserved, charged, open FROM dp_runs WHERE run = ?", "s", c->run);
+    glim_status rc = glim_db_query(db, &row, err, "SELECT reserved, charged, open, data_set FROM dp_runs WHERE run = ?", "s", c->run);
     if (rc == GLIM_OK) rc = glim_db_next(db, row, &known, err);
     if (rc != GLIM_OK) return rc;
     if (!known) return glim_fail(err, GLIM_E_STATE, "run \"%s\" is not on the privacy ledger", c->run);
     uint64_t reserved = (uint64_t)glim_db_i64(row, 0), charged = (uint64_t)glim_db_i64(row, 1);
     bool open = glim_db_i64(row, 2) != 0;
+    char set[GLIM_STORE_ID + 1], detail[128];
+    snprintf(set, sizeof set, "%s", glim_db_text(row, 3));
     glim_db_rest(row);
     if (!open) return glim_fail(err, GLIM_E_STATE, "run \"%s\" is over", c->run);
     if (c->step < charged) return GLIM_OK;
@@ -254,11 +260,13 @@ static glim_status put_charge(glim_db *db, void *ctx, glim_err *err) {
         return glim_fail(err, GLIM_E_LIMIT, "step %" PRIu64 " of run \"%s\": %" PRIu64 " steps were reserved", c->step + 1, c->run, reserved);
     if (c->step > charged)
         return glim_fail(err, GLIM_E_STATE, "step %" PRIu64 " of run \"%s\" cannot be charged: %" PRIu64 " are", c->step + 1, c->run, charged);
-    return glim_db_run(db, err, "UPDATE dp_runs SET charged = charged + 1 WHERE run = ?", "s", c->run);
+    rc = glim_db_run(db, err, "UPDATE dp_runs SET charged = charged + 1 WHERE run = ?", "s", c->run);
+    snprintf(detail, sizeof detail, "{\"run\": \"%s\", \"steps\": %" PRIu64 "}", c->run, c->step + 1);
+    return rc == GLIM_OK ? glim_outbox_add(db, c->now, &(glim_event){"glim", "privacy.charge", set, "", detail}, err) : rc;
 }
 
 glim_status glim_dp_ledger_charge(glim_store *s, const char *run, uint64_t step, glim_err *err) {
-    return glim_store_run(s, put_charge, &(charge_ctx){run, step}, err);
+    return glim_store_run(s, put_charge, &(charge_ctx){run, step, glim_store_now_us(s)}, err);
 }
 
 typedef struct charged_ctx {

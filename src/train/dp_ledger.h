@@ -7,6 +7,10 @@
  * glim_dp_epsilon. A step is charged, on the disk, before it looks at the data: whatever is killed when, the
  * ledger never says less than what was spent.
  *
+ * Every change is an event of the audit log (store/outbox.h), in the same transaction: "privacy.budget", "privacy.begin" (rate, noise,
+ * steps, the set's budget and what it has promised with the run), "privacy.charge" for each step, "privacy.end", all with the set's
+ * name as their object and nothing of its content. So the book can be made again from the log, and glim_dp_ledger_verify does.
+ *
  * The name of a set is for the caller to choose well: rows of the same people belong under one name.
  * Threads: any. All of these wait for the disk. */
 #ifndef GLIM_TRAIN_DP_LEDGER_H
@@ -66,6 +70,15 @@ typedef void (*glim_dp_row_fn)(void *ctx, const glim_dp_row *row);
 /* Data sets by name; or runs in the order in which they began, of one set or (NULL) of all. Errors: GLIM_E_IO. */
 glim_status glim_dp_ledger_sets(glim_store *s, glim_dp_row_fn fn, void *ctx, glim_err *err);
 glim_status glim_dp_ledger_runs(glim_store *s, const char *set, glim_dp_row_fn fn, void *ctx, glim_err *err);
+
+typedef struct glim_dp_verified {
+    size_t n_sets, n_runs;
+    uint64_t n_steps; /* charged */
+    size_t n_old;     /* open runs from before there was an event for each step: what these were charged is not compared */
+} glim_dp_verified;
+/* Is the book what its events say? Both are read from one snapshot. Errors: GLIM_E_FORMAT names the set or run and both figures;
+ * as glim_audit_verify. */
+glim_status glim_dp_ledger_verify(glim_store *s, glim_dp_verified *out, glim_err *err);
 
 /* A set that nobody has asked about is all zeros. */
 glim_status glim_dp_ledger_spent(glim_store *s, const char *set, glim_dp_spent *out, glim_err *err);

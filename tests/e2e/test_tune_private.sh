@@ -106,6 +106,16 @@ one_error 'not on the privacy ledger'
 run 2 $GLIM privacy budget "$set" many 1e-3 --data "$work/data"
 one_error 'want a number'
 run 0 $GLIM audit verify --data "$work/data"
+says 'privacy ledger: 1 data sets, 2 runs, .* steps charged, as the log says'
+run 0 $GLIM audit list --action privacy.charge --data "$work/data"
+[ "$(grep -c 'tune-.*"steps": 20' "$work/out")" -ge 1 ] && ok || bad "the log does not have the steps of a run"
+grep -q "say 3\|yes yes" "$work/data/audit.log" && bad "rows stand in the audit log" || ok
+if python3 -c 'import sqlite3' 2> /dev/null; then # somebody edits the book: the log knows better
+    cp -r "$work/data" "$work/edited"
+    python3 -c 'import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute("UPDATE dp_runs SET charged = 2, reserved = 2 WHERE charged = 20"); d.commit()' "$work/edited/store.db"
+    run 2 $GLIM audit verify --data "$work/edited"
+    one_error 'the privacy ledger has 2 steps charged of 2, its events 20 of 20'
+fi
 
 # A book from the days when files' names were sets' names: no second budget without a word. Both ways out, and then it is settled.
 old="${tune/"$work/data"/"$work/old"} --dp-epsilon 6 --dp-delta 1e-3 --epochs 1 --dp-noise 3"

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "store/outbox.h"
 #include "test.h"
 
 static char dir[64];
@@ -99,6 +100,80 @@ TEST(a_resumed_run_keeps_its_reservation_and_must_be_the_same) {
     CHECK(glim_dp_ledger_begin(s, &r, NULL, &err) == GLIM_E_ARG);
     r = request("run-b", 200), r.eps = 0;
     CHECK(glim_dp_ledger_begin(s, &r, NULL, &err) == GLIM_E_ARG);
+    clean(s);
+}
+
+static glim_status do_sql(glim_db *db, void *ctx, glim_err *err) { return glim_db_exec(db, ctx, err); }
+
+static void edit(glim_store *s, const char *sql) {
+    glim_err err = {0};
+    char text[256];
+    snprintf(text, sizeof text, "%s", sql);
+    CHECK_OK(glim_store_run(s, do_sql, text, &err), err);
+}
+
+TEST(an_edit_of_the_book_is_at_odds_with_its_events) {
+    glim_store *s = open_store();
+    glim_err err = {0};
+    glim_dp_verified v;
+    glim_dp_request a = request("run-a", 30), b = request("run-b", 30);
+    CHECK_OK(glim_dp_ledger_verify(s, &v, &err), err);
+    CHECK(v.n_sets == 0 && v.n_runs == 0);
+    CHECK_OK(glim_dp_ledger_begin(s, &a, NULL, &err), err);
+    CHECK_OK(glim_dp_budget_set(s, "customers", 3, 1e-5, "test", &err), err);
+    for (uint64_t i = 0; i < 5; i++) CHECK_OK(glim_dp_ledger_charge(s, "run-a", i, &err), err);
+    CHECK_OK(glim_dp_ledger_charge(s, "run-a", 2, &err), err); /* again, of a resumed run: no event */
+    CHECK_OK(glim_dp_ledger_end(s, "run-a", "test", &err), err);
+    CHECK_OK(glim_dp_ledger_begin(s, &b, NULL, &err), err);
+    for (uint64_t i = 0; i < 3; i++) CHECK_OK(glim_dp_ledger_charge(s, "run-b", i, &err), err);
+    const struct {
+        const char *edit, *undo, *want;
+    } edits[] = {
+        {"UPDATE dp_runs SET charged = 1 WHERE run = 'run-b'", "UPDATE dp_runs SET charged = 3 WHERE run = 'run-b'", "run \"run-b\": the privacy ledger has 1 steps charged of 30, its events 3 of 30"},
+        {"UPDATE dp_runs SET charged = 4, reserved = 4 WHERE run = 'run-a'", "UPDATE dp_runs SET charged = 5, reserved = 5 WHERE run = 'run-a'", "has 4 steps charged of 4, its events 5 of 5"},
+        {"UPDATE dp_runs SET reserved = 10 WHERE run = 'run-b'", "UPDATE dp_runs SET reserved = 30 WHERE run = 'run-b'", "3 steps charged of 10, its events 3 of 30"},
+        {"UPDATE dp_runs SET sigma = '9' WHERE run = 'run-a'", "UPDATE dp_runs SET sigma = '1.1000000000000001' WHERE run = 'run-a'", "noise 9, its events"},
+        {"UPDATE dp_runs SET open = 0 WHERE run = 'run-b'", "UPDATE dp_runs SET open = 1 WHERE run = 'run-b'", "run \"run-b\" is over on the privacy ledger and open in its events"},
+        {"UPDATE dp_sets SET epsilon = '8'", "UPDATE dp_sets SET epsilon = '3'", "has a budget of epsilon 8 at delta 1.0000000000000001e-05, its events 3 at"},
+        {"INSERT INTO dp_sets(id, epsilon, delta, mark, created) VALUES('new', '8', '1e-5', 1, 0)", "DELETE FROM dp_sets WHERE id = 'new'", "has data set \"new\", of which there is no event"},
+        {"UPDATE dp_runs SET run = 'run-c' WHERE run = 'run-b'", "UPDATE dp_runs SET run = 'run-b' WHERE run = 'run-c'", "run \"run-b\" is missing in it"},
+        {"INSERT INTO dp_runs(data_set, run, q, sigma, reserved, charged, open, created, ended) VALUES('customers', 'run-c', '0.1', '1', 1, 1, 0, 0, 0)",
+         "DELETE FROM dp_runs WHERE run = 'run-c'", "has run \"run-c\", of which there is no event"},
+    };
+    for (int drained = 0; drained < 2; drained++) { /* the events wait, and hang in the chain */
+        if (drained) CHECK_OK(glim_outbox_drain(s, &err), err);
+        CHECK_OK(glim_dp_ledger_verify(s, &v, &err), err);
+        CHECK(v.n_sets == 1 && v.n_runs == 2 && v.n_steps == 8 && v.n_old == 0);
+        for (size_t i = 0; i < GLIM_COUNT(edits); i++) {
+            edit(s, edits[i].edit);
+            CHECK_MSG(glim_dp_ledger_verify(s, &v, &err) == GLIM_E_FORMAT && strstr(err.msg, edits[i].want), "%s: %s", edits[i].edit, err.msg);
+            edit(s, edits[i].undo);
+        }
+        CHECK_OK(glim_dp_ledger_verify(s, &v, &err), err);
+    }
+    /* An end that the ledger itself wrote on an edited book. */
+    edit(s, "UPDATE dp_runs SET charged = 1 WHERE run = 'run-b'");
+    CHECK_OK(glim_dp_ledger_end(s, "run-b", "test", &err), err);
+    CHECK(glim_dp_ledger_verify(s, &v, &err) == GLIM_E_FORMAT && strstr(err.msg, "run \"run-b\" ended it had 1 steps, of which 3 have events"));
+    clean(s);
+}
+
+TEST(a_run_from_before_steps_had_events_is_compared_as_far_as_these_go) {
+    glim_store *s = open_store();
+    glim_err err = {0};
+    glim_dp_verified v;
+    edit(s, "INSERT INTO dp_sets(id, epsilon, delta, mark, created) VALUES('rows', '8', '1e-5', 1, 0)");
+    edit(s, "INSERT INTO dp_runs(data_set, run, q, sigma, reserved, charged, open, created, ended) VALUES('rows', 'run-o', '0.5', '2', 9, 4, 1, 0, 0)");
+    const glim_event begin = {"test", "privacy.begin", "rows", "", "{\"run\": \"run-o\", \"q\": 0.5, \"sigma\": 2, \"steps\": 9}"};
+    CHECK_OK(glim_outbox_put(s, &begin, &err), err);
+    CHECK_OK(glim_dp_ledger_verify(s, &v, &err), err);
+    CHECK(v.n_old == 1 && v.n_runs == 1);
+    CHECK_OK(glim_dp_ledger_charge(s, "run-o", 4, &err), err);
+    CHECK_OK(glim_dp_ledger_end(s, "run-o", "test", &err), err);
+    CHECK_OK(glim_dp_ledger_verify(s, &v, &err), err);
+    CHECK(v.n_old == 0 && v.n_steps == 5);
+    edit(s, "UPDATE dp_runs SET charged = 4, reserved = 4");
+    CHECK(glim_dp_ledger_verify(s, &v, &err) == GLIM_E_FORMAT);
     clean(s);
 }
 
