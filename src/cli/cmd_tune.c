@@ -17,7 +17,7 @@
 
 typedef struct tune_flags {
     const char *data, *out, *method, *schedule, *optim, *precision, *format, *prompt, *answer, *system, *loss;
-    const char *targets, *eval_file, *base, *dp_set, *dp_ledger, *store, *teacher, *teacher_type;
+    const char *targets, *eval_file, *base, *dp_set, *dp_ledger, *store, *teacher, *teacher_type, *thinking;
     int64_t distill_top, rank, steps, batch, warmup, max_tokens, rows, eval_every, patience, save_every, exports, seed, inspect, nice, job;
     double alpha, dropout, lr, epochs, warmup_share, decay, clip, eval, beta, dp_epsilon, dp_delta, dp_clip, dp_noise;
     double temperature, teacher_weight, balance, router_step;
@@ -128,6 +128,12 @@ static glim_status data_params(glim_data_params *p, const tune_flags *f, const g
     glim_status rc = choose("--loss", f->loss, losses, 4, &loss, err);
     *p = (glim_data_params){.tok = e->tok, .config = &e->model->cfg, .chat = e->chat, .prompt = f->prompt, .answer = f->answer, .system = f->system,
                             .max_tokens = (size_t)f->max_tokens, .skip_bad = f->skip_bad, .loss = (glim_data_loss)loss};
+    if (f->thinking) {
+        static const char *const on_off[] = {"on", "off"};
+        int off = 0;
+        if (rc == GLIM_OK) rc = choose("--thinking", f->thinking, on_off, 2, &off, err);
+        p->options.thinking = off ? -1 : 1;
+    }
     if (rc == GLIM_OK && f->format && !glim_data_format_parse(f->format, &p->format))
         rc = glim_fail(err, GLIM_E_ARG, "--format: got \"%s\", want %s", f->format, glim_data_format_names());
     return rc;
@@ -393,6 +399,7 @@ int glim_cmd_tune(int argc, char **argv) {
         {"--answer", NULL, GLIM_FLAG_STR, &f.answer, "T", "tables: the answer, with \"{column}\"", 0, 0},
         {"--system", NULL, GLIM_FLAG_STR, &f.system, "T", "system message for rows without one", 0, 0},
         {"--template", NULL, GLIM_FLAG_STR, &mf.template, "NAME", "chat template by name, instead of recognising it", 0, 0},
+        {"--thinking", NULL, GLIM_FLAG_STR, &f.thinking, "on|off", "render rows as for a chat with --thinking on or off (default: the model's own way)", 0, 0},
         {"--loss", NULL, GLIM_FLAG_STR, &f.loss, "L", "what counts: answers, last, label or all (default answers)", 0, 0},
         {"--max-tokens", NULL, GLIM_FLAG_INT, &f.max_tokens, "N", "longest example; longer ones are cut (default 2048)", 2, 1 << 24},
         {"--skip-bad", NULL, GLIM_FLAG_BOOL, &f.skip_bad, NULL, "leave bad rows out instead of refusing the file", 0, 0},

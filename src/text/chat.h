@@ -46,6 +46,9 @@ typedef struct glim_chat_options {
     bool no_generation_prompt; /* zero value: add it */
     int thinking;              /* 0: the family's default, 1: on, -1: off */
     bool keep_thinking;        /* GLM-4.7 clear_thinking=false */
+    /* For training: the last message of the assistant is written as the model would behind the generation prompt, where that opens
+     * <think> (Z1, 4.7): with its reasoning, or none, and the closing tag. Templates render only what has been said, and leave both out. */
+    bool in_place;
 } glim_chat_options;
 
 /* A rendered prompt. text holds everything; control[i] says that bytes [begin, end) were written by

@@ -38,6 +38,30 @@ static void put_item(glim_chat_out *o, const char *role, glim_chat_str text) {
     glim_chat_put(o, text);
 }
 
+static void put_call(glim_chat_out *o, const glim_chat_call *call) {
+    glim_chat_put(o, call->name);
+    glim_chat_lit(o, "\n");
+    glim_chat_put_json(o, call->args, -1);
+}
+
+/* Z1's answer behind the prompt that has opened <think>: glim_chat_options.in_place. The line breaks are those of what the model was
+ * trained on ("<think>\n" by its model card). A call that nothing is said before is the item's own text, as the model writes it. */
+static void put_in_place(glim_chat_out *o, const glim_chat_conv *c, size_t index) {
+    const glim_chat_msg *m = &c->msgs[index];
+    glim_chat_str reasoning, said;
+    glim_chat_turn(o, index);
+    glim_chat_split_reasoning(m, &reasoning, &said);
+    said = glim_py_strip(said);
+    glim_chat_lit(o, "<|assistant|>\n<think>\n");
+    glim_chat_put(o, glim_py_strip(reasoning));
+    glim_chat_lit(o, "\n</think>\n\n");
+    glim_chat_put(o, said);
+    for (size_t i = 0; i < m->n_calls; i++) {
+        if (said.n || i) glim_chat_lit(o, "<|assistant|>");
+        put_call(o, &m->calls[i]);
+    }
+}
+
 static void put_msg(glim_chat_out *o, glim_chat_kind k, const glim_chat_conv *c, size_t index) {
     const glim_chat_msg *m = &c->msgs[index];
     glim_chat_turn(o, index);
@@ -54,9 +78,7 @@ static void put_msg(glim_chat_out *o, glim_chat_kind k, const glim_chat_conv *c,
      * as they cut any assistant text; nobody can have meant that. */
     for (size_t i = 0; i < m->n_calls; i++) {
         glim_chat_lit(o, "<|assistant|>");
-        glim_chat_put(o, m->calls[i].name);
-        glim_chat_lit(o, "\n");
-        glim_chat_put_json(o, m->calls[i].args, -1);
+        put_call(o, &m->calls[i]);
     }
 }
 
@@ -67,8 +89,11 @@ void glim_chat_render_glm4(glim_chat_out *o, glim_chat_kind k, const glim_chat_c
     if (c->tools) put_tools(o, k, c->tools);
     for (size_t i = 0; i < c->n_msgs && system_first; i++)
         if (c->msgs[i].role == GLIM_ROLE_SYSTEM) put_msg(o, k, c, i);
-    for (size_t i = 0; i < c->n_msgs; i++)
-        if (!system_first || c->msgs[i].role != GLIM_ROLE_SYSTEM) put_msg(o, k, c, i);
+    const size_t place = opt->in_place && k == GLIM_CHAT_GLM_Z1 ? glim_chat_last_answer(c) : c->n_msgs;
+    for (size_t i = 0; i < c->n_msgs; i++) {
+        if (i == place) put_in_place(o, c, i);
+        else if (!system_first || c->msgs[i].role != GLIM_ROLE_SYSTEM) put_msg(o, k, c, i);
+    }
     if (opt->no_generation_prompt) return;
     glim_chat_lit(o, "<|assistant|>");
     if (k == GLIM_CHAT_GLM_Z1) {

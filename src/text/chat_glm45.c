@@ -58,22 +58,17 @@ static void put_call(glim_chat_out *o, const glim_chat_call *call, const char *n
     glim_chat_lit(o, "</tool_call>");
 }
 
-/* nl: "\n" for 4.5, "" for 4.7. */
-static void put_assistant(glim_chat_out *o, const glim_chat_msg *m, bool keep, bool is47, const char *nl) {
-    glim_chat_str content = m->text, reasoning = {"", 0};
-    if (m->has_reasoning) reasoning = m->reasoning;
-    else if (glim_py_has(content, "</think>")) {
-        reasoning = glim_py_rstrip_nl(glim_py_split_first(content, "</think>"));
-        reasoning = glim_py_lstrip_nl(glim_py_split_last(reasoning, "<think>"));
-        content = glim_py_lstrip_nl(glim_py_split_last(content, "</think>"));
-    }
+/* nl: "\n" for 4.5, "" for 4.7. opened: the prompt that this answers has said <think> already. */
+static void put_assistant(glim_chat_out *o, const glim_chat_msg *m, bool keep, bool opened, bool is47, const char *nl) {
+    glim_chat_str content, reasoning;
+    glim_chat_split_reasoning(m, &reasoning, &content);
     glim_chat_lit(o, "<|assistant|>");
     glim_chat_lit(o, nl);
     if (keep && reasoning.n) {
         glim_chat_lit(o, "<think>");
         glim_chat_put(o, glim_py_strip(reasoning));
         glim_chat_lit(o, "</think>");
-    } else glim_chat_lit(o, is47 ? "</think>" : "<think></think>");
+    } else glim_chat_lit(o, is47 && !opened ? "</think>" : "<think></think>");
     content = glim_py_strip(content);
     if (content.n) {
         glim_chat_lit(o, nl);
@@ -105,6 +100,7 @@ void glim_chat_render_glm45(glim_chat_out *o, glim_chat_kind k, const glim_chat_
                             const glim_chat_options *opt) {
     bool is47 = k == GLIM_CHAT_GLM47, off = opt->thinking < 0;
     const char *nl = is47 ? "" : "\n";
+    const size_t place = opt->in_place ? glim_chat_last_answer(c) : c->n_msgs;
     size_t after_last_user = 0; /* index of the message after it; 0 if there is none */
     for (size_t i = 0; i < c->n_msgs; i++)
         if (c->msgs[i].role == GLIM_ROLE_USER) after_last_user = i + 1;
@@ -125,7 +121,7 @@ void glim_chat_render_glm45(glim_chat_out *o, glim_chat_kind k, const glim_chat_
                 glim_chat_lit(o, "/nothink");
             break;
         case GLIM_ROLE_ASSISTANT:
-            put_assistant(o, m, i >= after_last_user || (is47 && opt->keep_thinking), is47, nl);
+            put_assistant(o, m, i == place || i >= after_last_user || (is47 && opt->keep_thinking), i == place && !off, is47, nl);
             break;
         default: put_tool(o, m, i > 0 && c->msgs[i - 1].role == GLIM_ROLE_TOOL, nl);
         }

@@ -57,6 +57,10 @@ typedef struct glim_chat_conv {
 glim_status glim_chat_conv_read(glim_chat_conv *out, glim_chat_kind k, const json_t *messages,
                                 const json_t *tools, glim_err *err);
 void glim_chat_conv_free(glim_chat_conv *c);
+/* What an assistant thought, as "reasoning_content" or between tags in its text, and what it then said. */
+void glim_chat_split_reasoning(const glim_chat_msg *m, glim_chat_str *reasoning, glim_chat_str *said);
+/* Index of the assistant's last message; n_msgs: there is none. */
+size_t glim_chat_last_answer(const glim_chat_conv *c);
 /* The function object of a tool: its "function", or the tool itself if it has none. */
 const json_t *glim_chat_tool_function(const json_t *tool);
 /* The string at key; n 0 if there is none. */

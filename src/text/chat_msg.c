@@ -24,6 +24,22 @@ const json_t *glim_chat_tool_function(const json_t *tool) {
     return json_is_object(f) ? f : tool;
 }
 
+void glim_chat_split_reasoning(const glim_chat_msg *m, glim_chat_str *reasoning, glim_chat_str *said) {
+    *reasoning = m->has_reasoning ? m->reasoning : (glim_chat_str){"", 0};
+    *said = m->text;
+    if (m->has_reasoning || !glim_py_has(m->text, "</think>")) return;
+    *reasoning = glim_py_rstrip_nl(glim_py_split_first(m->text, "</think>"));
+    *reasoning = glim_py_lstrip_nl(glim_py_split_last(*reasoning, "<think>"));
+    *said = glim_py_lstrip_nl(glim_py_split_last(m->text, "</think>"));
+}
+
+size_t glim_chat_last_answer(const glim_chat_conv *c) {
+    size_t last = c->n_msgs;
+    for (size_t i = 0; i < c->n_msgs; i++)
+        if (c->msgs[i].role == GLIM_ROLE_ASSISTANT) last = i;
+    return last;
+}
+
 /* Whether the family's template has a place for tools, calls and results. */
 static bool kind_has_tools(glim_chat_kind k) {
     return k == GLIM_CHAT_GLM4_9B || k == GLIM_CHAT_GLM4_0414 || k == GLIM_CHAT_GLM_Z1 ||

@@ -42,6 +42,7 @@ typedef struct glim_data_reader {
     glim_buf loss;        /* scratch: one byte for each id */
     glim_buf text, text2; /* scratch */
     glim_buf gen, gen_bare; /* what a generation prompt says, and that without an opened or empty <think> */
+    bool opens;           /* a generation prompt ends inside an opened <think>: answers are examples only where they stand behind that */
     bool have_gen;
 } glim_data_reader;
 

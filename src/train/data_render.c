@@ -87,7 +87,8 @@ static glim_status finish(glim_data_reader *r, bool cut_allowed, glim_err *err) 
     }
     if (!n || !memchr(r->loss.s, 1, n))
         return n < r->ids.n ? glim_fail(err, GLIM_E_FORMAT, "cut to %zu of %zu tokens, nothing that counts in the loss is left", n, r->ids.n)
-                            : glim_fail(err, GLIM_E_FORMAT, "no token counts in the loss: there is no answer of an assistant");
+                            : glim_fail(err, GLIM_E_FORMAT, "no token counts in the loss: there is no answer of an assistant%s",
+                                        r->opens ? ", or not the last one, which alone stands where this model is asked to think" : "");
     return glim_dataset_push(r->d, r->ids.v, (const uint8_t *)r->loss.s, n, r->line, err);
 }
 
@@ -113,6 +114,7 @@ static glim_status learn_generation_prompt(glim_data_reader *r, glim_err *err) {
         glim_buf_append(&r->gen_bare, r->gen.s, r->gen.len);
         rc = glim_buf_status(&r->gen_bare, "a generation prompt", err);
     }
+    r->opens = rc == GLIM_OK && with.in_reasoning;
     if (rc == GLIM_OK) {
         char *think = strstr(r->gen_bare.s, "<think>"), *end = strstr(r->gen_bare.s, "</think>");
         if (!think || (end && end < think)) think = end;
@@ -207,7 +209,7 @@ static glim_status add_messages(glim_data_reader *r, const json_t *messages, con
                                 glim_err *err) {
     glim_data_loss mode = r->p->loss;
     glim_chat_options opt = r->p->options;
-    opt.no_generation_prompt = true;
+    opt.no_generation_prompt = opt.in_place = true;
     begin(r);
     glim_status rc = r->have_gen ? GLIM_OK : learn_generation_prompt(r, err);
     if (rc == GLIM_OK) rc = glim_chat_render(&r->prompt, r->p->chat, messages, tools, &opt, err);
@@ -226,6 +228,7 @@ static glim_status add_messages(glim_data_reader *r, const json_t *messages, con
         rc = read_weight(m, i, &counts, err);
         if (i < from_message || (last_only && i != last) || mode == GLIM_LOSS_ALL) counts = false;
         if (rc != GLIM_OK || !counts || lost_its_reasoning(r->p->chat, m, p->text.s + a, b - a)) continue;
+        if (r->opens && !starts(p->text.s + a, b - a, &r->gen)) continue; /* an earlier turn: nothing is ever generated there */
         if (n_ranges++ == MAX_RANGES) return glim_fail(err, GLIM_E_LIMIT, "more than %d turns of an assistant", MAX_RANGES);
         range c = turn_range(r, a, b, with_end);
         if (c.begin < at) c.begin = at;

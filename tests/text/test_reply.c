@@ -157,6 +157,11 @@ static const struct {
     {GLIM_CHAT_GLM47, 0, 1, "R\n\n", "R:R|C:"},
     {GLIM_CHAT_GLM47, 0, 1, "a</think>b</think>c", "R:a|C:b</think>c"},
     {GLIM_CHAT_GLM45, 0, 0, "\n<thin", "R:|C:<thin"},
+    /* what Z1 is trained to write (train/data_render.c) */
+    {GLIM_CHAT_GLM_Z1, 0, 1, "\n\n</think>\n\nA<|user|>", "R:|C:A"},
+    {GLIM_CHAT_GLM_Z1, 0, 1, "\nR\n</think>\n\nA", "R:R|C:A"},
+    {GLIM_CHAT_GLM_Z1, 1, 1, "\n\n</think>\n\nf\n{\"n\": 1}<|assistant|>bare\n{}<|observation|>", "R:|C:|f {\"n\": 1}|bare {}"},
+    {GLIM_CHAT_GLM_Z1, 1, 1, "\n\n</think>\n\nA<|assistant|>f\n{\"n\": 1}", "R:|C:A|f {\"n\": 1}"},
     {GLIM_CHAT_GLM45, 0, 0, "\n<think>a</thin", "R:a</thin|C:"},
     {GLIM_CHAT_GLM45, 0, 0, "\n<think></think>\n \n", "R:|C:"},
     {GLIM_CHAT_GLM4_0414, 0, 0, "<think>R</think>\nA", "R:R|C:A"},

@@ -84,9 +84,40 @@ TEST(glm4_turns_count_from_behind_the_role_to_the_next_role) {
                  "<|system|>\nS<|user|>\na<|assistant|>⟦\nb<|user|>⟧\nc<|assistant|>⟦\nd<|user|>⟧");
 }
 
-TEST(z1_counts_behind_the_line_break_that_its_prompt_writes) {
+/* The prompt ends in "<|assistant|>\n<think>": the answer stands behind that, or the model never comes to where it was trained. Earlier
+ * turns are rendered as the prompt of the next one has them, and are no examples. */
+TEST(z1_counts_behind_the_tag_that_its_prompt_opens) {
     check_marked("glm4", GLIM_CHAT_GLM_Z1, TWO_TURNS,
-                 "[gMASK]<sop><|system|>\nS<|user|>\na<|assistant|>\n⟦b<|user|>⟧\nc<|assistant|>\n⟦d<|user|>⟧");
+                 "[gMASK]<sop><|system|>\nS<|user|>\na<|assistant|>\nb<|user|>\nc<|assistant|>\n<think>⟦\n\n</think>\n\nd<|user|>⟧");
+    check_marked("glm4", GLIM_CHAT_GLM_Z1,
+                 "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\",\"reasoning_content\":\"r\\n\"}]}",
+                 "[gMASK]<sop><|user|>\na<|assistant|>\n<think>⟦\nr\n</think>\n\nb<|user|>⟧");
+    check_marked("glm4", GLIM_CHAT_GLM_Z1,
+                 "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"<think>q</think>b\"},"
+                 "{\"role\":\"user\",\"content\":\"c\"},{\"role\":\"assistant\",\"content\":\"<think>\\nr\\n</think>\\nd\"},{\"role\":\"user\",\"content\":\"e\"}]}",
+                 "[gMASK]<sop><|user|>\na<|assistant|>\nb<|user|>\nc<|assistant|>\n<think>⟦\nr\n</think>\n\nd<|user|>⟧\ne");
+}
+
+TEST(z1_calls_stand_where_the_model_writes_them) {
+#define CALL_OF(before) "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\"," before "\"tool_calls\":[{\"type\":\"function\"," \
+                 "\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"n\\\": 1}\"}},{\"type\":\"function\",\"function\":{\"name\":\"g\",\"arguments\":\"{}\"}}]}]}"
+    check_marked("glm4", GLIM_CHAT_GLM_Z1, CALL_OF(""), "[gMASK]<sop><|user|>\na<|assistant|>\n<think>⟦\n\n</think>\n\nf\n{\"n\": 1}<|assistant|>g\n{}<|observation|>⟧");
+    check_marked("glm4", GLIM_CHAT_GLM_Z1, CALL_OF("\"content\":\"b\","),
+                 "[gMASK]<sop><|user|>\na<|assistant|>\n<think>⟦\n\n</think>\n\nb<|assistant|>f\n{\"n\": 1}<|assistant|>g\n{}<|observation|>⟧");
+#undef CALL_OF
+}
+
+TEST(z1_a_row_whose_last_answer_does_not_count_is_refused) {
+    glim_dataset *d = NULL;
+    glim_data_report r = {0};
+    glim_err err = {0};
+    const char row[] = "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"},{\"role\":\"user\",\"content\":\"c\"},"
+                       "{\"role\":\"assistant\",\"content\":\"d\",\"weight\":0}]}";
+    glim_data_params p = {.tok = open_tok("glm4"), .chat = GLIM_CHAT_GLM_Z1};
+    CHECK(glim_dataset_parse(&d, "x.jsonl", row, strlen(row), &p, &r, &err) == GLIM_E_FORMAT);
+    CHECK_MSG(r.n_listed == 1 && strstr(r.bad[0].reason, "not the last one"), "%s", r.n_listed ? r.bad[0].reason : err.msg);
+    glim_data_report_free(&r);
+    glim_tok_free((glim_tok *)(uintptr_t)p.tok);
 }
 
 TEST(glm45_counts_thinking_that_the_model_has_to_write) {
@@ -98,7 +129,7 @@ TEST(glm45_counts_thinking_that_the_model_has_to_write) {
                  "[gMASK]<sop><|user|>a<|assistant|><think>⟦r</think>b<|user|>⟧");
     check_marked("glm4moe-air", GLIM_CHAT_GLM47,
                  "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"}]}",
-                 "[gMASK]<sop><|user|>a<|assistant|>⟦</think>b<|user|>⟧");
+                 "[gMASK]<sop><|user|>a<|assistant|><think>⟦</think>b<|user|>⟧"); /* the prompt has opened the tag */
 }
 
 TEST(glm45_does_not_count_a_turn_whose_reasoning_the_template_left_out) {
@@ -117,7 +148,7 @@ TEST(glm45_does_not_count_a_turn_whose_reasoning_stood_in_the_answer_and_was_lef
     check_marked("glm4moe-air", GLIM_CHAT_GLM47,
                  "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\",\"reasoning_content\":\"b\"},"
                  "{\"role\":\"user\",\"content\":\"c\"},{\"role\":\"assistant\",\"content\":\"<think></think>d\"}]}",
-                 "[gMASK]<sop><|user|>a<|assistant|></think>b<|user|>c<|assistant|>⟦</think>d<|user|>⟧");
+                 "[gMASK]<sop><|user|>a<|assistant|></think>b<|user|>c<|assistant|><think>⟦</think>d<|user|>⟧");
 }
 
 TEST(glm45_with_thinking_off_counts_behind_the_empty_tags) {
@@ -126,6 +157,51 @@ TEST(glm45_with_thinking_off_counts_behind_the_empty_tags) {
                   (glim_data_params){.options.thinking = -1});
     CHECK_STR(marked(&s, 0), "[gMASK]<sop><|user|>\na/nothink<|assistant|>\n<think></think>⟦\nb<|user|>⟧");
     done(&s);
+}
+
+TEST(glm47_with_thinking_off_counts_every_turn_behind_the_closing_tag) {
+    set s = parse("glm4moe-air", GLIM_CHAT_GLM47, "x.jsonl", TWO_TURNS, (glim_data_params){.options.thinking = -1});
+    CHECK_STR(marked(&s, 0), "[gMASK]<sop><|system|>S<|user|>a<|assistant|></think>⟦b<|user|>⟧c<|assistant|></think>⟦d<|user|>⟧");
+    done(&s);
+    check_marked("glm4moe-air", GLIM_CHAT_GLM47, TWO_TURNS, "[gMASK]<sop><|system|>S<|user|>a<|assistant|></think>b<|user|>c<|assistant|><think>⟦</think>d<|user|>⟧");
+}
+
+/* The tokens before the last answer that counts are those of the prompt that asks for it: what is trained stands where generation will be. */
+TEST(what_is_trained_stands_behind_the_prompt_that_will_ask_for_it) {
+    static const struct {
+        glim_chat_kind kind;
+        const char *fixture;
+        int thinking;
+    } cases[] = {{GLIM_CHAT_GLM4_9B, "glm4", 0}, {GLIM_CHAT_GLM4_0414, "glm4", 0}, {GLIM_CHAT_GLM_Z1, "glm4", 0}, {GLIM_CHAT_GLM_EDGE, "glm-edge", 0}, {GLIM_CHAT_GLM45, "glm4moe-air", 0},
+                 {GLIM_CHAT_GLM45, "glm4moe-air", -1}, {GLIM_CHAT_GLM47, "glm4moe-air", 0}, {GLIM_CHAT_GLM47, "glm4moe-air", -1}, {GLIM_CHAT_CHATML, "qwen2", 0}, {GLIM_CHAT_LLAMA3, "llama", 0}};
+    const char *const answers[] = {"\"d\"", "\"<think>r</think>d\""};
+    for (size_t i = 0; i < 2 * GLIM_COUNT(cases); i++) {
+        const glim_chat_options opt = {.thinking = cases[i / 2].thinking};
+        glim_err err = {0};
+        glim_prompt prompt = {0};
+        glim_ids ids = {0};
+        glim_example e;
+        json_t *row;
+        char text[512];
+        if (i % 2 && opt.thinking < 0) continue; /* reasoning where there is to be none: not counted, or behind a prompt that wants it */
+        snprintf(text, sizeof text, "{\"messages\":[{\"role\":\"system\",\"content\":\"S\"},{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"},"
+                 "{\"role\":\"user\",\"content\":\"c\"},{\"role\":\"assistant\",\"content\":%s}]}", answers[i % 2]);
+        set s = parse(cases[i / 2].fixture, cases[i / 2].kind, "x.jsonl", text, (glim_data_params){.options = opt});
+        CHECK_OK(glim_json_parse(&row, text, strlen(text), 0, &err), err);
+        json_t *messages = json_object_get(row, "messages");
+        json_array_remove(messages, json_array_size(messages) - 1);
+        CHECK_OK(glim_chat_render(&prompt, cases[i / 2].kind, messages, NULL, &opt, &err), err);
+        CHECK_OK(glim_prompt_encode(&prompt, s.tok, &ids, &err), err);
+        CHECK(glim_dataset_example(s.d, 0, &e) == GLIM_OK);
+        size_t at = e.n;
+        while (at > 0 && !e.loss[at - 1]) at--;
+        while (at > 0 && e.loss[at - 1]) at--;
+        CHECK_MSG(at == ids.n && memcmp(e.tokens, ids.v, at * sizeof *ids.v) == 0, "%s: %s", glim_chat_name(cases[i / 2].kind), marked(&s, 0));
+        json_decref(row);
+        glim_prompt_free(&prompt);
+        free(ids.v);
+        done(&s);
+    }
 }
 
 TEST(chatml_and_llama_count_up_to_their_end_of_turn) {
