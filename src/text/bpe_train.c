@@ -14,6 +14,7 @@
 
 #include "base/utf8.h"
 #include "text/tok_internal.h"
+#include "text/tok_write.h"
 
 typedef struct word {
     size_t off; /* symbols: in t->sym; while counting: bytes in t->pool */
@@ -554,50 +555,35 @@ static long special_id(const glim_bpe_trainer *t, const char *text) {
     return -1;
 }
 
-static void put_str(glim_buf *out, const char *s) { glim_json_put_str(out, s, strlen(s)); }
-
-/* GLM's texts begin with [gMASK]<sop>: where both are there, every encoding gets them. */
-static void put_post_processor(const glim_bpe_trainer *t, glim_buf *out) {
-    long mask = special_id(t, "[gMASK]"), sop = special_id(t, "<sop>");
-    if (mask < 0 || sop < 0) {
-        glim_buf_puts(out, "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, \"use_regex\": false}");
-        return;
+/* What stands around the vocabulary: `added` has room for the special tokens. GLM's texts begin with [gMASK]<sop>: where both are there, every
+ * encoding gets them. */
+static glim_tok_write around(const glim_bpe_trainer *t, glim_tok_written *added, glim_tok_written first[2]) {
+    const long mask = special_id(t, "[gMASK]"), sop = special_id(t, "<sop>");
+    glim_tok_write w = {.added = added, .n_added = t->n_special, .patterns = (const char *const *)&t->pattern, .n_patterns = 1, .first = first};
+    for (size_t i = 0; i < t->n_special; i++)
+        added[i] = (glim_tok_written){(uint32_t)(t->n_tokens + i), t->special[i], strlen(t->special[i]), true};
+    if (mask >= 0 && sop >= 0) {
+        w.n_first = 2;
+        first[0] = added[(size_t)mask - t->n_tokens], first[1] = added[(size_t)sop - t->n_tokens];
     }
-    static const char head[] = "{\"SpecialToken\": {\"id\": \"[gMASK]\", \"type_id\": 0}}, {\"SpecialToken\": {\"id\": \"<sop>\", \"type_id\": 0}}, "
-                               "{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}";
-    glim_buf_printf(out, "{\"type\": \"TemplateProcessing\", \"single\": [%s], \"pair\": [%s, {\"Sequence\": {\"id\": \"B\", \"type_id\": 1}}], "
-                    "\"special_tokens\": {\"[gMASK]\": {\"id\": \"[gMASK]\", \"ids\": [%ld], \"tokens\": [\"[gMASK]\"]}, "
-                    "\"<sop>\": {\"id\": \"<sop>\", \"ids\": [%ld], \"tokens\": [\"<sop>\"]}}}", head, head, mask, sop);
+    if (special_id(t, "<|endoftext|>") >= 0) w.eos = w.pad = "<|endoftext|>";
+    return w;
 }
 
 glim_status glim_bpe_trainer_json(const glim_bpe_trainer *t, glim_buf *out, glim_err *err) {
     if (!t->done) return glim_fail(err, GLIM_E_STATE, "the merges are not learnt yet");
     unsigned char order[256];
     uint32_t code[256];
+    glim_tok_written *added = glim_xcalloc(t->n_special + 1, sizeof *added), first[2];
+    const glim_tok_write w = around(t, added, first);
     alphabet(order, code);
-    glim_buf_puts(out, "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n  \"added_tokens\": [");
-    for (size_t i = 0; i < t->n_special; i++) {
-        glim_buf_printf(out, "%s\n    {\"id\": %zu, \"content\": ", i ? "," : "", t->n_tokens + i);
-        put_str(out, t->special[i]);
-        glim_buf_puts(out, ", \"single_word\": false, \"lstrip\": false, \"rstrip\": false, \"normalized\": false, \"special\": true}");
-    }
-    glim_buf_puts(out, "\n  ],\n  \"normalizer\": null,\n  \"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": [\n"
-                       "    {\"type\": \"Split\", \"pattern\": {\"Regex\": ");
-    put_str(out, t->pattern);
-    glim_buf_puts(out, "}, \"behavior\": \"Isolated\", \"invert\": false},\n"
-                       "    {\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, \"use_regex\": false}\n  ]},\n"
-                       "  \"post_processor\": ");
-    put_post_processor(t, out);
-    glim_buf_puts(out, ",\n  \"decoder\": {\"type\": \"ByteLevel\", \"add_prefix_space\": true, \"trim_offsets\": true, \"use_regex\": true},\n"
-                       "  \"model\": {\n    \"type\": \"BPE\",\n    \"dropout\": null,\n    \"unk_token\": null,\n"
-                       "    \"continuing_subword_prefix\": null,\n    \"end_of_word_suffix\": null,\n    \"fuse_unk\": false,\n"
-                       "    \"byte_fallback\": false,\n    \"ignore_merges\": false,\n    \"vocab\": {");
+    glim_tok_write_head(out, &w);
     for (uint32_t id = 0; id < t->n_tokens; id++) {
         glim_buf_puts(out, id ? ",\n      " : "\n      ");
         put_token(t, out, id, code);
         glim_buf_printf(out, ": %u", id);
     }
-    glim_buf_puts(out, "\n    },\n    \"merges\": [");
+    glim_tok_write_between(out);
     for (size_t i = 0; i < t->n_merges; i++) {
         glim_buf_puts(out, i ? ",\n      [" : "\n      [");
         put_token(t, out, t->merges[i].left, code);
@@ -605,21 +591,16 @@ glim_status glim_bpe_trainer_json(const glim_bpe_trainer *t, glim_buf *out, glim
         put_token(t, out, t->merges[i].right, code);
         glim_buf_putc(out, ']');
     }
-    glim_buf_puts(out, "\n    ]\n  }\n}\n");
+    glim_tok_write_tail(out);
+    free(added);
     return glim_buf_status(out, "tokenizer.json", err);
 }
 
 glim_status glim_bpe_trainer_config_json(const glim_bpe_trainer *t, glim_buf *out, glim_err *err) {
     if (!t->done) return glim_fail(err, GLIM_E_STATE, "the merges are not learnt yet");
-    glim_buf_puts(out, "{\n  \"added_tokens_decoder\": {");
-    for (size_t i = 0; i < t->n_special; i++) {
-        glim_buf_printf(out, "%s\n    \"%zu\": {\"content\": ", i ? "," : "", t->n_tokens + i);
-        put_str(out, t->special[i]);
-        glim_buf_puts(out, ", \"lstrip\": false, \"normalized\": false, \"rstrip\": false, \"single_word\": false, \"special\": true}");
-    }
-    glim_buf_puts(out, "\n  },\n  \"clean_up_tokenization_spaces\": false,\n");
-    if (special_id(t, "<|endoftext|>") >= 0)
-        glim_buf_puts(out, "  \"eos_token\": \"<|endoftext|>\",\n  \"pad_token\": \"<|endoftext|>\",\n");
-    glim_buf_puts(out, "  \"tokenizer_class\": \"PreTrainedTokenizerFast\"\n}\n");
+    glim_tok_written *added = glim_xcalloc(t->n_special + 1, sizeof *added), first[2];
+    const glim_tok_write w = around(t, added, first);
+    glim_tok_write_config(out, &w);
+    free(added);
     return glim_buf_status(out, "tokenizer_config.json", err);
 }
