@@ -132,6 +132,7 @@ int glim_cmd_tokenize(int argc, char **argv);
 int glim_cmd_tokenizer(int argc, char **argv);
 int glim_cmd_eval(int argc, char **argv);
 int glim_cmd_merge(int argc, char **argv);
+int glim_cmd_export(int argc, char **argv);
 int glim_cmd_render(int argc, char **argv);
 int glim_cmd_logits(int argc, char **argv);
 int glim_cmd_perplexity(int argc, char **argv);

@@ -476,7 +476,7 @@ static glim_status merge_all(const char *model, const char *adapter, const merge
         } else {
             glim_ckpt_close(base);
             rc = glim_fail(err, GLIM_E_UNSUPPORTED, "\"%s\" is a GGUF: with an adapter merged it is written as a GGUF, not as a folder", model);
-            glim_err_hint(err, "-o FILE.gguf; --type T names the type of what changes");
+            glim_err_hint(err, "-o FILE.gguf (--type T names the type of what changes); or `glim export` makes a folder of the GGUF, and the adapter goes into that");
         }
     } else if (rc == GLIM_OK && !glim_path_is_dir(model))
         rc = glim_fail(err, GLIM_E_UNSUPPORTED, "\"%s\" is neither a Hugging Face folder nor a GGUF", model);

@@ -18,6 +18,7 @@ static const struct verb {
     {"models", "models on this machine: list, remove", glim_cmd_models},
     {"eval", "how well a model does the rows of a file", glim_cmd_eval},
     {"merge", "an adapter into its model's weights", glim_cmd_merge},
+    {"export", "a GGUF as a Hugging Face folder", glim_cmd_export},
     {"quantize", "a model in fewer bits, as GGUF", glim_cmd_quantize},
     {"tune", "train a model on your rows: an adapter, or its weights", glim_cmd_tune},
     {"tokenize", "text to token ids and back", glim_cmd_tokenize},

@@ -36,21 +36,27 @@ static const struct {
 
 static bool is_text(glim_gguf_text t, const char *s) { return t.len == strlen(s) && !memcmp(t.s, s, t.len); }
 
-static glim_status read_pre(glim_tok *t, const glim_gguf *g, glim_err *err) {
+glim_status glim_tok_gguf_pre(const glim_gguf *g, const char *const **patterns, bool *whole_first, bool *add_bos, glim_err *err) {
     glim_gguf_text pre;
     glim_status rc = glim_gguf_str(g, "tokenizer.ggml.pre", &pre, err);
     if (rc != GLIM_OK) return rc;
     if (!pre.s) pre = (glim_gguf_text){"default", 7};
     for (size_t i = 0; i < GLIM_COUNT(pres); i++) {
         if (!is_text(pre, pres[i].name)) continue;
-        t->bpe.whole_first = pres[i].whole_first;
-        t->add_bos = pres[i].add_bos;
-        for (const char *const *re = pres[i].re; *re && rc == GLIM_OK; re++)
-            rc = glim_split_add_regex(t->split, *re, strlen(*re), false, err);
-        return rc;
+        *patterns = pres[i].re;
+        *whole_first = pres[i].whole_first;
+        *add_bos = pres[i].add_bos;
+        return GLIM_OK;
     }
     return glim_fail(err, GLIM_E_UNSUPPORTED, "tokenizer.ggml.pre \"%.*s\" is not supported",
                      (int)(pre.len < 80 ? pre.len : 80), pre.s);
+}
+
+static glim_status read_pre(glim_tok *t, const glim_gguf *g, glim_err *err) {
+    const char *const *re = NULL;
+    glim_status rc = glim_tok_gguf_pre(g, &re, &t->bpe.whole_first, &t->add_bos, err);
+    for (; rc == GLIM_OK && *re; re++) rc = glim_split_add_regex(t->split, *re, strlen(*re), false, err);
+    return rc;
 }
 
 static glim_status add_tokens(glim_tok *t, const glim_gguf_kv *tokens, const glim_gguf_kv *types,

@@ -134,6 +134,8 @@ glim_status glim_tok_read_vocab(glim_tok **out, const json_t *vocab, const char 
 /* Merge number i from "a b" in the byte alphabet; b is scratch. For the readers only. */
 glim_status glim_tok_merge_line(glim_tok *t, glim_buf *b, size_t i, const char *s, size_t n, glim_err *err);
 struct glim_gguf;
+/* What the file's word for cutting text ("glm4", "qwen2") means. *patterns: ends in NULL; for ever. Errors: UNSUPPORTED by the word. */
+glim_status glim_tok_gguf_pre(const struct glim_gguf *g, const char *const **patterns, bool *whole_first, bool *add_bos, glim_err *err);
 glim_status glim_tok_read_gguf(glim_tok **out, const struct glim_gguf *g, glim_err *err);
 
 #endif

@@ -168,7 +168,7 @@ glim_status glim_check_export_model(const glim_model *m, const char *folder, gli
     struct stat own, out;
     if (glim_ckpt_kind_of(m->ckpt) != GLIM_CKPT_HF || !glim_path_is_dir(path)) {
         glim_fail(err, GLIM_E_UNSUPPORTED, "%s: full weights are written for Hugging Face folders only", path);
-        glim_err_hint(err, "an adapter (without --full) is trained on any file");
+        glim_err_hint(err, "an adapter (without --full) is trained on any file; `glim export MODEL.gguf -o FOLDER` makes a folder of a GGUF");
         return GLIM_E_UNSUPPORTED;
     }
     if (folder && stat(path, &own) == 0 && stat(folder, &out) == 0 && own.st_dev == out.st_dev && own.st_ino == out.st_ino) {

@@ -46,7 +46,22 @@ run 0 "$GLIM" merge "$work/base.gguf" "$a" -o "$work/again.gguf" --json; says '"
 warns '^plan: .* on the disk, .* are free; [0-9]* of [0-9]* tensors change$'
 run 0 "$GLIM" run "$work/again.gguf" -p 'Good morning' -n 4 --temp 0
 run 0 "$GLIM" merge "$work/base.gguf" "$a" -o "$work/again.gguf" --type q8_0 --force
-run 2 "$GLIM" merge "$work/base.gguf" "$a" -o "$work/again"; one_error 'is a GGUF' '-o FILE.gguf'
+run 2 "$GLIM" merge "$work/base.gguf" "$a" -o "$work/again"; one_error 'is a GGUF' '-o FILE.gguf' 'glim export'
+# a GGUF as a folder: the same answers, an adapter goes in, all its weights are trained
+run 0 "$GLIM" export "$work/base.gguf" -o "$work/folder"; says 'Glm4ForCausalLM, 29 tensors'; warns '^plan: at most .* on the disk'
+run 0 "$GLIM" logits "$work/base.gguf" --ids 5,17,250 --jsonl --type f32; mv "$work/out" "$work/logits"
+run 0 "$GLIM" logits "$work/folder" --ids 5,17,250 --jsonl --type f32; same "$work/out" "$work/logits"
+run 0 "$GLIM" merge "$work/folder" "$a" -o "$work/folder-merged"; says 'tensors merged'
+run 0 "$GLIM" tune "$work/folder" "$work/rows.csv" --full --steps 2 --batch 2 -o "$work/folder-tuned"; says '2 steps'
+run 0 "$GLIM" run "$work/folder-tuned" -p 'Good morning' -n 4 --temp 0
+run 2 "$GLIM" tune "$work/base.gguf" "$work/rows.csv" --full --steps 2 -o "$work/none"; one_error 'for Hugging Face folders only' 'glim export MODEL.gguf'
+run 2 "$GLIM" export "$work/base.gguf" -o "$work/folder"; one_error 'is not empty; --force'
+run 0 "$GLIM" export "$work/base.gguf" -o "$work/folder" --force --type bf16 --json; says '"class": "Glm4ForCausalLM", "tensors": 29'
+run 2 "$GLIM" export "$work/base.gguf" -o "$work/other" --type q8_0; one_error 'f32, f16 or bf16'
+run 2 "$GLIM" export "$work/base.gguf"; one_error 'wants a place'
+run 2 "$GLIM" export "$m" -o "$work/other"; one_error 'is no GGUF'
+run 2 "$GLIM" export "$work/rows.csv" -o "$work/other"; one_error 'rows.csv'
+[ -e "$work/other" ] && bad "an export that was refused left a folder" || ok
 run 2 "$GLIM" merge "$work/base.gguf" "$a" -o "$work/base.gguf" --force; one_error 'is the model itself'
 # A disk that cannot hold it is known before the first byte. "disk" is one of 64 KiB, which only this command sees.
 mkdir "$work/disk"
