@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "cli/cli.h"
 #include "cli/folder.h"
@@ -70,11 +71,45 @@ static glim_status choose(const char *flag, const char *got, const char *const *
     return GLIM_E_ARG;
 }
 
+static double given(double v, double otherwise) { return isnan(v) ? otherwise : v; }
+
+/* What is asked for must have an effect: a flag that would be left aside says so. */
+static glim_status check_effect(const tune_flags *f, glim_tune_method method, glim_err *err) {
+    const struct {
+        const char *flag;
+        bool given;
+    } of_adapters[] = {{"--dora is a kind", f->dora}, {"--rslora is a scale", f->rslora}, {"--lora-rank is the rank", f->rank > 0}, {"--lora-alpha is the scale", !isnan(f->alpha)},
+                       {"--lora-dropout is the dropout", f->dropout > 0}, {"--lora-targets are modules", f->targets != NULL}, {"--exports are copies", f->exports > 0}};
+    for (size_t i = 0; i < GLIM_COUNT(of_adapters); i++)
+        if (f->full && of_adapters[i].given) return glim_fail(err, GLIM_E_ARG, "%s of an adapter, --full trains none", of_adapters[i].flag);
+    const struct {
+        const char *flag, *name;
+        bool given;
+        glim_tune_method method;
+    } of_methods[] = {{"--dpo-beta", "dpo", !isnan(f->beta), GLIM_TUNE_DPO},
+                      {"--teacher", "distill", f->teacher != NULL, GLIM_TUNE_DISTILL},
+                      {"--teacher-type", "distill", f->teacher_type != NULL, GLIM_TUNE_DISTILL},
+                      {"--distill-weight", "distill", !isnan(f->teacher_weight), GLIM_TUNE_DISTILL},
+                      {"--distill-temperature", "distill", !isnan(f->temperature), GLIM_TUNE_DISTILL},
+                      {"--distill-top", "distill", f->distill_top >= 0, GLIM_TUNE_DISTILL}};
+    for (size_t i = 0; i < GLIM_COUNT(of_methods); i++)
+        if (of_methods[i].given && method != of_methods[i].method) return glim_fail(err, GLIM_E_ARG, "%s is for --method %s", of_methods[i].flag, of_methods[i].name);
+    if (method == GLIM_TUNE_DISTILL && !f->teacher) return glim_fail(err, GLIM_E_ARG, "--method distill wants a --teacher MODEL");
+    if (f->dp_epsilon != 0 && !isnan(f->clip)) return glim_fail(err, GLIM_E_ARG, "--clip cuts the gradient of a step; a private run cuts that of each example, to --dp-clip");
+    if (f->eval_every && f->eval == 0 && !f->eval_file) {
+        glim_fail(err, GLIM_E_ARG, "--eval-every %lld, and there is nothing to evaluate on", (long long)f->eval_every);
+        glim_err_hint(err, "--eval 0.1 keeps a tenth of the rows for it, --eval-file FILE has others");
+        return GLIM_E_ARG;
+    }
+    return GLIM_OK;
+}
+
 /* The flags as parameters; `words` keeps the target names alive. */
 static glim_status params_of(glim_tune_params *p, const tune_flags *f, char *words, glim_err *err) {
-    static const char *const methods[] = {"sft", "dpo", "distill"}, *const optims[] = {"adamw", "adamw8"}, *const types[] = {"f32", "bf16"};
+    /* "pretrain" has a page of its own (pretrains), and is named here for whoever mistypes one. */
+    static const char *const methods[] = {"sft", "dpo", "distill", "pretrain"}, *const optims[] = {"adamw", "adamw8"}, *const types[] = {"f32", "bf16"};
     int method = 0, optim = 0, type = 0;
-    glim_status rc = choose("--method", f->method, methods, 3, &method, err);
+    glim_status rc = choose("--method", f->method, methods, 4, &method, err);
     if (rc == GLIM_OK) rc = choose("--optim", f->optim, optims, 2, &optim, err);
     if (rc == GLIM_OK) rc = choose("--precision", f->precision, types, 2, &type, err);
     if (rc != GLIM_OK) return rc;
@@ -83,31 +118,24 @@ static glim_status params_of(glim_tune_params *p, const tune_flags *f, char *wor
         double v;
         bool zero; /* may be 0 */
     } reals[] = {{"--distill-weight", f->teacher_weight, false}, {"--distill-temperature", f->temperature, false}, {"--dpo-beta", f->beta, false},
-                 {"--lr", f->lr, true}, {"--epochs", f->epochs, true}, {"--lora-alpha", f->alpha, true}, {"--clip", f->clip, true}, {"--weight-decay", f->decay, true}};
+                 {"--lr", f->lr, false}, {"--epochs", f->epochs, false}, {"--lora-alpha", f->alpha, false}, {"--clip", f->clip, true}, {"--weight-decay", f->decay, true}};
     for (size_t i = 0; i < GLIM_COUNT(reals); i++)
-        if (!(reals[i].v > 0 || (reals[i].zero && reals[i].v == 0)))
+        if (!isnan(reals[i].v) && !(reals[i].v > 0 || (reals[i].zero && reals[i].v == 0))) /* NAN: not given */
             return glim_fail(err, GLIM_E_ARG, "%s: got %g, want %s", reals[i].flag, reals[i].v, reals[i].zero ? "0 or more" : "more than 0");
-    *p = (glim_tune_params){.method = (glim_tune_method)method, .epochs = f->epochs, .max_steps = (size_t)f->steps, .batch = (size_t)f->batch,
-                            .warmup_share = f->warmup < 0 ? f->warmup_share : 0, .dpo_beta = f->beta, .eval_share = f->eval, .eval_every = (size_t)f->eval_every,
+    *p = (glim_tune_params){.method = (glim_tune_method)method, .epochs = given(f->epochs, 0), .max_steps = (size_t)f->steps, .batch = (size_t)f->batch,
+                            .warmup_share = f->warmup < 0 ? f->warmup_share : 0, .dpo_beta = given(f->beta, 0), .eval_share = f->eval, .eval_every = (size_t)f->eval_every,
                             .patience = (size_t)f->patience, .save_every = (size_t)f->save_every,
                             .exports = (size_t)f->exports, .seed = (uint64_t)f->seed,
                             .out = f->out, .resume = f->resume};
     p->net = (glim_net_params){.type = (glim_gemm_type)type, .n_rows = (size_t)f->rows};
     p->net.lora.rank = f->full ? 0 : f->rank > 0 ? (size_t)f->rank : 16;
-    p->net.lora.alpha = f->alpha, p->net.lora.dropout = f->dropout, p->net.lora.rslora = f->rslora, p->net.lora.dora = f->dora;
-    p->distill_temperature = f->temperature, p->distill_weight = f->teacher_weight;
-    p->distill_top = f->distill_top ? (size_t)f->distill_top : SIZE_MAX;
+    p->net.lora.alpha = given(f->alpha, 0), p->net.lora.dropout = f->dropout, p->net.lora.rslora = f->rslora, p->net.lora.dora = f->dora;
+    p->distill_temperature = given(f->temperature, 0), p->distill_weight = given(f->teacher_weight, 0);
+    p->distill_top = f->distill_top < 0 ? 0 : f->distill_top ? (size_t)f->distill_top : SIZE_MAX;
     p->balance = f->balance, p->router_step = f->router_step;
-    const struct {
-        const char *flag;
-        bool given;
-    } of_adapters[] = {{"--dora is a kind", f->dora}, {"--rslora is a scale", f->rslora}, {"--lora-rank is the rank", f->rank > 0}, {"--lora-alpha is the scale", f->alpha > 0},
-                       {"--lora-dropout is the dropout", f->dropout > 0}, {"--lora-targets are modules", f->targets != NULL}};
-    for (size_t i = 0; i < GLIM_COUNT(of_adapters); i++)
-        if (f->full && of_adapters[i].given) return glim_fail(err, GLIM_E_ARG, "%s of an adapter, --full trains none", of_adapters[i].flag);
-    if ((method == GLIM_TUNE_DISTILL) != (f->teacher != NULL))
-        return glim_fail(err, GLIM_E_ARG, f->teacher ? "--teacher is for --method distill" : "--method distill wants a --teacher MODEL");
-    p->optim = (glim_optim_params){.lr = f->lr, .weight_decay = f->decay, .clip = f->clip, .warmup = f->warmup > 0 ? (size_t)f->warmup : 0, .eight_bit = optim == 1};
+    rc = check_effect(f, p->method, err);
+    if (rc != GLIM_OK) return rc;
+    p->optim = (glim_optim_params){.lr = given(f->lr, 0), .weight_decay = f->decay, .clip = given(f->clip, 1), .warmup = f->warmup > 0 ? (size_t)f->warmup : 0, .eight_bit = optim == 1};
     if (!glim_schedule_parse(f->schedule, &p->optim.schedule))
         return glim_fail(err, GLIM_E_ARG, "--schedule: got \"%s\", want cosine, linear or constant", f->schedule);
     for (char *at = words; at && *at;) {
@@ -296,6 +324,14 @@ static glim_status open_data(glim_dataset **d, const char *path, const glim_engi
     return rc;
 }
 
+static bool has_checkpoint(const char *out) {
+    char *new = glim_path_join(out, "state.glim"), *old = glim_path_join(out, "state.old");
+    const bool yes = glim_path_exists(new) || glim_path_exists(old);
+    free(new);
+    free(old);
+    return yes;
+}
+
 /* The teacher, which must speak with the model's own tokens. */
 static glim_status open_teacher(glim_engine **t, const glim_engine *e, const tune_flags *f, const glim_model_flags *mf, glim_err *err) {
     glim_model_flags flags = {.ctx = mf->ctx, .threads = mf->threads, .type = f->teacher_type};
@@ -342,6 +378,7 @@ static glim_status tune(const tune_flags *f, const glim_model_flags *mf, const c
             const glim_told_params tp = {.dir = f->store, .out = f->out, .model = model, .data = f->data, .held = f->eval_file, .seed = p.seed,
                                          .method = p.method == GLIM_TUNE_SFT ? "supervised" : f->method, .n_steps = plan.n_steps, .resume = f->resume};
             if (!v.job) v.tell = &tp;
+            if (!v.job && f->resume && !has_checkpoint(f->out)) fprintf(stderr, "resume: \"%s\" has no checkpoint: the run begins\n", f->out);
             v.bar = glim_progress_begin("training", plan.n_steps, GLIM_PROGRESS_COUNT);
             rc = glim_tune_run(e->model, d, &p, &result, err);
             glim_progress_end(v.bar);
@@ -373,8 +410,10 @@ static bool pretrains(int argc, char **argv) {
 
 int glim_cmd_tune(int argc, char **argv) {
     if (pretrains(argc, argv)) return glim_cmd_pretrain(argc, argv);
-    tune_flags f = {.method = "sft", .schedule = "cosine", .optim = "adamw", .precision = "bf16", .loss = "answers", .epochs = 0,
-                    .dp_epsilon = NAN, .clip = 1, .warmup_share = 0.03, .warmup = -1, .seed = 0, .max_tokens = 2048, .distill_top = 128, .teacher_weight = 0.5, .temperature = 2, .beta = 0.1};
+    tune_flags f = {.method = "sft", .schedule = "cosine", .optim = "adamw", .precision = "bf16", .loss = "answers",
+                    .warmup_share = 0.03, .warmup = -1, .max_tokens = 2048, .distill_top = -1,
+                    /* not given: zero is a number that somebody may ask for */
+                    .lr = NAN, .epochs = NAN, .alpha = NAN, .clip = NAN, .dp_epsilon = NAN, .teacher_weight = NAN, .temperature = NAN, .beta = NAN};
     glim_model_flags mf = {.ctx = 64};
     const glim_flag what[] = {
         {"--data", NULL, GLIM_FLAG_STR, &f.data, "FILE", "the rows, if they are not given as the second word", 0, 0},
@@ -453,9 +492,10 @@ int glim_cmd_tune(int argc, char **argv) {
     glim_str_list pos = {0};
     const int code = glim_args(argc, argv, &u, &pos, 1, 2);
     if (code >= 0) return code;
-    if (pos.n > 1) f.data = pos.v[1];
     glim_err err = {0};
     glim_status rc = GLIM_OK;
+    if (pos.n > 1 && f.data) rc = glim_fail(&err, GLIM_E_ARG, "the rows are given twice: \"%s\", and --data \"%s\"", pos.v[1], f.data);
+    if (pos.n > 1) f.data = pos.v[1];
     if (!f.data) rc = glim_fail(&err, GLIM_E_ARG, "no data: glim tune MODEL DATA -o FOLDER");
     if (rc == GLIM_OK && !f.out && !f.inspect && !f.plan) rc = glim_fail(&err, GLIM_E_ARG, "no folder for the result: -o FOLDER");
     /* Zero is no word for "not private": who asks for it would get a run without noise. */

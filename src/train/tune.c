@@ -136,6 +136,8 @@ static glim_status with_defaults(glim_tune_params *p, glim_tune_plan *plan, cons
     if (plan->n_steps == 0) plan->n_steps = 1;
     p->optim.n_steps = plan->n_steps;
     plan->export_every = p->exports > 1 && !full ? (plan->n_steps + p->exports - 1) / p->exports : 0; /* rounded up: never more than were asked for */
+    if (p->optim.warmup > plan->n_steps)
+        return glim_fail(err, GLIM_E_ARG, "a warm-up of %zu steps, and the run has %zu: it would never come to its rate", p->optim.warmup, plan->n_steps);
     if (p->optim.warmup == 0) p->optim.warmup = (size_t)(p->warmup_share * (double)plan->n_steps);
     if (p->dp.epsilon != 0) {
         glim_status rc = check_private(p, d, err);
@@ -324,12 +326,15 @@ static glim_status export_now(run *r) {
 
 /* ---- the run ---- */
 
+/* A NaN has a sign, which says nothing. */
+static double unsigned_nan(double v) { return isnan(v) ? fabs(v) : v; }
+
 static glim_status no_number(run *r, const glim_tune_step *s) {
     glim_buf b = {0};
     const size_t n = r->p.batch < 8 ? r->p.batch : 8;
     const bool lines = glim_dataset_line(r->d, r->step_of[0]) > 0;
     for (size_t i = 0; i < n; i++) glim_buf_printf(&b, "%s%zu", i ? ", " : "", lines ? glim_dataset_line(r->d, r->step_of[i]) : r->step_of[i]);
-    glim_fail(r->err, GLIM_E_STATE, "step %zu: the loss is %g and the gradient's norm is %g (%s %s%s)", s->step, s->loss, s->norm,
+    glim_fail(r->err, GLIM_E_STATE, "step %zu: the loss is %g and the gradient's norm is %g (%s %s%s)", s->step, unsigned_nan(s->loss), unsigned_nan(s->norm),
               lines ? "rows on lines" : "examples", glim_buf_cstr(&b), n < r->p.batch ? ", ..." : "");
     glim_err_hint(r->err, "the checkpoint before it stays in \"%s\" and would come to the same step; begin anew in another folder (-o) with a lower --lr or a tighter --clip", r->p.out);
     glim_buf_free(&b);
@@ -338,7 +343,7 @@ static glim_status no_number(run *r, const glim_tune_step *s) {
 
 /* What a step left may be no number though its own loss was one. */
 static glim_status no_evaluation(run *r, const glim_tune_step *s) {
-    glim_fail(r->err, GLIM_E_STATE, "step %zu: the loss is %g before it, and %g on the rows for evaluation behind it", s->step, s->loss, s->eval_loss);
+    glim_fail(r->err, GLIM_E_STATE, "step %zu: the loss is %g before it, and %g on the rows for evaluation behind it", s->step, unsigned_nan(s->loss), unsigned_nan(s->eval_loss));
     glim_err_hint(r->err, "the checkpoint before it stays in \"%s\" and would come to the same step; begin anew in another folder (-o) with a lower --lr or a tighter --clip", r->p.out);
     return GLIM_E_STATE;
 }

@@ -21,7 +21,7 @@ sum=$(grep -o '"sum": "[0-9a-f]*"' "$work/out")
 run 0 $GLIM run $model --adapter "$work/a" -p "say 3" -n 4 --temp 0
 
 # A number that cannot be is refused, not replaced.
-for w in "--lr -1e-4" "--epochs -2" "--clip -1" "--weight-decay -0.1" "--lora-alpha -8" "--lr nan"; do
+for w in "--lr -1e-4" "--epochs -2" "--clip -1" "--weight-decay -0.1" "--lora-alpha -8" "--lr nan" "--lr 0" "--epochs 0" "--lora-alpha 0"; do
     run 2 $GLIM tune $model $rows $w -o "$work/w"
     one_error "${w%% *}"
 done
@@ -29,6 +29,23 @@ for w in "--distill-weight 0" "--distill-temperature -1"; do
     run 2 $GLIM tune $model $rows --method distill --teacher $model $w -o "$work/w"
     one_error "${w%% *}: got"
 done
+
+# So is what would have no effect.
+for w in "--dpo-beta 0.1" "--distill-weight 0.5" "--distill-temperature 2" "--distill-top 128" "--teacher-type f32" "--teacher $model"; do
+    run 2 $GLIM tune $model $rows $w -o "$work/w"
+    one_error "${w%% *} is for --method d"
+done
+run 2 $GLIM tune $model $rows --full --exports 2 -o "$work/w"; one_error 'exports are copies of an adapter'
+run 2 $GLIM tune $model $rows --dp-epsilon 3 --dp-delta 1e-3 --clip 1 -o "$work/w"; one_error 'a private run cuts that of each example' 'dp-clip'
+run 2 $GLIM tune $model $rows --eval-every 5 -o "$work/w"; one_error 'eval-every 5, and there is nothing to evaluate on' 'eval 0.1'
+run 2 $GLIM tune $model $rows --steps 3 --warmup 4 -o "$work/w"; one_error 'a warm-up of 4 steps, and the run has 3'
+run 2 $GLIM tune $model $rows --data $rows -o "$work/w"; one_error 'the rows are given twice'
+run 2 $GLIM tune $model $rows --method stf -o "$work/w"; one_error 'sft, dpo, distill, pretrain'
+run 2 $GLIM tune $model $rows --thinking maybe -o "$work/w"; one_error 'thinking: got "maybe"'
+[ -e "$work/w" ] && bad "a wrong option left a folder" || ok
+run 0 $GLIM tune $model $rows --steps 1 -o "$work/w" --resume; warns '^resume: .* has no checkpoint: the run begins$'
+run 0 $GLIM tune $model $rows --steps 1 -o "$work/w" --resume; grep -q '^resume: .* has no' "$work/err" && bad "a finished run has a checkpoint" || ok
+rm -rf "$work/w"
 
 # Three per cent of a hundred steps warm up; with --warmup 0 none does, with 2 two do.
 # A linear rate falls by a hundredth of it each step, from its first or from the end of the warm-up.
