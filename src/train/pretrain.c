@@ -66,16 +66,19 @@ static glim_status with_defaults(glim_pretrain_params *p, glim_err *err) {
     if (p->optim.lr <= 0) p->optim.lr = 1e-3;
     if (p->optim.beta2 <= 0) p->optim.beta2 = 0.95;
     p->optim.n_steps = p->n_steps;
+    if (p->optim.warmup > p->n_steps)
+        return glim_fail(err, GLIM_E_ARG, "a warm-up of %zu steps, and the run has %zu: it would never come to its rate", p->optim.warmup, p->n_steps);
     if (p->optim.warmup == 0) p->optim.warmup = (size_t)(p->warmup_share * (double)p->n_steps);
     if (p->save_seconds <= 0) p->save_seconds = 600;
     if (!(p->eval_share >= 0 && p->eval_share < 1)) return glim_fail(err, GLIM_E_ARG, "share for evaluation: got %g, want 0 to less than 1", p->eval_share);
     if (p->eval_file) p->eval_share = 0;
-    if (p->eval_every == 0) p->eval_every = (p->n_steps + 19) / 20;
-    if (p->patience && !evaluates(p)) {
-        glim_fail(err, GLIM_E_ARG, "an early stop after %zu evaluations, and there is nothing to evaluate on", p->patience);
+    if ((p->patience || p->eval_every) && !evaluates(p)) {
+        if (p->patience) glim_fail(err, GLIM_E_ARG, "an early stop after %zu evaluations, and there is nothing to evaluate on", p->patience);
+        else glim_fail(err, GLIM_E_ARG, "an evaluation every %zu steps, and there is nothing to evaluate on", p->eval_every);
         glim_err_hint(err, "--eval 0.01 keeps a hundredth of the corpus for it, --eval-file FILE has other texts");
         return GLIM_E_ARG;
     }
+    if (p->eval_every == 0) p->eval_every = (p->n_steps + 19) / 20;
     return GLIM_OK;
 }
 

@@ -118,6 +118,11 @@ done
 run 0 $GLIM tokenizer train "$work/config.json" "$corpus" -o "$work/tok2" --vocab 310
 sed 's/"rope_theta": 10000.0/"rope_theta": 500.0/' "$work/config.json" > "$work/theta.json"
 before=$(cat "$work"/a/start/* | sha256sum)
+for w in "--lr 0|--lr: got 0, want more than 0" "--warmup 41|a warm-up of 41 steps, and the run has 40" "--eval-every 5|an evaluation every 5 steps, and there is nothing"; do
+    run 2 $GLIM tune --method pretrain $fixtures/llama-tied $corpus --max-tokens 48 --batch 4 --steps 40 ${w%%|*} -o "$work/wrong"
+    one_error "${w##*|}"
+done
+[ -e "$work/wrong" ] && bad "a wrong option left a folder" || ok
 other="$GLIM tune --method pretrain --new $work/theta.json --tokenizer $work/tok2 $corpus --max-tokens 48 --batch 4 --steps 40 --lr 0.01 --seed 3"
 run 2 $other -o "$work/a"
 run 2 $other -o "$work/a" --plan
