@@ -501,6 +501,7 @@ int glim_cmd_tune(int argc, char **argv) {
     /* Zero is no word for "not private": who asks for it would get a run without noise. */
     if (rc == GLIM_OK && f.dp_epsilon <= 0) rc = glim_fail(&err, GLIM_E_ARG, "--dp-epsilon: got %g, want more than 0", f.dp_epsilon);
     if (isnan(f.dp_epsilon)) f.dp_epsilon = 0; /* not given */
+    if (rc == GLIM_OK && f.full && mf.type) rc = glim_fail(&err, GLIM_E_ARG, "--type is that of frozen weights, --full trains all of them");
     if (rc == GLIM_OK && f.full) mf.kernels = glim_kernels_find("ref"); /* masters stand in for all weights: nothing to pack */
     glim_cli_catch_interrupt();
     if (rc == GLIM_OK) rc = glim_cli_job_begin(f.job, f.nice, &err);

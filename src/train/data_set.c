@@ -427,6 +427,17 @@ static bool is_whole_text(const char *name, const char *text, size_t len) {
     return seen.f == GLIM_DATA_GUESS;
 }
 
+/* What was given for rows of another kind would be left aside without a word. */
+static glim_status check_given(const glim_data_params *p, const char *name, glim_data_format f, glim_err *err) {
+    if ((p->prompt || p->answer) && f != GLIM_DATA_TABLE) {
+        glim_fail(err, GLIM_E_ARG, "\"%s\" is read as %s: templates of a prompt and an answer are for tables", name, glim_data_format_name(f));
+        glim_err_hint(err, "--format table takes what a row's keys hold as columns; without --prompt and --answer the rows say themselves what is asked and answered");
+        return GLIM_E_ARG;
+    }
+    if (p->system && f == GLIM_DATA_TEXT) return glim_fail(err, GLIM_E_ARG, "\"%s\" is read as text, which has no place for a system message", name);
+    return GLIM_OK;
+}
+
 /* ---- open ---- */
 
 static glim_status read_all(glim_data_reader *r, const char *text, size_t len, glim_err *err) {
@@ -498,6 +509,7 @@ glim_status glim_dataset_parse(glim_dataset **out, const char *name, const char 
         rep->guessed = true;
         rc = guess(&rep->format, name, text, len, err);
     }
+    if (rc == GLIM_OK) rc = check_given(p, name, rep->format, err);
     d->pairs = rep->format == GLIM_DATA_PREFERENCE;
     snprintf(rep->how, sizeof rep->how, "%s", glim_data_format_name(rep->format));
     if (rc == GLIM_OK) rc = read_all(&r, text, len, err);

@@ -163,20 +163,25 @@ static float *values_of(const glim_net *n, const glim_tensor *t) {
     return NULL;
 }
 
-glim_status glim_check_export_model(const glim_model *m, const char *folder, glim_err *err) {
+glim_status glim_check_own_folder(const glim_model *m, const char *folder, glim_err *err) {
     const char *path = glim_ckpt_path(m->ckpt);
     struct stat own, out;
-    if (glim_ckpt_kind_of(m->ckpt) != GLIM_CKPT_HF || !glim_path_is_dir(path)) {
-        glim_fail(err, GLIM_E_UNSUPPORTED, "%s: full weights are written for Hugging Face folders only", path);
-        glim_err_hint(err, "an adapter (without --full) is trained on any file; `glim export MODEL.gguf -o FOLDER` makes a folder of a GGUF");
-        return GLIM_E_UNSUPPORTED;
-    }
     if (folder && stat(path, &own) == 0 && stat(folder, &out) == 0 && own.st_dev == out.st_dev && own.st_ino == out.st_ino) {
         glim_fail(err, GLIM_E_ARG, "\"%s\" is the model's own folder: what is trained would take its place", folder);
         glim_err_hint(err, "another folder with -o");
         return GLIM_E_ARG;
     }
     return GLIM_OK;
+}
+
+glim_status glim_check_export_model(const glim_model *m, const char *folder, glim_err *err) {
+    const char *path = glim_ckpt_path(m->ckpt);
+    if (glim_ckpt_kind_of(m->ckpt) != GLIM_CKPT_HF || !glim_path_is_dir(path)) {
+        glim_fail(err, GLIM_E_UNSUPPORTED, "%s: full weights are written for Hugging Face folders only", path);
+        glim_err_hint(err, "an adapter (without --full) is trained on any file; `glim export MODEL.gguf -o FOLDER` makes a folder of a GGUF");
+        return GLIM_E_UNSUPPORTED;
+    }
+    return glim_check_own_folder(m, folder, err);
 }
 
 glim_status glim_net_export_model(const glim_net *n, const char *folder, glim_err *err) {

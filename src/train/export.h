@@ -12,6 +12,9 @@ glim_status glim_net_import_adapter(glim_net *n, const char *path, bool some, gl
 /* Whether a model whose weights are all trained can be written to folder (NULL: not said yet); asked before a run, not behind it.
  * Errors: GLIM_E_UNSUPPORTED (it is no Hugging Face folder), GLIM_E_ARG (folder is the model's own). */
 glim_status glim_check_export_model(const glim_model *m, const char *folder, glim_err *err);
+/* Whether folder is that of the model itself, which no run may write into: an adapter there would be taken for the model's own by whoever
+ * loads it. Errors: GLIM_E_ARG. */
+glim_status glim_check_own_folder(const glim_model *m, const char *folder, glim_err *err);
 /* All tensors as a Hugging Face folder: trained ones in their file's type, others as they were, and the small files
  * beside them (config, tokenizer, template, code). Errors: as glim_check_export_model, GLIM_E_IO, GLIM_E_NOMEM. */
 glim_status glim_net_export_model(const glim_net *n, const char *folder, glim_err *err);

@@ -103,10 +103,8 @@ static glim_status with_defaults(glim_tune_params *p, glim_tune_plan *plan, cons
         return GLIM_E_ARG;
     }
     if (p->method == GLIM_TUNE_DPO && full) return glim_fail(err, GLIM_E_UNSUPPORTED, "dpo with full weights: want LoRA, whose base is the reference");
-    if (full) {
-        const glim_status rc = glim_check_export_model(m, p->out, err);
-        if (rc != GLIM_OK) return rc;
-    }
+    const glim_status out = full ? glim_check_export_model(m, p->out, err) : glim_check_own_folder(m, p->out, err);
+    if (out != GLIM_OK) return out;
     if ((p->method == GLIM_TUNE_DISTILL) != (p->teacher != NULL))
         return glim_fail(err, GLIM_E_ARG, p->teacher ? "a teacher is for distill" : "distill wants a teacher");
     if (!(p->balance >= 0) || !(p->router_step >= 0)) return glim_fail(err, GLIM_E_ARG, "weights of load balancing: got %g and %g, want 0 or more", p->balance, p->router_step);

@@ -40,6 +40,16 @@ run 2 $GLIM tune $model $rows --dp-epsilon 3 --dp-delta 1e-3 --clip 1 -o "$work/
 run 2 $GLIM tune $model $rows --eval-every 5 -o "$work/w"; one_error 'eval-every 5, and there is nothing to evaluate on' 'eval 0.1'
 run 2 $GLIM tune $model $rows --steps 3 --warmup 4 -o "$work/w"; one_error 'a warm-up of 4 steps, and the run has 3'
 run 2 $GLIM tune $model $rows --data $rows -o "$work/w"; one_error 'the rows are given twice'
+run 2 $GLIM tune $model $rows --full --type q8_0 -o "$work/w"; one_error 'type is that of frozen weights'
+run 2 $GLIM tune $model $rows --prompt '{a}' --answer '{b}' -o "$work/w"; one_error 'read as chat: templates of a prompt and an answer are for tables' 'format table'
+echo "some text of some length" > "$work/some.txt"
+run 2 $GLIM tune $model "$work/some.txt" --system S -o "$work/w"; one_error 'read as text, which has no place for a system message'
+cp -r $model "$work/own"
+for w in "" --resume; do
+    run 2 $GLIM tune "$work/own" $rows --steps 1 $w -o "$work/own/."
+    one_error "is the model's own folder"
+done
+[ -e "$work/own/state.glim" ] && bad "a run wrote into its model's folder" || ok
 run 2 $GLIM tune $model $rows --method stf -o "$work/w"; one_error 'sft, dpo, distill, pretrain'
 run 2 $GLIM tune $model $rows --thinking maybe -o "$work/w"; one_error 'thinking: got "maybe"'
 [ -e "$work/w" ] && bad "a wrong option left a folder" || ok

@@ -567,7 +567,7 @@ TEST(a_bad_byte_among_many_rows_is_that_rows_fault) {
         glim_err err = {0};
         for (int k = 0; k < 60; k++)
             glim_buf_printf(&b, "{\"prompt\": \"row %d%s\", \"completion\": \"fine\"}\n", k, k == 40 ? bad[i] : "");
-        glim_data_params p = {.tok = tok, .prompt = "{prompt}", .answer = "{completion}", .skip_bad = true};
+        glim_data_params p = {.tok = tok, .skip_bad = true};
         CHECK_OK(glim_dataset_parse(&d, "x.jsonl", glim_buf_cstr(&b), b.len, &p, &r, &err), err);
         CHECK_MSG(glim_dataset_n(d) == 59 && r.n_bad == 1 && !strstr(r.how, "from"), "case %zu: %zu examples, %zu bad, %s", i, glim_dataset_n(d), r.n_bad, r.how);
         glim_data_report_free(&r);
