@@ -57,7 +57,8 @@ int glim_cmd_export(int argc, char **argv) {
         {0}};
     const glim_page u = {"glim export MODEL.gguf -o FOLDER",
                          "Writes a GGUF as a Hugging Face folder: weights, config.json, tokenizer.json, chat template. transformers reads\n"
-                         "it, and `glim tune --full` trains all its weights. Dense models: GLM-4, GLM-4-0414, Llama, Qwen2, Qwen3.", {flags}};
+                         "it, and `glim tune --full` trains all its weights. Dense models: GLM-4, GLM-4-0414, Llama, Qwen2, Qwen3.\n"
+                         "inner:glim-nano is the model inside the program.", {flags}};
     glim_str_list pos = {0};
     const int code = glim_args(argc, argv, &u, &pos, 1, 1);
     if (code >= 0) return code;
