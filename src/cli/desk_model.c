@@ -5,7 +5,6 @@
 
 #include "engine/likely.h"
 #include "text/offer.h"
-#include "text/statements.h"
 
 static glim_status say(void *ctx, const glim_shop_prompt *p, glim_shop_said *out, glim_err *err) {
     glim_desk_model *m = ctx;
@@ -24,8 +23,7 @@ static glim_status say(void *ctx, const glim_shop_prompt *p, glim_shop_said *out
         rc = glim_constraint_compile(&c, m->vocab, &spec, err);
     }
     if (rc == GLIM_OK && p->choices) rc = glim_offer_new(&offer, p->system, p->user, strlen(p->user), err);
-    const glim_likely_params how = {.max_tokens = p->max_tokens, .for_reply = true, .cost_ctx = offer,
-                                    .cost = offer ? glim_offer_cost : glim_statements_refuse(p->choices) ? glim_statements_cost : NULL};
+    const glim_likely_params how = {.max_tokens = p->max_tokens, .for_reply = true, .cost = offer ? glim_offer_cost : NULL, .cost_ctx = offer};
     if (rc == GLIM_OK)
         rc = c ? glim_session_likeliest(&m->session, ids.v, ids.n, c, &how, &r, err)
                : glim_session_generate(&m->session, ids.v, ids.n, &(glim_gen_params){.max_tokens = p->max_tokens, .for_reply = true}, &r, err);

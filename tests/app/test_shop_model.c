@@ -9,6 +9,8 @@ static glim_status say(void *ctx, const glim_shop_prompt *p, glim_shop_said *out
     (void)ctx, (void)err;
     const bool rows = strstr(p->system, "任务：回答") == p->system || strstr(p->system, "Task: answer") == p->system, labels = p->choices && !rows;
     const char *text = labels ? g_label : g_says;
+    for (size_t i = 0; rows && i < json_array_size(p->choices); i++) /* rows are asked about where they answer */
+        CHECK_MSG(json_string_value(json_array_get(p->choices, i))[0] == '[', "the model may say \"%s\"", json_string_value(json_array_get(p->choices, i)));
     for (size_t i = 0; rows && p->choices && g_chooses && i < json_array_size(p->choices); i++)
         if (strstr(json_string_value(json_array_get(p->choices, i)), g_chooses)) {
             text = json_string_value(json_array_get(p->choices, i));
