@@ -258,7 +258,7 @@ static glim_status recover(glim_db *db, void *ctx, glim_err *err) {
     }
     if (rc != GLIM_OK && more) glim_db_rest(r);
     /* The mapped counts are newer than the noted ones, unless a power cut left old pages: the larger counts. */
-    for (size_t i = 0; i < GLIM_HOLDS_MAX && rc == GLIM_OK; i++) {
+    for (size_t i = 0; n > 0 && i < GLIM_HOLDS_MAX && rc == GLIM_OK; i++) {
         glim_slot *s = &c->slots.slot[i];
         open_row want = {.id = atomic_load(&s->id)}, *o = want.id ? bsearch(&want, rows, n, sizeof *rows, by_id) : NULL;
         if (!o) continue;

@@ -4,6 +4,7 @@
 #include "base/rng.h"
 #include "store/days.h"
 #include "store/ledger.h"
+#include "store/ledger_internal.h"
 #include "store_test.h"
 
 static glim_key make(glim_store *s, glim_key_params p) {
@@ -462,6 +463,23 @@ TEST(a_power_cut_costs_at_most_the_last_tokens_noted) {
     int64_t n = ask(dir, "SELECT completion FROM usage WHERE state = 3");
     CHECK_MSG(n > 640 - 2 * GLIM_HOLD_EVERY && n <= 640, "%lld", (long long)n);
     munmap(x, sizeof *x);
+}
+
+/* Killed between the settlement and the slot's end, or before the reservation was on disk. */
+TEST(a_slot_whose_request_is_not_open_is_passed_over) {
+    const char *dir = fresh("slot");
+    glim_store *s = open_started(dir);
+    glim_err err = {0};
+    end(s, reserve(s, NULL, "m", 1, 10), 1, 0, 1);
+    glim_store_close(s);
+    glim_slots slots;
+    CHECK_OK(glim_slots_open(&slots, dir, &err), err);
+    atomic_store(&slots.slot[3].id, 1);
+    glim_slots_close(&slots);
+    s = open_as(dir, GLIM_STORE_OWNER);
+    CHECK(ask(dir, "SELECT SUM(completion) FROM usage WHERE state = 1") == 1 && ask(dir, "SELECT COUNT(*) FROM usage") == 1);
+    adds_up(s);
+    glim_store_close(s);
 }
 
 static int full_disk(const char *dir) { /* 0 is right */
