@@ -6,6 +6,13 @@
 
 #include "test.h"
 
+/* Under sanitizers each way through the code once; the release build compares them all. */
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+
 static const char *const INTENTS = "{\"role\": \"system\", \"content\": \"Task: choose an intent\\n- ask_price: asks for a price\\n- return_goods\\nIf none fits, write none\"}";
 static const char *const ZH = "{\"role\": \"system\", \"content\": \"任务：选择意图\\n- ask_price: 询问价格\\n- open_hours: 营业时间\\n都不合适时写 none\"}";
 static const char *const FORM = "{\"role\": \"system\", \"content\": \"Task: fill the form\\n{\\\"type\\\":\\\"object\\\",\\\"properties\\\":{\\\"colour\\\":{\\\"type\\\":\\\"string\\\",\\\"enum\\\":"
@@ -69,7 +76,7 @@ TEST(an_answer_under_constraint_is_valid_and_right_when_the_row_wants_it) {
     glim_adapter *adapter = NULL;
     glim_err err = {0};
     CHECK_OK(glim_adapter_load(&adapter, e->model, glim_test_source("tests/fixtures/adapters/glm4-all"), &err), err);
-    for (int with = 0; with < 2; with++) {
+    for (int with = SANITIZED; with < 2; with++) {
         glim_buf rows = {0}, again = {0};
         glim_eval_answers a, b;
         size_t n;
@@ -85,7 +92,7 @@ TEST(an_answer_under_constraint_is_valid_and_right_when_the_row_wants_it) {
         const char *said[4] = {"none", "none", NULL, NULL};
         for (size_t i = 0; i < a.n_wrong; i++) said[a.wrong[i].line - 1] = a.wrong[i].got;
         CHECK(said[2] && said[3]);
-        for (int respell = 0; said[2] && said[3] && respell < 2; respell++) {
+        for (int respell = SANITIZED; said[2] && said[3] && respell < 2; respell++) {
             glim_buf_clear(&again);
             for (size_t k = 0; k < 4; k++) put_said(&again, k, users[k], said[k], respell);
             CHECK_OK(measure(&b, &n, e, &again, with ? adapter : NULL, &err), err);
@@ -104,19 +111,20 @@ TEST(values_of_forms_and_calls_stand_in_the_request) {
                                     "\\\"tel\\\":{\\\"type\\\":\\\"string\\\"},\\\"people\\\":{\\\"type\\\":\\\"integer\\\"}},\\\"required\\\":[\\\"name\\\",\\\"tel\\\",\\\"people\\\"]}\"}";
     static const char *const tools = "[{\"type\": \"function\", \"function\": {\"name\": \"book\", \"parameters\": {\"type\": \"object\", \"properties\": {\"name\": {\"type\": \"string\"}, "
                                      "\"people\": {\"type\": \"integer\"}}, \"required\": [\"name\"]}}}]";
-    static const char *const users[] = {"Elpi, call 258-1140", "A table for 8, please, my name is Dunarel Vezendun", "我叫康石苑，两位", "ok"};
+    static const char *const users[] = {"A table for 8, please, my name is Dunarel Vezendun", "我叫康石苑，两位", "Elpi, call 258-1140", "ok"};
+    const size_t n_users = SANITIZED ? 2 : GLIM_COUNT(users);
     glim_engine *e = engine("tests/fixtures/glm4");
     glim_err err = {0};
     glim_buf rows = {0};
     glim_eval_answers a;
     size_t n, calls = 0;
-    for (size_t i = 0; i < GLIM_COUNT(users); i++) {
+    for (size_t i = 0; i < n_users; i++) {
         put_row(&rows, form, users[i], "{\"name\":\"?\",\"tel\":\"\",\"people\":-1}");
         glim_buf_printf(&rows, "{\"messages\": [{\"role\": \"user\", \"content\": \"%s\"}, {\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [{\"type\": \"function\", \"function\": {\"name\": "
                                "\"book\", \"arguments\": \"{\\\"name\\\": \\\"?\\\"}\"}}]}], \"tools\": %s}\n", users[i], tools);
     }
     CHECK_OK(measure(&a, &n, e, &rows, NULL, &err), err);
-    CHECK_MSG(a.n == 8 && a.n_form == 4 && a.n_tool == 4 && a.n_valid == 8 && a.n_right == 0 && a.n_wrong == 8, "%zu of %zu valid", a.n_valid, a.n);
+    CHECK_MSG(a.n == 2 * n_users && a.n_form == n_users && a.n_tool == n_users && a.n_valid == a.n && a.n_right == 0 && a.n_wrong == a.n, "%zu of %zu valid", a.n_valid, a.n);
     for (size_t i = 0; i < a.n_wrong; i++) {
         const char *user = users[(a.wrong[i].line - 1) / 2], *object = strchr(a.wrong[i].got, '{');
         json_t *v = NULL;
@@ -129,7 +137,7 @@ TEST(values_of_forms_and_calls_stand_in_the_request) {
         calls += a.wrong[i].line % 2 == 0;
         json_decref(v);
     }
-    CHECK(calls == 4);
+    CHECK(calls == n_users);
     glim_buf_free(&rows);
     glim_engine_free(e);
 }
