@@ -8,7 +8,8 @@ if [ ! -e "$model" ]; then
     exit 77
 fi
 export NANO_GEN=$GLIM_BUILD_DIR/recipes/nano/nano_gen GLIM
-export GLIM_THREADS=1 # beside other tests a second one mostly waits for the first, and spins
+# Beside other tests a second thread mostly waits for the first, and spins. THREADS is for the evaluations, GLIM_THREADS for the server.
+export THREADS=1 GLIM_THREADS=1
 [ "$(stat -c %s "$model")" -le 10485760 ] && ok || bad "the model is larger than 10 MiB"
 rows=10
 [ "${GLIM_SOAK:-0}" = 0 ] || rows=

@@ -2,7 +2,7 @@
 # recipes/nano at its smallest: from a seed to a GGUF with its card, all of it in seconds; and what the generator promises.
 . "$(dirname "$0")/lib.sh"
 # One thread: beside other tests a second one mostly waits for the first, and spins.
-export NANO_GEN=$GLIM_BUILD_DIR/recipes/nano/nano_gen THREADS=1 GLIM_THREADS=1 GLIM
+export NANO_GEN=$GLIM_BUILD_DIR/recipes/nano/nano_gen THREADS=1 GLIM
 gen="$NANO_GEN"
 run 0 $gen "$work/d1" 60 60 10 5 7
 run 0 $gen "$work/d2" 60 60 10 5 7
@@ -38,7 +38,7 @@ for t in answer refuse nothing table; do
         says '"valid": 1'
     done
 done
-run 0 $GLIM eval "$work/nano/glim-nano.gguf" "$work/nano/data/eval/answer-zh.jsonl" --no-classify --constrain --json
+run 0 $GLIM eval "$work/nano/glim-nano.gguf" "$work/nano/data/eval/answer-zh.jsonl" --no-classify --constrain --json --threads 1
 says '"statements": 3,'
 printf '{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]}\n' > "$work/plain-chat.jsonl"
 run 2 $GLIM eval "$work/nano/glim-nano.gguf" "$work/plain-chat.jsonl" --constrain
@@ -52,7 +52,7 @@ run 0 $GLIM tokenizer train "$work/lines.jsonl" -o "$work/tok" --vocab 320
 cp "$work/nano/config.json" "$work/lookup.json"
 grep -v glim_start "$work/lookup.json" > "$work/plain.json"
 for kind in plain lookup; do
-    run 0 $GLIM tune --method pretrain --new "$work/$kind.json" --tokenizer "$work/tok" "$work/lines.jsonl" -o "$work/$kind" --max-tokens 96 --batch 4 --steps 60 --lr 0.003 --seed 1 --json
+    run 0 $GLIM tune --method pretrain --new "$work/$kind.json" --tokenizer "$work/tok" "$work/lines.jsonl" -o "$work/$kind" --max-tokens 96 --batch 4 --steps 60 --lr 0.003 --seed 1 --json --threads 1
     eval "$kind=$(grep -o '"last_loss": [0-9.]*' "$work/out" | cut -d' ' -f2)"
 done
 awk -v p="$plain" -v l="$lookup" 'BEGIN { exit !(l < p - 0.4) }' && ok || bad "loss after 60 steps: $lookup with a start that looks up, $plain without; want 0.4 less"

@@ -49,7 +49,7 @@ one_error 'other settings'
 run 0 $heldout -o "$work/j" --plan
 warns 'evaluated on texts kept apart'
 # An early stop at a rate that only makes it worse, with the best weights, again in pieces.
-worse="$new $corpus --max-tokens 48 --batch 4 --steps 60 --lr 0.5 --seed 3 --json --eval-file $work/held.jsonl --eval-every 2 --patience 2"
+worse="$new $corpus --max-tokens 48 --batch 4 --steps 60 --lr 0.5 --seed 3 --json --eval-file $work/held.jsonl --eval-every 2 --patience 2 --threads 1"
 run 0 $worse -o "$work/k"
 says '"stopped_early": true'
 [ "$plain" -lt "$seen" ] && [ $((seen + 4 * $(stat -c %s "$work/a/model.safetensors") / 5)) -lt "$(planned)" ] && ok ||
@@ -83,7 +83,7 @@ says "$k"
 # A start that looks things up (test_nano.sh: what it is worth), and configurations that cannot have it.
 sed 's/"num_hidden_layers": 2/"num_hidden_layers": 3/; s/"num_attention_heads": 2/"num_attention_heads": 4/; s/"num_key_value_heads": 1/"num_key_value_heads": 2/
      s/"head_dim": 16/"head_dim": 32/; s/"model_type"/"glim_start": "lookup", "model_type"/' "$work/config.json" > "$work/lookup.json"
-run 0 $GLIM tune --method pretrain --new "$work/lookup.json" --tokenizer "$work/tok" "$corpus" -o "$work/lookup" --max-tokens 32 --batch 2 --steps 2
+run 0 $GLIM tune --method pretrain --new "$work/lookup.json" --tokenizer "$work/tok" "$corpus" -o "$work/lookup" --max-tokens 32 --batch 2 --steps 2 --threads 1
 sed 's/"glim_start": "lookup"/"glim_start": "luck"/' "$work/lookup.json" > "$work/luck.json"
 run 2 $GLIM tune --method pretrain --new "$work/luck.json" --tokenizer "$work/tok" "$corpus" -o "$work/e" --steps 1
 one_error 'luck'
@@ -143,7 +143,7 @@ one_error 'other settings'
 # A step of nothing but ends of texts counts, in one go and in pieces.
 for i in 1 2 3 4 5 6; do echo '{"text": ""}'; done > "$work/empty.jsonl"
 cat "$work/empty.jsonl" "$work/empty.jsonl" "$corpus" > "$work/some.jsonl"
-some="$new $work/some.jsonl --max-tokens 4 --batch 1 --steps 12 --lr 0.01 --seed 3 --json"
+some="$new $work/some.jsonl --max-tokens 4 --batch 1 --steps 12 --lr 0.01 --seed 3 --json --threads 1"
 run 0 $some -o "$work/some1"
 grep -q '"tokens": 0' "$work/some1/metrics.jsonl" && ok || bad "no step was without targets"
 sum=$(grep -o '"sum": "[0-9a-f]*"' "$work/out")
@@ -180,7 +180,7 @@ run 2 $new "$work/bad.jsonl" -o "$work/f" --steps 1
 one_error '"text"'
 # A bad row anywhere is named by file and line before the first step; once it is right, the same command goes on.
 { cat "$corpus" "$corpus" "$corpus"; echo '{"text": 5}'; cat "$corpus"; } > "$work/bad.jsonl"
-bad="$new $corpus $work/bad.jsonl --max-tokens 48 --steps 2"
+bad="$new $corpus $work/bad.jsonl --max-tokens 48 --steps 2 --threads 1"
 run 2 $bad -o "$work/f"
 one_error 'bad.jsonl" line 1201: "text": got integer, want a string'
 [ ! -e "$work/f/metrics.jsonl" ] && [ ! -e "$work/f/state.glim" ] && ok || bad "a step was made on a corpus with a bad row"

@@ -60,7 +60,7 @@ rm -rf "$work/w"
 # Three per cent of a hundred steps warm up; with --warmup 0 none does, with 2 two do.
 # A linear rate falls by a hundredth of it each step, from its first or from the end of the warm-up.
 for w in "" "--warmup 0" "--warmup 2" "--schedule linear --warmup 0" "--schedule linear --warmup 2"; do
-    run 0 $GLIM tune $model $rows --batch 1 --steps 100 --lr 0.01 --lora-rank 1 --schedule constant $w -o "$work/w"
+    run 0 $GLIM tune $model $rows --batch 1 --steps 100 --lr 0.01 --lora-rank 1 --schedule constant --threads 1 $w -o "$work/w"
     rates=$(head -n 4 "$work/w/metrics.jsonl" | grep -o '"rate": [0-9.e-]*' | cut -d' ' -f2 | xargs printf '%.4f ')
     [ "${w#--schedule}" = "$w" ] || rates="$rates$(tail -n 1 "$work/w/metrics.jsonl" | grep -o '"rate": [0-9.e-]*' | cut -d' ' -f2 | xargs printf '%.4f') "
     case $w in *linear*0) want="0.0100 0.0099 0.0098 0.0097 0.0001 " ;; *linear*) want="0.0050 0.0100 0.0100 0.0099 0.0001 " ;; "") want="0.0033 0.0067 0.0100 0.0100 " ;; *0) want="0.0100 0.0100 0.0100 0.0100 " ;; *) want="0.0050 0.0100 0.0100 0.0100 " ;; esac
@@ -89,7 +89,7 @@ warns '25'
 # DoRA, rank-stabilised LoRA, and what a larger model says (here the model itself), as a person asks for them.
 sed -i '$d' "$rows"
 for w in --dora --rslora "--method distill --teacher $model --distill-weight 0.3 --distill-temperature 1.5 --distill-top 16"; do
-    run 0 $GLIM tune $model $rows $w --epochs 2 --batch 4 --lr 0.01 --lora-rank 4 --lora-targets all-linear -o "$work/m" --json
+    run 0 $GLIM tune $model $rows $w --epochs 2 --batch 4 --lr 0.01 --lora-rank 4 --lora-targets all-linear --threads 1 -o "$work/m" --json
     says '"steps": 12'
     awk -v a="$(grep -o '"first_loss": [0-9.]*' "$work/out" | cut -d' ' -f2)" -v b="$(grep -o '"last_loss": [0-9.]*' "$work/out" | cut -d' ' -f2)" 'BEGIN {exit !(b < a)}' && ok || bad "$w: no fall of the loss"
     case $w in
@@ -104,7 +104,7 @@ done
 
 # All weights of a small model, and what was written is a model again.
 printf '{"text": "one two three four"}\n%.0s' 1 2 3 4 > "$work/text.jsonl"
-run 0 $GLIM tune $fixtures/llama-tied "$work/text.jsonl" --full --epochs 2 --batch 2 --lr 0.001 -o "$work/full"
+run 0 $GLIM tune $fixtures/llama-tied "$work/text.jsonl" --full --epochs 2 --batch 2 --lr 0.001 --threads 1 -o "$work/full"
 run 0 $GLIM run "$work/full" -p "one" -n 2 --temp 0
 # What only adapters have is refused beside it, not left out without a word.
 for w in "--dora" "--lora-rank 8" "--lora-targets q_proj" "--lora-alpha 4" "--lora-dropout 0.1" "--rslora"; do
