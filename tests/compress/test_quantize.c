@@ -113,7 +113,7 @@ static rows logits_of(const char *path, glim_ids *ids) {
     glim_err err = {0};
     glim_engine *e;
     glim_session s = {0};
-    glim_engine_params p = {.n_threads = 2, .model = {.type = 1 + GLIM_F32, .n_ctx = 256, .n_logits = 256}};
+    glim_engine_params p = {.n_threads = 1, .model = {.type = 1 + GLIM_F32, .n_ctx = 256, .n_logits = 256}};
     CHECK_OK(glim_engine_open(&e, path, &p, &err), err);
     CHECK_OK(glim_tok_encode(e->tok, g_text, sizeof g_text - 1, GLIM_TOK_SPECIAL | GLIM_TOK_PREFIX, ids, &err), err);
     rows r = {.n = ids->n < 200 ? ids->n : 200, .n_vocab = e->model->cfg.n_vocab};

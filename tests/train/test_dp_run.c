@@ -284,7 +284,7 @@ TEST(a_private_run_of_pairs_learns_and_is_charged) {
     glim_tune_result res;
     glim_err err = {0};
     rig r;
-    rig_open(&r, "tests/fixtures/glm4", NULL, 0, 2);
+    rig_open(&r, "tests/fixtures/glm4", NULL, 0, 1);
     glim_dataset *d = make_pairs(r.m);
     CHECK_OK(glim_store_open(&p.dp.ledger, ledger, &(glim_store_params){.role = GLIM_STORE_GUEST}, &err), err);
     p.method = GLIM_TUNE_DPO, p.net.n_rows = 128, p.epochs = 12, p.dp.epsilon = 60;

@@ -424,7 +424,7 @@ TEST(early_stop_keeps_the_best_weights) {
     glim_tune_result res;
     glim_err err = {0};
     p.optim.lr = 0.2, p.epochs = 30, p.eval_every = 2, p.patience = 2, p.optim.schedule = GLIM_SCHEDULE_CONSTANT;
-    CHECK_OK(run_in("tests/fixtures/glm4", &p, 2, &res, &err), err);
+    CHECK_OK(run_in("tests/fixtures/glm4", &p, 1, &res, &err), err);
     CHECK(res.stopped_early && res.steps < 150);
     CHECK_MSG(res.eval_after == res.best_eval, "evaluation is %g, the best was %g", res.eval_after, res.best_eval);
     remove_all(out);
@@ -439,7 +439,7 @@ TEST(the_best_weights_come_with_the_router_biases_of_their_step) {
     rig r;
     p.net.lora.rank = 0, p.router_step = 0.2;
     p.optim.lr = 0.05, p.epochs = 30, p.eval_every = 2, p.patience = 2, p.optim.schedule = GLIM_SCHEDULE_CONSTANT;
-    rig_open(&r, "tests/fixtures/glm4moe-air", "ref", 0, 2);
+    rig_open(&r, "tests/fixtures/glm4moe-air", "ref", 0, 1);
     p.net.kernels = glim_kernels_get();
     glim_dataset *d = make_data(1);
     CHECK_OK(glim_tune_run(r.m, d, &p, &res, &err), err);
@@ -528,7 +528,7 @@ TEST(rows_for_evaluation_may_be_a_set_of_their_own_and_adapters_come_on_the_way)
     glim_tune_plan plan;
     glim_adapter *a;
     glim_err err = {0};
-    rig_open(&r, "tests/fixtures/glm4", NULL, 0, 2);
+    rig_open(&r, "tests/fixtures/glm4", NULL, 0, 1);
     glim_dataset *d = make_data(1), *other = make_data(2);
     p.eval = other, p.exports = 3, p.batch = 8;
     CHECK_OK(glim_tune_make_plan(&plan, r.m, d, &p, &err), err);
@@ -568,7 +568,7 @@ TEST(dpo_learns_which_answer_is_preferred) {
     glim_buf text = {0};
     for (int i = 0; i < 12; i++)
         glim_buf_printf(&text, "{\"prompt\": \"what about %d\", \"chosen\": \"yes please\", \"rejected\": \"no never %d\"}\n", i, i % 3);
-    rig_open(&r, "tests/fixtures/glm4", NULL, 0, 2);
+    rig_open(&r, "tests/fixtures/glm4", NULL, 0, 1);
     CHECK_OK(glim_tok_from_ckpt(&tok, r.m->ckpt, &err), err);
     const glim_data_params dp = {.tok = tok, .config = &r.m->cfg, .format = GLIM_DATA_PREFERENCE};
     CHECK_OK(glim_dataset_parse(&d, "pairs.jsonl", text.s, text.len, &dp, &report, &err), err);
