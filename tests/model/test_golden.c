@@ -58,7 +58,7 @@ static void golden_f32(const char *path, const char *oracle_name, const char *se
     runner r;
     oracle o;
     oracle_open(&o, oracle_name);
-    runner_open(&r, path, &(glim_model_params){.type = 1 + GLIM_F32, .kernels = k}, 2, 64, 1024);
+    runner_open(&r, path, &(glim_model_params){.type = 1 + GLIM_F32, .kernels = k}, 1, 64, 1024);
     size_t n, v = r.m->cfg.n_vocab, n_long;
     float *got = run_oracle_ids(&r, &o, &n), *want = want_rows(&o, "f32", v);
     double mean, worst = max_diff(got, want, n * v, &mean);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # run.sh - breaks the model on purpose, one small change at a time, and wants the golden tests to notice each.
 #
-# src/model is copied, a mutation of mutations.sh is applied to the copy, only the changed file is compiled again (-O1)
+# src/model is copied, a mutation of mutations.sh is applied to the copy, only the changed file is compiled again (-O0: the runs are short)
 # and linked with the libraries of the build under test, and the f32 golden test runs. The unchanged copy must pass, every
 # mutation must fail, and a mutation whose text no longer stands in the source exactly once, or does not compile, is an
 # error: the table then needs care.
@@ -29,7 +29,7 @@ cp "$src"/src/model/*.[ch] "$tmp/model"
 # The copy's folder comes first, so that "model/x.h" is the copy's too.
 read -r -a cflags < <(pkg-config --cflags jansson libutf8proc libcurl nettle libpcre2-8 | tr '\n' ' ')
 read -r -a ldlibs < <(pkg-config --libs jansson libutf8proc libcurl nettle libpcre2-8 | tr '\n' ' ')
-cflags+=(-std=gnu11 -O1 -w -ffp-contract=off -fno-math-errno -D_GNU_SOURCE -DGLIM_VERSION=\"mutation\"
+cflags+=(-std=gnu11 -O0 -w -ffp-contract=off -fno-math-errno -D_GNU_SOURCE -DGLIM_VERSION=\"mutation\"
     -DGLIM_SOURCE_DIR="\"$src\"" "-I$tmp" "-I$build/include-model" "-I$src/include" "-I$src/tests")
 libs=()
 for layer in text format tensor net base; do

@@ -21,7 +21,7 @@ cp "$src"/src/train/*.[ch] "$tmp/train"
 packages="jansson libutf8proc libcurl nettle libpcre2-8 libsodium sqlite3 libarchive libzip expat"
 read -r -a cflags < <(pkg-config --cflags $packages | tr '\n' ' ')
 read -r -a ldlibs < <(pkg-config --libs $packages | tr '\n' ' ')
-cflags+=(-std=gnu11 -O1 -w -ffp-contract=off -fno-math-errno -D_GNU_SOURCE -DGLIM_VERSION=\"mutation\"
+cflags+=(-std=gnu11 -O0 -w -ffp-contract=off -fno-math-errno -D_GNU_SOURCE -DGLIM_VERSION=\"mutation\"
     -DGLIM_SOURCE_DIR="\"$src\"" "-I$tmp" "-I$build/include-train" "-I$src/include" "-I$src/tests" "-I$src/tests/train")
 libs=()
 for layer in data engine model text format tensor net base; do libs+=("$build/libglim_$layer.a"); done

@@ -249,7 +249,7 @@ TEST(gradients_of_every_tensor_are_pytorchs) {
             snprintf(path, sizeof path, "tests/fixtures/%s", g_families[f]);
             snprintf(what, sizeof what, "%s on %s", g_families[f], sets[s]);
             golden_open(&g, g_families[f]);
-            rig_open(&r, path, sets[s], 1 + GLIM_F32, 2);
+            rig_open(&r, path, sets[s], 1 + GLIM_F32, 1);
             CHECK_OK(glim_net_new(&n, r.m, &(glim_net_params){.n_rows = 128}, &r.err), r.err);
             CHECK_OK(glim_packer_init(&p, 128, &r.err), r.err);
             pack_json(&p, json_object_get(g.json, "sequences"));
@@ -278,7 +278,7 @@ TEST(blocks_that_are_computed_again_give_the_same_bits) {
             size_t tape[2], bytes, values;
             snprintf(path, sizeof path, "tests/fixtures/%s", g_families[f]);
             golden_open(&g, g_families[f]);
-            rig_open(&r, path, NULL, 0, 2);
+            rig_open(&r, path, NULL, 0, 1);
             CHECK_OK(glim_packer_init(&p, 128, &r.err), r.err);
             pack_json(&p, json_object_get(g.json, "sequences"));
             for (int again = 0; again < 2; again++) {
