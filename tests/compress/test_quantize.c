@@ -300,7 +300,7 @@ TEST(groups_of_moments_do_not_change_the_bytes) {
             glim_importance_free(im);
             continue;
         }
-        glim_quantize_params p = {.importance = im, .n_threads = 2, .planned = keep_plan, .progress = stop_in_pass, .progress_ctx = &plan};
+        glim_quantize_params p = {.importance = im, .n_threads = 1, .planned = keep_plan, .progress = stop_in_pass, .progress_ctx = &plan};
         glim_quantize_result r = quantize(nano(), in_dir(step ? "groups.gguf" : "whole.gguf"), "q4_0", p);
         glim_importance_free(im);
         CHECK_MSG(r.n_passes == want[step] && plan.n_passes == r.n_passes && plan.bytes == bytes, "limit %llu: %zu passes, %zu planned",

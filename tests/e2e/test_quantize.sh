@@ -30,11 +30,11 @@ for i in 1 2 3 4; do echo '{"messages": [{"role": "user", "content": "hello '$i'
 run 0 "$GLIM" perplexity "$nano" "$work/rows.jsonl" --ctx 8 --json
 n=$(sed 's/.*"n_tokens": \([0-9]*\).*/\1/' "$work/out")
 [ "$n" -ge 40 ] && [ "$n" -le 72 ] && ok || bad "four conversations have $n tokens" # "<|assistant|>" as text alone would be more
-run 0 "$GLIM" quantize "$nano" "$work/chat.gguf" --type iq4_xs --calibrate "$work/rows.jsonl" --report "$work/rows.jsonl" --report-ctx 16; says 'importances from'; says 'KL divergence  mean'
-run 0 "$GLIM" quantize "$nano" "$work/fed2.gguf" --type iq4_xs --calibrate "$work/rows.jsonl" --feedback --feedback-memory 0.012
+run 0 "$GLIM" quantize "$nano" "$work/chat.gguf" --type iq4_xs -t 1 --calibrate "$work/rows.jsonl" --report "$work/rows.jsonl" --report-ctx 16; says 'importances from'; says 'KL divergence  mean'
+run 0 "$GLIM" quantize "$nano" "$work/fed2.gguf" --type iq4_xs -t 1 --calibrate "$work/rows.jsonl" --feedback --feedback-memory 0.012
 says 'error feedback in 36 tensors, [2-6] passes'; warns '^error feedback: [2-6] passes over the text, moments of pairs of columns in'
 if [ -z "$GLIM_SANITIZED" ]; then # the same code in fewer passes, twelve seconds of a processor there
-    run 0 "$GLIM" quantize "$nano" "$work/fed1.gguf" --type iq4_xs --calibrate "$work/rows.jsonl" --feedback --json
+    run 0 "$GLIM" quantize "$nano" "$work/fed1.gguf" --type iq4_xs -t 1 --calibrate "$work/rows.jsonl" --feedback --json
     says '"n_passes": 1,'; same "$work/fed1.gguf" "$work/fed2.gguf"
 fi
 run 2 "$GLIM" quantize "$nano" "$work/n.gguf" --calibrate "$work/rows.jsonl" --feedback --feedback-memory 0.002; one_error '768 columns' 'without --feedback'
