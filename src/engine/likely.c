@@ -122,13 +122,13 @@ static void write_path(search *q, size_t n_ids) {
     }
 }
 
-/* What the path in q->text costs with one more token; -1: as it is. */
+/* What the path in q->text costs with one more token; -1: it ends here. */
 static double cost_with(search *q, int32_t id) {
     const size_t before = q->text.len;
     size_t len = 0;
     const char *piece = id >= 0 ? glim_tok_piece(q->s->e->tok, id, &len) : NULL;
     if (piece) glim_buf_append(&q->text, piece, len);
-    const double cost = q->p->cost(q->p->cost_ctx, glim_buf_cstr(&q->text), q->text.len);
+    const double cost = q->p->cost(q->p->cost_ctx, glim_buf_cstr(&q->text), q->text.len, id < 0);
     if (q->text.len > before) q->text.s[q->text.len = before] = 0;
     return cost;
 }

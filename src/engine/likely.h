@@ -21,10 +21,10 @@ typedef struct glim_likely_params {
     size_t max_tokens; /* of an answer, its stop included; 0: until the context is full */
     size_t max_reads;  /* tokens whose successors are looked at before the best path so far is followed greedily; 0: 1,024 */
     bool for_reply;    /* as in glim_gen_params */
-    /* What a path costs beside its log probability: of its text [n] so far, >= 0; HUGE_VAL: it is none, however it goes on. The
+    /* What a path costs beside its log probability: of its text [n] so far, or (ends) in all, >= 0; HUGE_VAL: it is none, however it goes on. The
      * search is exact where the cost never falls as a path goes on.
      * NULL: nothing. */
-    double (*cost)(void *ctx, const char *text, size_t n);
+    double (*cost)(void *ctx, const char *text, size_t n, bool ends);
     void *cost_ctx;
 } glim_likely_params;
 

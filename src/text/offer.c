@@ -142,6 +142,13 @@ static const char *behind_task(const char *system) {
     return NULL;
 }
 
+/* Whether text is the list's last line and names `none` at its end: "If none fits, write none." */
+static bool names_none(const char *text) {
+    size_t n = strlen(text);
+    while (n && (isspace((unsigned char)text[n - 1]) || text[n - 1] == '.')) n--;
+    return n >= 4 && memcmp(text + n - 4, "none", 4) == 0 && !memchr(text, '\n', n);
+}
+
 glim_status glim_offer_new(glim_offer **out, const char *system, const char *request, size_t n, glim_err *err) {
     const char *text = behind_task(system);
     *out = NULL;
@@ -155,16 +162,18 @@ glim_status glim_offer_new(glim_offer **out, const char *system, const char *req
     if (rc == GLIM_OK) line = mem, l->list = json_array();
     bool fine = rc == GLIM_OK && l->list, none = false; /* none: the last one is `none` */
     while (fine && *text) {
-        const char *end = strchrnul(text, '\n');
+        const char *next = strchrnul(text, '\n'), *end = next;
+        if (end > text && end[-1] == '\r') end--;
         if (strncmp(text, "- ", 2) == 0) {
             const char *name = text + 2, *colon = memchr(name, ':', (size_t)(end - name));
-            fine = json_array_append_new(l->list, json_stringn(name, (size_t)((colon ? colon : end) - name))) == 0;
+            fine = json_array_append_new(l->list, json_stringn_nocheck(name, (size_t)((colon ? colon : end) - name))) == 0;
             if (n_lines < MOST) read_words(&line[n_lines++], name, (size_t)(end - name));
-        } else if (!*end && end - text >= 4 && memcmp(end - 4, "none", 4) == 0) {
+        } else if (names_none(text)) {
             none = true;
             fine = json_array_append_new(l->list, json_string("none")) == 0;
+            break;
         }
-        text = *end ? end + 1 : end;
+        text = *next ? next + 1 : next;
     }
     const size_t n_labels = fine ? json_array_size(l->list) : 0;
     if (rc == GLIM_OK && !fine) rc = glim_fail(err, GLIM_E_NOMEM, "could not allocate labels");
@@ -195,14 +204,16 @@ void glim_offer_free(glim_offer *l) {
 
 const json_t *glim_offer_labels(const glim_offer *l) { return l->list; }
 
-double glim_offer_cost(void *offer, const char *text, size_t n) {
+double glim_offer_cost(void *offer, const char *text, size_t n, bool ends) {
     const glim_offer *l = offer;
     double least = -1;
     for (; n && (*text == ' ' || *text == '\n'); n--) text++;
-    for (size_t i = 0; n && i < json_array_size(l->list); i++) {
+    while (ends && n && (text[n - 1] == ' ' || text[n - 1] == '\n')) n--;
+    if (n == 0) return 0;
+    for (size_t i = 0; i < json_array_size(l->list); i++) {
         const json_t *x = json_array_get(l->list, i);
-        if (json_string_length(x) < n || memcmp(json_string_value(x), text, n) != 0) continue;
+        if (json_string_length(x) < n || (ends && json_string_length(x) != n) || memcmp(json_string_value(x), text, n) != 0) continue;
         if (least < 0 || l->cost[i] < least) least = l->cost[i];
     }
-    return least < 0 ? 0 : least;
+    return least < 0 ? SHARED + NONE : least;
 }

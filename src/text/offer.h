@@ -9,6 +9,7 @@
 #ifndef GLIM_TEXT_OFFER_H
 #define GLIM_TEXT_OFFER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -19,10 +20,10 @@ typedef struct glim_offer glim_offer;
  * or there are fewer than two labels. Errors: GLIM_E_NOMEM. */
 glim_status glim_offer_new(glim_offer **out, const char *system, const char *request, size_t n, glim_err *err);
 void glim_offer_free(glim_offer *l); /* takes NULL */
-/* The labels in their order, and `none` where the list's last line ends with it; strings, of the list as long as it lives. */
+/* The labels in their order, and `none` where the last line names it at its end; strings, of the list as long as it lives. */
 const json_t *glim_offer_labels(const glim_offer *l);
-/* What an answer that begins with text [n] costs: 0 to 3 for a label, 4 for `none`; of several that begin so the least. Weights were chosen on
- * requests of another seed than the card's (bench/NOTES.md). */
-double glim_offer_cost(void *offer, const char *text, size_t n);
+/* What an answer that begins with text [n], or (ends) is that, costs: 0 to 3 for a label, 4 for `none` and what is no label; of several labels that
+ * begin so the least. Weights were chosen on requests of another seed than the card's (bench/NOTES.md). */
+double glim_offer_cost(void *offer, const char *text, size_t n, bool ends);
 
 #endif

@@ -400,7 +400,6 @@ static void *behind(const json_t *props, const char *key) {
     return i ? json_object_iter_next((json_t *)props, i) : NULL;
 }
 
-/* Whether v begins with a word that joins it to what stands before: a preposition, or is. */
 /* What it costs that a value begins with a word that joins it to those before; more where hardly a name begins so. */
 static double link_cost(const json_t *v) {
     static const struct { const char *word; double cost; } WORDS[] = {{"在", 20}, {"是", 20}, {"到", 8}, {"为", 8}, {"叫", 8}, {"要", 8}};

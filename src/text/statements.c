@@ -97,8 +97,8 @@ bool glim_statements_refuse(const json_t *statements) {
     return first && (strcmp(first, REFUSAL_ZH) == 0 || strcmp(first, REFUSAL_EN) == 0);
 }
 
-double glim_statements_cost(void *unused, const char *text, size_t n) {
-    (void)unused;
+double glim_statements_cost(void *unused, const char *text, size_t n, bool ends) {
+    (void)unused, (void)ends;
     for (; n && (*text == ' ' || *text == '\n'); n--) text++;
     return n && *text != '[' ? 4 : 0; /* the others begin with their row's number */
 }

@@ -25,6 +25,6 @@ bool glim_statements_refuse(const json_t *statements);
 /* What such an answer costs that begins with text [n], for the search of engine/likely.h: 4 for saying that the rows do not answer. That is one
  * sentence, while what the model gives to an answer is shared by columns and rows. Where it asks for a column or a name that the rows lack,
  * what it gives to any of theirs is less by far more than that. Chosen on requests of another seed than the card's (bench/NOTES.md). */
-double glim_statements_cost(void *unused, const char *text, size_t n);
+double glim_statements_cost(void *unused, const char *text, size_t n, bool ends);
 
 #endif

@@ -282,7 +282,8 @@ static void note_wrong(glim_eval_answers *out, const rule *r, size_t line, const
     glim_buf_free(&b);
 }
 
-static double cost_of(void *ctx, const char *text, size_t n) {
+static double cost_of(void *ctx, const char *text, size_t n, bool ends) {
+    (void)ends;
     const rule *r = ctx;
     return glim_said_cost(r->said, r->schema, r->tools, text, n);
 }

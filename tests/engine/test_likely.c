@@ -68,21 +68,22 @@ typedef struct all {
 } all;
 
 /* Each "a" costs, and nothing has "b" twice. */
-static double cost_of(void *ctx, const char *text, size_t n) {
+/* ends is asked for whole texts only: what ends costs more, so that a search that forgets to say so finds another. */
+static double cost_of(void *ctx, const char *text, size_t n, bool ends) {
     size_t a = 0, b = 0;
     for (size_t i = 0; i < n; i++) a += text[i] == 'a', b += text[i] == 'b';
     ++*(size_t *)ctx;
-    return b > 1 ? HUGE_VAL : 0.8 * (double)a;
+    return b > 1 ? HUGE_VAL : 0.8 * (double)a + (ends ? 0.3 * (double)n : 0);
 }
 
-static double cost_at(const all *a, size_t n) {
+static double cost_at(const all *a, size_t n, bool ends) {
     glim_buf text = {0};
     size_t calls = 0, len;
     for (size_t i = 0; a->costs && i < n; i++) {
         const char *piece = glim_tok_piece(a->r->e->tok, a->ids[N_PROMPT + i], &len);
         if (piece) glim_buf_append(&text, piece, len);
     }
-    const double c = a->costs ? cost_of(&calls, glim_buf_cstr(&text), text.len) : 0;
+    const double c = a->costs ? cost_of(&calls, glim_buf_cstr(&text), text.len, ends) : 0;
     glim_buf_free(&text);
     return c;
 }
@@ -132,13 +133,13 @@ static void every_path(all *a, size_t n, const glim_constraint_state *s, double 
         a->ids[N_PROMPT + n] = (int32_t)i;
         if (stops(a->r->e, (int32_t)i)) {
             a->n_paths++;
-            if (sum + logp[i] - cost_at(a, n) > a->best) a->best = sum + logp[i] - cost_at(a, n), a->n_best = n + 1, memcpy(a->best_ids, a->ids + N_PROMPT, (n + 1) * sizeof *a->ids);
+            if (sum + logp[i] - cost_at(a, n, true) > a->best) a->best = sum + logp[i] - cost_at(a, n, true), a->n_best = n + 1, memcpy(a->best_ids, a->ids + N_PROMPT, (n + 1) * sizeof *a->ids);
             continue;
         }
         glim_constraint_state *next = NULL;
         CHECK_OK(glim_constraint_state_fork(&next, here, &a->r->err), a->r->err);
         CHECK_OK(glim_constraint_accept(next, (int32_t)i, &a->r->err), a->r->err);
-        if (N_PROMPT + n + 2 < MOST && sum + logp[i] - cost_at(a, n + 1) > a->best) every_path(a, n + 1, next, sum + logp[i], next_chosen);
+        if (N_PROMPT + n + 2 < MOST && sum + logp[i] - cost_at(a, n + 1, false) > a->best) every_path(a, n + 1, next, sum + logp[i], next_chosen);
         glim_constraint_state_free(next);
     }
     glim_constraint_state_free(here);

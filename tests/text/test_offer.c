@@ -16,7 +16,7 @@ static glim_offer *offer(const char *system, const char *request) {
 }
 static double cost(const char *system, const char *request, const char *answer) {
     glim_offer *o = offer(system, request);
-    const double c = o ? glim_offer_cost(o, answer, strlen(answer)) : -1;
+    const double c = o ? glim_offer_cost(o, answer, strlen(answer), true) : -1;
     glim_offer_free(o);
     return c;
 }
@@ -27,10 +27,19 @@ TEST(the_labels_of_a_prompt) {
     CHECK(json_array_size(glim_offer_labels(o)) == GLIM_COUNT(want));
     for (size_t i = 0; i < GLIM_COUNT(want); i++) CHECK_STR(json_string_value(json_array_get(glim_offer_labels(o), i)), want[i]);
     glim_offer_free(o);
+    static const char *const ends[] = {"none", "none.", "none\n", "none.\n\n", "none\r\n"};
+    for (size_t i = 0; i < GLIM_COUNT(ends); i++) {
+        char system[160];
+        snprintf(system, sizeof system, "Task: choose an intent\n- refund: money back\r\n- refund_status: parcel tracking\nIf none fits, write %s", ends[i]);
+        o = offer(system, "where is my parcel tracking");
+        CHECK_MSG(json_array_size(glim_offer_labels(o)) == 3, "%zu labels where the list ends with %s", json_array_size(glim_offer_labels(o)), ends[i]);
+        CHECK(glim_offer_cost(o, "none", 4, true) == 4 && glim_offer_cost(o, "refund", 6, false) == 0 && glim_offer_cost(o, "refund", 6, true) == 3 && glim_offer_cost(o, "refund_status\n", 14, true) == 0);
+        glim_offer_free(o);
+    }
     static const char *const other[] = {"", "Be brief.", "Task: choose an intent", "Task: choose an intent\n", "Task: choose an intent\n- one: a thing", "Task: answer\n- a\n- b", "Task: choose an intent\nnone"};
     for (size_t i = 0; i < GLIM_COUNT(other); i++) CHECK_MSG(!offer(other[i], "hello"), "%s", other[i]);
     o = offer("Task: choose an intent\n- a\n- b", "hello");
-    CHECK(json_array_size(glim_offer_labels(o)) == 2 && glim_offer_cost(o, "a", 1) == 3 && glim_offer_cost(o, "b", 1) == 3);
+    CHECK(json_array_size(glim_offer_labels(o)) == 2 && glim_offer_cost(o, "a", 1, true) == 3 && glim_offer_cost(o, "b", 1, false) == 3);
     glim_offer_free(o);
 }
 
@@ -67,10 +76,11 @@ TEST(the_beginning_of_an_answer_costs_no_more_than_what_it_may_become) {
     glim_offer *o = offer(EN, "a receipt for luggage");
     for (size_t i = 0; i < json_array_size(glim_offer_labels(o)); i++) {
         const char *label = json_string_value(json_array_get(glim_offer_labels(o), i));
-        const double all = glim_offer_cost(o, label, strlen(label));
-        for (size_t n = 0; n < strlen(label); n++) CHECK_MSG(glim_offer_cost(o, label, n) <= all, "%.*s", (int)n, label);
+        const double all = glim_offer_cost(o, label, strlen(label), true);
+        for (size_t n = 0; n < strlen(label); n++) CHECK_MSG(glim_offer_cost(o, label, n, false) <= all, "%.*s", (int)n, label);
     }
-    CHECK(glim_offer_cost(o, "", 0) == 0 && glim_offer_cost(o, "get_", 4) == glim_offer_cost(o, "get_receipt", 11) && glim_offer_cost(o, "other", 5) == 0);
+    CHECK(glim_offer_cost(o, "", 0, false) == 0 && glim_offer_cost(o, "get_", 4, false) == glim_offer_cost(o, "get_receipt", 11, true));
+    CHECK(glim_offer_cost(o, "other", 5, false) == 4 && glim_offer_cost(o, "get_", 4, true) == 4);
     glim_offer_free(o);
 }
 
@@ -83,7 +93,7 @@ TEST(long_lists_and_requests_are_read_as_far_as_there_is_room) {
     glim_buf_puts(&b, "If none fits, write none");
     glim_offer *o = offer(glim_buf_cstr(&b), glim_buf_cstr(&q));
     CHECK(json_array_size(glim_offer_labels(o)) == 201);
-    CHECK(glim_offer_cost(o, "label_199", 9) <= 3 && glim_offer_cost(o, "none", 4) == 4);
+    CHECK(glim_offer_cost(o, "label_199", 9, true) <= 3 && glim_offer_cost(o, "none", 4, true) == 4);
     glim_offer_free(o);
     glim_buf_free(&b), glim_buf_free(&q);
 }

@@ -71,7 +71,7 @@ TEST(a_table_with_more_to_say_than_can_be_chosen_from_says_nothing) {
 TEST(only_the_refusal_costs) {
     static const struct { const char *text; double cost; } cases[] = {{"", 0}, {"\n", 0}, {"[", 0}, {"\n[2] The price", 0}, {"T", 4}, {"\nThis is", 4}, {"资料", 4}, {" \n资", 4}, {"This is not in the library. [1]", 4}};
     for (size_t i = 0; i < GLIM_COUNT(cases); i++) {
-        const double cost = glim_statements_cost(NULL, cases[i].text, strlen(cases[i].text));
+        const double cost = glim_statements_cost(NULL, cases[i].text, strlen(cases[i].text), false);
         CHECK_MSG(cost == cases[i].cost, "\"%s\": %g, want %g", cases[i].text, cost, cases[i].cost);
     }
     json_t *rows = of(EN, "Rows:\n[1] Nova X5 | price: 2999 CNY\n\nQuestion: how much?"), *zh = of(ZH, "资料：\n（无）\n\n问题：多少钱？"),
