@@ -400,13 +400,19 @@ static void *behind(const json_t *props, const char *key) {
     return i ? json_object_iter_next((json_t *)props, i) : NULL;
 }
 
-/* What it costs that a value begins with a word that joins it to those before; more where hardly a name begins so. */
-static double link_cost(const json_t *v) {
+/* What it costs that a value begins with a word that joins it to those before; more where hardly a name begins so. Nothing where a verb or the
+ * like stands before it somewhere: the word is the name's own then (要叫花鸡, 住在水一方酒店). */
+static double link_cost(const glim_said *s, const json_t *v, const places *p) {
     static const struct { const char *word; double cost; } WORDS[] = {{"在", 20}, {"是", 20}, {"到", 8}, {"为", 8}, {"叫", 8}, {"要", 8}};
-    const char *s = json_string_value(v);
-    for (size_t i = 0; s && i < GLIM_COUNT(WORDS); i++)
-        if (strncmp(s, WORDS[i].word, 3) == 0) return WORDS[i].cost;
-    return 0;
+    static const char *const verbs[] = {"要", "份", "住", "买", "订", "选"};
+    const char *text = json_string_value(v);
+    double cost = 0;
+    for (size_t i = 0; text && i < GLIM_COUNT(WORDS); i++)
+        if (strncmp(text, WORDS[i].word, 3) == 0) cost = WORDS[i].cost;
+    for (size_t i = 0; cost > 0 && i < p->n; i++)
+        for (size_t k = 0; k < GLIM_COUNT(verbs); k++)
+            if (p->at[i].begin >= 3 && memcmp(s->text + p->at[i].begin - 3, verbs[k], 3) == 0) return 0;
+    return cost;
 }
 
 /* Whether another value of the enum is said. */
@@ -464,7 +470,7 @@ double glim_said_cost(const glim_said *s, const json_t *schema, const json_t *to
             places_of(s, v, &given[n_given]);
             const bool none = given[n_given].n == 0;
             if (none && list) cost += other_said(s, list) ? UNSAID : 0;
-            else if (!none && !list) cost += link_cost(v);
+            else if (!none && !list) cost += link_cost(s, v, &given[n_given]);
             n_more += (none && list) || json_is_true(v);
             n_given += !none;
         }

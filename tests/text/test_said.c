@@ -114,6 +114,7 @@ TEST(what_is_said_and_serves_no_field_costs) {
     CHECK(cost("Food please, by card", list, "{\"pay\":\"card\",\"gift\":false}") < cost("Food please, by card", list, "{\"pay\":\"card\",\"gift\":true}"));
     CHECK(cost("Food please, by card, wrap it", list, "{\"pay\":\"card\",\"gift\":true}") < cost("Food please, by card, wrap it", list, "{\"pay\":\"card\",\"gift\":false}"));
     CHECK(cost("天气怎么样，地点在森塔", TWO, "{\"address\":\"森塔\",\"time\":\"\"}") + 16 < cost("天气怎么样，地点在森塔", TWO, "{\"address\":\"在森塔\",\"time\":\"\"}"));
+    CHECK(cost("我要叫花鸡", TWO, "{\"address\":\"叫花鸡\",\"time\":\"\"}") == cost("我要花鸡", TWO, "{\"address\":\"花鸡\",\"time\":\"\"}"));
     CHECK(cost("我要禾玉砂锅", TWO, "{\"address\":\"禾玉砂锅\",\"time\":\"\"}") < cost("我要禾玉砂锅", TWO, "{\"address\":\"要禾玉砂锅\",\"time\":\"\"}"));
 }
 
