@@ -45,6 +45,7 @@ static int verify(int argc, char **argv) {
         if (book.n_sets)
             printf("privacy ledger: %zu data sets, %zu runs, %" PRIu64 " steps charged, as the log says\n", book.n_sets, book.n_runs, book.n_steps);
         if (book.n_old) printf("%zu open runs are from before steps had events: what these were charged is not compared\n", book.n_old);
+        if (book.n_unsaid) printf("%zu data sets have a budget that no event says: it is not compared; `glim privacy budget` says it\n", book.n_unsaid);
         printf("head %s\n", glim_chain_head_text(text, &r.head));
     }
     glim_store_close(s);

@@ -75,9 +75,10 @@ typedef struct glim_dp_verified {
     size_t n_sets, n_runs;
     uint64_t n_steps; /* charged */
     size_t n_old;     /* open runs from before there was an event for each step: what these were charged is not compared */
+    size_t n_unsaid;  /* data sets whose budget no event says (their runs all began before these said it): it is not compared */
 } glim_dp_verified;
-/* Is the book what its events say? Both are read from one snapshot. Errors: GLIM_E_FORMAT names the set or run and both figures;
- * as glim_audit_verify. */
+/* Is the book what its events say, and does each of these go on from those before it? Both are read from one snapshot. Errors:
+ * GLIM_E_FORMAT names the set or run and both figures; as glim_audit_verify. */
 glim_status glim_dp_ledger_verify(glim_store *s, glim_dp_verified *out, glim_err *err);
 
 /* A set that nobody has asked about is all zeros. */

@@ -3,9 +3,14 @@
  * The book is read first, sorted by name; the events then write a second one beside it, which is compared. Whoever edits the
  * book with other means than Glim's changes the first and not the second, which hangs in the chain of hashes.
  *
+ * Glim's own next event tells what the book said then. So each event is held against those before it too: an edited figure must
+ * not become the truth by being told again. A resume has no event, and a run begins once.
+ *
  * Runs that were begun before steps had events say so by a begin without the budget. Of these the log knows what was charged once
  * they ended. */
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,7 +82,13 @@ static glim_status read_book(books *b, glim_db *db, glim_err *err) {
 
 /* ---- the events ---- */
 
-static bool odd(books *b, const glim_chain_event *e, const char *what) {
+static bool odd(books *b, const glim_chain_event *e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static bool odd(books *b, const glim_chain_event *e, const char *fmt, ...) {
+    char what[320];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(what, sizeof what, fmt, ap);
+    va_end(ap);
     b->odd = true;
     glim_fail(b->err, GLIM_E_FORMAT, "the privacy ledger is not what its events say: %s (%s of data set \"%s\")", what, e->action, e->object);
     return false;
@@ -85,55 +96,112 @@ static bool odd(books *b, const glim_chain_event *e, const char *what) {
 
 static double real_of(const json_t *o, const char *key) { return json_number_value(json_object_get(o, key)); }
 
-static bool take_run(books *b, const glim_chain_event *e, const json_t *o) {
-    char what[192];
-    const char *id = json_string_value(json_object_get(o, "run"));
-    one_run *u = id ? find_run(b, id) : NULL;
-    const uint64_t steps = (uint64_t)json_integer_value(json_object_get(o, "steps"));
-    snprintf(what, sizeof what, "run \"%.64s\" is missing in it", id ? id : "");
-    if (!u || strcmp(u->set, e->object) != 0) return odd(b, e, what);
-    if (strcmp(e->action, "privacy.begin") == 0) {
-        u->said = u->said_open = true;
-        u->said_q = real_of(o, "q"), u->said_sigma = real_of(o, "sigma"), u->said_reserved = steps;
-        u->old = !json_object_get(o, "epsilon");
-        return true;
-    }
-    if (strcmp(e->action, "privacy.charge") == 0) {
-        u->said_charged = steps;
-        return true;
-    }
-    snprintf(what, sizeof what, "when run \"%s\" ended it had %" PRIu64 " steps, of which %" PRIu64 " have events", u->id, steps, u->said_charged);
-    if (!u->old && steps != u->said_charged) return odd(b, e, what);
+static bool take_begin(books *b, const glim_chain_event *e, one_run *u, const json_t *o, uint64_t steps) {
+    if (u->said) return odd(b, e, "run \"%s\" was begun twice", u->id);
+    u->said = u->said_open = true;
+    u->said_q = real_of(o, "q"), u->said_sigma = real_of(o, "sigma"), u->said_reserved = steps;
+    u->old = !json_object_get(o, "epsilon");
+    return true;
+}
+
+static bool take_charge(books *b, const glim_chain_event *e, one_run *u, uint64_t steps) {
+    if (!u->said_open) return odd(b, e, "run \"%s\" was charged while it was not open", u->id);
+    if (u->old ? steps <= u->said_charged : steps != u->said_charged + 1)
+        return odd(b, e, "run \"%s\" was charged step %" PRIu64 " after step %" PRIu64, u->id, steps, u->said_charged);
+    if (steps > u->said_reserved) return odd(b, e, "run \"%s\" was charged step %" PRIu64 ", %" PRIu64 " were reserved", u->id, steps, u->said_reserved);
+    u->said_charged = steps;
+    return true;
+}
+
+static bool take_end(books *b, const glim_chain_event *e, one_run *u, uint64_t steps) {
+    if (!u->said_open) return odd(b, e, "run \"%s\" ended while it was not open", u->id);
+    if (u->old ? steps < u->said_charged : steps != u->said_charged)
+        return odd(b, e, "when run \"%s\" ended it had %" PRIu64 " steps, of which %" PRIu64 " have events", u->id, steps, u->said_charged);
+    if (steps > u->said_reserved) return odd(b, e, "when run \"%s\" ended it had %" PRIu64 " steps, %" PRIu64 " were reserved", u->id, steps, u->said_reserved);
     u->said_charged = u->said_reserved = steps;
     u->said_open = u->old = false;
     return true;
 }
 
+/* The run of an event; NULL: the book does not have it. */
+static one_run *run_of(books *b, const glim_chain_event *e, const char *id) {
+    one_run *u = find_run(b, id);
+    if (u && strcmp(u->set, e->object) == 0) return u;
+    odd(b, e, "run \"%.64s\" is missing in it", id);
+    return NULL;
+}
+
+/* The detail of a charge as put_charge writes it: there is one for each step, and a parser for any JSON is most of the time. False:
+ * spelled otherwise. */
+static bool plain_charge(const char *t, char id[GLIM_STORE_ID + 1], uint64_t *steps) {
+    static const char head[] = "{\"run\": \"", mid[] = "\", \"steps\": ";
+    if (strncmp(t, head, sizeof head - 1) != 0) return false;
+    t += sizeof head - 1;
+    const size_t n = strcspn(t, "\"\\");
+    if (n == 0 || n > GLIM_STORE_ID || strncmp(t + n, mid, sizeof mid - 1) != 0) return false;
+    memcpy(id, t, n);
+    id[n] = 0;
+    t += n + sizeof mid - 1;
+    const size_t digits = strspn(t, "0123456789");
+    if (digits == 0 || digits > 18 || strcmp(t + digits, "}") != 0) return false;
+    *steps = strtoull(t, NULL, 10);
+    return true;
+}
+
+static bool take_budget(books *b, const glim_chain_event *e, one_set *s, const json_t *o, bool set_anew) {
+    if (!json_object_get(o, "epsilon")) return true;
+    const double eps = real_of(o, "epsilon"), delta = real_of(o, "delta");
+    if (!set_anew && s->said_eps != 0 && (eps != s->said_eps || delta != s->said_delta))
+        return odd(b, e, "a run was begun under a budget of epsilon %.17g at delta %.17g, events before it say %.17g at %.17g", eps, delta, s->said_eps, s->said_delta);
+    s->said_eps = eps, s->said_delta = delta;
+    return true;
+}
+
+static bool take_parsed(books *b, const glim_chain_event *e, one_set *s, const json_t *o) {
+    const char *what = e->action + strlen("privacy.");
+    if (strcmp(what, "budget") == 0) return take_budget(b, e, s, o, true);
+    const char *id = json_string_value(json_object_get(o, "run"));
+    one_run *u = run_of(b, e, id ? id : "");
+    if (!u) return false;
+    const uint64_t steps = (uint64_t)json_integer_value(json_object_get(o, "steps"));
+    if (strcmp(what, "begin") == 0) return take_budget(b, e, s, o, false) && take_begin(b, e, u, o, steps);
+    return strcmp(what, "charge") == 0 ? take_charge(b, e, u, steps) : take_end(b, e, u, steps);
+}
+
 static bool take(void *ctx, const glim_chain_event *e, const glim_chain_head *after) {
     (void)after;
+    static const char prefix[] = "privacy.";
+    if (strncmp(e->action, prefix, sizeof prefix - 1) != 0) return true;
     books *b = ctx;
-    const bool budget = strcmp(e->action, "privacy.budget") == 0, begin = strcmp(e->action, "privacy.begin") == 0;
-    if (!budget && !begin && strcmp(e->action, "privacy.charge") != 0 && strcmp(e->action, "privacy.end") != 0) return true;
+    const char *what = e->action + sizeof prefix - 1;
+    const bool charge = strcmp(what, "charge") == 0;
+    if (!charge && strcmp(what, "budget") != 0 && strcmp(what, "begin") != 0 && strcmp(what, "end") != 0) return true;
     one_set *s = find_set(b, e->object);
     if (!s) return odd(b, e, "the data set is missing in it");
+    s->said = true;
+    char id[GLIM_STORE_ID + 1];
+    uint64_t steps;
+    if (charge && plain_charge(e->detail, id, &steps)) {
+        one_run *u = run_of(b, e, id);
+        return u && take_charge(b, e, u, steps);
+    }
     json_t *o = NULL;
     if (glim_json_parse(&o, e->detail, strlen(e->detail), 0, NULL) != GLIM_OK) return odd(b, e, "an event cannot be read");
-    s->said = true;
-    if (json_object_get(o, "epsilon")) s->said_eps = real_of(o, "epsilon"), s->said_delta = real_of(o, "delta");
-    const bool go_on = budget || take_run(b, e, o);
+    const bool go_on = take_parsed(b, e, s, o);
     json_decref(o);
     return go_on;
 }
 
 /* ---- compared ---- */
 
-static glim_status compare_sets(const books *b, glim_err *err) {
+static glim_status compare_sets(const books *b, glim_dp_verified *out, glim_err *err) {
     for (size_t i = 0; i < b->n_sets; i++) {
         const one_set *s = &b->sets[i];
         if (!s->said) return glim_fail(err, GLIM_E_FORMAT, "the privacy ledger has data set \"%s\", of which there is no event", s->id);
         if (s->said_eps != 0 && (s->eps != s->said_eps || s->delta != s->said_delta))
             return glim_fail(err, GLIM_E_FORMAT, "data set \"%s\": the privacy ledger has a budget of epsilon %.17g at delta %.17g, its events %.17g at %.17g", s->id, s->eps,
                              s->delta, s->said_eps, s->said_delta);
+        out->n_unsaid += s->said_eps == 0;
     }
     return GLIM_OK;
 }
@@ -170,7 +238,7 @@ glim_status glim_dp_ledger_verify(glim_store *s, glim_dp_verified *out, glim_err
     books b = {.store = s};
     *out = (glim_dp_verified){0};
     glim_status rc = glim_store_read(s, verify, &b, err);
-    if (rc == GLIM_OK) rc = compare_sets(&b, err);
+    if (rc == GLIM_OK) rc = compare_sets(&b, out, err);
     if (rc == GLIM_OK) rc = compare_runs(&b, out, err);
     out->n_sets = b.n_sets, out->n_runs = b.n_runs;
     free(b.sets);

@@ -158,6 +158,58 @@ TEST(an_edit_of_the_book_is_at_odds_with_its_events) {
     clean(s);
 }
 
+/* Glim's own next event tells the edited figure: it must not be believed for that. */
+TEST(an_edit_that_the_next_event_tells_again_is_found) {
+    const struct {
+        const char *edit, *want;
+        int then; /* 0 another run begins, 1 a step is charged, 2 the run begins again, 3 and ends */
+    } edits[] = {
+        {"UPDATE dp_sets SET epsilon = '9'", "a run was begun under a budget of epsilon 9 at delta 1.0000000000000001e-05, events before it say 2 at", 0},
+        {"UPDATE dp_sets SET delta = '0.01'", "a run was begun under a budget of epsilon 2 at delta 0.01", 0},
+        {"UPDATE dp_runs SET charged = 3", "run \"run-a\" was charged step 4 after step 20", 1},
+        {"UPDATE dp_runs SET charged = 40, reserved = 50", "run \"run-a\" was charged step 41 after step 20", 1},
+        {"DELETE FROM dp_runs", "run \"run-a\" was begun twice", 2},
+        {"DELETE FROM dp_runs", "run \"run-a\" was begun twice", 3},
+    };
+    for (size_t i = 0; i < GLIM_COUNT(edits); i++) {
+        glim_store *s = open_store();
+        glim_err err = {0};
+        glim_dp_verified v;
+        glim_dp_request a = request("run-a", 30), b = request("run-b", 5);
+        CHECK_OK(glim_dp_ledger_begin(s, &a, NULL, &err), err);
+        for (uint64_t k = 0; k < 20; k++) CHECK_OK(glim_dp_ledger_charge(s, "run-a", k, &err), err);
+        CHECK_OK(glim_dp_ledger_begin(s, &a, NULL, &err), err); /* a resume */
+        CHECK_OK(glim_dp_ledger_verify(s, &v, &err), err);
+        CHECK(v.n_steps == 20 && v.n_unsaid == 0);
+        edit(s, edits[i].edit);
+        switch (edits[i].then) {
+        case 0: CHECK_OK(glim_dp_ledger_begin(s, &b, NULL, &err), err); break;
+        case 1: CHECK_OK(glim_dp_ledger_charge(s, "run-a", i == 2 ? 3 : 40, &err), err); break;
+        default:
+            CHECK_OK(glim_dp_ledger_begin(s, &a, NULL, &err), err);
+            for (uint64_t k = 0; k < 20; k++) CHECK_OK(glim_dp_ledger_charge(s, "run-a", k, &err), err);
+            if (edits[i].then == 3) CHECK_OK(glim_dp_ledger_end(s, "run-a", "test", &err), err);
+        }
+        CHECK_MSG(glim_dp_ledger_verify(s, &v, &err) == GLIM_E_FORMAT && strstr(err.msg, edits[i].want), "%s: %s", edits[i].edit, err.msg);
+        clean(s);
+    }
+    /* A run that is over, opened by hand and charged or ended again; more steps than were reserved. */
+    const char *again[] = {"was charged while it was not open", "ended while it was not open", "was charged step 3, 2 were reserved"};
+    for (int i = 0; i < 3; i++) {
+        glim_store *s = open_store();
+        glim_err err = {0};
+        glim_dp_verified v;
+        glim_dp_request a = request("run-a", 2);
+        CHECK_OK(glim_dp_ledger_begin(s, &a, NULL, &err), err);
+        for (uint64_t k = 0; k < 2; k++) CHECK_OK(glim_dp_ledger_charge(s, "run-a", k, &err), err);
+        if (i < 2) CHECK_OK(glim_dp_ledger_end(s, "run-a", "test", &err), err);
+        edit(s, "UPDATE dp_runs SET open = 1, reserved = 9");
+        CHECK_OK(i == 1 ? glim_dp_ledger_end(s, "run-a", "test", &err) : glim_dp_ledger_charge(s, "run-a", 2, &err), err);
+        CHECK_MSG(glim_dp_ledger_verify(s, &v, &err) == GLIM_E_FORMAT && strstr(err.msg, again[i]), "%d: %s", i, err.msg);
+        clean(s);
+    }
+}
+
 TEST(a_run_from_before_steps_had_events_is_compared_as_far_as_these_go) {
     glim_store *s = open_store();
     glim_err err = {0};
@@ -167,11 +219,14 @@ TEST(a_run_from_before_steps_had_events_is_compared_as_far_as_these_go) {
     const glim_event begin = {"test", "privacy.begin", "rows", "", "{\"run\": \"run-o\", \"q\": 0.5, \"sigma\": 2, \"steps\": 9}"};
     CHECK_OK(glim_outbox_put(s, &begin, &err), err);
     CHECK_OK(glim_dp_ledger_verify(s, &v, &err), err);
-    CHECK(v.n_old == 1 && v.n_runs == 1);
+    CHECK(v.n_old == 1 && v.n_runs == 1 && v.n_unsaid == 1);
     CHECK_OK(glim_dp_ledger_charge(s, "run-o", 4, &err), err);
     CHECK_OK(glim_dp_ledger_end(s, "run-o", "test", &err), err);
     CHECK_OK(glim_dp_ledger_verify(s, &v, &err), err);
     CHECK(v.n_old == 0 && v.n_steps == 5);
+    CHECK_OK(glim_dp_budget_set(s, "rows", 7, 1e-5, "test", &err), err);
+    CHECK_OK(glim_dp_ledger_verify(s, &v, &err), err);
+    CHECK(v.n_unsaid == 0);
     edit(s, "UPDATE dp_runs SET charged = 4, reserved = 4");
     CHECK(glim_dp_ledger_verify(s, &v, &err) == GLIM_E_FORMAT);
     clean(s);
@@ -209,6 +264,11 @@ TEST(a_kill_at_any_moment_leaves_no_step_uncharged) {
         glim_dp_spent sp;
         CHECK_OK(glim_dp_ledger_spent(s, "customers", &sp, &err), err);
         CHECK_MSG(sp.n_steps >= taken && sp.n_steps <= taken + 1, "%llu charged, %llu taken", (unsigned long long)sp.n_steps, (unsigned long long)taken);
+        glim_dp_verified v;
+        CHECK_OK(glim_dp_ledger_begin(s, &r, NULL, &err), err); /* a resume: a step of before the kill is charged again, then a new one */
+        for (uint64_t i = sp.n_steps - 1; i <= sp.n_steps && i < 300; i++) CHECK_OK(glim_dp_ledger_charge(s, "run-k", i, &err), err);
+        CHECK_OK(glim_dp_ledger_verify(s, &v, &err), err);
+        CHECK(v.n_runs == 1 && v.n_steps == (sp.n_steps < 300 ? sp.n_steps + 1 : 300));
         clean(s);
     }
 }
