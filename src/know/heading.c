@@ -50,6 +50,18 @@ static const char *currency(const char *s) {
     return NULL;
 }
 
+/* "km/h", "l/min": one unit. */
+static bool a_speed(const char *s) {
+    static const char *const times[] = {"h", "s", "min", "hr", "小时", "分钟", "秒"};
+    char first[8];
+    const size_t n = strcspn(s, "/");
+    if (n == 0 || n >= sizeof first || s[n] == 0) return false;
+    snprintf(first, sizeof first, "%.*s", (int)n, s);
+    for (size_t i = 0; i < GLIM_COUNT(times); i++)
+        if (strcasecmp(s + n + 1, times[i]) == 0) return glim_measure_of(first) >= 0 || in_plain(first);
+    return false;
+}
+
 /* Takes the unit into h; loose: where only what cannot be another word counts, as at the end of "Price €". */
 static bool take_unit(glim_heading *h, const char *s, bool loose) {
     const char *money = currency(s);
@@ -68,7 +80,7 @@ static bool take_unit(glim_heading *h, const char *s, bool loose) {
         h->unit_en = glim_xstrdup((unsigned char)s[0] < 0x80 ? s : en);
         return true;
     }
-    if (glim_measure_of(s) < 0 && !in_plain(s)) return false;
+    if (glim_measure_of(s) < 0 && !in_plain(s) && !a_speed(s)) return false;
     h->unit_zh = glim_xstrdup(s);
     h->unit_en = glim_xstrdup(s);
     return true;
@@ -110,13 +122,28 @@ static bool take_per(glim_heading *h, const char *s) {
     return true;
 }
 
+/* "Rate per night", "daily rate"; no "flow rate". */
+static bool of_rate(const char *s) {
+    static const char *const rates[] = {"rate", "rates", "room rate", "room rates", "daily rate", "nightly rate", "weekly rate", "monthly rate", "hourly rate", "rental rate", "hire rate"};
+    for (size_t i = 0; i < GLIM_COUNT(rates); i++)
+        if (strcasecmp(s, rates[i]) == 0) return true;
+    return false;
+}
+
 static bool of_price(const char *s) {
-    static const char *const prices[] = {"price", "preis", "prix", "precio", "prezzo", "preço", "prijs", "cost", "fee", "价", "费"};
+    static const char *const prices[] = {"price", "preis", "prix", "precio", "prezzo", "preço", "prijs", "cost", "fee", "价", "费", "租金", "房租"}, *const whole[] = {"rent", "rental", "fare", "fares", "tariff"};
+    static const char *const others[] = {"评价", "性价比", "代价", "价值", "免费"};
+    for (size_t i = 0; i < GLIM_COUNT(others); i++)
+        if (strstr(s, others[i])) return false;
     for (size_t i = 0; i < GLIM_COUNT(prices); i++) {
         const char *p = strcasestr(s, prices[i]);
         if (p && (p == s || !isalpha((unsigned char)p[-1]) || strcmp(prices[i], "preis") == 0)) return true; /* no "coffee", but "Stückpreis" */
     }
-    return currency(s) != NULL;
+    for (size_t i = 0; i < GLIM_COUNT(whole); i++) {
+        const char *p = strcasestr(s, whole[i]);
+        if (p && (p == s || !isalpha((unsigned char)p[-1])) && !isalpha((unsigned char)p[strlen(whole[i])])) return true; /* no "current" */
+    }
+    return of_rate(s) || currency(s) != NULL;
 }
 
 /* "Price/kg", "价格/斤", "Preis pro Stück": what the price is for is cut off and is no unit of it; "Weight/kg" is left as it is. price: that it is
@@ -125,7 +152,7 @@ static bool price_per(glim_heading *h, char *s, bool price) {
     static const char *const marks[] = {"/", "／", "per ", "pro ", "je ", "每"};
     for (size_t i = 0; i < GLIM_COUNT(marks); i++) {
         char *cut = NULL, head[HEADING], tail[32];
-        for (char *p = s; (p = strstr(p, marks[i])) != NULL; p++)
+        for (char *p = s; (p = strcasestr(p, marks[i])) != NULL; p++)
             if (!isalpha((unsigned char)marks[i][0]) || p == s || p[-1] == ' ') cut = p;
         if (!cut || strlen(cut + strlen(marks[i])) >= sizeof tail) continue;
         snprintf(head, sizeof head, "%.*s", (int)(cut - s), s);
@@ -163,11 +190,32 @@ static bool bracketed(glim_heading *h, char *s) {
     return false;
 }
 
+/* Behind "/", "天" is a unit of what lasts, "保质期/天", and of nothing else: "评价/天" are so many a day. */
+static bool a_time_of_no_duration(const char *s, size_t slash) {
+    static const char *const times[] = {"天", "日", "周", "月", "个月", "年", "晚", "夜", "day", "days", "week", "weeks", "month", "months", "year", "years", "night", "nights"};
+    static const char *const lasts[] = {"期", "时间", "时长", "寿命", "龄", "续航", "保修", "质保", "时效", "天数", "dauer", "zeit", "garantie", "warranty", "guarantee", "duration", "life", "lifetime", "time", "age", "period", "term", "delivery"};
+    bool time = false, duration = false;
+    for (size_t i = 0; i < GLIM_COUNT(times); i++) time |= strcasecmp(s + slash + 1, times[i]) == 0;
+    for (size_t i = 0; i < GLIM_COUNT(lasts); i++) {
+        const char *p = strcasestr(s, lasts[i]);
+        if (!p || p >= s + slash) continue;
+        const char *e = p + strlen(lasts[i]);
+        duration |= (unsigned char)lasts[i][0] >= 0x80 || strcmp(lasts[i], "dauer") == 0 || strcmp(lasts[i], "zeit") == 0 || ((p == s || !isalpha((unsigned char)p[-1])) && !isalpha((unsigned char)*e)); /* no "average" */
+    }
+    return time && !duration;
+}
+
 /* "Price €", "Weight in kg", "重量/kg", "重量kg". What a price is for has been taken before. */
 static void trailing(glim_heading *h, char *s) {
     size_t n = strlen(s), at = n;
     while (at > 0 && s[at - 1] != ' ' && s[at - 1] != '/' && s[at - 1] != ',' && !(at < n && (unsigned char)s[at] < 0x80 && (unsigned char)s[at - 1] >= 0x80 && isalpha((unsigned char)s[at]))) at--;
-    if (at == 0 || at == n || !take_unit(h, s + at, s[at - 1] != '/')) return;
+    if (at == 0 || at == n) return;
+    const bool slash = s[at - 1] == '/';
+    size_t whole = at; /* where "km/h" begins */
+    while (slash && whole > 0 && s[whole - 1] != ' ' && s[whole - 1] != ',' && !((unsigned char)s[whole] < 0x80 && (unsigned char)s[whole - 1] >= 0x80)) whole--;
+    if (slash && whole > 0 && a_speed(s + whole)) at = whole;
+    else if (slash && a_time_of_no_duration(s, at - 1)) return;
+    if (!take_unit(h, s + at, !slash)) return;
     s[at] = 0;
     trim(s);
     n = strlen(s);

@@ -51,8 +51,29 @@ TEST(what_a_price_is_for_is_no_unit_of_it) {
     per("Price/night €", "Price", "晚", "night", "€");
     per("Stückpreis/Flasche", "Stückpreis", "瓶", "Flasche", "");
     per("Price (per bottle)", "Price", "瓶", "bottle", "");
+    per("Price Per Kg", "Price", "公斤", "kg", "");
+    per("租金/天", "租金", "天", "day", "");
+    per("日租金/天", "日租金", "天", "day", "");
+    per("Rate per night", "Rate", "晚", "night", "");
+    per("rent/month", "rent", "月", "month", "");
+    per("Fare/person", "Fare", "人", "person", "");
+    per("Tariff/day", "Tariff", "天", "day", "");
     reads("Weight/kg", NULL, "Weight", "kg", "");
     reads("Coffee/kg", NULL, "Coffee", "kg", "");
+}
+
+TEST(what_is_said_of_a_day_is_not_measured_in_days) {
+    reads("保质期/天", "保质期", NULL, "days", "");
+    reads("Warranty/months", NULL, "Warranty", "months", "");
+    static const char *const none[] = {"评价/天", "性价比/天", "评价/月", "Average/day", "Visits/week"};
+    for (size_t i = 0; i < GLIM_COUNT(none); i++) {
+        glim_heading h;
+        glim_heading_read(&h, none[i]);
+        CHECK_MSG(!h.unit_zh && !h.unit_en && !h.per_zh && !h.per_en, "%s: a unit", none[i]);
+        glim_heading_deinit(&h);
+    }
+    reads("Speed km/h", NULL, "Speed", "km/h", "");
+    reads("Flow (l/min)", NULL, "Flow", "l/min", "");
 }
 
 TEST(two_things_in_a_heading_are_not_one) {
