@@ -2,6 +2,7 @@
  *
  * A product's number stands right before its name ("三台L9", "two L9") or right behind it ("米饭两碗", "L9 x2"); nights are counted
  * where prices are said of a night. A part of the order that no row is known for is said, and then there is no sum of all. */
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,10 @@ typedef struct pick {
     size_t from, to; /* where its name stands */
     uint32_t row;
     long n;
+    bool measured; /* so many of what the price is for */
 } pick;
+
+enum { MEASURE = 2 }; /* the byte that stands for "kg" where prices are for a kg */
 
 static bool plain(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
@@ -64,20 +68,22 @@ static size_t spaces(const char *p) { return strspn(p, " "); }
 static size_t counted(const char *p) {
     static const char *const more[] = {"袋", "卷", "片", "粒", "颗", "册", "packs of", "packs", "pack of", "boxes of", "box of", "bags of", "bag of", "tins of", "sets of", "pairs of", "rolls of", "只", "支", "张", "条", "块", "包", "罐", "桶", "壶", "壺", "斤", "根", "副", "把", "客", "x ", "×", "*", "pieces of", "units of", "bowls of", "bowl of", "cups of", "cup of", "glasses of", "glass of", "bottles of",
                                        "bottle of", "plates of", "plate of", "of these", "of those", "of them", "times", "pcs", "pieces", "units", "portions", "rooms"};
+    if (*p == MEASURE) return 1;
     size_t n = glim_piece_word(p, strlen(p));
     for (size_t i = 0; i < GLIM_COUNT(more); i++)
         if (strlen(more[i]) > n && strncmp(p, more[i], strlen(more[i])) == 0) n = strlen(more[i]);
     return n;
 }
 
-/* The number that ends right before `at`, with what counts between, or 0. *from: where it begins. */
-static long number_before(const char *text, size_t at, size_t *from) {
+/* The number that ends right before `at`, with what counts between, or 0. *from: where it begins; *measured: what counts is the measure. */
+static long number_before(const char *text, size_t at, size_t *from, bool *measured) {
     for (size_t i = at; i-- > 0 && at - i < 40;) {
         long v;
         const size_t n = number_at(text, text + i, &v);
         if (n == 0) continue;
         size_t p = i + n;
         p += spaces(text + p);
+        *measured = text[p] == MEASURE;
         p += counted(text + p);
         p += spaces(text + p);
         if (strncmp(text + p, "的", 3) == 0) p += 3;
@@ -92,7 +98,7 @@ static long number_before(const char *text, size_t at, size_t *from) {
 }
 
 /* The same right behind: "米饭两碗", "l9 x2", "l9 * 2". A bare figure may be another model's. */
-static long number_behind(const char *text, size_t at, size_t *to) {
+static long number_behind(const char *text, size_t at, size_t *to, bool *measured) {
     size_t p = at + spaces(text + at);
     bool sign = false;
     static const char *const signs[] = {"x", "×", "*", "要", "来", "各"};
@@ -106,6 +112,7 @@ static long number_behind(const char *text, size_t at, size_t *to) {
     p += spaces(text + p);
     const size_t c = counted(text + p);
     if (!sign && c == 0) return 0;
+    *measured = text[p] == MEASURE;
     *to = p + c;
     return v;
 }
@@ -135,32 +142,59 @@ static void money(glim_buf *out, const glim_lib_col *c, long long cents, bool zh
     glim_lib_figure(out, c, figure, zh, per);
 }
 
-/* Of a price of each kg, "2 kg of" counts, and is written "2 x". False: the price is one of a weight or the like that is not said: three apples are no
- * three kg. */
-static bool by_measure(const glim_lib_col *price, char *text) {
+/* What a price is for. */
+typedef enum per_kind {
+    PER_PIECE,
+    PER_MEASURE, /* a kg: each part of an order has to say how many */
+    PER_NO_SUM,  /* a week, 100 g, another unit than is asked for: nobody sums that */
+} per_kind;
+
+static bool of_time(const char *of) { return strcmp(of, "day") == 0 || strcmp(of, "month") == 0 || strcmp(of, "minute") == 0; }
+
+/* Of a price of each kg, "2 kg of" counts, and MEASURE is written for the kg: three apples are no three kg. */
+static per_kind by_measure(const glim_lib_col *price, char *text) {
     const char *zh = price->unit_zh ? strchr(price->unit_zh, '/') : NULL, *en = price->unit_en ? strchr(price->unit_en, '/') : NULL;
+    if ((zh && (isdigit((unsigned char)zh[1]) || strcmp(zh + 1, "吨") == 0)) || (en && isdigit((unsigned char)en[1]))) return PER_NO_SUM; /* "100 g" */
+    bool nights_of = false;
+    for (size_t a = 0; a < price->n_alias; a++) nights_of |= strstr(price->alias[a], "晚") || strstr(price->alias[a], "night");
     int per = zh ? glim_measure_of(zh + 1) : -1;
     if (per < 0 && en) per = glim_measure_of(en + 1);
-    if (per < 0) return !zh || zh[1] < '0' || zh[1] > '9'; /* "100 g" */
-    if (strcmp(glim_measures[per].of, "day") == 0 || strcmp(glim_measures[per].of, "month") == 0 || strcmp(glim_measures[per].of, "minute") == 0) return true;
-    bool said = false;
+    const bool by_time = per >= 0 && of_time(glim_measures[per].of);
+    if (per < 0 && !nights_of) return PER_PIECE;
+    if (by_time && !nights_of) return PER_NO_SUM;
+    per_kind kind = nights_of ? PER_PIECE : PER_NO_SUM;
     for (size_t i = 0; text[i]; i++) {
         long v;
-        const size_t n = number_at(text, text + i, &v), at = i + n + spaces(text + i + n);
-        for (size_t k = 0; n && k < glim_n_measures; k++) {
+        const size_t n = number_at(text, text + i, &v), digits = strspn(text + i, "0123456789."), figure = n ? n : digits, at = i + figure + spaces(text + i + figure);
+        if (figure && nights_of && (strncmp(text + at, "晚", 3) == 0 || strncmp(text + at, "night", 5) == 0)) return PER_NO_SUM; /* two rooms, each for its own nights */
+        for (size_t k = 0; figure && k < glim_n_measures; k++) {
             const glim_measure *m = &glim_measures[k];
             size_t len = strlen(m->text);
-            if (strcmp(m->of, glim_measures[per].of) != 0 || m->v != glim_measures[per].v || strncmp(text + at, m->text, len) != 0) continue;
+            if (m->column_only || (nights_of ? !of_time(m->of) : strcmp(m->of, glim_measures[per].of) != 0) || strncmp(text + at, m->text, len) != 0) continue;
             if ((unsigned char)m->text[0] < 0x80 && plain(text[at + len])) continue;
+            if (nights_of || !n) return PER_NO_SUM; /* "2 weeks" of nights, "1.5 kg" */
+            if (m->v != glim_measures[per].v) continue; /* "500 g" of a price per kg; "rope 8 mm" is a name */
             if (strncmp(text + at + len, " of ", 4) == 0) len += 3;
             memset(text + at, ' ', len);
-            text[at] = 'x';
-            said = true;
+            text[at] = MEASURE;
+            kind = PER_MEASURE;
             break;
         }
-        if (n) i += n - 1;
+        if (figure) i += figure - 1;
     }
-    return said;
+    return kind;
+}
+
+/* Is one of the parts that no row is known for "g brie", of another unit, and no unknown product? */
+static bool measured_goods(const char *unknown) {
+    for (const char *p = unknown; *p; p += strcspn(p, ","), p += strspn(p, ", ")) {
+        if (*p == MEASURE) return true;
+        for (size_t k = 0; k < glim_n_measures; k++) {
+            const size_t len = strlen(glim_measures[k].text);
+            if (strncmp(p, glim_measures[k].text, len) == 0 && ((unsigned char)*p >= 0x80 || !plain(p[len]))) return true;
+        }
+    }
+    return false;
 }
 
 /* A number of something that no name stands for whole: "three rice" may be the row that is named best. *n: so many bytes of the text
@@ -216,14 +250,16 @@ static glim_status read_order(glim_shop *s, char *text, uint32_t view, pick *pic
     bool own[PICKS] = {0}; /* a number of its own */
     for (size_t i = 0; i < *n_picks; i++) {
         size_t from = 0, to = 0;
-        picks[i].n = number_before(text, picks[i].from, &from);
+        bool measured = false;
+        picks[i].n = number_before(text, picks[i].from, &from, &measured);
         if (picks[i].n) memset(text + from, ' ', picks[i].from - from);
-        else picks[i].n = number_behind(text, picks[i].to, &to);
+        else picks[i].n = number_behind(text, picks[i].to, &to, &measured);
+        picks[i].measured = picks[i].n && measured;
         bool each = false; /* "A和B各两份", "two each of" */
         for (size_t c = picks[i].to; picks[i].n && c < to && !each; c++) each = strncmp(text + c, "各", 3) == 0;
         if (picks[i].n && to > picks[i].to) memset(text + picks[i].to, ' ', to - picks[i].to);
         for (size_t k = 0; each && k < i; k++)
-            if (!own[k]) picks[k].n = picks[i].n;
+            if (!own[k]) picks[k].n = picks[i].n, picks[k].measured = picks[i].measured;
         own[i] = picks[i].n != 0;
         *many |= picks[i].n > 1;
         if (picks[i].n == 0) picks[i].n = 1;
@@ -236,6 +272,7 @@ static glim_status read_order(glim_shop *s, char *text, uint32_t view, pick *pic
         if (n == 0) continue;
         at = i + n + spaces(text + i + n);
         const size_t c = counted(text + at);
+        const bool measured = text[at] == MEASURE;
         at += c;
         at += spaces(text + at);
         bool found = false;
@@ -244,7 +281,7 @@ static glim_status read_order(glim_shop *s, char *text, uint32_t view, pick *pic
         if (rc != GLIM_OK) break;
         if (!found && c && view != UINT32_MAX && *n_picks == 0) found = true, row = view; /* "这款买三台多少钱" */
         if (found) {
-            picks[(*n_picks)++] = (pick){.from = i, .to = at + len, .row = row, .n = v};
+            picks[(*n_picks)++] = (pick){.from = i, .to = at + len, .row = row, .n = v, .measured = measured};
             *many |= v > 1;
             i = at + len - 1;
         } else if (!article && (c || *n_picks)) {
@@ -284,13 +321,16 @@ glim_status glim_shop_sum(glim_shop *s, const char *folded, uint32_t view, glim_
     char *text = glim_xstrdup(folded);
     glim_buf unknown = {0};
     const long n_nights = nights(price, text);
-    if (!by_measure(price, text)) {
+    const per_kind per = by_measure(price, text);
+    if (per == PER_NO_SUM) {
         free(text);
         return GLIM_OK;
     }
     glim_status rc = read_order(s, text, f->self ? view : UINT32_MAX, picks, &n, &many, &unknown, err);
     bool known = n > 0 && (many || n_nights > 1 || (n > 1 && glim_shop_any_of(folded, totals, GLIM_COUNT(totals))));
     for (size_t i = 0; i < n; i++) known &= fabs(price->number[picks[i].row]) < MOST; /* not NaN, and no sum overflows */
+    for (size_t i = 0; i < n; i++) known &= per != PER_MEASURE || picks[i].measured;
+    known &= per != PER_MEASURE || !measured_goods(glim_buf_cstr(&unknown));
     if (rc == GLIM_OK && known) {
         long long all = 0;
         const bool zh = a->zh;

@@ -289,10 +289,100 @@ static bool beside_column(const glim_parse *p, size_t k) {
     return false;
 }
 
+/* What a price is for, at `at`: "kg", "斤", "night". Its length, or 0; *times: what a price for that is multiplied by for the column's. */
+static size_t per_at(const glim_parse *p, size_t at, double *times) {
+    const int price = glim_parse_column(p->l, GLIM_CONCEPT_PRICE);
+    if (price < 0 || at >= p->n) return 0;
+    const glim_lib_col *c = &p->l->col[price];
+    const char *zh = c->unit_zh ? strchr(c->unit_zh, '/') : NULL, *en = c->unit_en ? strchr(c->unit_en, '/') : NULL;
+    const char *own[4] = {zh ? zh + 1 : NULL, en ? en + 1 : NULL};
+    bool nights = false;
+    for (size_t i = 0; i < 2; i++) nights |= own[i] && (strcmp(own[i], "晚") == 0 || strcasecmp(own[i], "night") == 0);
+    for (size_t a = 0; a < c->n_alias; a++) nights |= !zh && !en && (strstr(c->alias[a], "晚") || strstr(c->alias[a], "night"));
+    if (nights) own[2] = "晚", own[3] = "night";
+    size_t longest = 0;
+#define ENDS(w, len) ((unsigned char)(w)[0] >= 0x80 || !glim_parse_alnum(p, at + (len)))
+    for (size_t i = 0; i < GLIM_COUNT(own); i++) {
+        const size_t len = own[i] ? strlen(own[i]) : 0;
+        if (len > longest && len <= p->n - at && strncasecmp(p->s + at, own[i], len) == 0 && ENDS(own[i], len)) longest = len, *times = 1;
+    }
+    int is = glim_measure_of(own[0]);
+    if (is < 0) is = glim_measure_of(own[1]);
+    for (size_t m = 0; is >= 0 && m < glim_n_measures; m++) {
+        const glim_measure *x = &glim_measures[m];
+        const size_t len = strlen(x->text);
+        const bool time = strcmp(x->of, "day") == 0 || strcmp(x->of, "month") == 0 || strcmp(x->of, "minute") == 0; /* a week is no seven days of rent */
+        if (strcmp(x->of, glim_measures[is].of) != 0 || (time && x->v != glim_measures[is].v) || len <= longest || len > p->n - at) continue;
+        if (strncmp(p->s + at, x->text, len) == 0 && ENDS(x->text, len)) longest = len, *times = glim_measures[is].v / x->v;
+    }
+#undef ENDS
+    return longest;
+}
+
+/* "10元/斤", "20 euros per kg", "500元一晚": what the price is for, behind `at`. Where it ends, or `at`. */
+static size_t per_behind(const glim_parse *p, size_t at, double *times) {
+    static const char *const marks[] = {"/", "／", "per ", "a ", "an ", "each ", "一", "每"};
+    const size_t from = glim_parse_spaces(p, at), n = word_at(p, from, marks, GLIM_COUNT(marks));
+    const size_t x = glim_parse_spaces(p, from + n), len = n ? per_at(p, x, times) : 0;
+    return len ? x + len : at;
+}
+
+/* "每斤5元", "一晚不到500元": right before `at`. Where it begins, or `at`. */
+static size_t per_before(const glim_parse *p, size_t at, double *times) {
+    static const char *const marks[] = {"每", "一", "per "};
+    size_t end = at;
+    while (end > 0 && p->s[end - 1] == ' ') end--;
+    for (size_t from = end; from-- > 0 && end - from < 24;) {
+        const size_t n = word_at(p, from, marks, GLIM_COUNT(marks)), len = n ? per_at(p, from + n, times) : 0;
+        if (len && from + n + len == end) return from;
+    }
+    return at;
+}
+
+static bool bound_word(const glim_item *it, bool behind) {
+    if (it->kind != WORD) return false;
+    if (it->word == GLIM_WORD_ABOUT) return true;
+    return behind ? it->word == GLIM_WORD_LE_BEHIND || it->word == GLIM_WORD_GE_BEHIND : it->word <= GLIM_WORD_GT_BEFORE;
+}
+
+/* The figure at item k is of money, or compared with something, and reaches over what the price is for. */
+static void read_per(glim_parse *p, size_t k) {
+    glim_item *it = &p->v[k];
+    double times = 1;
+    if (it->used || it->year || (it->has_unit && !it->money) || it->col >= 0) return;
+    size_t first = k;
+    while (first > 0 && p->v[first - 1].to == p->v[first - 1].from) first--;
+    const bool op = first > 0 && bound_word(&p->v[first - 1], false) && glim_parse_bare_between(p, p->v[first - 1].to, it->from);
+    const size_t to = per_behind(p, it->to, &times), start = op ? p->v[first - 1].from : it->from, from = to > it->to ? start : per_before(p, start, &times);
+    if (to == it->to && from == start) return;
+    bool compared = op;
+    for (size_t j = k + 1; j < p->n_items; j++) compared |= bound_word(&p->v[j], true) && p->v[j].from >= to && glim_parse_bare_between(p, to, p->v[j].from);
+    if (!it->money && !compared) return;
+    it->number *= times;
+    it->low *= times;
+    it->money = it->has_unit = true;
+    if (to > it->to || !op) {
+        glim_parse_cover(p, k, to > it->to ? it->from : from, to);
+        return;
+    }
+    for (size_t j = 0; j < first - 1; j++) /* "每晚" of "每晚低于500元" */
+        if (p->v[j].from >= from) p->v[j].used = true;
+    glim_parse_cover(p, first - 1, from, p->v[first - 1].to);
+}
+
+/* The item next to k that has not been covered, or NULL. */
+static glim_item *next_item(glim_parse *p, size_t k) {
+    for (size_t j = k + 1; j < p->n_items; j++)
+        if (p->v[j].to > p->v[j].from) return &p->v[j];
+    return NULL;
+}
+
 void glim_parse_number_conds(glim_parse *p, size_t k) {
-    glim_item *it = &p->v[k], *before = k > 0 ? &p->v[k - 1] : NULL, *behind = k + 1 < p->n_items ? &p->v[k + 1] : NULL;
-    glim_item *other = k + 2 < p->n_items ? &p->v[k + 2] : NULL;
+    glim_item *it = &p->v[k], *before = k > 0 ? &p->v[k - 1] : NULL;
     if (it->used) return;
+    read_per(p, k);
+    glim_item *behind = next_item(p, k), *other = behind ? next_item(p, (size_t)(behind - p->v)) : NULL;
+    if (other && other->kind == NUMBER && behind->kind == WORD && behind->word == GLIM_WORD_TO) read_per(p, (size_t)(other - p->v)); /* "5到10元/斤" */
     if (it->year && behind && other && behind->kind == WORD && behind->word == GLIM_WORD_TO && other->kind == NUMBER && other->year && other->col == it->col) { /* "from 2015 to 2018" */
         const bool years = p->l->col[it->col].years, span = p->l->col[it->col].span != NULL; /* of a range both lie in the cell's */
         glim_parse_add_cond(p, (glim_cond){.col = it->col, .op = span ? GLIM_COND_SPANS : GLIM_COND_GE, .a = years || span ? it->number : it->number * 10000});

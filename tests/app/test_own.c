@@ -291,8 +291,24 @@ TEST(a_price_says_what_it_is_for) {
         {"三斤苹果多少钱", "6.50元/斤 × 3 = 19.50元[", "= 19.50元/斤"},
         {"三个苹果多少钱", "价格是6.5元/斤", "×"},
         {"水果的平均价格", "平均价格是5.77元/斤", ""},
+        {"两斤苹果和三斤香梨一共多少钱", "合计27.40元", ""},
+        {"苹果和香梨各两斤一共多少钱", "合计22.60元", ""},
+        {"两斤苹果和三个香梨一共多少钱", "6.5元/斤", "×"},
+        {"两斤苹果和一公斤香梨多少钱", "4.8元/斤", "×"},
+        {"6.2元/斤以下的水果", "有2款符合：香梨", "没有"},
+        {"每斤5元以下的水果", "有1款符合：香梨", "没有"},
+        {"5元一斤以下的水果", "有1款符合：香梨", "没有"},
+        {"每斤不到5元的水果有哪些", "有1款符合：香梨", "没有"},
+        {"10元/公斤以下的水果", "有1款符合：香梨", "苹果"},
+        {"6.2到10元/斤的水果", "有1款符合：苹果", "香梨"},
     };
     static const asked de[] = {
+        {"How much are 2 kg of Gouda and three Brie?", "€21.50/kg", "×"},
+        {"How much are 2 kg of Gouda and 3 kg of Brie?", "Together €100.30.", "not in"},
+        {"how much are 2kg Gouda and 500g Brie", "€21.50/kg", "×"},
+        {"what do 2 kg Gouda and 1.5 kg Brie cost", "€21.50/kg", "×"},
+        {"cheese under 20 euros per kg", "1 fits: Gouda", "Brie"},
+        {"hard cheese under €20/kg", "1 fits: Gouda", "Manchego"},
         {"how much is the Gouda", "the price is €17.90/kg", "CNY"},
         {"what do three Gouda cost", "€17.90/kg", "53.70"},
         {"what do 2 kg of Gouda cost", "€17.90/kg × 2 = €35.80 [C1]", "left"},
@@ -301,6 +317,23 @@ TEST(a_price_says_what_it_is_for) {
     };
     check_all("fruit", zh, GLIM_COUNT(zh));
     check_all("cheese", de, GLIM_COUNT(de));
+}
+
+TEST(rent_and_rates_are_prices_of_a_time) {
+    static const asked zh[] = {
+        {"电钻租金多少", "租金是80元/天", ""},
+        {"50元/天以下的有哪些", "有1款符合：梯子", ""},
+        {"两把电钻租两周多少钱", "80元/天", "×"},
+    };
+    static const asked en[] = {
+        {"how much is the Alpine Suite", "the rate is €240/night", ""},
+        {"rooms under 100 euros per night", "1 fits: Garden Single", "Suite"},
+        {"rooms under 100 a night", "1 fits: Garden Single", "Suite"},
+        {"rooms between 100 and 200 euros a night", "1 fits: Alpine Double", "Suite"},
+        {"what do two Alpine Suites for 2 weeks cost", "€240/night", "×"},
+    };
+    check_all("hire", zh, GLIM_COUNT(zh));
+    check_all("lodge", en, GLIM_COUNT(en));
 }
 
 TEST(of_two_books_of_one_name_neither_is_compared_for_both) {

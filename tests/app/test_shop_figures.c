@@ -104,6 +104,11 @@ TEST(a_bound_is_of_the_column_it_is_said_of) {
         {"hotel", "最大的套房", NULL, "面积160平方米", "没有"},
         {"hotel", "四个人住哪间", NULL, "4人[H19]", "没有"},
         {"hotel", "会议室能坐多少人", NULL, "60人[H41]", "没有"},
+        {"hotel", "每晚500元以下的房间", NULL, "共有11款符合", "没有"},
+        {"hotel", "500元/晚以下的房间有哪些", NULL, "共有11款符合", "没有"},
+        {"hotel", "500元一晚以下的房间", NULL, "共有11款符合", "没有"},
+        {"hotel", "每晚低于500元的房间", NULL, "共有11款符合", "没有"},
+        {"hotel", "rooms under 500 yuan a night", NULL, "11 fit", "Nothing"},
         {"hotel", "how many rooms are left tonight", NULL, "113 in all", "There are 31"},
     };
     check_all(t, GLIM_COUNT(t));
