@@ -413,9 +413,15 @@ static glim_status refuse(asking *k) {
     return GLIM_OK;
 }
 
+static glim_status unread(asking *k) {
+    if (!k->f->unread) return GLIM_OK;
+    k->done = true;
+    return refuse(k);
+}
+
 static glim_status decide(glim_shop *s, const glim_shop_question *q, const char *confirmed, glim_shop_answer *a, const char **reason, glim_err *err) {
     static glim_status (*const steps[])(asking *k) = {
-        find_view, find_whole_names, read_conditions, as_corrected, guess_intent, no_such_model, sum, take_intent, respell, find_loose_names, set_against,
+        find_view, find_whole_names, read_conditions, unread, as_corrected, guess_intent, no_such_model, sum, take_intent, respell, find_loose_names, set_against,
         price_of_what_is_had, order_of_one, time_of_day, stated_without, values_of_a_column, all_goods, by_intent, listed, from_library, any_note, refuse};
     asking k = {.s = s, .q = q, .a = a, .f = &s->filter, .view = UINT32_MAX, .values = -1, .confirmed = confirmed, .err = err};
     glim_status rc = GLIM_OK;

@@ -334,7 +334,9 @@ static bool say_rows(glim_buf *out, const glim_lib *l, const glim_filter *f, con
             cite(out, l, row[i], f->zh);
             n_said++;
         }
-        if (n_said == 0 && f->n_ask) continue; /* the cell is empty: not known */
+        bool unknown = f->n_ask > 0; /* the cell is empty */
+        for (size_t k = 0; k < f->n_cond; k++) unknown |= f->cond[k].op == GLIM_COND_SPANS && empty(l, row[i], f->cond[k].col);
+        if (n_said == 0 && unknown) continue;
         if (n_said == 0 && rest && *rest) {    /* a sentence of the row's own prose */
             space(out, f->zh);
             glim_buf_printf(out, f->zh ? "%s：%s" : "%s: %s", name, rest);

@@ -377,12 +377,66 @@ static glim_item *next_item(glim_parse *p, size_t k) {
     return NULL;
 }
 
+/* Is more said of the year than that a range holds it: "not for 2019", "before 2017", "2019 or newer", "2019年以后"? No range is looked for then. */
+static bool says_more(const glim_parse *p, size_t from, size_t to) {
+    static const char *const nos[] = {"n't", "不", "没", "除"}, *const words[] = {"not", "no", "never", "without", "except", "cannot", "nor", "neither", "excluding", "dont", "doesnt", "isnt", "cant", "newer", "older", "later", "earlier", "prior", "onward", "onwards", "upward", "upwards"};
+    static const char *const behind[] = {"前", "后", "起", "以", "之", "往", "至今", "+", "on", "and up", "and on", "and before", "and after", "or before", "or after"}, *const before[] = {"since", "after", "before", "until", "till", "by", "up to", "than", "到", "至", "早于", "晚于", "从", "自"}, *const small[] = {" ", "the", "a", "model", "year", "years"};
+    for (size_t k = 0; k < GLIM_COUNT(nos); k++)
+        for (const char *q = p->s; (q = strstr(q, nos[k])) != NULL; q++)
+            if (k == 0 || q < p->s + 3 || strncmp(q - 3, q + 3, 3) != 0) return true; /* and not "能不能" */
+    for (size_t k = 0; k < GLIM_COUNT(words); k++)
+        for (size_t i = 0; i < p->n; i++)
+            if (glim_parse_stands(p, i, words[k])) return true;
+    to = glim_parse_spaces(p, to);
+    for (size_t k = 0; k < GLIM_COUNT(behind); k++)
+        if (glim_parse_stands(p, to, behind[k])) return true;
+    for (bool more = true; more;) {
+        more = false;
+        for (size_t k = 0; k < GLIM_COUNT(small) && !more; k++) {
+            const size_t n = strlen(small[k]);
+            if (n <= from && glim_parse_stands(p, from - n, small[k]) == n) from -= n, more = true;
+        }
+    }
+    for (size_t k = 0; k < GLIM_COUNT(before); k++) {
+        const size_t n = strlen(before[k]);
+        if (n <= from && glim_parse_stands(p, from - n, before[k]) == n) return true;
+    }
+    return false;
+}
+
+/* "Does it fit", "suitable for" right before a year ask for it. */
+static void read_fits(glim_parse *p, size_t k) {
+    static const char *const small[] = {" ", "a", "the", "model", "year", "years", "for", "in", "于", "用于"}, *const fits[] = {"fit", "fits", "suitable", "适用", "适合"};
+    size_t at = p->v[k].from;
+    for (bool more = true; more;) {
+        more = false;
+        for (size_t i = 0; i < GLIM_COUNT(small) && !more; i++) {
+            const size_t n = strlen(small[i]);
+            if (n <= at && glim_parse_stands(p, at - n, small[i]) == n) at -= n, more = true;
+        }
+    }
+    for (size_t i = 0; i < GLIM_COUNT(fits); i++) {
+        const size_t n = strlen(fits[i]);
+        if (n > at || glim_parse_stands(p, at - n, fits[i]) != n) continue;
+        if (p->n_denials < GLIM_PARSE_DENIALS) p->denial[p->n_denials].from = at - n, p->denial[p->n_denials++].to = at;
+        return;
+    }
+}
+
 void glim_parse_number_conds(glim_parse *p, size_t k) {
     glim_item *it = &p->v[k], *before = k > 0 ? &p->v[k - 1] : NULL;
     if (it->used) return;
     read_per(p, k);
     glim_item *behind = next_item(p, k), *other = behind ? next_item(p, (size_t)(behind - p->v)) : NULL;
     if (other && other->kind == NUMBER && behind->kind == WORD && behind->word == GLIM_WORD_TO) read_per(p, (size_t)(other - p->v)); /* "5到10元/斤" */
+    if (it->year && p->l->col[it->col].span) {
+        const bool two = behind && other && behind->kind == WORD && behind->word == GLIM_WORD_TO && other->kind == NUMBER && other->year && other->col == it->col;
+        if (says_more(p, it->from, two ? other->to : it->to)) {
+            p->f->unread = true;
+            return;
+        }
+        read_fits(p, k);
+    }
     if (it->year && behind && other && behind->kind == WORD && behind->word == GLIM_WORD_TO && other->kind == NUMBER && other->year && other->col == it->col) { /* "from 2015 to 2018" */
         const bool years = p->l->col[it->col].years, span = p->l->col[it->col].span != NULL; /* of a range both lie in the cell's */
         glim_parse_add_cond(p, (glim_cond){.col = it->col, .op = span ? GLIM_COND_SPANS : GLIM_COND_GE, .a = years || span ? it->number : it->number * 10000});

@@ -263,6 +263,47 @@ static void offer_degrees(const glim_parse *p, size_t i, glim_item *best) {
     }
 }
 
+static bool says(const glim_parse *p, const char *w, size_t to) {
+    for (size_t i = 0; i < to; i++)
+        if (glim_parse_stands(p, i, w)) return true;
+    return false;
+}
+
+static bool ends_question(const glim_parse *p, size_t at) {
+    while (at < p->n && strchr(" ?.!,", p->s[at])) at++;
+    return at >= p->n || strncmp(p->s + at, "？", 3) == 0 || strncmp(p->s + at, "。", 3) == 0;
+}
+
+/* The length at i of a word for what can be done, or 0: "can it be frozen" asks for it, "was it frozen", "how long can I freeze it" and "what is there
+ * to go with it" do not. */
+static size_t deed_at(const glim_parse *p, const char *w, size_t i) {
+    static const char *const other[] = {"what", "where", "when", "why", "who", "多久", "费", "多少", "怎么", "什么", "哪里", "几天"}, *const may[] = {"can", "could", "may", "cannot", "able", "possible"}, *const verbs[] = {"be ", "go ", "in ", "freeze", "machine wash", "recycle", "refill", "recharge", "fold", "stack"};
+    size_t n = glim_parse_stands(p, i, w);
+    if (n == 0 && strcmp(w, "take away") == 0 && (n = glim_parse_stands(p, i, "away")) > 0 && !(says(p, "take", i) && ends_question(p, i + n))) n = 0;
+    if (n == 0 || (strcmp(w, "to go") == 0 && !ends_question(p, i + n))) return 0;
+    for (size_t k = 0; k < GLIM_COUNT(other); k++)
+        if ((unsigned char)other[k][0] >= 0x80 ? strstr(p->s, other[k]) != NULL : says(p, other[k], p->n)) return 0;
+    for (size_t k = 0; k < p->n; k++)
+        if (glim_parse_stands(p, k, "how") && !glim_parse_stands(p, k, "how many")) return 0;
+    bool verb = false, can = false;
+    for (size_t k = 0; k < GLIM_COUNT(verbs); k++) verb |= strcmp(w, verbs[k]) == 0 || (verbs[k][strlen(verbs[k]) - 1] == ' ' && strncmp(w, verbs[k], 3) == 0);
+    for (size_t k = 0; k < GLIM_COUNT(may); k++) can |= says(p, may[k], i);
+    return verb && !can ? 0 : n;
+}
+
+/* Is what a column says is so asked of as what can be done: "can it be frozen" of one called "Frozen", "能冷冻吗" of "是否冷冻"? */
+static bool another_deed(const glim_parse *p, const glim_lib_col *col, const char *w, size_t i) {
+    static const char *const states[] = {"frozen", "recycled", "refilled", "recharged", "folded", "stacked", "microwaved", "冷冻", "机洗", "回收", "折叠"}, *const can[] = {"能", "可", "可以"};
+    bool state = false;
+    for (size_t k = 0; k < GLIM_COUNT(states); k++) state |= strcmp(w, states[k]) == 0;
+    if (col->type != GLIM_LIB_BOOL || !state) return false;
+    if ((unsigned char)w[0] < 0x80) return i >= 3 && glim_parse_stands(p, i - 3, "be ") && !strstr(col->column, "be ") && (says(p, "can", i) || says(p, "could", i) || says(p, "cannot", i) || says(p, "may", i));
+    if (strstr(col->zh, "可") || strstr(col->zh, "能") || strstr(col->zh, "适")) return false;
+    for (size_t k = 0; k < GLIM_COUNT(can); k++)
+        if (strlen(can[k]) <= i && memcmp(p->s + i - strlen(can[k]), can[k], strlen(can[k])) == 0) return true;
+    return false;
+}
+
 void glim_parse_items(glim_parse *p) {
     stem stems[STEMS];
     const size_t n_stems = stems_of(p->l, stems);
@@ -280,8 +321,10 @@ void glim_parse_items(glim_parse *p) {
                     }
             for (size_t k = 0; k < n_stems; k++)
                 if (stems[k].col == (int)c) offer(&best, (glim_item){.kind = VALUE, .col = (int)c, .value = stems[k].value, .concept = -1, .stem = true}, i, stem_at(p, stems[k].text, i));
-            for (size_t a = 0; a < col->n_alias; a++)
-                if (col->alias[a][0] == p->s[i]) offer(&best, (glim_item){.kind = COLUMN, .col = (int)c, .concept = -1}, i, col->type == GLIM_LIB_NUMBER ? stands_for_value(p, i, col->alias[a]) : glim_parse_stands(p, i, col->alias[a]));
+            for (size_t a = col->n_named; a < col->n_alias; a++) offer(&best, (glim_item){.kind = COLUMN, .col = (int)c, .concept = -1}, i, deed_at(p, col->alias[a], i));
+            for (size_t a = 0; a < col->n_named; a++)
+                if (col->alias[a][0] == p->s[i] && glim_parse_stands(p, i, col->alias[a]) && another_deed(p, col, col->alias[a], i)) p->f->unread = true;
+                else if (col->alias[a][0] == p->s[i]) offer(&best, (glim_item){.kind = COLUMN, .col = (int)c, .concept = -1}, i, col->type == GLIM_LIB_NUMBER ? stands_for_value(p, i, col->alias[a]) : glim_parse_stands(p, i, col->alias[a]));
         }
         for (size_t k = 0; k < p->l->n_goods; k++)
             if (p->l->goods[k][0] == p->s[i]) offer(&best, (glim_item){.kind = WORD, .word = GLIM_WORD_GOODS, .concept = -1, .col = -1}, i, stands_for_value(p, i, p->l->goods[k]));

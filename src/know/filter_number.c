@@ -207,11 +207,45 @@ static bool of_a_year(const glim_parse *p, size_t at, const glim_item *it, const
     return false;
 }
 
-/* "Fits 2019", "for a 2019 model": a year that a range of the column holds. */
+/* Does a range end in the number at `at`, and begin in a year: "from 1813 to 1870"? */
+static bool behind_a_year(const glim_parse *p, const glim_item *it) {
+    if (p->n_items < 2) return false;
+    const glim_item *to = &p->v[p->n_items - 1], *from = to - 1;
+    return to->kind == WORD && to->word == GLIM_WORD_TO && bare(p, to->to, it->from) && from->kind == NUMBER && from->year && bare(p, from->to, to->from);
+}
+
+static bool is_behind(const glim_parse *p, size_t at, const char *w) {
+    const size_t n = strlen(w);
+    return n <= at && memcmp(p->s + at - n, w, n) == 0 && (at == n || !isalpha((unsigned char)w[0]) || !glim_parse_alnum(p, at - n - 1));
+}
+
+/* Is a column of figures named, the price or another, which a bare figure may be of? */
+static bool names_figures(const glim_parse *p) {
+    for (size_t c = 0; c < p->l->n_col; c++) {
+        const glim_lib_col *col = &p->l->col[c];
+        if (!col->number || col->years || col->type == GLIM_LIB_DATE || col->type == GLIM_LIB_HIDDEN || col->type == GLIM_LIB_STOCK) continue;
+        for (size_t a = 0; a < col->n_alias; a++)
+            for (size_t i = 0; i < p->n; i++)
+                if (col->alias[a][0] == p->s[i] && glim_parse_stands(p, i, col->alias[a])) return true;
+    }
+    return false;
+}
+
+/* "Fits 2019", "for a 2019 model": a year that a range of the column holds, and no figure with a unit or of another column. */
 static bool of_a_span(const glim_parse *p, size_t at, const glim_item *it, const glim_lib_col *col, bool zh, bool en) {
+    static const char *const before[] = {"in ", "for ", "for a ", "for the ", "fit ", "fits ", "fit a ", "fits a ", "year ", "since ", "after ", "before "};
     const glim_item *last = p->n_items ? &p->v[p->n_items - 1] : NULL;
-    if (zh || en) return true;
+    if (zh) return true;
     if (glim_parse_alnum(p, it->from + 4) || measure_at(p, at, true) >= 0 || glim_piece_word(p->s + at, p->n - at) || (last && last->kind == WORD && last->word < GLIM_WORD_TO && bare(p, last->to, it->from))) return false;
+    for (size_t c = 0; c < p->l->n_col; c++)
+        for (int j = 0; j < 2 && p->l->col[c].number; j++) {
+            const char *u = j ? p->l->col[c].unit_en : p->l->col[c].unit_zh;
+            if (u && *u && strncasecmp(p->s + glim_parse_spaces(p, at), u, strlen(u)) == 0 && !glim_parse_alnum(p, glim_parse_spaces(p, at) + strlen(u))) return false;
+        }
+    bool said = behind_a_year(p, it);
+    for (size_t k = 0; k < GLIM_COUNT(before) && !said; k++) said = is_behind(p, it->from, before[k]);
+    if (!said && names_figures(p)) return false;
+    if (en) return true;
     for (size_t k = 0; k < p->n_items; k++)
         if (p->v[k].kind == COLUMN && &p->l->col[p->v[k].col] == col) return true;
     for (uint32_t r = 0; r < p->l->n_rows; r++)
@@ -229,13 +263,6 @@ static bool is_year(const glim_lib *l, double v) {
         if (v >= floor(low / 100) * 100 && v <= high) return true;
     }
     return false;
-}
-
-/* Does a range end in the number at `at`, and begin in a year: "from 1813 to 1870"? */
-static bool behind_a_year(const glim_parse *p, const glim_item *it) {
-    if (p->n_items < 2) return false;
-    const glim_item *to = &p->v[p->n_items - 1], *from = to - 1;
-    return to->kind == WORD && to->word == GLIM_WORD_TO && bare(p, to->to, it->from) && from->kind == NUMBER && from->year && bare(p, from->to, to->from);
 }
 
 static bool is_money(const glim_parse *p, size_t at) {

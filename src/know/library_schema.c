@@ -242,35 +242,78 @@ static glim_status read_values(glim_lib_col *c, const json_t *values, glim_err *
     return GLIM_OK;
 }
 
-/* What can be done with a thing, and how people ask for it where a column of yes and no is called by one of the words. */
-enum { DEED = 14 };
-static const char *const deeds[][DEED] = {
-    {"frozen", "freeze", "freezer", "freezable", "freezing", "freezer safe", "suitable for freezing", "冷冻"},
-    {"takeaway", "take away", "take it away", "take this away", "away", "takeout", "take out", "take it home", "take home", "to go", "外带", "打包", "带走"},
-    {"dishwasher", "dishwasher safe", "洗碗机"},
-    {"microwave", "microwaved", "microwavable", "microwave safe", "微波炉"},
-    {"washable", "wash", "washed", "machine washable", "machine wash", "washing machine", "水洗", "机洗"},
-    {"recyclable", "recycle", "recycled", "回收"},
-    {"refillable", "refill", "refilled"},
-    {"rechargeable", "recharge", "recharged"},
-    {"foldable", "fold", "folded", "folding", "collapsible", "折叠"},
-    {"stackable", "stack", "stacked"},
+/* What can be done with a thing: the whole headings of a column of yes and no that says so, and how people ask for it otherwise. "Frozen",
+ * "Recycled", "Dishwasher" and "Hand wash only" say something else. */
+enum { DEED = 20 };
+static const struct {
+    const char *heading[DEED], *asked[DEED];
+} deeds[] = {
+    {{"freezer safe", "freezable", "freezer suitable", "freezer friendly", "suitable for freezing", "suitable for home freezing", "suitable for the freezer", "suitable for freezer", "can be frozen", "可冷冻", "适合冷冻"},
+     {"freezer safe", "freezable", "suitable for freezing", "be frozen", "freeze", "go in the freezer", "in the freezer", "可冷冻", "可以冷冻", "能冷冻"}},
+    {{"takeaway", "take away", "takeout", "to go", "available to go", "takeaway possible", "takeaway available", "可外带", "可打包"},
+     {"takeaway", "take away", "take it away", "take this away", "takeout", "to go", "可外带", "可以外带", "能外带", "可打包", "可以打包", "能打包", "可以带走", "能带走"}},
+    {{"dishwasher safe", "dishwasher proof", "suitable for dishwasher", "suitable for the dishwasher", "suitable for dishwashers", "可用洗碗机"},
+     {"dishwasher safe", "dishwasher proof", "go in the dishwasher", "in the dishwasher", "可用洗碗机", "可以用洗碗机", "能用洗碗机", "可以放洗碗机", "能放洗碗机"}},
+    {{"microwave safe", "microwavable", "microwaveable", "microwave suitable", "suitable for microwave", "suitable for the microwave", "suitable for microwaves", "can be microwaved", "可微波", "可用微波炉"},
+     {"microwave safe", "microwavable", "microwaveable", "be microwaved", "go in the microwave", "in the microwave", "可用微波炉", "可以用微波炉", "能用微波炉", "可以放微波炉", "能放微波炉"}},
+    {{"machine washable", "can be machine washed", "suitable for machine washing", "可机洗"},
+     {"machine washable", "machine wash", "be machine washed", "in the washing machine", "可机洗", "可以机洗", "能机洗"}},
+    {{"recyclable", "can be recycled", "可回收"}, {"recyclable", "be recycled", "recycle", "可回收", "可以回收", "能回收"}},
+    {{"refillable", "can be refilled"}, {"refillable", "be refilled", "refill"}},
+    {{"rechargeable", "can be recharged"}, {"rechargeable", "be recharged", "recharge"}},
+    {{"foldable", "can be folded", "可折叠"}, {"foldable", "be folded", "fold", "可折叠", "可以折叠", "能折叠"}},
+    {{"stackable", "can be stacked"}, {"stackable", "be stacked", "stack"}},
 };
 
-/* Does the word, or a word of Chinese, stand in the name? */
-static bool says_word(const char *name, const char *word) {
-    const size_t n = strlen(word);
-    for (const char *p = name; (p = strcasestr(p, word)) != NULL; p++)
-        if ((unsigned char)word[0] >= 0x80 || ((p == name || !isalnum((unsigned char)p[-1])) && !isalnum((unsigned char)p[n]))) return true;
+/* Is the heading wholly one of the group's, "is" and "whether" aside? */
+static bool is_deed(const char *heading, size_t deed) {
+    static const char *const begins[] = {"is ", "是否", "可以", "能否", "可否", "能"};
+    char s[256];
+    size_t n = strlen(heading);
+    if (n >= sizeof s - 4) return false;
+    for (size_t i = 0; i <= n; i++) s[i] = heading[i] == '-' || heading[i] == '_' ? ' ' : heading[i];
+    while (n && (s[n - 1] == ' ' || s[n - 1] == '?')) s[--n] = 0;
+    const char *p = s;
+    for (size_t i = 0; i < GLIM_COUNT(begins); i++) {
+        const size_t k = strlen(begins[i]);
+        if (strncasecmp(p, begins[i], k) != 0) continue;
+        p += k;
+        if (i < 2) continue;
+        char is[256]; /* "可以冷冻", "能冷冻": "可冷冻" */
+        snprintf(is, sizeof is, "可%s", p);
+        for (size_t h = 0; h < DEED && deeds[deed].heading[h]; h++)
+            if (strcmp(is, deeds[deed].heading[h]) == 0) return true;
+        return false;
+    }
+    for (size_t h = 0; h < DEED && deeds[deed].heading[h]; h++)
+        if (strcasecmp(p, deeds[deed].heading[h]) == 0) return true;
     return false;
 }
 
-/* "Do not freeze" says yes of the opposite. */
-static bool is_denied(const char *name) {
-    static const char *const nos[] = {"not", "no", "never", "non", "avoid", "without", "不", "勿", "禁", "非"};
-    bool no = false;
-    for (size_t i = 0; i < GLIM_COUNT(nos); i++) no |= says_word(name, nos[i]);
-    return no;
+static bool called(const glim_lib_col *c, const char *word) {
+    for (size_t a = 0; a < c->n_alias; a++)
+        if (strcmp(c->alias[a], word) == 0) return true;
+    return false;
+}
+
+/* The words of a group for its one column, when all columns have theirs: none is taken from another, and two columns of a group get none. */
+static glim_status say_deeds(glim_lib *l, glim_err *err) {
+    glim_status rc = GLIM_OK;
+    for (size_t c = 0; c < l->n_col; c++) l->col[c].n_named = l->col[c].n_alias;
+    for (size_t i = 0; rc == GLIM_OK && i < GLIM_COUNT(deeds); i++) {
+        glim_lib_col *of = NULL;
+        size_t n = 0;
+        for (size_t c = 0; c < l->n_col; c++) {
+            glim_lib_col *col = &l->col[c];
+            if (col->type == GLIM_LIB_BOOL && (is_deed(col->column, i) || is_deed(col->zh, i) || is_deed(col->en, i))) of = col, n++;
+        }
+        for (size_t k = 0; n == 1 && rc == GLIM_OK && k < DEED && deeds[i].asked[k]; k++) {
+            bool taken = false;
+            for (size_t c = 0; c < l->n_col && !taken; c++) taken = called(&l->col[c], deeds[i].asked[k]);
+            if (!taken) rc = glim_lib_alias(&of->alias, &of->n_alias, deeds[i].asked[k], err);
+        }
+    }
+    return rc;
 }
 
 /* Other words for what a column is called: "frost hardy" for "Frost-hardy", "prescription" for "Prescription required", "咖啡因" for
@@ -295,11 +338,6 @@ static glim_status derived(glim_lib_col *c, const char *name, glim_err *err) {
         for (size_t i = 0; rc == GLIM_OK && i < GLIM_COUNT(sides); i++) rc = glim_lib_alias(&c->alias, &c->n_alias, sides[i], err);
     }
     const bool had = c->type == GLIM_LIB_BOOL;
-    for (size_t i = 0; rc == GLIM_OK && had && !is_denied(s) && i < GLIM_COUNT(deeds); i++) {
-        bool so = false;
-        for (size_t k = 0; k < DEED && deeds[i][k] && !so; k++) so = says_word(s, deeds[i][k]);
-        for (size_t k = 0; rc == GLIM_OK && so && k < DEED && deeds[i][k]; k++) rc = glim_lib_alias(&c->alias, &c->n_alias, deeds[i][k], err);
-    }
     for (size_t i = 0; i < GLIM_COUNT(begins) + (had ? GLIM_COUNT(bool_begins) : 0); i++) {
         const char *w = i < GLIM_COUNT(begins) ? begins[i] : bool_begins[i - GLIM_COUNT(begins)];
         const size_t k = strlen(w);
@@ -470,6 +508,8 @@ glim_status glim_lib_read_schema(glim_lib *l, const glim_table_row *head, const 
             l->col[c].en = glim_xstrdup(l->col[c].column);
             l->col[c].concept = -1;
         }
+    const glim_status rc_deeds = say_deeds(l, err);
+    if (rc_deeds != GLIM_OK) return rc_deeds;
     const glim_status rc_goods = goods(l, json_object_get(schema, "goods"), err);
     l->n_goods_said = l->n_goods;
     return rc_goods;

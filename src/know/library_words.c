@@ -144,7 +144,6 @@ static bool year_range(const char *s, double *from, double *to) {
 
 /* A column of which every cell says years and one of them a range: what lies in it is asked for. */
 static glim_status spans(glim_lib *l, size_t c, glim_err *err) {
-    static const char *const fits[] = {"fit", "fits", "suitable for", "适用", "适合"};
     glim_lib_col *col = &l->col[c];
     bool any = false, all = col->type == GLIM_LIB_TEXT || (col->type == GLIM_LIB_ENUM && !col->many);
     free(col->span);
@@ -163,7 +162,6 @@ static glim_status spans(glim_lib *l, size_t c, glim_err *err) {
     col->span = mem;
     for (uint32_t r = 0; r < l->n_rows; r++)
         if (!year_range(glim_lib_cell(l, r, c), &col->span[r].from, &col->span[r].to)) col->span[r].from = col->span[r].to = NAN;
-    for (size_t i = 0; rc == GLIM_OK && i < GLIM_COUNT(fits); i++) rc = glim_lib_alias(&col->alias, &col->n_alias, fits[i], err);
     return rc;
 }
 

@@ -245,8 +245,29 @@ TEST(what_can_be_done_is_asked_in_other_words) {
         {"can I put the casserole dish in the dishwasher", "Yes: Casserole dish, dishwasher safe.", "No"},
         {"can the lasagne be microwaved", "not in the library", "No"}, /* "do not microwave: no" is no word for it */
         {"is the casserole dish microwave safe", "not in the library", "Yes"},
+        {"is the lasagne frozen?", "not in the library", "Yes"},
+        {"does the lasagne come frozen", "not in the library", "Yes"},
+        {"do you freeze the lasagne", "not in the library", "Yes"},
+        {"what is there to go with the lasagne", "not in the library", "Yes"},
+        {"is the stool far away", "not in the library", "Yes"},
+        {"can you deliver the lasagne right away", "not in the library", "Yes"},
+        {"how long can I freeze the lasagne", "not in the library", "Yes"},
     };
     check_all("deli", t, GLIM_COUNT(t));
+    static const asked states[] = {
+        {"can the cod be frozen", "No: Cod has no freezer safe.", "Yes"},
+        {"is the cod frozen", "Yes: Cod, frozen.", "No"},
+        {"can I freeze the bread", "Yes: Bread, freezer safe.", "No"},
+        {"is the bread frozen", "No: Bread has no frozen.", "Yes"},
+        {"is the bread machine washable", "not in the library", "Yes"},
+        {"can the bread be recycled", "not in the library", "Yes"},
+        {"can the cod be refilled", "Cod: price 5", "Yes"},
+        {"is the cod microwave safe", "not in the library", "Yes"},
+        {"can I take the bread away", "Bread: price 50", "Yes"},
+        {"can the cod be machine washed", "not in the library", "Yes"},
+        {"can the bread be stacked", "Bread: price 50", "Yes"}, /* two columns of it */
+    };
+    check_all("states", states, GLIM_COUNT(states));
     glim_shop *s = own("deli");
     static const char *const q[] = {"can it be frozen", "can I take it away?", "这个能冷冻吗"}, *const want[] = {"Yes: Honey cake, freezer safe.", "No: Honey cake has no takeaway.", "支持：Honey cake"};
     for (size_t i = 0; i < GLIM_COUNT(q); i++) {
@@ -278,9 +299,27 @@ TEST(a_year_lies_in_a_range_that_a_cell_says) {
         {"2019年的有哪些", "有3款符合", "[S02]"},
         {"what model years has the day cream", "Day cream: model years 2016 - 2022.", "Yes"},
         {"products under 2000", "12 fit", "model years"},
-        {"how many fit 2021", "4 fit: Face fluid", "[S01]"},
+        {"how many fit 2021", "There are 4 (model years: 2021", "[S01]"},
+        {"anything not for 2019", "not in the library", "[S0"},
+        {"which do not fit 2019", "not in the library", "[S0"},
+        {"is the day cream not for 2018", "not in the library", "[S05]"},
+        {"products for before 2017", "not in the library", "[S0"},
+        {"products for after 2019", "not in the library", "[S0"},
+        {"products since 2019", "not in the library", "[S0"},
+        {"2019年以后的有哪些", "资料库里没有", "[S0"},
+        {"2019年以前的有哪些", "资料库里没有", "[S0"},
+        {"2018到2020年的有哪些", "有2款符合：Sun milk Classic", "[S03]"}, /* those of all of them */
+        {"is Sun milk Kids suitable for children?", "not in the library", "model years"},
+        {"does the Body oil fit 2019?", "not in the library", "[S11]"},
+        {"sun cream of 2019 ml", "The library says nothing of \"2019ml\"", "model years"},
     };
     check_all("care", t, GLIM_COUNT(t));
+    static const asked laptops[] = {
+        {"laptop with price 2020", "2 fit: Lap A, 1999 [S01]; Lap B", "[S03]"},
+        {"laptops of 2019 mAh", "The library says nothing of \"2019 mah\"", "model years"},
+        {"laptop for 2019 under 2100", "1 fits: Lap A", "[S02]"},
+    };
+    check_all("laptops", laptops, GLIM_COUNT(laptops));
 }
 
 TEST(a_price_says_what_it_is_for) {
