@@ -303,10 +303,10 @@ TEST(a_year_lies_in_a_range_that_a_cell_says) {
         {"anything not for 2019", "not in the library", "[S0"},
         {"which do not fit 2019", "not in the library", "[S0"},
         {"is the day cream not for 2018", "not in the library", "[S05]"},
-        {"products for before 2017", "not in the library", "[S0"},
+        {"sun cream before 2017", "not in the library", "[S0"},
         {"products for after 2019", "not in the library", "[S0"},
-        {"products since 2019", "not in the library", "[S0"},
-        {"2019年以后的有哪些", "资料库里没有", "[S0"},
+        {"sun cream since 2019", "not in the library", "[S0"},
+        {"2019年以后的sun cream有哪些", "资料库里没有", "[S0"},
         {"2019年以前的有哪些", "资料库里没有", "[S0"},
         {"2018到2020年的有哪些", "有2款符合：Sun milk Classic", "[S03]"}, /* those of all of them */
         {"is Sun milk Kids suitable for children?", "not in the library", "model years"},
