@@ -165,8 +165,14 @@ static float *values_of(const glim_net *n, const glim_tensor *t) {
 
 glim_status glim_check_own_folder(const glim_model *m, const char *folder, glim_err *err) {
     const char *path = glim_ckpt_path(m->ckpt);
+    const bool file = glim_ckpt_kind_of(m->ckpt) == GLIM_CKPT_HF && !glim_path_is_dir(path); /* of a folder; a GGUF may lie anywhere */
+    const char *slash = strrchr(path, '/');
+    char *dir = glim_xstrdup(file && !slash ? "." : path);
     struct stat own, out;
-    if (folder && stat(path, &own) == 0 && stat(folder, &out) == 0 && own.st_dev == out.st_dev && own.st_ino == out.st_ino) {
+    if (file && slash) dir[slash - path + 1] = 0;
+    const bool same = folder && stat(dir, &own) == 0 && stat(folder, &out) == 0 && own.st_dev == out.st_dev && own.st_ino == out.st_ino;
+    free(dir);
+    if (same) {
         glim_fail(err, GLIM_E_ARG, "\"%s\" is the model's own folder: what is trained would take its place", folder);
         glim_err_hint(err, "another folder with -o");
         return GLIM_E_ARG;

@@ -49,6 +49,9 @@ for w in "" --resume; do
     run 2 $GLIM tune "$work/own" $rows --steps 1 $w -o "$work/own/."
     one_error "is the model's own folder"
 done
+cp -r $fixtures/llama-tied "$work/file"
+run 2 $GLIM tune "$work/file/model.safetensors" $rows --steps 1 -o "$work/file"
+one_error "is the model's own folder"
 [ -e "$work/own/state.glim" ] && bad "a run wrote into its model's folder" || ok
 run 2 $GLIM tune $model $rows --method stf -o "$work/w"; one_error 'sft, dpo, distill, pretrain'
 run 2 $GLIM tune $model $rows --thinking maybe -o "$work/w"; one_error 'thinking: got "maybe"'
