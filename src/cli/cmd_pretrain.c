@@ -97,17 +97,17 @@ static glim_status folder_for_plan(char **path, glim_err *err) {
 }
 
 /* Where the run begins: the model given, or a new one in OUT/start, which a resumed run finds there. The start of a run that trains, or that
- * has a checkpoint, is that run's. *made: its folder was made just now, and may go again. */
-static glim_status start_of(char **path, bool *made, const flags *f, const char *model, glim_err *err) {
+ * has a checkpoint, is that run's. *made: its folder was made just now, and may go again. held: OUT, from here on until the run ends; for a
+ * plan and for a model given it stays {0}. */
+static glim_status start_of(char **path, bool *made, glim_run_folder *held, const flags *f, const char *model, glim_err *err) {
     *path = NULL;
     if (model) {
         *path = glim_xstrdup(model);
         return GLIM_OK;
     }
+    glim_status rc = f->plan ? GLIM_OK : glim_run_folder_take(held, f->out, f->resume, err);
     char *dir = glim_path_join(f->out, "start"), *weights = glim_path_join(dir, "model.safetensors");
-    const bool new = !f->resume || !glim_path_exists(weights), had = glim_path_exists(dir);
-    glim_run_folder held = {0};
-    glim_status rc = f->plan ? GLIM_OK : glim_run_folder_take(&held, f->out, f->resume, err);
+    const bool new = !f->resume || !glim_path_exists(weights), had = glim_path_exists(dir); /* nobody else's: it is held */
     if (rc == GLIM_OK && !f->resume && has_checkpoint(f->out)) {
         rc = glim_fail(err, GLIM_E_ARG, "\"%s\" holds the checkpoint of a run", f->out);
         glim_err_hint(err, "--resume goes on with it; another folder with -o begins anew");
@@ -118,7 +118,6 @@ static glim_status start_of(char **path, bool *made, const flags *f, const char 
     }
     *made = rc == GLIM_OK && new && (f->plan || !had);
     if (rc == GLIM_OK && new) rc = glim_start_model(dir, f->fresh, f->tokenizer, (uint64_t)f->seed, err);
-    glim_run_folder_release(&held, rc == GLIM_OK);
     free(weights);
     *path = dir;
     return rc;
@@ -167,8 +166,10 @@ static glim_status pretrain(const flags *f, const glim_model_flags *mf, const ch
     glim_tune_result result;
     char *from = NULL;
     bool made = false, began = false;
+    glim_run_folder held = {0};
     glim_status rc = params_of(&p, f, err);
-    if (rc == GLIM_OK) rc = start_of(&from, &made, f, model, err);
+    if (rc == GLIM_OK) rc = start_of(&from, &made, &held, f, model, err);
+    p.held = held.path != NULL;
     if (rc == GLIM_OK) rc = glim_cli_open(&e, from, mf, 0, false, err);
     if (rc == GLIM_OK) rc = glim_pretrain_plan(&plan, e->model, &p, err);
     if (rc == GLIM_OK) show_plan(&plan);
@@ -185,10 +186,8 @@ static glim_status pretrain(const flags *f, const glim_model_flags *mf, const ch
         if (rc == GLIM_OK) print_result(&result, &plan, f);
     }
     glim_engine_free(e);
-    if (made && !began) {
-        remove_start(from);
-        if (!f->plan) rmdir(f->out); /* if there is nothing else */
-    }
+    if (made && !began) remove_start(from); /* while it is held: the next run's start may lie there right after */
+    glim_run_folder_release(&held, began);
     free(from);
     return rc;
 }

@@ -56,20 +56,48 @@ static size_t length_there(const char *path) {
     return n;
 }
 
-glim_status glim_run_folder_take(glim_run_folder *f, const char *path, bool resume, glim_err *err) {
-    *f = (glim_run_folder){.path = glim_xstrdup(path), .kept = length_there(path), .fd = -1};
-    glim_status rc = glim_mkdirs(path, err);
-    if (rc == GLIM_OK) {
-        f->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (f->fd < 0) rc = glim_fail_errno(err, GLIM_E_IO, errno, "could not open \"%s\"", path);
+/* Is fd the folder that the path names? Who held it before may have removed it between open and flock. */
+static bool still_named(int fd, const char *path) {
+    struct stat a, b;
+    return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* Makes, opens and locks. *gone: somebody removed it meanwhile, and another try may do. */
+static glim_status take_once(glim_run_folder *f, bool *gone, glim_err *err) {
+    const size_t there = length_there(f->path);
+    if (there < f->kept) f->kept = there;
+    glim_status rc = glim_mkdirs(f->path, err);
+    *gone = rc != GLIM_OK; /* a parent, maybe */
+    if (rc != GLIM_OK) return rc;
+    f->fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (f->fd < 0) {
+        *gone = errno == ENOENT;
+        return glim_fail_errno(err, GLIM_E_IO, errno, "could not open \"%s\"", f->path);
     }
     int e = 0; /* a file system without locks is no reason not to train */
-    while (rc == GLIM_OK && flock(f->fd, LOCK_EX | LOCK_NB) != 0 && (e = errno) == EINTR) {}
+    while (flock(f->fd, LOCK_EX | LOCK_NB) != 0 && (e = errno) == EINTR) {}
     if (e == EWOULDBLOCK) {
-        rc = glim_fail(err, GLIM_E_STATE, "another process trains in \"%s\"", path);
+        f->kept = strlen(f->path); /* the other's, even if it was made here */
+        rc = glim_fail(err, GLIM_E_STATE, "another process trains in \"%s\"", f->path);
         glim_err_hint(err, "another folder with -o begins another run");
+        return rc;
+    }
+    *gone = !still_named(f->fd, f->path);
+    return *gone ? glim_fail(err, GLIM_E_IO, "\"%s\" was removed while it was opened", f->path) : GLIM_OK;
+}
+
+glim_status glim_run_folder_take(glim_run_folder *f, const char *path, bool resume, glim_err *err) {
+    *f = (glim_run_folder){.path = glim_xstrdup(path), .kept = strlen(path), .fd = -1};
+    glim_status rc = GLIM_OK;
+    bool gone = true;
+    for (int i = 0; i < 8 && gone; i++) {
+        gone = false;
+        if (f->fd >= 0) close(f->fd);
+        f->fd = -1;
+        rc = take_once(f, &gone, err);
     }
     if (rc != GLIM_OK) {
+        if (gone && f->fd >= 0) f->kept = strlen(path); /* what is there now is not the one that is held */
         glim_run_folder_release(f, false);
         return rc;
     }
@@ -81,8 +109,8 @@ glim_status glim_run_folder_take(glim_run_folder *f, const char *path, bool resu
 void glim_run_folder_release(glim_run_folder *f, bool began) {
     if (!f->path) return;
     /* rmdir takes only an empty folder: what anybody put there meanwhile stays. While it is still held, so that no other run
-     * begins in a folder that is about to go. */
-    while (!began && strlen(f->path) > f->kept && rmdir(f->path) == 0) cut(f->path);
+     * begins in a folder that is about to go. What could not be made is passed over: its parents may have been made. */
+    while (!began && strlen(f->path) > f->kept && (rmdir(f->path) == 0 || errno == ENOENT || errno == ENAMETOOLONG)) cut(f->path);
     if (f->fd >= 0) close(f->fd);
     free(f->path);
     *f = (glim_run_folder){0};

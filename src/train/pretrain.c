@@ -342,7 +342,7 @@ static glim_status prepare(run *r, const char *const *paths, size_t n_paths) {
     r->best = best;
     if (rc == GLIM_OK) rc = glim_optim_init(&r->opt, &r->p.optim, r->n->n_values, r->err);
     if (rc == GLIM_OK) rc = glim_packer_init(&r->pack, r->p.n_rows, r->err);
-    if (rc == GLIM_OK) rc = glim_run_folder_take(&r->folder, r->p.out, r->p.resume, r->err);
+    if (rc == GLIM_OK && !r->p.held) rc = glim_run_folder_take(&r->folder, r->p.out, r->p.resume, r->err);
     if (rc != GLIM_OK) return rc;
     memset(r->loss + 1, 1, r->p.window - 1);
     r->pieces[r->n_pieces++] = (glim_piece){r->n->w, r->n->n_values * sizeof(float)};

@@ -36,6 +36,7 @@ typedef struct glim_pretrain_params {
     uint64_t seed;         /* of the order of blocks */
     const char *out;
     bool resume;
+    bool held; /* the caller holds out (folder.h), and releases it */
     void (*on_begin)(void *ctx); /* as in tune.h */
     bool (*on_step)(void *ctx, const glim_tune_step *s);
     void *ctx;

@@ -104,6 +104,14 @@ one_error 'MiB are free'
 mkdir -p "$work/mine/start" && echo mine > "$work/mine/start/notes"
 run 2 $run -o "$work/mine" --rows 16777216
 [ "$(cat "$work/mine/start/notes")" = mine ] && ok || bad "a run that was refused removed what was not its own"
+# A folder that was there stays, and of one that was made nothing does: here the run itself refuses, behind its start.
+mkdir "$work/empty"
+for out in empty pa/pb/pc; do
+    run 2 $run -o "$work/$out" --warmup 100
+    one_error 'a warm-up of 100 steps'
+done
+[ -d "$work/empty" ] && [ ! -e "$work/empty/start" ] && ok || bad "a run that was refused removed a folder that it did not make"
+[ ! -e "$work/pa" ] && ok || bad "a run that was refused left a folder"
 run 0 $run -o "$work/a" --plan --resume
 [ -s "$work/a/start/model.safetensors" ] && ok || bad "a plan removed the start of a run"
 run 2 $run -o "$work/a"

@@ -1,7 +1,10 @@
 /* Runs from data to files: loss falls, a killed run ends in the same bits, torn checkpoints, no numbers, dpo, full weights. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "format/st.h"
@@ -307,6 +310,92 @@ TEST(of_a_run_that_never_began_no_folder_is_left) {
         CHECK_MSG(is_there(out, cases[i].stays), "%s went", cases[i].stays);
     }
     remove_all(out);
+}
+
+TEST(of_a_folder_that_cannot_be_made_no_parent_is_left) {
+    const char *out = new_dir();
+    char path[512];
+    glim_run_folder held = {0};
+    glim_err err = {0};
+    snprintf(path, sizeof path, "%s/p/q/%0300d", out, 7);
+    CHECK(glim_run_folder_take(&held, path, false, &err) == GLIM_E_IO && !held.path);
+    CHECK(!is_there(out, "p"));
+    snprintf(path, sizeof path, "%s/p", out);
+    CHECK_OK(glim_mkdirs(path, &err), err);
+    snprintf(path, sizeof path, "%s/p/q/%0300d/r", out, 7);
+    CHECK(glim_run_folder_take(&held, path, false, &err) == GLIM_E_IO && !held.path);
+    CHECK(!is_there(out, "p/q") && is_there(out, "p"));
+    remove_all(out);
+}
+
+/* In place of libc's: another run that ends between open and lock, as often as it is told. */
+static const char *ends_before_lock;
+static int n_ends;
+
+int flock(int fd, int how) {
+    if (n_ends > 0 && n_ends--) rmdir(ends_before_lock);
+    return (int)syscall(SYS_flock, fd, how);
+}
+
+TEST(a_folder_that_goes_before_it_is_locked_is_made_again) {
+    const char *out = new_dir();
+    char path[128];
+    struct stat a, b;
+    glim_run_folder held = {0};
+    glim_err err = {0};
+    snprintf(path, sizeof path, "%s/r", out);
+    ends_before_lock = path, n_ends = 2;
+    CHECK_OK(glim_run_folder_take(&held, path, false, &err), err);
+    CHECK(fstat(held.fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino);
+    glim_run_folder_release(&held, false);
+    CHECK(!is_there(out, "r"));
+    n_ends = 1000;
+    CHECK(glim_run_folder_take(&held, path, false, &err) == GLIM_E_IO && !held.path && strstr(err.msg, "was removed while"));
+    n_ends = 0;
+    remove_all(out);
+}
+
+typedef struct racer {
+    pthread_barrier_t *both;
+    const char *out;
+    bool together;                  /* the folder of a round is new, and held until both have tried */
+    int won, lost, failed, orphans; /* orphans: held, and not the folder that the path names */
+} racer;
+
+static void *race(void *arg) {
+    racer *x = arg;
+    for (int i = 0; i < 2000; i++) {
+        char path[128];
+        struct stat a, b;
+        glim_run_folder f = {0};
+        glim_err err = {0};
+        snprintf(path, sizeof path, "%s/r%d/s", x->out, x->together ? i : 0);
+        if (x->together) pthread_barrier_wait(x->both);
+        const glim_status rc = glim_run_folder_take(&f, path, false, &err);
+        x->won += rc == GLIM_OK, x->lost += rc == GLIM_E_STATE, x->failed += rc != GLIM_OK && rc != GLIM_E_STATE;
+        if (x->together) pthread_barrier_wait(x->both);
+        if (rc == GLIM_OK) x->orphans += fstat(f.fd, &a) != 0 || stat(path, &b) != 0 || a.st_dev != b.st_dev || a.st_ino != b.st_ino;
+        glim_run_folder_release(&f, false);
+    }
+    return NULL;
+}
+
+TEST(of_two_runs_that_begin_at_once_one_has_the_folder_that_is_there) {
+    for (int together = 0; together < 2; together++) {
+        const char *out = new_dir();
+        pthread_barrier_t both;
+        pthread_t other;
+        racer x[2] = {{.both = &both, .out = out, .together = together}, {.both = &both, .out = out, .together = together}};
+        pthread_barrier_init(&both, NULL, 2);
+        CHECK(pthread_create(&other, NULL, race, &x[1]) == 0);
+        race(&x[0]);
+        pthread_join(other, NULL);
+        pthread_barrier_destroy(&both);
+        CHECK_MSG(x[0].orphans + x[1].orphans == 0, "%d folders were gone under who held them", x[0].orphans + x[1].orphans);
+        CHECK_MSG(x[0].failed + x[1].failed == 0, "%d takes failed", x[0].failed + x[1].failed);
+        if (together) CHECK_MSG(x[0].won + x[1].won == 2000, "%d of 2000 folders were taken", x[0].won + x[1].won);
+        remove_all(out);
+    }
 }
 
 TEST(values_that_are_no_numbers_are_not_exported) {
