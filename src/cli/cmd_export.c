@@ -52,7 +52,7 @@ int glim_cmd_export(int argc, char **argv) {
         {"--output", "-o", GLIM_FLAG_STR, &out, "FOLDER", "a new folder", 0, 0},
         {"--type", NULL, GLIM_FLAG_STR, &type, "T", "f32, f16 or bf16 for all weights (default: as stored; what has fewer bits as f32, which loses nothing)", 0, 0},
         {"--shard", NULL, GLIM_FLAG_INT, &shard_mb, "MB", "largest .safetensors file (default 5000)", 1, 1 << 24},
-        {"--force", NULL, GLIM_FLAG_BOOL, &force, NULL, "write into FOLDER if it is not empty", 0, 0},
+        {"--force", NULL, GLIM_FLAG_BOOL, &force, NULL, "write into FOLDER if it is not empty: a model in it goes, other files stay", 0, 0},
         {"--json", NULL, GLIM_FLAG_BOOL, &json, NULL, "one JSON object on stdout", 0, 0},
         {0}};
     const glim_page u = {"glim export MODEL.gguf -o FOLDER",

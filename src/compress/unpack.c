@@ -7,6 +7,7 @@
  * Every tensor of the file has a place or the file is refused: one that was left out would be a model of other answers. */
 #include "compress/unpack.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -325,15 +326,23 @@ static glim_status check_room(const unpack *u, const char *folder, glim_err *err
     return glim_fail(err, GLIM_E_IO, "\"%s\" needs %.2f GiB and %.2f GiB are free", folder, (double)need / 1073741824.0, (double)room / 1073741824.0);
 }
 
-/* A folder that was made for a result that does not come. */
-static void remove_made(const char *folder) {
-    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json", "config.json"};
-    for (size_t i = 0; i < GLIM_COUNT(names); i++) {
-        char *path = glim_path_join(folder, names[i]);
-        unlink(path);
-        free(path);
-    }
-    rmdir(folder);
+static bool is_weights(const char *name) {
+    static const char head[] = "model", tail[] = ".safetensors";
+    const size_t n = strlen(name);
+    return strcmp(name, "model.safetensors.index.json") == 0 ||
+           (strncmp(name, head, sizeof head - 1) == 0 && n >= sizeof tail - 1 && strcmp(name + n - (sizeof tail - 1), tail) == 0);
+}
+
+/* The model of a folder: another's, before this one comes, and this one's, if it does not. A file that stayed would be read with the new ones. */
+static void remove_model(const char *folder) {
+    static const char *const names[] = {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
+                                        "chat_template.json", "tokenizer.model", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt"};
+    DIR *d = opendir(folder);
+    if (!d) return;
+    for (struct dirent *e; (e = readdir(d));)
+        if (is_weights(e->d_name)) unlinkat(dirfd(d), e->d_name, 0);
+    for (size_t i = 0; i < GLIM_COUNT(names); i++) unlinkat(dirfd(d), names[i], 0);
+    closedir(d);
 }
 
 static glim_status write_folder(unpack *u, const char *folder, glim_err *err) {
@@ -341,13 +350,16 @@ static glim_status write_folder(unpack *u, const char *folder, glim_err *err) {
     json_t *config = config_of(u), *generation = generation_of(&u->m->cfg), *meta = json_pack("{s:s}", "format", "pt");
     glim_status rc = compare(u, config, generation, err);
     if (rc == GLIM_OK) rc = check_room(u, folder, err);
+    const bool begun = rc == GLIM_OK;
     if (rc == GLIM_OK) rc = glim_mkdirs(folder, err);
+    if (rc == GLIM_OK) remove_model(folder);
     if (rc == GLIM_OK) rc = glim_unpack_vocab(folder, u->m->ckpt, u->m->cfg.arch <= GLIM_ARCH_GLM4_MOE, err);
     if (rc == GLIM_OK) rc = write_json(folder, "generation_config.json", generation, err);
     if (rc == GLIM_OK) rc = write_json(folder, "config.json", config, err);
     for (size_t i = 0; i < u->n; i++) u->out[i].fill = fill;
     if (rc == GLIM_OK) rc = glim_st_write_folder(folder, u->out, u->n, meta, u->p->shard_bytes, err);
-    if (rc != GLIM_OK && !there) remove_made(folder);
+    if (rc != GLIM_OK && begun) remove_model(folder);
+    if (rc != GLIM_OK && !there) rmdir(folder);
     json_decref(config);
     json_decref(generation);
     json_decref(meta);

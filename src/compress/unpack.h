@@ -27,7 +27,8 @@ typedef struct glim_unpack_result {
     uint64_t bytes;      /* of tensors */
 } glim_unpack_result;
 
-/* folder is made where it is not there. Errors: those of opening and of model/'s binding; GLIM_E_UNSUPPORTED (no GGUF, a family or a tensor without
+/* folder is made where it is not there; a model that is in it goes before the first byte is written, its other files stay. An error
+ * before that leaves the folder as it was, a later one no file of either model. Errors: those of opening and of model/'s binding; GLIM_E_UNSUPPORTED (no GGUF, a family or a tensor without
  * a place in a folder, numbers that config.json cannot say, a vocabulary that tokenizer.json cannot); GLIM_E_IO (no room); GLIM_E_FORMAT (a value that the type cannot
  * hold); GLIM_E_CANCELLED. The weights come last: before them the folder is no model. */
 glim_status glim_unpack(const char *gguf, const char *folder, const glim_unpack_params *p, glim_unpack_result *out, glim_err *err);

@@ -275,6 +275,31 @@ TEST(a_full_disk_and_a_stop_leave_no_model) {
     CHECK(access(in_dir("stopped"), F_OK) == 0 && access(in_dir("stopped/model.safetensors"), F_OK) != 0);
 }
 
+TEST(a_model_that_was_in_the_folder_goes_and_other_files_stay) {
+    static const char *const gone[] = {"over/model-00001-of-00002.safetensors", "over/model-00002-of-00002.safetensors", "over/model.safetensors.index.json",
+                                       "over/chat_template.json", "over/tokenizer.model", "over/added_tokens.json"};
+    static const char *const written[] = {"over/config.json", "over/generation_config.json", "over/tokenizer.json", "over/tokenizer_config.json",
+                                          "over/model.safetensors"};
+    static const char *const stay[] = {"over/notes", "over/adapter_model.safetensors"};
+    glim_err err = {0};
+    glim_unpack_result r;
+    quantize(fixture("glm4"), in_dir("a.gguf"), "f32");
+    CHECK_OK(glim_mkdirs(in_dir("over"), &err), err);
+    for (int stops = 0; stops < 2; stops++) {
+        for (size_t i = 0; i < GLIM_COUNT(gone); i++) CHECK_OK(glim_file_write_atomic(in_dir(gone[i]), "x", 1, &err), err);
+        for (size_t i = 0; i < GLIM_COUNT(stay); i++) CHECK_OK(glim_file_write_atomic(in_dir(stay[i]), "x", 1, &err), err);
+        g_room = 1000; /* refused before the first byte */
+        CHECK(unpack(in_dir("a.gguf"), in_dir("over"), -1, &err) == GLIM_E_IO);
+        for (size_t i = 0; i < GLIM_COUNT(gone); i++) CHECK_MSG(access(in_dir(gone[i]), F_OK) == 0, "%s went", gone[i]);
+        g_room = 1ull << 40;
+        const glim_unpack_params p = {.type = -1, .progress = stops ? stop_at_once : NULL};
+        CHECK(glim_unpack(in_dir("a.gguf"), in_dir("over"), &p, &r, &err) == (stops ? GLIM_E_CANCELLED : GLIM_OK));
+        for (size_t i = 0; i < GLIM_COUNT(gone); i++) CHECK_MSG(access(in_dir(gone[i]), F_OK) != 0, "%s stayed", gone[i]);
+        for (size_t i = 0; i < GLIM_COUNT(stay); i++) CHECK_MSG(access(in_dir(stay[i]), F_OK) == 0, "%s went", stay[i]);
+        for (size_t i = 0; i < GLIM_COUNT(written); i++) CHECK_MSG((access(in_dir(written[i]), F_OK) == 0) == !stops, "%s", written[i]);
+    }
+}
+
 TEST(a_value_too_large_for_f16_is_named) {
     glim_err err = {0};
     glim_gguf *g;
