@@ -103,6 +103,9 @@ glim_status glim_cli_model_params(glim_model_params *p, const glim_model_flags *
 glim_status glim_cli_sampling(glim_gen_params *p, const glim_engine *e, const glim_sample_flags *f, glim_bias *bias,
                               glim_err *err);
 
+/* --thinking on or off (NULL: not given) for rows that are rendered by k. Errors: GLIM_E_ARG: another word; k's prompts are the same. */
+glim_status glim_cli_rows_thinking(int *thinking, const char *word, glim_chat_kind k, glim_err *err);
+
 /* True on a terminal that may show colours: isatty(fd), NO_COLOR unset, TERM not dumb. */
 bool glim_cli_color(int fd);
 /* From now on Ctrl-C (and SIGTERM) only raises a flag that glim_cli_interrupted reads and clears. */

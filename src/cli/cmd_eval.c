@@ -19,7 +19,7 @@
 enum { MAX_LABELS = 1024, AUTO_LABELS = 256 };
 
 typedef struct eval_flags {
-    const char *adapter, *format, *prompt, *answer, *system, *labels_from, *loss;
+    const char *adapter, *format, *prompt, *answer, *system, *labels_from, *loss, *thinking;
     int64_t max_tokens, rows;
     bool raw, skip_bad, classify, no_classify, constrain, only_adapter, json;
 } eval_flags;
@@ -50,7 +50,7 @@ static glim_status read_params(glim_data_params *p, const eval_flags *f, const g
         if (i == GLIM_COUNT(names)) return glim_fail(err, GLIM_E_ARG, "--loss: got \"%s\", want answers, last, label or all", f->loss);
         p->loss = (glim_data_loss)i;
     }
-    return GLIM_OK;
+    return glim_cli_rows_thinking(&p->options.thinking, f->thinking, p->chat, err);
 }
 
 /* ---- labels ---- */
@@ -316,6 +316,7 @@ int glim_cmd_eval(int argc, char **argv) {
         {"--prompt", NULL, GLIM_FLAG_STR, &f.prompt, "T", "table: the prompt, {column} is replaced", 0, 0},
         {"--answer", NULL, GLIM_FLAG_STR, &f.answer, "T", "table: the answer, the same", 0, 0},
         {"--system", NULL, GLIM_FLAG_STR, &f.system, "TEXT", "system message of rows that have none", 0, 0},
+        {"--thinking", NULL, GLIM_FLAG_STR, &f.thinking, "on|off", "render rows as for a chat with --thinking on or off (default: the model's own way; off leaves their reasoning out)", 0, 0},
         {"--raw", NULL, GLIM_FLAG_BOOL, &f.raw, NULL, "prompt and answer one after the other, without a chat template", 0, 0},
         {"--loss", NULL, GLIM_FLAG_STR, &f.loss, "WHAT", "what counts: answers (default), last, label or all", 0, 0},
         {"--max-tokens", NULL, GLIM_FLAG_INT, &f.max_tokens, "N", "rows are cut to N tokens, text into windows of N", 2, 1 << 26},

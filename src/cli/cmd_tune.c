@@ -156,12 +156,7 @@ static glim_status data_params(glim_data_params *p, const tune_flags *f, const g
     glim_status rc = choose("--loss", f->loss, losses, 4, &loss, err);
     *p = (glim_data_params){.tok = e->tok, .config = &e->model->cfg, .chat = e->chat, .prompt = f->prompt, .answer = f->answer, .system = f->system,
                             .max_tokens = (size_t)f->max_tokens, .skip_bad = f->skip_bad, .loss = (glim_data_loss)loss};
-    if (f->thinking) {
-        static const char *const on_off[] = {"on", "off"};
-        int off = 0;
-        if (rc == GLIM_OK) rc = choose("--thinking", f->thinking, on_off, 2, &off, err);
-        p->options.thinking = off ? -1 : 1;
-    }
+    if (rc == GLIM_OK) rc = glim_cli_rows_thinking(&p->options.thinking, f->thinking, e->chat, err);
     if (rc == GLIM_OK && f->format && !glim_data_format_parse(f->format, &p->format))
         rc = glim_fail(err, GLIM_E_ARG, "--format: got \"%s\", want %s", f->format, glim_data_format_names());
     return rc;
@@ -438,7 +433,7 @@ int glim_cmd_tune(int argc, char **argv) {
         {"--answer", NULL, GLIM_FLAG_STR, &f.answer, "T", "tables: the answer, with \"{column}\"", 0, 0},
         {"--system", NULL, GLIM_FLAG_STR, &f.system, "T", "system message for rows without one", 0, 0},
         {"--template", NULL, GLIM_FLAG_STR, &mf.template, "NAME", "chat template by name, instead of recognising it", 0, 0},
-        {"--thinking", NULL, GLIM_FLAG_STR, &f.thinking, "on|off", "render rows as for a chat with --thinking on or off (default: the model's own way)", 0, 0},
+        {"--thinking", NULL, GLIM_FLAG_STR, &f.thinking, "on|off", "render rows as for a chat with --thinking on or off (default: the model's own way; off leaves their reasoning out)", 0, 0},
         {"--loss", NULL, GLIM_FLAG_STR, &f.loss, "L", "what counts: answers, last, label or all (default answers)", 0, 0},
         {"--max-tokens", NULL, GLIM_FLAG_INT, &f.max_tokens, "N", "longest example; longer ones are cut (default 2048)", 2, 1 << 24},
         {"--skip-bad", NULL, GLIM_FLAG_BOOL, &f.skip_bad, NULL, "leave bad rows out instead of refusing the file", 0, 0},

@@ -102,6 +102,16 @@ static glim_status parse_bias(const char *word, glim_bias *out, size_t n_vocab, 
     return GLIM_OK;
 }
 
+glim_status glim_cli_rows_thinking(int *thinking, const char *word, glim_chat_kind k, glim_err *err) {
+    *thinking = 0;
+    if (!word) return GLIM_OK;
+    if (strcmp(word, "on") != 0 && strcmp(word, "off") != 0) return glim_fail(err, GLIM_E_ARG, "--thinking: got \"%s\", want on or off", word);
+    if (!glim_chat_switches_thinking(k))
+        return glim_fail(err, GLIM_E_ARG, "--thinking: chat template %s has no such switch, its prompts are the same with on and off", glim_chat_name(k));
+    *thinking = strcmp(word, "on") == 0 ? 1 : -1;
+    return GLIM_OK;
+}
+
 glim_status glim_cli_sampling(glim_gen_params *p, const glim_engine *e, const glim_sample_flags *f, glim_bias *bias,
                               glim_err *err) {
     glim_sample_params *s = &p->sample;

@@ -34,6 +34,8 @@ bool glim_chat_parse(const char *name, glim_chat_kind *out) {
     return false;
 }
 
+bool glim_chat_switches_thinking(glim_chat_kind k) { return k == GLIM_CHAT_GLM45 || k == GLIM_CHAT_GLM47; }
+
 const char *glim_chat_names(void) {
     return "glm-4-9b-chat, glm-4-0414, glm-z1, glm-4.5, glm-4.7, glm-4.1v, glm-edge, chatml, smollm2, llama-3";
 }

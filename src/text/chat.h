@@ -37,6 +37,9 @@ bool glim_chat_parse(const char *name, glim_chat_kind *out);
 /* All names, ", "-separated, for help and messages. */
 const char *glim_chat_names(void);
 
+/* Whether its prompts differ with glim_chat_options.thinking. */
+bool glim_chat_switches_thinking(glim_chat_kind k);
+
 /* Recognises a template text (NULL: only the tokenizer's and config's marks count, which is enough for
  * remote-code glm-4-9b-chat). Errors: GLIM_E_UNSUPPORTED with the remedy `--template NAME`. */
 glim_status glim_chat_detect(glim_chat_kind *out, const char *template_text, const glim_config *config,
@@ -47,7 +50,8 @@ typedef struct glim_chat_options {
     int thinking;              /* 0: the family's default, 1: on, -1: off */
     bool keep_thinking;        /* GLM-4.7 clear_thinking=false */
     /* For training: the last message of the assistant is written as the model would behind the generation prompt, where that opens
-     * <think> (Z1, 4.7): with its reasoning, or none, and the closing tag. Templates render only what has been said, and leave both out. */
+     * <think> (Z1, 4.7): with its reasoning, or none, and the closing tag. Templates render only what has been said, and leave both out.
+     * With thinking off no message has its reasoning: nothing asks for any. */
     bool in_place;
 } glim_chat_options;
 

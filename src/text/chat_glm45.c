@@ -121,7 +121,7 @@ void glim_chat_render_glm45(glim_chat_out *o, glim_chat_kind k, const glim_chat_
                 glim_chat_lit(o, "/nothink");
             break;
         case GLIM_ROLE_ASSISTANT:
-            put_assistant(o, m, i == place || i >= after_last_user || (is47 && opt->keep_thinking), i == place && !off, is47, nl);
+            put_assistant(o, m, !(off && opt->in_place) && (i == place || i >= after_last_user || (is47 && opt->keep_thinking)), i == place && !off, is47, nl);
             break;
         default: put_tool(o, m, i > 0 && c->msgs[i - 1].role == GLIM_ROLE_TOOL, nl);
         }

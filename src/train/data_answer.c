@@ -251,12 +251,11 @@ static glim_status judge(const rule *r, glim_chat_kind kind, const char *text, s
 
 /* ---- decoding ---- */
 
-/* Where the last answer begins. */
-static size_t answer_begins(const glim_example *e) {
-    size_t end = e->n;
-    while (end && !e->loss[end - 1]) end--;
-    while (end && e->loss[end - 1]) end--;
-    return end;
+/* Where the last answer begins: behind its thinking. */
+static size_t answer_begins(const glim_example *e, const glim_tok *tok) {
+    size_t begin, end;
+    glim_example_answer(e, &begin, &end);
+    return glim_example_said(e, tok, begin, end);
 }
 
 static void cut(char to[160], const char *s, size_t n) {
@@ -300,7 +299,7 @@ static glim_status one(glim_eval_answers *out, glim_session *s, glim_constraint_
     const glim_likely_params how = {.max_tokens = LONGEST, .max_reads = r->tools && !r->said ? 1 : 0, .for_reply = true,
                                     .cost = r->said ? cost_of : r->offered ? glim_offer_cost : r->statement && glim_statements_refuse(r->labels) ? glim_statements_cost : NULL,
                                     .cost_ctx = r->offered ? (void *)r->offered : (void *)r};
-    if (rc == GLIM_OK) rc = glim_session_likeliest(s, x->tokens, answer_begins(x), c, &how, &g, err);
+    if (rc == GLIM_OK) rc = glim_session_likeliest(s, x->tokens, answer_begins(x, s->e->tok), c, &how, &g, err);
     if (rc == GLIM_OK && g.stop_id >= 0) rc = judge(r, s->e->chat, glim_buf_cstr(&g.text), g.text.len, &valid, &right, err);
     if (rc == GLIM_OK) {
         out->n++;

@@ -200,12 +200,10 @@ glim_status glim_eval_score(glim_eval_scores *out, glim_engine *e, const glim_da
 
 /* ---- labels ---- */
 
-/* The last run of targets: [*begin, *end). */
-static void answer_of(const glim_example *e, size_t *begin, size_t *end) {
-    *end = e->n;
-    while (*end && !e->loss[*end - 1]) --*end;
-    *begin = *end;
-    while (*begin && e->loss[*begin - 1]) --*begin;
+/* What the last answer says: [*begin, *end). Its thinking is part of the prompt. */
+static void answer_of(const glim_example *e, const glim_tok *tok, size_t *begin, size_t *end) {
+    glim_example_answer(e, begin, end);
+    *begin = glim_example_said(e, tok, *begin, *end);
 }
 
 static size_t find_label(const glim_labels *l, const int32_t *tokens, size_t n) {
@@ -217,7 +215,7 @@ static size_t find_label(const glim_labels *l, const int32_t *tokens, size_t n) 
 size_t glim_labels_of(const glim_labels *l, const glim_dataset *d, size_t i) {
     glim_example e = example_of(d, i);
     size_t a, b;
-    answer_of(&e, &a, &b);
+    answer_of(&e, l->tok, &a, &b);
     return find_label(l, e.tokens + a, b - a);
 }
 
@@ -247,10 +245,11 @@ static glim_status add_label(glim_labels *l, const int32_t *tokens, size_t n, co
 }
 
 glim_status glim_labels_add(glim_labels *out, const glim_dataset *d, const glim_tok *tok, size_t max, glim_err *err) {
+    out->tok = tok;
     for (size_t i = 0; i < glim_dataset_n(d); i++) {
         glim_example e = example_of(d, i);
         size_t a, b;
-        answer_of(&e, &a, &b);
+        answer_of(&e, tok, &a, &b);
         if (find_label(out, e.tokens + a, b - a) != SIZE_MAX) continue;
         if (out->n == max) return glim_fail(err, GLIM_E_LIMIT, "more than %zu different answers: these are no labels", max);
         glim_status rc = add_label(out, e.tokens + a, b - a, tok, err);
@@ -387,7 +386,7 @@ static glim_status classify_group(runner *r, const glim_dataset *d, size_t first
         rc = check_length(r, d, first + i, err);
         glim_example e = example_of(d, first + i);
         size_t a, b;
-        answer_of(&e, &a, &b);
+        answer_of(&e, r->e->tok, &a, &b);
         f[i] = (feed){&r->seq[i], e.tokens, NULL, a};
         of_item[i] = i;
         s[i].n = s[i].n_path = s[i].node = s[i].said = 0;

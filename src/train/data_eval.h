@@ -31,6 +31,7 @@ glim_status glim_eval_score(glim_eval_scores *out, glim_engine *e, const glim_da
 
 /* The distinct answers of a set: the tokens of the last run of targets of each example. */
 typedef struct glim_labels {
+    const glim_tok *tok; /* borrowed */
     int32_t *tokens;  /* all of them, one after the other */
     size_t *off;      /* [n + 1] */
     char **text;      /* [n] heap: without control tokens, stripped */

@@ -215,7 +215,7 @@ static glim_status add_messages(glim_data_reader *r, const json_t *messages, con
     if (rc == GLIM_OK) rc = glim_chat_render(&r->prompt, r->p->chat, messages, tools, &opt, err);
     if (rc != GLIM_OK) return rc;
     const glim_prompt *p = &r->prompt;
-    size_t n = json_array_size(messages), last = n, at = 0, span = 0, n_ranges = 0;
+    size_t n = json_array_size(messages), last = n, at = 0, span = 0, n_ranges = 0, n_context = 0;
     for (size_t i = 0; i < n; i++)
         if (is_assistant(json_array_get(messages, i))) last = i;
     if (mode == GLIM_LOSS_LAST || mode == GLIM_LOSS_LABEL) last_only = true;
@@ -227,20 +227,32 @@ static glim_status add_messages(glim_data_reader *r, const json_t *messages, con
         if (!is_assistant(m)) continue;
         rc = read_weight(m, i, &counts, err);
         if (i < from_message || (last_only && i != last) || mode == GLIM_LOSS_ALL) counts = false;
-        if (rc != GLIM_OK || !counts || lost_its_reasoning(r->p->chat, m, p->text.s + a, b - a)) continue;
-        if (r->opens && !starts(p->text.s + a, b - a, &r->gen)) continue; /* an earlier turn: nothing is ever generated there */
+        if (rc != GLIM_OK || !counts) continue;
+        /* With thinking off no turn has any. With r->opens an earlier turn: nothing is ever generated there. */
+        if ((opt.thinking >= 0 && lost_its_reasoning(r->p->chat, m, p->text.s + a, b - a)) || (r->opens && !starts(p->text.s + a, b - a, &r->gen))) {
+            n_context++;
+            continue;
+        }
         if (n_ranges++ == MAX_RANGES) return glim_fail(err, GLIM_E_LIMIT, "more than %d turns of an assistant", MAX_RANGES);
         range c = turn_range(r, a, b, with_end);
         if (c.begin < at) c.begin = at;
         rc = put_range(r, at, c.begin, false, &span, err);
+        const size_t from = r->ids.n;
         if (rc == GLIM_OK) rc = put_range(r, c.begin, c.end, true, &span, err);
+        if (rc == GLIM_OK && mode == GLIM_LOSS_LABEL) { /* the tags and the thinking between them are no part of a label */
+            const glim_example whole = {r->ids.v, (const uint8_t *)r->loss.s, r->ids.n};
+            memset(r->loss.s + from, 0, glim_example_said(&whole, r->p->tok, from, r->ids.n) - from);
+        }
         at = c.end;
         closes = t + 1 == p->n_turn;
     }
     if (rc == GLIM_OK) rc = put_range(r, at, p->text.len, mode == GLIM_LOSS_ALL, &span, err);
     int32_t close = n && is_assistant(json_array_get(messages, n - 1)) ? closing_token(r, json_array_get(messages, n - 1)) : -1;
     if (rc == GLIM_OK && close >= 0) rc = push(r, close, mode == GLIM_LOSS_ALL || (closes && with_end), err);
-    return rc == GLIM_OK ? finish(r, true, err) : rc;
+    const size_t n_before = r->d->n_ex;
+    if (rc == GLIM_OK) rc = finish(r, true, err);
+    if (rc == GLIM_OK && r->d->n_ex > n_before) r->r->n_context += n_context;
+    return rc;
 }
 
 /* A copy of list with the items of tail behind it, and params.system before it where there is no system message. */

@@ -84,6 +84,61 @@ glim_status glim_dataset_pair(const glim_dataset *d, size_t index, glim_example 
     return GLIM_OK;
 }
 
+void glim_example_answer(const glim_example *e, size_t *begin, size_t *end) {
+    *end = e->n;
+    while (*end && !e->loss[*end - 1]) --*end;
+    *begin = *end;
+    while (*begin && e->loss[*begin - 1]) --*begin;
+}
+
+/* The pieces of the tokens [from, to) behind what out has. */
+static void put_pieces(glim_buf *out, const glim_tok *tok, const int32_t *tokens, size_t from, size_t to) {
+    for (size_t i = from; i < to; i++) {
+        size_t n;
+        const char *s = glim_tok_piece(tok, tokens[i], &n);
+        if (s) glim_buf_append(out, s, n);
+    }
+}
+
+static bool is_blank(const char *s, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (!strchr(" \t\r\n", s[i])) return false;
+    return true;
+}
+
+size_t glim_example_said(const glim_example *e, const glim_tok *tok, size_t begin, size_t end) {
+    static const char OPEN[] = "<think>", CLOSE[] = "</think>";
+    enum { N_OPEN = sizeof OPEN - 1, N_CLOSE = sizeof CLOSE - 1 };
+    glim_buf b = {0};
+    put_pieces(&b, tok, e->tokens, begin < N_OPEN ? 0 : begin - N_OPEN, begin); /* a tag may be as many tokens as bytes */
+    bool opened = b.len >= N_OPEN && memcmp(b.s + b.len - N_OPEN, OPEN, N_OPEN) == 0;
+    size_t at = begin, seen = 0;
+    glim_buf_clear(&b);
+    for (; at < end && !b.failed; at++) {
+        put_pieces(&b, tok, e->tokens, at, at + 1);
+        if (!opened) {
+            size_t blank = 0;
+            while (blank < b.len && is_blank(b.s + blank, 1)) blank++;
+            const size_t n = b.len - blank < N_OPEN ? b.len - blank : N_OPEN;
+            if (n && memcmp(b.s + blank, OPEN, n) != 0) break;
+            opened = n == N_OPEN;
+        }
+        const char *tag = opened ? memmem(b.s + seen, b.len - seen, CLOSE, N_CLOSE) : NULL;
+        if (opened && !tag) seen = b.len < N_CLOSE ? 0 : b.len - N_CLOSE;
+        if (!tag) continue;
+        tag += N_CLOSE;
+        if (!is_blank(tag, (size_t)(b.s + b.len - tag))) break; /* one token for the tag's end and a word: no place to part them */
+        for (begin = at + 1; begin < end; begin++) {
+            glim_buf_clear(&b);
+            put_pieces(&b, tok, e->tokens, begin, begin + 1);
+            if (b.len == 0 || !is_blank(b.s, b.len)) break;
+        }
+        break;
+    }
+    glim_buf_free(&b);
+    return begin;
+}
+
 size_t glim_dataset_line(const glim_dataset *d, size_t index) {
     size_t i = d->pairs ? 2 * index : index;
     return i < d->n_ex ? d->ex[i].line : 0;

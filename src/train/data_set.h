@@ -98,6 +98,7 @@ typedef struct glim_data_report {
     bool guessed;
     char how[240];              /* how it was read, in words: `CSV, prompt "{text}", answer "{category}"` */
     size_t n_rows, n_bad, n_cut, n_dropped, n_examples;
+    size_t n_context;           /* answers that do not count: the template writes them without the thinking that the prompt asks for */
     size_t n_tokens, n_targets, longest; /* tokens over all examples, those that count, the longest example */
     glim_bad_row *bad;          /* [n_listed] in order of the file */
     size_t n_listed;
@@ -122,6 +123,11 @@ bool glim_dataset_is_preference(const glim_dataset *d);
 glim_status glim_dataset_example(const glim_dataset *d, size_t index, glim_example *out);
 /* Both answers to one prompt; their tokens before the first target are the same. Errors: GLIM_E_ARG. */
 glim_status glim_dataset_pair(const glim_dataset *d, size_t index, glim_example *chosen, glim_example *rejected);
+/* Where the last run of targets begins and ends: the last answer, with the token that ends it. */
+void glim_example_answer(const glim_example *e, size_t *begin, size_t *end);
+/* Where what is said in [begin, end) begins: behind "</think>" and the line breaks after it where a "<think>" opens these tokens or stands
+ * right before them, else at begin. */
+size_t glim_example_said(const glim_example *e, const glim_tok *tok, size_t begin, size_t end);
 /* The line of the file on which the example's row begins, 0 without a file. */
 size_t glim_dataset_line(const glim_dataset *d, size_t index);
 /* Rows that became several examples (texts of more than max_tokens), and the line of the first of them. */

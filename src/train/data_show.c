@@ -9,6 +9,9 @@ void glim_dataset_summary(const glim_data_report *r, glim_buf *out) {
                     r->n_targets, r->longest, r->how, r->guessed ? " (guessed)" : "");
     if (r->n_cut) glim_buf_printf(out, "; %zu cut to the limit", r->n_cut);
     if (r->n_dropped) glim_buf_printf(out, "; %zu longer than the limit left out", r->n_dropped);
+    if (r->n_context)
+        glim_buf_printf(out, "; %zu answer%s only context: the template writes %s without the thinking that the prompt asks for", r->n_context,
+                        r->n_context == 1 ? " is" : "s are", r->n_context == 1 ? "it" : "them");
     if (r->n_bad) glim_buf_printf(out, "; %zu bad rows left out", r->n_bad);
 }
 

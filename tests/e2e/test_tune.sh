@@ -55,6 +55,8 @@ one_error "is the model's own folder"
 [ -e "$work/own/state.glim" ] && bad "a run wrote into its model's folder" || ok
 run 2 $GLIM tune $model $rows --method stf -o "$work/w"; one_error 'sft, dpo, distill, pretrain'
 run 2 $GLIM tune $model $rows --thinking maybe -o "$work/w"; one_error 'thinking: got "maybe"'
+run 2 $GLIM tune $model $rows --template glm-z1 --thinking off -o "$work/w"; one_error 'thinking: chat template glm-z1 has no such switch'
+run 2 $GLIM eval $model $rows --template glm-4-0414 --thinking on; one_error 'thinking: chat template glm-4-0414 has no such switch'
 [ -e "$work/w" ] && bad "a wrong option left a folder" || ok
 run 0 $GLIM tune $model $rows --steps 1 -o "$work/w" --resume; warns '^resume: .* has no checkpoint: the run begins$'
 run 0 $GLIM tune $model $rows --steps 1 -o "$work/w" --resume; grep -q '^resume: .* has no' "$work/err" && bad "a finished run has a checkpoint" || ok

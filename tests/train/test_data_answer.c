@@ -41,16 +41,20 @@ static glim_engine *engine(const char *fixture) {
     return e;
 }
 
-static glim_status measure(glim_eval_answers *out, size_t *n_ruled, glim_engine *e, const glim_buf *rows, const glim_adapter *adapter, glim_err *err) {
+static glim_status measure_as(glim_eval_answers *out, size_t *n_ruled, glim_engine *e, const glim_buf *rows, const glim_adapter *adapter, glim_data_params p, glim_err *err) {
     glim_answers *a = glim_answers_new();
     glim_dataset *d = NULL;
-    glim_data_params p = {.tok = e->tok, .config = &e->model->cfg, .chat = GLIM_CHAT_GLM4_0414, .conv = glim_answers_take, .conv_ctx = a};
+    p.tok = e->tok, p.config = &e->model->cfg, p.conv = glim_answers_take, p.conv_ctx = a;
     glim_status rc = glim_dataset_parse(&d, "rows.jsonl", rows->s, rows->len, &p, NULL, err);
     *n_ruled = glim_answers_n(a);
     if (rc == GLIM_OK) rc = glim_eval_answer(out, e, d, a, &(glim_eval_params){.adapter = adapter}, err);
     glim_dataset_free(d);
     glim_answers_free(a);
     return rc;
+}
+
+static glim_status measure(glim_eval_answers *out, size_t *n_ruled, glim_engine *e, const glim_buf *rows, const glim_adapter *adapter, glim_err *err) {
+    return measure_as(out, n_ruled, e, rows, adapter, (glim_data_params){.chat = GLIM_CHAT_GLM4_0414}, err);
 }
 
 /* What the model says, as a row's wanted answer: `name {..}` for calls. respell: keys the other way round, spaces. */
@@ -102,6 +106,30 @@ TEST(an_answer_under_constraint_is_valid_and_right_when_the_row_wants_it) {
         glim_buf_free(&again);
     }
     glim_adapter_free(adapter);
+    glim_engine_free(e);
+}
+
+/* Where the prompt opens <think> the answer is asked for behind the closing tag: what a row says there is what it says where the tag is prompt. */
+TEST(an_answer_under_constraint_stands_behind_the_thinking) {
+    static const char *const labels = "{\"role\": \"system\", \"content\": \"Task: choose an intent\\n- red\\n- green\\n- blue\\n- seven\\n- house\\n- water\\n- stone\\n- paper\\n- light\\n"
+                                      "- music\\n- night\\n- other\"}";
+    const glim_chat_kind kinds[] = {GLIM_CHAT_GLM_Z1, GLIM_CHAT_GLM47, GLIM_CHAT_GLM45};
+    static const char *const users[] = {"how much is it", "when do you open", "bring it back", "a b c", "one two", "你好", "what is that", "x"};
+    glim_engine *e = engine("tests/fixtures/glm4");
+    for (size_t k = 0; k < (SANITIZED ? 1 : GLIM_COUNT(kinds)); k++) {
+        glim_buf rows = {0};
+        glim_eval_answers a, b;
+        glim_err err = {0};
+        size_t n;
+        for (size_t i = 0; i < GLIM_COUNT(users); i++) put_row(&rows, labels, users[i], "other");
+        CHECK_OK(measure_as(&a, &n, e, &rows, NULL, (glim_data_params){.chat = kinds[k]}, &err), err);
+        CHECK_OK(measure_as(&b, &n, e, &rows, NULL, (glim_data_params){.chat = kinds[k], .loss = GLIM_LOSS_LABEL}, &err), err);
+        CHECK(n == GLIM_COUNT(users) && a.n_valid == n && b.n_valid == n && a.n_wrong > 0);
+        CHECK_MSG(a.n_right == b.n_right && a.n_wrong == b.n_wrong, "%zu right, and %zu", a.n_right, b.n_right);
+        for (size_t i = 0; i < a.n_wrong && i < b.n_wrong; i++)
+            CHECK_MSG(a.wrong[i].line == b.wrong[i].line && strcmp(a.wrong[i].got, b.wrong[i].got) == 0, "%s: %s, and %s", glim_chat_name(kinds[k]), a.wrong[i].got, b.wrong[i].got);
+        glim_buf_free(&rows);
+    }
     glim_engine_free(e);
 }
 

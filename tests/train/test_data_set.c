@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "test.h"
+#include "train/data_eval.h"
 
 static glim_tok *open_tok(const char *fixture) {
     glim_tok *t = NULL;
@@ -183,7 +184,6 @@ TEST(what_is_trained_stands_behind_the_prompt_that_will_ask_for_it) {
         glim_example e;
         json_t *row;
         char text[512];
-        if (i % 2 && opt.thinking < 0) continue; /* reasoning where there is to be none: not counted, or behind a prompt that wants it */
         snprintf(text, sizeof text, "{\"messages\":[{\"role\":\"system\",\"content\":\"S\"},{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"},"
                  "{\"role\":\"user\",\"content\":\"c\"},{\"role\":\"assistant\",\"content\":%s}]}", answers[i % 2]);
         set s = parse(cases[i / 2].fixture, cases[i / 2].kind, "x.jsonl", text, (glim_data_params){.options = opt});
@@ -200,6 +200,70 @@ TEST(what_is_trained_stands_behind_the_prompt_that_will_ask_for_it) {
         json_decref(row);
         glim_prompt_free(&prompt);
         free(ids.v);
+        done(&s);
+    }
+}
+
+TEST(with_thinking_off_a_row_loses_its_reasoning_and_counts_without) {
+    static const char row[] = "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\",\"reasoning_content\":\"q\"},"
+                              "{\"role\":\"user\",\"content\":\"c\"},{\"role\":\"assistant\",\"content\":\"<think>r</think>d\"}]}";
+    set s = parse("glm4moe-air", GLIM_CHAT_GLM45, "x.jsonl", row, (glim_data_params){.options.thinking = -1});
+    CHECK_STR(marked(&s, 0), "[gMASK]<sop><|user|>\na/nothink<|assistant|>\n<think></think>⟦\nb<|user|>⟧\nc/nothink<|assistant|>\n<think></think>⟦\nd<|user|>⟧");
+    done(&s);
+    s = parse("glm4moe-air", GLIM_CHAT_GLM47, "x.jsonl", row, (glim_data_params){.options = {.thinking = -1, .keep_thinking = true}});
+    CHECK_STR(marked(&s, 0), "[gMASK]<sop><|user|>a<|assistant|></think>⟦b<|user|>⟧c<|assistant|></think>⟦d<|user|>⟧");
+    done(&s);
+}
+
+/* The label, and not the tags before it: in what counts, and in what is told of the labels. */
+TEST(labels_begin_behind_the_thinking) {
+    static const struct {
+        glim_chat_kind kind;
+        const char *fixture, *message, *want;
+    } cases[] = {
+        {GLIM_CHAT_GLM_Z1, "glm4", "\"content\":\"d\"", "[gMASK]<sop><|user|>\nc<|assistant|>\n<think>\n\n</think>\n\n⟦d⟧<|user|>"},
+        {GLIM_CHAT_GLM_Z1, "glm4", "\"content\":\"d\",\"reasoning_content\":\"r\"", "[gMASK]<sop><|user|>\nc<|assistant|>\n<think>\nr\n</think>\n\n⟦d⟧<|user|>"},
+        {GLIM_CHAT_GLM47, "glm4moe-air", "\"content\":\"d\"", "[gMASK]<sop><|user|>c<|assistant|><think></think>⟦d⟧<|user|>"},
+        {GLIM_CHAT_GLM45, "glm4moe-air", "\"content\":\"d\"", "[gMASK]<sop><|user|>\nc<|assistant|>\n<think></think>\n⟦d⟧<|user|>"},
+        {GLIM_CHAT_GLM45, "glm4moe-air", "\"content\":\"d\",\"reasoning_content\":\"r\"", "[gMASK]<sop><|user|>\nc<|assistant|>\n<think>r</think>\n⟦d⟧<|user|>"},
+        {GLIM_CHAT_GLM4_0414, "glm4", "\"content\":\"d\"", "[gMASK]<sop><|user|>\nc<|assistant|>⟦\nd⟧<|user|>"},
+        {GLIM_CHAT_CHATML, "qwen2", "\"content\":\"d</think>e\"", "⟦d</think>e⟧"}, /* no tag opens it: the answer's own words */
+    };
+    for (size_t i = 0; i < GLIM_COUNT(cases); i++) {
+        char row[256];
+        glim_err err = {0};
+        glim_labels l = {0};
+        snprintf(row, sizeof row, "{\"messages\":[{\"role\":\"user\",\"content\":\"c\"},{\"role\":\"assistant\",%s}]}", cases[i].message);
+        set s = parse(cases[i].fixture, cases[i].kind, "x.jsonl", row, (glim_data_params){.loss = GLIM_LOSS_LABEL});
+        CHECK_MSG(strstr(marked(&s, 0), cases[i].want), "%s, not %s", s.text, cases[i].want);
+        done(&s);
+        s = parse(cases[i].fixture, cases[i].kind, "x.jsonl", row, (glim_data_params){0});
+        CHECK_OK(glim_labels_add(&l, s.d, s.tok, 10, &err), err);
+        CHECK(l.n == 1 && glim_labels_of(&l, s.d, 0) == 0);
+        CHECK_STR(l.text[0], cases[i].kind == GLIM_CHAT_CHATML ? "d</think>e" : "d");
+        glim_labels_free(&l);
+        done(&s);
+    }
+}
+
+TEST(answers_that_are_context_only_are_counted_and_told) {
+    static const char row[] = "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"\",%s\"tool_calls\":[{\"function\":{\"name\":\"f\","
+                              "\"arguments\":\"{}\"}}]},{\"role\":\"tool\",\"content\":\"1\"},{\"role\":\"assistant\",\"content\":\"d\"}]}";
+    static const struct {
+        glim_chat_kind kind;
+        const char *fixture, *more;
+        size_t want;
+    } cases[] = {{GLIM_CHAT_GLM_Z1, "glm4", "", 1}, {GLIM_CHAT_GLM4_0414, "glm4", "", 0}, {GLIM_CHAT_GLM47, "glm4moe-air", "", 1},
+                 {GLIM_CHAT_GLM47, "glm4moe-air", "\"reasoning_content\":\"r\",", 0}};
+    for (size_t i = 0; i < GLIM_COUNT(cases); i++) {
+        char text[512];
+        glim_buf b = {0};
+        snprintf(text, sizeof text, row, cases[i].more);
+        set s = parse(cases[i].fixture, cases[i].kind, "x.jsonl", text, (glim_data_params){0});
+        glim_dataset_summary(&s.r, &b);
+        CHECK_MSG(s.r.n_context == cases[i].want, "case %zu: %zu: %s", i, s.r.n_context, marked(&s, 0));
+        CHECK_MSG(!strstr(glim_buf_cstr(&b), "1 answer is only context") == !cases[i].want, "%s", b.s);
+        glim_buf_free(&b);
         done(&s);
     }
 }
