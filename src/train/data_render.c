@@ -239,7 +239,8 @@ static glim_status add_messages(glim_data_reader *r, const json_t *messages, con
         rc = put_range(r, at, c.begin, false, &span, err);
         const size_t from = r->ids.n;
         if (rc == GLIM_OK) rc = put_range(r, c.begin, c.end, true, &span, err);
-        if (rc == GLIM_OK && mode == GLIM_LOSS_LABEL) { /* the tags and the thinking between them are no part of a label */
+        /* The tags and the thinking between them are no part of a label. Of a pair they stay: its prompt is what both answers share. */
+        if (rc == GLIM_OK && mode == GLIM_LOSS_LABEL && from_message == 0) {
             const glim_example whole = {r->ids.v, (const uint8_t *)r->loss.s, r->ids.n};
             memset(r->loss.s + from, 0, glim_example_said(&whole, r->p->tok, from, r->ids.n) - from);
         }

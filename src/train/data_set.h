@@ -62,7 +62,7 @@ typedef enum glim_data_cut {
 typedef enum glim_data_loss {
     GLIM_LOSS_ANSWERS = 0, /* what the assistant wrote, in every turn */
     GLIM_LOSS_LAST,        /* only in its last turn */
-    GLIM_LOSS_LABEL,       /* only in its last turn, without the token that ends it */
+    GLIM_LOSS_LABEL,       /* only in its last turn, without its thinking and the token that ends it */
     GLIM_LOSS_ALL          /* every token */
 } glim_data_loss;
 

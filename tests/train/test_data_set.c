@@ -246,6 +246,18 @@ TEST(labels_begin_behind_the_thinking) {
     }
 }
 
+TEST(labels_of_a_pair_keep_the_prompt_that_they_share) {
+    static const char row[] = "{\"prompt\":[{\"role\":\"user\",\"content\":\"q\"}],\"chosen\":[{\"role\":\"assistant\",\"content\":\"x\",\"reasoning_content\":\"r\"}],"
+                              "\"rejected\":[{\"role\":\"assistant\",\"content\":\"y\",\"reasoning_content\":\"s\"}]}";
+    set s = parse("glm4", GLIM_CHAT_GLM_Z1, "x.jsonl", row, (glim_data_params){.loss = GLIM_LOSS_LABEL});
+    glim_example a, b;
+    CHECK(glim_dataset_pair(s.d, 0, &a, &b) == GLIM_OK);
+    size_t at = 0;
+    while (at < a.n && !a.loss[at]) at++;
+    CHECK(at < b.n && b.loss[at] && memcmp(a.tokens, b.tokens, at * sizeof *a.tokens) == 0);
+    done(&s);
+}
+
 TEST(answers_that_are_context_only_are_counted_and_told) {
     static const char row[] = "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"\",%s\"tool_calls\":[{\"function\":{\"name\":\"f\","
                               "\"arguments\":\"{}\"}}]},{\"role\":\"tool\",\"content\":\"1\"},{\"role\":\"assistant\",\"content\":\"d\"}]}";
