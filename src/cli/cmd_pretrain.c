@@ -16,6 +16,7 @@
 #include "train/folder.h"
 #include "train/pretrain.h"
 #include "train/start.h"
+#include "train/state.h"
 
 typedef struct flags {
     const char *method, *fresh, *tokenizer, *out, *schedule, *optim, *precision, *store, *eval_file;
@@ -73,14 +74,6 @@ static glim_status params_of(glim_pretrain_params *p, const flags *f, glim_err *
     return rc;
 }
 
-static bool has_checkpoint(const char *out) {
-    char *new = glim_path_join(out, "state.glim"), *old = glim_path_join(out, "state.old");
-    const bool yes = glim_path_exists(new) || glim_path_exists(old);
-    free(new);
-    free(old);
-    return yes;
-}
-
 /* A start that nothing was learnt from. */
 static void remove_start(const char *folder) {
     DIR *d = opendir(folder);
@@ -108,7 +101,7 @@ static glim_status start_of(char **path, bool *made, glim_run_folder *held, cons
     glim_status rc = f->plan ? GLIM_OK : glim_run_folder_take(held, f->out, f->resume, err);
     char *dir = glim_path_join(f->out, "start"), *weights = glim_path_join(dir, "model.safetensors");
     const bool new = !f->resume || !glim_path_exists(weights), had = glim_path_exists(dir); /* nobody else's: it is held */
-    if (rc == GLIM_OK && !f->resume && has_checkpoint(f->out)) {
+    if (rc == GLIM_OK && !f->resume && glim_state_is_in(f->out)) {
         rc = glim_fail(err, GLIM_E_ARG, "\"%s\" holds the checkpoint of a run", f->out);
         glim_err_hint(err, "--resume goes on with it; another folder with -o begins anew");
     }

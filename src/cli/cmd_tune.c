@@ -14,6 +14,7 @@
 #include "cli/told.h"
 #include "net/sha256.h"
 #include "train/loss_distill.h"
+#include "train/state.h"
 #include "train/tune.h"
 
 typedef struct tune_flags {
@@ -319,14 +320,6 @@ static glim_status open_data(glim_dataset **d, const char *path, const glim_engi
     return rc;
 }
 
-static bool has_checkpoint(const char *out) {
-    char *new = glim_path_join(out, "state.glim"), *old = glim_path_join(out, "state.old");
-    const bool yes = glim_path_exists(new) || glim_path_exists(old);
-    free(new);
-    free(old);
-    return yes;
-}
-
 /* The teacher, which must speak with the model's own tokens. */
 static glim_status open_teacher(glim_engine **t, const glim_engine *e, const tune_flags *f, const glim_model_flags *mf, glim_err *err) {
     glim_model_flags flags = {.ctx = mf->ctx, .threads = mf->threads, .type = f->teacher_type};
@@ -373,7 +366,7 @@ static glim_status tune(const tune_flags *f, const glim_model_flags *mf, const c
             const glim_told_params tp = {.dir = f->store, .out = f->out, .model = model, .data = f->data, .held = f->eval_file, .seed = p.seed,
                                          .method = p.method == GLIM_TUNE_SFT ? "supervised" : f->method, .n_steps = plan.n_steps, .resume = f->resume};
             if (!v.job) v.tell = &tp;
-            if (!v.job && f->resume && !has_checkpoint(f->out)) fprintf(stderr, "resume: \"%s\" has no checkpoint: the run begins\n", f->out);
+            if (!v.job && f->resume && !glim_state_is_in(f->out)) fprintf(stderr, "resume: \"%s\" has no checkpoint: the run begins\n", f->out);
             v.bar = glim_progress_begin("training", plan.n_steps, GLIM_PROGRESS_COUNT);
             rc = glim_tune_run(e->model, d, &p, &result, err);
             glim_progress_end(v.bar);

@@ -23,6 +23,14 @@ static const char MAGIC[8] = "GLIMTUNE", NEW[] = "state.glim", OLD[] = "state.ol
 
 static uint64_t sum_header(const header *h) { return glim_sum64(VERSION, h, offsetof(header, sum)); }
 
+bool glim_state_is_in(const char *folder) {
+    char *whole = glim_path_join(folder, NEW), *before = glim_path_join(folder, OLD);
+    const bool yes = glim_path_exists(whole) || glim_path_exists(before);
+    free(whole);
+    free(before);
+    return yes;
+}
+
 glim_status glim_state_write(const char *folder, const glim_run_state *s, const glim_piece *pieces, size_t n, bool secret, glim_err *err) {
     header h;
     memset(&h, 0, sizeof h); /* its padding is written too */

@@ -23,6 +23,9 @@ enum { GLIM_STATE_PIECES = 8 };
  * than the one before it. Errors: GLIM_E_STATE naming the step. */
 glim_status glim_state_numbers(const glim_run_state *s, const float *values, size_t n, glim_err *err);
 
+/* Whether the folder has a checkpoint, whole or not. */
+bool glim_state_is_in(const char *folder);
+
 /* secret: for its owner alone. Errors: GLIM_E_IO. */
 glim_status glim_state_write(const char *folder, const glim_run_state *s, const glim_piece *pieces, size_t n, bool secret, glim_err *err);
 /* Fills s and the pieces. Errors: GLIM_E_NOT_FOUND (there is none), GLIM_E_STATE (of other settings, or a newer version),
