@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,7 +13,7 @@
 #include "compress/quant.h"
 #include "compress/quantize.h"
 #include "format/gguf.h"
-#include "test.h"
+#include "compress_test.h"
 
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
 enum { SANITIZED = 1 };
@@ -30,39 +29,6 @@ static const char *const g_ggufs[] = {"gguf/chatglm.gguf", "gguf/glm4-00001-of-0
  * a GGUF of "chatglm-bpe" cannot say. Real vocabularies have none. */
 static const char g_text[] = "Good morning! It's 12345 o'clock, \xe4\xbd\xa0\xe5\xa5\xbd.\n\n  The quick brown fox "
                              "jumps over the dog; then it sleeps <|user|> until the next day.\n";
-
-static char g_dir[256];
-
-/* The library's question for room is answered here: a disk as full as a test wants it. */
-static uint64_t g_room = 1ull << 40;
-int statvfs(const char *path, struct statvfs *v) {
-    (void)path;
-    *v = (struct statvfs){.f_frsize = 1, .f_bavail = g_room};
-    return 0;
-}
-
-static const char *in_dir(const char *name) {
-    static char path[64][512];
-    static int turn;
-    if (!g_dir[0]) {
-        snprintf(g_dir, sizeof g_dir, "/tmp/glim-quantize-XXXXXX");
-        CHECK(mkdtemp(g_dir) != NULL);
-    }
-    char *p = path[turn++ % 64];
-    snprintf(p, sizeof path[0], "%s/%s", g_dir, name);
-    return p;
-}
-
-__attribute__((destructor)) static void clean_up(void) {
-    char cmd[300];
-    if (g_dir[0] && snprintf(cmd, sizeof cmd, "rm -rf '%s'", g_dir) > 0 && system(cmd) != 0) return;
-}
-
-static const char *fixture(const char *name) {
-    char path[256];
-    snprintf(path, sizeof path, "tests/fixtures/%s", name);
-    return glim_test_source(path);
-}
 
 static void write_text(const char *path, int times) {
     FILE *f = fopen(path, "w");

@@ -3,50 +3,16 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "compress/quantize.h"
 #include "format/gguf.h"
 #include "model/model.h"
-#include "test.h"
+#include "compress_test.h"
 #include "text/tok.h"
 
 static const char *const g_folders[] = {"glm4", "glm4-nobias-yarn", "glm", "glm-edge", "llama-tied", "qwen2", "qwen3"};
-
-static char g_dir[256];
-
-/* The library's question for room is answered here. */
-static uint64_t g_room = 1ull << 40;
-int statvfs(const char *path, struct statvfs *v) {
-    (void)path;
-    *v = (struct statvfs){.f_frsize = 1, .f_bavail = g_room};
-    return 0;
-}
-
-static const char *in_dir(const char *name) {
-    static char path[16][512];
-    static int turn;
-    if (!g_dir[0]) {
-        snprintf(g_dir, sizeof g_dir, "/tmp/glim-unpack-XXXXXX");
-        CHECK(mkdtemp(g_dir) != NULL);
-    }
-    char *p = path[turn++ % 16];
-    snprintf(p, sizeof path[0], "%s/%s", g_dir, name);
-    return p;
-}
-
-__attribute__((destructor)) static void clean_up(void) {
-    char cmd[300];
-    if (g_dir[0] && snprintf(cmd, sizeof cmd, "rm -rf '%s'", g_dir) > 0 && system(cmd) != 0) return;
-}
-
-static const char *fixture(const char *name) {
-    char path[256];
-    snprintf(path, sizeof path, "tests/fixtures/%s", name);
-    return glim_test_source(path);
-}
 
 static void quantize(const char *in, const char *out, const char *type) {
     glim_err err = {0};
