@@ -10,7 +10,7 @@
 #include "cli/progress.h"
 #include "tensor/probe.h"
 
-enum { MOST_REPS = 99, MOST_STREAMS = 64, MOST_LIST = 16, STREAM_CTX = 256, START_TOKENS = 16 };
+enum { MOST_REPS = 99, MOST_STREAMS = 64, MOST_LIST = 16, STREAM_CTX = 256, START_TOKENS = 16, FILL_READ = 512 };
 
 typedef struct glim_bench_list {
     size_t v[MOST_LIST], n;

@@ -204,6 +204,8 @@ static glim_status check_old_book(glim_store *s, const char *set, const char *da
     return GLIM_E_STATE;
 }
 
+static const char *ledger_folder(const tune_flags *f) { return f->dp_ledger ? f->dp_ledger : f->store; }
+
 static glim_status open_ledger(glim_store **s, glim_dp_params *p, const tune_flags *f, char set[GLIM_STORE_ID + 1], glim_err *err) {
     if (f->dp_epsilon == 0) {
         if (f->dp_delta != 0 || f->dp_noise != 0 || f->dp_clip != 0 || f->dp_set || f->dp_ledger)
@@ -215,7 +217,7 @@ static glim_status open_ledger(glim_store **s, glim_dp_params *p, const tune_fla
     *p = (glim_dp_params){.epsilon = f->dp_epsilon, .delta = f->dp_delta, .clip = f->dp_clip, .sigma = f->dp_noise,
                           .set = f->dp_set ? f->dp_set : set, .actor = f->job ? "glim" : glim_cli_actor()};
     if (f->inspect) return GLIM_OK; /* nothing is asked of the data's privacy */
-    rc = glim_cli_folder(s, f->dp_ledger, false, err);
+    rc = glim_cli_folder(s, ledger_folder(f), false, err);
     if (rc == GLIM_E_NOT_FOUND) { /* the run will make it, once nothing but the ledger could refuse it; a plan makes nothing */
         glim_err_clear(err);
         return GLIM_OK;
@@ -359,7 +361,7 @@ static glim_status tune(const tune_flags *f, const glim_model_flags *mf, const c
         if (rc == GLIM_OK && v.job) glim_cli_job_plan(&plan);
         if (rc == GLIM_OK && f->plan) rc = tell_plan(&plan, &p.dp, f, err);
         if (rc == GLIM_OK && !f->plan && f->dp_epsilon != 0 && !ledger) {
-            rc = glim_cli_folder(&ledger, f->dp_ledger, true, err);
+            rc = glim_cli_folder(&ledger, ledger_folder(f), true, err);
             p.dp.ledger = ledger;
         }
         if (rc == GLIM_OK && !f->plan) {
@@ -470,7 +472,7 @@ int glim_cmd_tune(int argc, char **argv) {
         {"--dp-clip", NULL, GLIM_FLAG_REAL, &f.dp_clip, "C", "norm that the gradient of one example is cut to (default 1)", 0, 0},
         {"--dp-noise", NULL, GLIM_FLAG_REAL, &f.dp_noise, "S", "noise in multiples of C (default: the least that keeps E and D)", 0, 0},
         {"--dp-set", NULL, GLIM_FLAG_STR, &f.dp_set, "NAME", "data set on the privacy ledger; one name for rows of the same people (default: the file's content)", 0, 0},
-        {"--dp-ledger", NULL, GLIM_FLAG_STR, &f.dp_ledger, "DIR", "data folder with the ledger (default: $XDG_DATA_HOME/glim)", 0, 0},
+        {"--dp-ledger", NULL, GLIM_FLAG_STR, &f.dp_ledger, "DIR", "data folder with the ledger (default: --store's)", 0, 0},
         {0}};
     const glim_page u = {"glim tune MODEL DATA -o FOLDER",
                          "Trains MODEL on the rows of DATA: chat JSONL, Alpaca, ShareGPT, pairs of answers, text, CSV. Makes a LoRA\n"

@@ -95,6 +95,12 @@ static const glim_flag *flag_named(const glim_page *u, const char *name) {
     return NULL;
 }
 
+/* The flag that takes the setting "data", the data folder: --data, but --store where --data means rows (glim tune). */
+static const glim_flag *folder_flag(const glim_page *u) {
+    const glim_flag *f = flag_named(u, "store");
+    return f ? f : flag_named(u, "data");
+}
+
 static bool among(const glim_flag *f, const glim_flag *const *list, size_t n) {
     for (size_t i = 0; i < n; i++)
         if (list[i] == f) return true;
@@ -114,9 +120,9 @@ static glim_status fill(const glim_flag *f, const char *value, glim_err *err) {
     return f->kind == GLIM_FLAG_BOOL ? fill_bool(f, value, err) : glim_flag_set(f, value, err);
 }
 
-/* GLIM_MAX_BODY for --max-body. */
-static const char *from_env(const glim_flag *f, char name[64]) {
-    size_t n = (size_t)snprintf(name, 64, "GLIM_%s", f->name + 2);
+/* GLIM_MAX_BODY for max-body. */
+static const char *from_env(const char *setting, char name[64]) {
+    size_t n = (size_t)snprintf(name, 64, "GLIM_%s", setting);
     for (size_t i = 0; i < n && i < 63; i++) name[i] = name[i] == '-' ? '_' : (char)toupper((unsigned char)name[i]);
     const char *v = getenv(name);
     return v && *v ? v : NULL;
@@ -161,7 +167,7 @@ static glim_status unknown(const glim_page *u, const glim_conf_line *l, glim_err
 static glim_status fill_file(const glim_page *u, bool strict, const glim_flag *const *done, size_t n_done, glim_err *err) {
     for (size_t i = 0; i < g_conf.n; i++) {
         const glim_conf_line *l = &g_conf.lines[i];
-        const glim_flag *f = strict || strcmp(l->name, "data") == 0 ? flag_named(u, l->name) : NULL;
+        const glim_flag *f = strcmp(l->name, "data") == 0 ? folder_flag(u) : strict ? flag_named(u, l->name) : NULL;
         if (!f || strcmp(l->name, "config") == 0) {
             if (strict) return unknown(u, l, err);
             continue;
@@ -179,13 +185,14 @@ static glim_status fill_file(const glim_page *u, bool strict, const glim_flag *c
 glim_status glim_conf_fill(const glim_page *u, const glim_flag *const *given, size_t n_given, glim_err *err) {
     const glim_flag *done[GLIM_FLAGS_MAX];
     size_t n_done = n_given;
+    const glim_flag *folder = folder_flag(u);
     bool strict = flag_named(u, "config") != NULL;
-    if (!strict && !flag_named(u, "data")) return GLIM_OK;
+    if (!strict && !folder) return GLIM_OK;
     if (n_given) memcpy(done, given, n_given * sizeof *given);
     for (size_t t = 0; t < GLIM_COUNT(u->tables) && u->tables[t]; t++)
         for (const glim_flag *f = u->tables[t]; f->name; f++) {
             char name[64];
-            const char *v = strict || strcmp(f->name, "--data") == 0 ? from_env(f, name) : NULL;
+            const char *v = f == folder ? from_env("data", name) : strict ? from_env(f->name + 2, name) : NULL;
             if (!v || among(f, done, n_done) || strcmp(f->name, "--config") == 0 || n_done == GLIM_FLAGS_MAX) continue;
             glim_status rc = fill_env(f, v, err);
             if (rc != GLIM_OK) return glim_err_context(err, "%s", name), rc;

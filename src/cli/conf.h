@@ -34,7 +34,8 @@ void glim_conf_free(glim_conf *c); /* takes {0} */
 /* The value of a name, the last one; NULL: not there. */
 const char *glim_conf_get(const glim_conf *c, const char *name);
 
-/* Fills the flags of a page that the command line did not give; what the flags point to stays until the program ends. */
+/* Fills the flags of a page that the command line did not give: all of a page with --config, of others only the data folder's (--data, or --store
+ * where --data means rows). What the flags point to stays until the program ends. */
 glim_status glim_conf_fill(const glim_page *u, const glim_flag *const *given, size_t n_given, glim_err *err);
 
 #endif

@@ -151,3 +151,26 @@ TEST(any_bytes_are_parsed_or_refused) {
         glim_conf_free(&c);
     }
 }
+
+TEST(the_data_folder_of_a_page_whose_data_is_rows_goes_to_store) {
+    const char *rows = NULL, *store = NULL;
+    const glim_flag own[] = {{"--data", NULL, GLIM_FLAG_STR, &rows, "FILE", "", 0, 0}, {"--store", NULL, GLIM_FLAG_STR, &store, "DIR", "", 0, 0}, {0}};
+    const glim_page page = {"tune", "", {own}};
+    glim_err err = {0};
+    no_environment();
+    const char *path = conf_file("data = /from/the/file\nport = 3\n");
+    setenv("GLIM_CONFIG", path, 1);
+    CHECK_MSG(glim_conf_fill(&page, NULL, 0, &err) == GLIM_OK, "%s", err.msg);
+    CHECK(!rows && store && strcmp(store, "/from/the/file") == 0);
+    setenv("GLIM_DATA", "/from/the/environment", 1);
+    setenv("GLIM_STORE", "/of/no/meaning", 1);
+    CHECK(glim_conf_fill(&page, NULL, 0, &err) == GLIM_OK);
+    CHECK(!rows && strcmp(store, "/from/the/environment") == 0);
+    unsetenv("GLIM_STORE");
+    store = "/given";
+    const glim_flag *given[] = {&own[1]};
+    CHECK(glim_conf_fill(&page, given, 1, &err) == GLIM_OK);
+    CHECK(!rows && strcmp(store, "/given") == 0);
+    no_environment();
+    forget(path);
+}

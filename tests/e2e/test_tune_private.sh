@@ -52,6 +52,13 @@ says '"runs": 1'
 [ "$(wc -l < "$work/data/audit.log")" -eq "$events" ] && ok || bad "a plan wrote into the audit log"
 run 0 $GLIM privacy budget "$set" 6 1e-3 --data "$work/data"
 
+# The data folder that glim.conf or the environment names is the ledger's, and no word of it is taken for rows.
+echo "data = $work/data" > "$work/glim.conf"
+run 2 env GLIM_CONFIG="$work/glim.conf" ${tune% --dp-ledger *} --dp-epsilon 6 --dp-delta 1e-3 --plan
+warns 'the budget is 6'
+run 2 env GLIM_DATA="$work/data" ${tune% --dp-ledger *} --dp-epsilon 6 --dp-delta 1e-3 --plan
+warns 'the budget is 6'
+
 # The rows' budget is spent, under whatever folder; what would break the promise is one error.
 nothing_left() { # of a run that never began: neither its folders nor a job that a data folder was told of
     [ -e "$work/b" ] && bad "$1: the run left $(cd "$work" && find b | tr '\n' ' ')" || ok
