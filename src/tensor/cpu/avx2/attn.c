@@ -1,5 +1,5 @@
-/* attn.c - attention of many queries over one KV chunk with AVX2; bf16 rows of whole registers have a way of
- * their own (attn_bf16.c). See cpu/avx512/attn.c, whose shape this has: strips of 16 positions made f32 once for a block of 16 queries, scores in tiles
+/* attn.c - attention of many queries over one KV chunk with AVX2; rows of bf16 and q8 that are whole registers have ways of
+ * their own (attn_bf16.c, attn_q8.c). See cpu/avx512/attn.c, whose shape this has: strips of 16 positions made f32 once for a block of 16 queries, scores in tiles
  * of 2 queries x 4 positions, values in tiles of 2 queries x 32 dims. */
 #if defined __x86_64__
 #include "tensor/cpu/avx2/attn.h"
@@ -152,6 +152,8 @@ void glim_avx2_attn_chunk(float *acc, float *m, float *l, const float *q, size_t
         if (kv_type == GLIM_BF16 && head_dim % 16 == 0)
             glim_avx2_attn_bf16(&z, acc + i * head_dim, m + i, l + i, q + i * q_stride, q_stride, n, n_pos + i, c,
                                 head_dim);
+        else if (kv_type == GLIM_I8 && head_dim % 16 == 0)
+            glim_avx2_attn_q8(&z, acc + i * head_dim, m + i, l + i, q + i * q_stride, q_stride, n, n_pos + i, c, head_dim);
         else
             attend_block(&z, acc + i * head_dim, m + i, l + i, q + i * q_stride, q_stride, n, n_pos + i, c, kv_type,
                          head_dim);

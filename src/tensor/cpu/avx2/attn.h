@@ -1,4 +1,4 @@
-/* attn.h - what the two files of attention share: scratch, softmax of a row of scores, the merge of
+/* attn.h - what the three files of attention share: scratch, softmax of a row of scores, the merge of
  * chunks. */
 #ifndef GLIM_TENSOR_CPU_AVX2_ATTN_H
 #define GLIM_TENSOR_CPU_AVX2_ATTN_H
@@ -12,10 +12,19 @@ enum { GLIM_ATTN_QUERIES = 16, GLIM_ATTN_STRIP = 16, GLIM_ATTN_DIM_MAX = 256 };
 
 typedef struct glim_attn_scratch256 {
     _Alignas(64) float q[GLIM_ATTN_QUERIES][GLIM_ATTN_DIM_MAX];
-    float kv[GLIM_ATTN_STRIP][GLIM_ATTN_DIM_MAX];
-    float sum[GLIM_ATTN_QUERIES][GLIM_ATTN_DIM_MAX];        /* of this chunk's e * v */
+    union {
+        float kv[GLIM_ATTN_STRIP][GLIM_ATTN_DIM_MAX];
+        struct { /* attn_q8.c: queries and weights as 16 bits */
+            int16_t q_codes[GLIM_ATTN_QUERIES][GLIM_ATTN_DIM_MAX], w[GLIM_ATTN_QUERIES][GLIM_KV_CHUNK];
+        };
+    };
+    union {
+        float sum[GLIM_ATTN_QUERIES][GLIM_ATTN_DIM_MAX]; /* of this chunk's e * v */
+        int32_t sums[GLIM_ATTN_QUERIES][GLIM_ATTN_DIM_MAX];
+    };
     float s[GLIM_ATTN_QUERIES][GLIM_KV_CHUNK];              /* scores, then exponentials */
     float max[GLIM_ATTN_QUERIES], total[GLIM_ATTN_QUERIES]; /* of this chunk */
+    float unit[GLIM_ATTN_QUERIES];                          /* what 1 of q_codes is worth */
 } glim_attn_scratch256;                                     /* 64 KB */
 
 /* Scores of query i become exponentials; n >= 1. */
@@ -62,5 +71,8 @@ INLINE void glim_attn_merge(const glim_attn_scratch256 *z, size_t i, float *acc,
 void glim_avx2_attn_bf16(glim_attn_scratch256 *z, float *acc, float *m, float *l, const float *q,
                          size_t q_stride, size_t n_q, const size_t *n_pos, const glim_kv_chunk *c,
                          size_t dim);
+/* The same over q8. */
+void glim_avx2_attn_q8(glim_attn_scratch256 *z, float *acc, float *m, float *l, const float *q, size_t q_stride, size_t n_q, const size_t *n_pos,
+                       const glim_kv_chunk *c, size_t dim);
 
 #endif
