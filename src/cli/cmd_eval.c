@@ -37,6 +37,13 @@ static bool on_examples(void *ctx, size_t done, size_t total) {
     return !glim_cli_interrupt_pending();
 }
 
+/* What is asked for must have an effect. */
+static glim_status check_flags(const eval_flags *f, glim_err *err) {
+    if (f->only_adapter && !f->adapter) return glim_fail(err, GLIM_E_ARG, "--only-adapter wants an --adapter DIR");
+    if (f->no_classify && (f->classify || f->labels_from)) return glim_fail(err, GLIM_E_ARG, "--no-classify beside %s: want one of them", f->classify ? "--classify" : "--labels-from");
+    return GLIM_OK;
+}
+
 static glim_status read_params(glim_data_params *p, const eval_flags *f, const glim_engine *e, glim_err *err) {
     *p = (glim_data_params){.tok = e->tok, .config = &e->model->cfg, .chat = f->raw ? GLIM_CHAT_NONE : e->chat, .prompt = f->prompt,
                             .answer = f->answer, .system = f->system, .max_tokens = (size_t)f->max_tokens, .max_rows = (size_t)f->rows,
@@ -273,7 +280,8 @@ static glim_status eval(const eval_flags *f, glim_model_flags *mf, const char *m
     side s[2] = {0};
     bool classify = false;
     mf->n_logits = 64;
-    glim_status rc = glim_cli_open(&e, model, mf, 0, false, err);
+    glim_status rc = check_flags(f, err);
+    if (rc == GLIM_OK) rc = glim_cli_open(&e, model, mf, 0, false, err);
     if (rc == GLIM_OK) rc = read_params(&p, f, e, err);
     if (f->constrain) {
         answers = glim_answers_new();

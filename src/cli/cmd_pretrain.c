@@ -60,12 +60,16 @@ static glim_status params_of(glim_pretrain_params *p, const flags *f, glim_err *
         const char *flag;
         double v;
     } reals[] = {{"--lr", f->lr}, {"--clip", f->clip}, {"--weight-decay", f->decay}, {"--save-minutes", f->save_minutes}};
+    /* Of two that say the same thing one would be left aside. */
+    if (rc == GLIM_OK && f->steps && f->tokens) rc = glim_fail(err, GLIM_E_ARG, "--tokens and --steps both say how long the run is: want one of them");
+    if (rc == GLIM_OK && f->eval_file && !isnan(f->eval)) rc = glim_fail(err, GLIM_E_ARG, "--eval and --eval-file both say what to evaluate on: want one of them");
     if (rc == GLIM_OK && f->lr == 0) rc = glim_fail(err, GLIM_E_ARG, "--lr: got 0, want more than 0");
+    if (rc == GLIM_OK && f->save_minutes == 0) rc = glim_fail(err, GLIM_E_ARG, "--save-minutes: got 0, want more than 0");
     for (size_t i = 0; rc == GLIM_OK && i < GLIM_COUNT(reals); i++)
         if (!isnan(reals[i].v) && !(reals[i].v >= 0)) rc = glim_fail(err, GLIM_E_ARG, "%s: got %g, want 0 or more", reals[i].flag, reals[i].v);
     *p = (glim_pretrain_params){.type = bf16 ? GLIM_GEMM_BF16 : GLIM_GEMM_F32, .window = (size_t)f->window, .batch = (size_t)f->batch,
                                 .n_rows = (size_t)f->rows, .n_steps = (size_t)f->steps, .n_tokens = (uint64_t)f->tokens,
-                                .warmup_share = f->warmup < 0 ? f->warmup_share : 0, .save_seconds = f->save_minutes * 60, .eval_file = f->eval_file, .eval_share = f->eval,
+                                .warmup_share = f->warmup < 0 ? f->warmup_share : 0, .save_seconds = f->save_minutes * 60, .eval_file = f->eval_file, .eval_share = isnan(f->eval) ? 0 : f->eval,
                                 .eval_every = (size_t)f->eval_every, .patience = (size_t)f->patience, .seed = (uint64_t)f->seed, .out = f->out,
                                 .resume = f->resume, .kernels = glim_kernels_get()};
     p->optim = (glim_optim_params){.lr = isnan(f->lr) ? 0 : f->lr, .weight_decay = f->decay, .clip = f->clip, .warmup = f->warmup > 0 ? (size_t)f->warmup : 0, .eight_bit = eight_bit};
@@ -186,7 +190,7 @@ static glim_status pretrain(const flags *f, const glim_model_flags *mf, const ch
 }
 
 int glim_cmd_pretrain(int argc, char **argv) {
-    flags f = {.schedule = "cosine", .optim = "adamw", .precision = "bf16", .lr = NAN, .clip = 1, .warmup_share = 0.03, .warmup = -1, .decay = 0.1, .save_minutes = 10};
+    flags f = {.schedule = "cosine", .optim = "adamw", .precision = "bf16", .lr = NAN, .eval = NAN, .clip = 1, .warmup_share = 0.03, .warmup = -1, .decay = 0.1, .save_minutes = 10};
     glim_model_flags mf = {.ctx = 64};
     const glim_flag what[] = {
         {"--method", NULL, GLIM_FLAG_STR, &f.method, "M", "pretrain", 0, 0},

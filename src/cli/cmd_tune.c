@@ -97,7 +97,10 @@ static glim_status check_effect(const tune_flags *f, glim_tune_method method, gl
         if (of_methods[i].given && method != of_methods[i].method) return glim_fail(err, GLIM_E_ARG, "%s is for --method %s", of_methods[i].flag, of_methods[i].name);
     if (method == GLIM_TUNE_DISTILL && !f->teacher) return glim_fail(err, GLIM_E_ARG, "--method distill wants a --teacher MODEL");
     if (f->dp_epsilon != 0 && !isnan(f->clip)) return glim_fail(err, GLIM_E_ARG, "--clip cuts the gradient of a step; a private run cuts that of each example, to --dp-clip");
-    if (f->eval_every && f->eval == 0 && !f->eval_file) {
+    /* Of two that say the same thing one would be left aside. */
+    if (f->steps && !isnan(f->epochs)) return glim_fail(err, GLIM_E_ARG, "--epochs and --steps both say how long the run is: want one of them");
+    if (f->eval_file && !isnan(f->eval)) return glim_fail(err, GLIM_E_ARG, "--eval and --eval-file both say what to evaluate on: want one of them");
+    if (f->eval_every && !(f->eval > 0) && !f->eval_file) {
         glim_fail(err, GLIM_E_ARG, "--eval-every %lld, and there is nothing to evaluate on", (long long)f->eval_every);
         glim_err_hint(err, "--eval 0.1 keeps a tenth of the rows for it, --eval-file FILE has others");
         return GLIM_E_ARG;
@@ -119,12 +122,13 @@ static glim_status params_of(glim_tune_params *p, const tune_flags *f, char *wor
         double v;
         bool zero; /* may be 0 */
     } reals[] = {{"--distill-weight", f->teacher_weight, false}, {"--distill-temperature", f->temperature, false}, {"--dpo-beta", f->beta, false},
-                 {"--lr", f->lr, false}, {"--epochs", f->epochs, false}, {"--lora-alpha", f->alpha, false}, {"--clip", f->clip, true}, {"--weight-decay", f->decay, true}};
+                 {"--lr", f->lr, false}, {"--epochs", f->epochs, false}, {"--lora-alpha", f->alpha, false}, {"--clip", f->clip, true}, {"--weight-decay", f->decay, true},
+                 {"--dp-delta", f->dp_delta, false}, {"--dp-clip", f->dp_clip, false}, {"--dp-noise", f->dp_noise, false}};
     for (size_t i = 0; i < GLIM_COUNT(reals); i++)
         if (!isnan(reals[i].v) && !(reals[i].v > 0 || (reals[i].zero && reals[i].v == 0))) /* NAN: not given */
             return glim_fail(err, GLIM_E_ARG, "%s: got %g, want %s", reals[i].flag, reals[i].v, reals[i].zero ? "0 or more" : "more than 0");
     *p = (glim_tune_params){.method = (glim_tune_method)method, .epochs = given(f->epochs, 0), .max_steps = (size_t)f->steps, .batch = (size_t)f->batch,
-                            .warmup_share = f->warmup < 0 ? f->warmup_share : 0, .dpo_beta = given(f->beta, 0), .eval_share = f->eval, .eval_every = (size_t)f->eval_every,
+                            .warmup_share = f->warmup < 0 ? f->warmup_share : 0, .dpo_beta = given(f->beta, 0), .eval_share = given(f->eval, 0), .eval_every = (size_t)f->eval_every,
                             .patience = (size_t)f->patience, .save_every = (size_t)f->save_every,
                             .exports = (size_t)f->exports, .seed = (uint64_t)f->seed,
                             .out = f->out, .resume = f->resume};
@@ -148,7 +152,7 @@ static glim_status params_of(glim_tune_params *p, const tune_flags *f, char *wor
         if (*at) p->net.lora.targets[p->net.lora.n_targets++] = at;
         at = end ? end + 1 : NULL;
     }
-    return GLIM_OK;
+    return f->targets && p->net.lora.n_targets == 0 ? glim_fail(err, GLIM_E_ARG, "--lora-targets: no name in \"%s\"", f->targets) : GLIM_OK;
 }
 
 static glim_status data_params(glim_data_params *p, const tune_flags *f, const glim_engine *e, glim_err *err) {
@@ -208,13 +212,13 @@ static const char *ledger_folder(const tune_flags *f) { return f->dp_ledger ? f-
 
 static glim_status open_ledger(glim_store **s, glim_dp_params *p, const tune_flags *f, char set[GLIM_STORE_ID + 1], glim_err *err) {
     if (f->dp_epsilon == 0) {
-        if (f->dp_delta != 0 || f->dp_noise != 0 || f->dp_clip != 0 || f->dp_set || f->dp_ledger)
+        if (!isnan(f->dp_delta) || !isnan(f->dp_noise) || !isnan(f->dp_clip) || f->dp_set || f->dp_ledger)
             return glim_fail(err, GLIM_E_ARG, "--dp-delta, --dp-clip, --dp-noise, --dp-set and --dp-ledger go with --dp-epsilon");
         return GLIM_OK;
     }
     glim_status rc = f->dp_set ? glim_store_check_id(f->dp_set, "--dp-set", err) : set_name(set, f->data, err);
     if (rc != GLIM_OK) return rc;
-    *p = (glim_dp_params){.epsilon = f->dp_epsilon, .delta = f->dp_delta, .clip = f->dp_clip, .sigma = f->dp_noise,
+    *p = (glim_dp_params){.epsilon = f->dp_epsilon, .delta = given(f->dp_delta, 0), .clip = given(f->dp_clip, 0), .sigma = given(f->dp_noise, 0),
                           .set = f->dp_set ? f->dp_set : set, .actor = f->job ? "glim" : glim_cli_actor()};
     if (f->inspect) return GLIM_OK; /* nothing is asked of the data's privacy */
     rc = glim_cli_folder(s, ledger_folder(f), false, err);
@@ -403,7 +407,7 @@ int glim_cmd_tune(int argc, char **argv) {
     tune_flags f = {.method = "sft", .schedule = "cosine", .optim = "adamw", .precision = "bf16", .loss = "answers",
                     .warmup_share = 0.03, .warmup = -1, .max_tokens = 2048, .distill_top = -1,
                     /* not given: zero is a number that somebody may ask for */
-                    .lr = NAN, .epochs = NAN, .alpha = NAN, .clip = NAN, .dp_epsilon = NAN, .teacher_weight = NAN, .temperature = NAN, .beta = NAN};
+                    .lr = NAN, .epochs = NAN, .alpha = NAN, .clip = NAN, .dp_epsilon = NAN, .dp_delta = NAN, .dp_clip = NAN, .dp_noise = NAN, .eval = NAN, .teacher_weight = NAN, .temperature = NAN, .beta = NAN};
     glim_model_flags mf = {.ctx = 64};
     const glim_flag what[] = {
         {"--data", NULL, GLIM_FLAG_STR, &f.data, "FILE", "the rows, if they are not given as the second word", 0, 0},

@@ -117,10 +117,13 @@ run 0 $run -o "$work/a" --plan --resume
 run 2 $run -o "$work/a"
 one_error 'holds the checkpoint' '--resume'
 # A number that cannot be is refused, not replaced.
-for w in "--lr -1" "--lr nan" "--clip -1" "--weight-decay -0.1" "--save-minutes -5"; do
+for w in "--lr -1" "--lr nan" "--clip -1" "--weight-decay -0.1" "--save-minutes -5" "--save-minutes 0"; do
     run 2 $new "$corpus" --steps 1 $w -o "$work/w"
     one_error "${w%% *}: got"
 done
+# So is one of two that say the same thing.
+run 2 $new "$corpus" --steps 1 --tokens 4000 -o "$work/w"; one_error 'tokens and --steps both say how long the run is'
+run 2 $new "$corpus" --steps 1 --eval 0.1 --eval-file "$corpus" -o "$work/w"; one_error 'eval and --eval-file both say what to evaluate on'
 [ ! -e "$work/w" ] && ok || bad "a run that was refused left a folder"
 # Who is refused leaves the start of the run there as it was: with another configuration, with a plan only, while another process trains.
 run 0 $GLIM tokenizer train "$work/config.json" "$corpus" -o "$work/tok2" --vocab 310

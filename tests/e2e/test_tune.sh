@@ -39,6 +39,17 @@ run 2 $GLIM tune $model $rows --full --exports 2 -o "$work/w"; one_error 'export
 run 2 $GLIM tune $model $rows --dp-epsilon 3 --dp-delta 1e-3 --clip 1 -o "$work/w"; one_error 'a private run cuts that of each example' 'dp-clip'
 run 2 $GLIM tune $model $rows --eval-every 5 -o "$work/w"; one_error 'eval-every 5, and there is nothing to evaluate on' 'eval 0.1'
 run 2 $GLIM tune $model $rows --steps 3 --warmup 4 -o "$work/w"; one_error 'a warm-up of 4 steps, and the run has 3'
+run 2 $GLIM tune $model $rows --steps 3 --epochs 2 -o "$work/w"; one_error 'epochs and --steps both say how long the run is'
+run 2 $GLIM tune $model $rows --eval 0.2 --eval-file $rows -o "$work/w"; one_error 'eval and --eval-file both say what to evaluate on'
+run 2 $GLIM tune $model $rows --lora-targets , -o "$work/w"; one_error 'lora-targets: no name in ","'
+for w in "--dp-clip 0" "--dp-noise 0" "--dp-delta 0" "--dp-noise -1"; do # with nothing beside it too: the number is looked at first
+    run 2 $GLIM tune $model $rows --dp-epsilon 3 --dp-delta 1e-3 $w -o "$work/w"; one_error "${w%% *}: got .* want more than 0"
+    run 2 $GLIM tune $model $rows $w -o "$work/w"; one_error "${w%% *}: got .* want more than 0"
+done
+run 2 $GLIM tune $model $rows --dp-clip 1 -o "$work/w"; one_error 'go with --dp-epsilon'
+run 2 $GLIM eval $model $rows --only-adapter; one_error 'only-adapter wants an --adapter'
+run 2 $GLIM eval $model $rows --classify --no-classify; one_error 'no-classify beside --classify'
+run 2 $GLIM eval $model $rows --labels-from $rows --no-classify; one_error 'no-classify beside --labels-from'
 run 2 $GLIM tune $model $rows --data $rows -o "$work/w"; one_error 'the rows are given twice'
 run 2 $GLIM tune $model $rows --full --type q8_0 -o "$work/w"; one_error 'type is that of frozen weights'
 run 2 $GLIM tune $model $rows --prompt '{a}' --answer '{b}' -o "$work/w"; one_error 'read as chat: templates of a prompt and an answer are for tables' 'format table'
