@@ -1,9 +1,11 @@
 /* main.c - the verbs of glim. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "cli/inner.h"
+#include "cli/progress.h"
 
 static const struct verb {
     const char *name, *what;
@@ -49,7 +51,8 @@ int main(int argc, char **argv) {
         help(stderr);
         return GLIM_EXIT_USAGE;
     }
-    const char *verb = argv[1];
+    const char *verb = argv[1], *bars = getenv("GLIM_PROGRESS");
+    glim_progress_quiet(bars && strcmp(bars, "0") == 0);
     glim_inner_register();
     if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 || strcmp(verb, "help") == 0) {
         help(stdout);

@@ -118,6 +118,16 @@ for w in --dora --rslora "--method distill --teacher $model --distill-weight 0.3
     rm -rf "$work/m"
 done
 
+# On a terminal a bar with loss, speed and time left, from the first second on; GLIM_PROGRESS=0 turns it off.
+if command -v script > /dev/null; then
+    for w in 0 1; do
+        GLIM_PROGRESS=$w TERM=xterm timeout 30 script -qec "timeout -s INT 3 $GLIM tune $model $rows --steps 1000000 --threads 1 -o $work/bar$w" /dev/null < /dev/null > "$work/out" 2> "$work/err"
+        grep -aq 'training loss [0-9.]*, [0-9]* tokens/s.*left' "$work/out"
+        [ $? -ne $w ] && ok || bad "GLIM_PROGRESS=$w, a bar or none"
+    done
+fi
+rm -rf "$work"/bar?
+
 # All weights of a small model, and what was written is a model again.
 printf '{"text": "one two three four"}\n%.0s' 1 2 3 4 > "$work/text.jsonl"
 run 0 $GLIM tune $fixtures/llama-tied "$work/text.jsonl" --full --epochs 2 --batch 2 --lr 0.001 --threads 1 -o "$work/full"
