@@ -84,6 +84,20 @@ static glim_status find_labels(glim_labels *l, bool *use, const glim_dataset *d,
     return rc;
 }
 
+/* Said, not refused: of labels that were trained so the figure is what it is. */
+static void tell_beginning(const glim_labels *l) {
+    size_t a, b;
+    glim_buf t = {0};
+    if (!glim_labels_begin(l, &a, &b)) return;
+    glim_buf_puts(&t, "warning: label \"");
+    glim_cli_printable(&t, l->text[a], strlen(l->text[a]));
+    glim_buf_puts(&t, "\" is the beginning of \"");
+    glim_cli_printable(&t, l->text[b], strlen(l->text[b]));
+    glim_buf_puts(&t, "\" and always likelier where the token that ends an answer does not count: --loss last, in training too, tells them apart");
+    fprintf(stderr, "%s\n", glim_buf_cstr(&t));
+    glim_buf_free(&t);
+}
+
 /* ---- measuring ---- */
 
 static glim_status measure(side *out, glim_engine *e, const glim_dataset *d, const glim_labels *l, const glim_answers *answers, const glim_adapter *a,
@@ -295,6 +309,7 @@ static glim_status eval(const eval_flags *f, glim_model_flags *mf, const char *m
         glim_err_hint(err, "that is a row with tools and a call, a form's schema, or labels in its system message (docs/desk.md)");
     }
     if (rc == GLIM_OK) rc = find_labels(&labels, &classify, d, f, &p, err);
+    if (rc == GLIM_OK && classify) tell_beginning(&labels);
     if (rc == GLIM_OK && f->adapter) rc = glim_adapter_load(&a, e->model, f->adapter, err);
     if (rc == GLIM_OK && !(a && f->only_adapter)) rc = measure(&s[0], e, d, classify ? &labels : NULL, answers, NULL, "model", err);
     if (rc == GLIM_OK && a) rc = measure(&s[1], e, d, classify ? &labels : NULL, answers, a, "with adapter", err);

@@ -219,6 +219,17 @@ size_t glim_labels_of(const glim_labels *l, const glim_dataset *d, size_t i) {
     return find_label(l, e.tokens + a, b - a);
 }
 
+bool glim_labels_begin(const glim_labels *l, size_t *shorter, size_t *longer) {
+    for (size_t i = 0; i < l->n; i++)
+        for (size_t k = 0; k < l->n; k++) {
+            const size_t m = l->off[i + 1] - l->off[i];
+            if (i == k || m >= l->off[k + 1] - l->off[k] || memcmp(l->tokens + l->off[i], l->tokens + l->off[k], m * sizeof *l->tokens) != 0) continue;
+            *shorter = i, *longer = k;
+            return true;
+        }
+    return false;
+}
+
 static glim_status add_label(glim_labels *l, const int32_t *tokens, size_t n, const glim_tok *tok, glim_err *err) {
     void *p = l->tokens;
     glim_status rc = glim_try_realloc(&p, l->n_tokens + n, sizeof *l->tokens, "labels", err);

@@ -41,6 +41,8 @@ typedef struct glim_labels {
 /* Adds what d has and out ({0} or earlier ones) has not, in order of appearance. Errors: GLIM_E_LIMIT (more than max), NOMEM. */
 glim_status glim_labels_add(glim_labels *out, const glim_dataset *d, const glim_tok *tok, size_t max, glim_err *err);
 void glim_labels_free(glim_labels *l); /* takes {0} */
+/* Whether the tokens of one label begin those of another, and which of which: the first is always the likelier. */
+bool glim_labels_begin(const glim_labels *l, size_t *shorter, size_t *longer);
 /* Number of the label that example i has; SIZE_MAX: none of these. */
 size_t glim_labels_of(const glim_labels *l, const glim_dataset *d, size_t i);
 

@@ -29,6 +29,9 @@ says 'prompt "{text}", answer "{label}" (guessed'; says 'perplexity'; says 'accu
 run 0 "$GLIM" eval "$m" "$work/rows.csv" --adapter "$a" --json
 says '"confusion": \[\['; says '"labels": \["card", "fee"\]'; says '"model": {'; says '"adapter": {'; says '"exact_match": '
 run 0 "$GLIM" eval "$m" "$work/rows.csv" --json --no-classify; lacks '"confusion"'; lacks '"adapter": {'
+printf 'text,label\nwhere is it,fee\nhow much,fee cash\nnot here,fee\nthe cost,fee cash\n' > "$work/begin.csv"
+run 0 "$GLIM" eval "$m" "$work/begin.csv" --loss label; warns '^warning: label "fee" is the beginning of "fee cash" and always likelier .*--loss last'
+run 0 "$GLIM" eval "$m" "$work/begin.csv" --loss last; grep -q '^warning: label' "$work/err" && bad "labels that end are warned of" || ok
 printf '{"messages": [{"role": "user", "content": "a"}]}\n' > "$work/none.jsonl"
 run 2 "$GLIM" eval "$m" "$work/none.jsonl"; one_error 'line 1: no token counts in the loss'
 run 2 "$GLIM" eval "$m" "$work/rows.csv" --prompt '{nope}' --answer '{label}'; one_error '{text}, {label}'

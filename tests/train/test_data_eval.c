@@ -112,6 +112,8 @@ TEST(the_label_said_is_the_likeliest_of_all_labels) {
             CHECK(l.n == 4);
             CHECK_STR(l.text[0], "card arrival");
             CHECK_STR(l.text[3], "fee cash");
+            size_t shorter = 9, longer = 9; /* which is told, because the first is always the likelier */
+            CHECK(glim_labels_begin(&l, &shorter, &longer) == (mode == 1) && (mode ? shorter == 1 && longer == 3 : shorter == 9 && longer == 9));
             CHECK_OK(glim_eval_classify(&got, b.e, b.d, &l, &(glim_eval_params){.adapter = b.a}, &err), err);
             uint32_t want[16] = {0};
             size_t right = 0;
