@@ -34,7 +34,9 @@ static int verify(int argc, char **argv) {
     if (rc == GLIM_OK) rc = glim_dp_ledger_verify(s, &book, &err);
     if (s && json) {
         glim_err out = {0};
-        json_t *v = json_pack("{s:b, s:I, s:I, s:I, s:s}", "ok", rc == GLIM_OK, "records", (json_int_t)r.head.count, "waiting", (json_int_t)r.n_waiting, "private_runs", (json_int_t)book.n_runs,
+        json_t *v = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "ok", rc == GLIM_OK, "records", (json_int_t)r.head.count, "bytes", (json_int_t)r.head.bytes,
+                              "waiting", (json_int_t)r.n_waiting, "private_sets", (json_int_t)book.n_sets, "private_runs", (json_int_t)book.n_runs,
+                              "private_steps", (json_int_t)book.n_steps, "runs_not_compared", (json_int_t)book.n_old, "budgets_not_compared", (json_int_t)book.n_unsaid,
                               "head", glim_chain_head_text(text, &r.head));
         if (rc != GLIM_OK) json_object_set_new(v, "error", json_string(err.msg));
         glim_status put = glim_cli_put_json(v, &out);

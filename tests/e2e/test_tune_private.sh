@@ -114,6 +114,9 @@ run 2 $GLIM privacy budget "$set" many 1e-3 --data "$work/data"
 one_error 'want a number'
 run 0 $GLIM audit verify --data "$work/data"
 says 'privacy ledger: 1 data sets, 2 runs, .* steps charged, as the log says'
+steps=$(grep -o '[0-9]* steps charged' "$work/out" | cut -d' ' -f1) bytes=$(grep -o '[0-9]* bytes' "$work/out" | cut -d' ' -f1)
+run 0 $GLIM audit verify --json --data "$work/data" # the same figures
+says "\"ok\": true, \"records\": [0-9]*, \"bytes\": $bytes, \"waiting\": 0, \"private_sets\": 1, \"private_runs\": 2, \"private_steps\": $steps, \"runs_not_compared\": 0, \"budgets_not_compared\": 0, \"head\": "
 run 0 $GLIM audit list --action privacy.charge --data "$work/data"
 [ "$(grep -c 'tune-.*"steps": 20' "$work/out")" -ge 1 ] && ok || bad "the log does not have the steps of a run"
 grep -q "say 3\|yes yes" "$work/data/audit.log" && bad "rows stand in the audit log" || ok
