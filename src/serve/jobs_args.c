@@ -78,6 +78,7 @@ void glim_job_args_make(glim_job_args *a, const glim_server *s, const json_t *sp
     const json_t *method = json_object_get(spec, "method"), *hyper = json_object_get(method, "hyperparameters"), *own = json_object_get(spec, "glim");
     const char *type = json_string_value(json_object_get(method, "type")), *base = json_string_value(json_object_get(own, "base_type"));
     const char *model = json_string_value(json_object_get(spec, "model")), *valid = json_string_value(json_object_get(spec, "validation_file"));
+    const char *thinking = json_string_value(json_object_get(own, "thinking"));
     const json_t *v;
     char link[32];
     const bool dpo = type && strcmp(type, "dpo") == 0;
@@ -105,6 +106,10 @@ void glim_job_args_make(glim_job_args *a, const glim_server *s, const json_t *sp
     if (t->template) {
         add(a, "--template");
         add(a, "%s", t->template);
+    }
+    if (thinking) {
+        add(a, "--thinking");
+        add(a, "%s", thinking);
     }
     add(a, "--method");
     add(a, dpo ? "dpo" : "sft");

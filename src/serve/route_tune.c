@@ -164,6 +164,15 @@ static size_t max_tokens(const glim_call *c, const json_t *spec) {
     return c->b->facts.n_ctx < MAX_TOKENS ? c->b->facts.n_ctx : MAX_TOKENS;
 }
 
+/* How the job will render its rows. */
+static bool read_thinking(glim_call *c, const json_t *spec, int *thinking) {
+    const char *word = json_string_value(json_object_get(json_object_get(spec, "glim"), "thinking"));
+    const glim_chat_kind k = c->b->e->chat;
+    *thinking = !word ? 0 : strcmp(word, "on") == 0 ? 1 : -1;
+    return !word || glim_chat_switches_thinking(k) ||
+           glim_api_fail(&c->error, 400, "unsupported_value", "glim.thinking", "\"glim.thinking\": chat template %s has no such switch, its prompts are the same with on and off", glim_chat_name(k));
+}
+
 static bool check_rows(glim_call *c, const json_t *spec, const glim_file *f, const char *param, bool dpo, glim_buf *said) {
     glim_buf text = {0};
     bool cut = false;
@@ -172,6 +181,7 @@ static bool check_rows(glim_call *c, const json_t *spec, const glim_file *f, con
     glim_data_report report = {0};
     glim_data_params p = {.tok = c->b->e->tok, .config = &c->b->e->model->cfg, .chat = c->b->e->chat, .format = dpo ? GLIM_DATA_PREFERENCE : GLIM_DATA_GUESS,
                           .max_tokens = max_tokens(c, spec), .cut = GLIM_CUT_END};
+    if (!read_thinking(c, spec, &p.options.thinking)) return false;
     if (!read_head(c, f, &text, &cut)) return glim_buf_free(&text), false;
     size_t at = 0;
     while (at < text.len && strchr(" \t\r\n", text.s[at])) at++;

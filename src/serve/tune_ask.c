@@ -72,6 +72,13 @@ static bool whole_promise(const json_t *own, glim_api_error *e) {
     return true;
 }
 
+/* Of a rate and a multiple of the usual one, one would be left aside. */
+static bool one_rate(const json_t *own, const json_t *spec, glim_api_error *e) {
+    const json_t *hyper = json_object_get(json_object_get(spec, "method"), "hyperparameters");
+    if (!given(own, "learning_rate") || !json_is_number(json_object_get(hyper, "learning_rate_multiplier"))) return true;
+    return glim_api_fail(e, 400, "invalid_value", "glim.learning_rate", "\"glim.learning_rate\" and \"learning_rate_multiplier\" both say the rate: want one of them");
+}
+
 static bool read_own(const json_t *body, json_t *spec, glim_api_error *e) {
     static const range known[] = {{"lora_rank", true, false, 1, 512}, {"lora_alpha", false, true, 0, 4096}, {"learning_rate", false, true, 0, 1},
                                   {"max_tokens", true, false, 2, 1 << 24}, {"dp_epsilon", false, true, 0, 1000}, {"dp_delta", false, false, 1e-11, 0.999999},
@@ -98,13 +105,18 @@ static bool read_own(const json_t *body, json_t *spec, glim_api_error *e) {
             if (i == GLIM_COUNT(types)) return glim_api_fail(e, 400, "invalid_value", place, "\"%s\": want f32, bf16, f16 or q8_0", place);
             continue;
         }
+        if (strcmp(key, "thinking") == 0) { /* whether this model has such a switch is asked by the route */
+            const char *t = json_string_value(v);
+            if (!t || (strcmp(t, "on") != 0 && strcmp(t, "off") != 0)) return glim_api_fail(e, 400, "invalid_value", place, "\"%s\": want \"on\" or \"off\"", place);
+            continue;
+        }
         while (i < GLIM_COUNT(known) && strcmp(known[i].key, key) != 0) i++;
         if (i == GLIM_COUNT(known))
-            return glim_api_fail(e, 400, "unknown_parameter", place, "\"%s\" is not known; there are lora_rank, lora_alpha, learning_rate, max_tokens, base_type, dp_epsilon, dp_delta, dp_clip, dp_noise and dp_set", place);
+            return glim_api_fail(e, 400, "unknown_parameter", place, "\"%s\" is not known; there are lora_rank, lora_alpha, learning_rate, max_tokens, base_type, thinking, dp_epsilon, dp_delta, dp_clip, dp_noise and dp_set", place);
         if (!in_range(&known[i], v, place, e)) return false;
     }
     json_object_set(spec, "glim", (json_t *)own);
-    return whole_promise(own, e);
+    return one_rate(own, spec, e) && whole_promise(own, e);
 }
 
 json_t *glim_tune_ask(const json_t *body, glim_api_error *e) {

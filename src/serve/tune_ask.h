@@ -9,7 +9,7 @@
  *   seed, max_tokens filled in by the route where not given
  *   method           {"type": "supervised" | "dpo", "hyperparameters": {...}}; each is a number or "auto":
  *                    n_epochs, batch_size, learning_rate_multiplier, and beta for dpo
- *   glim             our own: lora_rank, lora_alpha, learning_rate, max_tokens, base_type; for private training (train/dp_run.h)
+ *   glim             our own: lora_rank, lora_alpha, learning_rate, max_tokens, base_type, thinking ("on" or "off"); for private training (train/dp_run.h)
  *                    dp_epsilon and dp_delta, dp_clip, dp_noise, dp_set; absent where not given
  *   privacy_set      the data set on the privacy ledger, filled in by the route for private training
  *   metadata         object or null */

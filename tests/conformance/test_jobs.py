@@ -204,6 +204,35 @@ def test_pairs_and_a_file_for_evaluation():
     check(d["status"] == "succeeded" and d["method"]["type"] == "dpo" and says(s, d["fine_tuned_model"]).status == 200, "%s", d)
 
 
+def test_rows_are_rendered_as_for_chats_without_thinking():
+    """The switch of `glim tune --thinking off`: the same bytes as by hand, and in the check of the rows too."""
+    row = {"messages": [{"role": "user", "content": "say 1"}, {"role": "assistant", "content": "one", "reasoning_content": "first the words of a long thought"},
+                        {"role": "user", "content": "say 2"}, {"role": "assistant", "content": "two", "reasoning_content": "then the words of another thought"}]}
+    rows = (json.dumps(row) + "\n").encode() * 8
+    with open(harness.work("thoughts.jsonl"), "wb") as f:
+        f.write(rows)
+    s, made = Server(MODEL, "--template", "glm-4.7", "--tune-nice", "0"), {}
+    for word in ("off", "on", None):
+        change = {"lora_rank": 4, "learning_rate": 0.01, "max_tokens": 128, **({"thinking": word} if word else {})}
+        i = create(s, rows, glim=change, hyperparameters={"n_epochs": 1, "batch_size": 4})
+        j = wait(s, i)
+        check(j["status"] == "succeeded" and j["glim"] == change, "%s", j)
+        said = events(s, i)[0]["message"]
+        check(("only context" in said) == (word != "off"), "what the rows' check says with %s: %s", word, said)
+        made[word] = files(s, j)["adapter_model.safetensors"]
+        out = harness.work("thinking-%s" % word)
+        code, _, err = harness.glim("tune", os.path.join(harness.FIXTURES, MODEL), harness.work("thoughts.jsonl"), "-o", out, "--template", "glm-4.7", "--epochs", "1", "--batch", "4", "--lr",
+                                    "0.01", "--lora-rank", "4", "--seed", "3", "--max-tokens", "128", "--threads", "1", *(["--thinking", word] if word else []))
+        check(code == 0, "%s", err)
+        with open(out + "/adapter_model.safetensors", "rb") as f:
+            check(f.read() == made[word], "thinking %s: the bytes of a run by hand", word)
+    check(made["off"] != made["on"] and made["on"] == made[None], "off is another training, on is this model's own way")
+    s.stop()
+    s = shared()
+    r = s.post(JOBS, {**SHORT, "training_file": send(s, rows).json["id"], "glim": {"thinking": "off"}})
+    check(r.status == 400 and r.error["param"] == "glim.thinking" and "glm-4-0414 has no such switch" in r.error["message"], "%d %s", r.status, r.text)
+
+
 def test_a_run_by_hand_is_listed_with_its_curve_and_can_be_cancelled():
     s, out = shared(), harness.work("hand")
     for name, rows in (("hand.jsonl", chat_rows()), ("long.jsonl", LONG_ROWS)):

@@ -154,7 +154,9 @@ def tune():
                           (sup(n_epochs=1.5), "method.supervised.hyperparameters.n_epochs"), (sup(batch_size=257), "method.supervised.hyperparameters.batch_size"),
                           (sup(learning_rate_multiplier=0), "method.supervised.hyperparameters.learning_rate_multiplier"), (sup(n_epochs="many"), "method.supervised.hyperparameters.n_epochs"),
                           ({"glim": {"lora_rank": 0}}, "glim.lora_rank"), ({"glim": {"magic": 1}}, "glim.magic"), ({"glim": {"dp_delta": 1}}, "glim.dp_delta"),
-                          ({"glim": {"base_type": "q9"}}, "glim.base_type"), ({"glim": 5}, "glim"), ({"metadata": 5}, "metadata")):
+                          ({"glim": {"base_type": "q9"}}, "glim.base_type"),
+                          ({"glim": {"thinking": "maybe"}}, "glim.thinking"), ({"glim": {"thinking": True}}, "glim.thinking"), ({"glim": {"thinking": "off"}}, "glim.thinking"),
+                          ({**sup(learning_rate_multiplier=2), "glim": {"learning_rate": 0.01}}, "glim.learning_rate"), ({"glim": 5}, "glim"), ({"metadata": 5}, "metadata")):
         r = post("/v1/fine_tuning/jobs", {**ok, **change})
         check(r.status == (404 if change == {"model": "zz"} else 400) and r.error["param"] == param, change, r.body)
     bad = upload(ROWS + b'{"messages": [{"role": "wizard", "content": "x"}]}\n').json["id"]
