@@ -5,12 +5,12 @@
  *         llama change their row order, because that architecture rotates neighbours. */
 #include "compress/layout.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "format/gguf.h"
+#include "model/rope.h"
 
 const char *glim_gguf_arch_name(glim_arch a) {
     static const char *const names[] = {
@@ -182,17 +182,7 @@ static glim_status add_rope_factors(glim_layout *l, const glim_config *c, glim_e
     size_t n = r->n_rot / 2;
     float *f = glim_arena_alloc(&l->arena, n * sizeof *f);
     if (!f) return no_memory(err);
-    double original = (double)r->original_ctx, low = original / r->low_freq_factor,
-           high = original / r->high_freq_factor;
-    for (size_t j = 0; j < n; j++) {
-        double wave = 2 * acos(-1) * pow(r->theta, 2 * (double)j / (double)r->n_rot), v = 1;
-        if (wave > low) v = r->factor;
-        else if (wave >= high) {
-            double t = (original / wave - r->low_freq_factor) / (r->high_freq_factor - r->low_freq_factor);
-            v = 1 / ((1 - t) / r->factor + t);
-        }
-        f[j] = (float)v;
-    }
+    for (size_t j = 0; j < n; j++) f[j] = (float)glim_rope_llama3_divisor(r, j);
     l->t[l->n] = (glim_qtensor){.out = {.name = "rope_freqs.weight", .n_dims = 1, .dims = {n}},
                                 .n_in = n, .n_rows = 1, .rows_each = 1, .made = f, .index = l->n};
     l->n++;

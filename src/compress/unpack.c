@@ -3,6 +3,7 @@
  *   ffn_up             gate and up one above the other in Glm and Glm4 (mlp.gate_up_proj), up alone elsewhere
  *   attn_qkv           ChatGLM's fused matrix: cut into the q, k and v of Glm, as its own -hf conversion did
  *   attn_q, attn_k     of architecture llama: rows go from pairs back to halves
+ *   rope_freqs         the same: "rope_scaling" of config.json (unpack_rope.c)
  *
  * Every tensor of the file has a place or the file is refused: one that was left out would be a model of other answers. */
 #include "compress/unpack.h"
@@ -108,6 +109,7 @@ static glim_status place(unpack *u, const glim_tensor *t, glim_err *err) {
             put(u, t, "", g_top[i].hf, 0, t->dims[0], false);
             return GLIM_OK;
         }
+    if (c->arch == GLIM_ARCH_LLAMA && strcmp(name, "rope_freqs.weight") == 0) return glim_unpack_rope(&u->m->cfg.rope, t, err);
     if (strncmp(name, "blk.", 4) == 0) {
         char *end;
         snprintf(layer, sizeof layer, "model.layers.%lu.", strtoul(name + 4, &end, 10));
@@ -209,6 +211,9 @@ static json_t *config_of(const unpack *u) {
         if (r->attention_factor > 0) json_object_set_new(s, "attention_factor", real(r->attention_factor));
         json_object_set_new(o, "rope_scaling", s);
     }
+    if (r->scaling == GLIM_ROPE_LLAMA3)
+        json_object_set_new(o, "rope_scaling", json_pack("{s:s, s:o, s:o, s:o, s:I}", "rope_type", "llama3", "factor", real(r->factor), "low_freq_factor", real(r->low_freq_factor),
+                                                         "high_freq_factor", real(r->high_freq_factor), "original_max_position_embeddings", (json_int_t)r->original_ctx));
     put_ids(o, c);
     json_object_set_new(o, "use_cache", json_true());
     json_object_set_new(o, "torch_dtype", json_string(u->type == GLIM_BF16 ? "bfloat16" : u->type == GLIM_F16 ? "float16" : "float32"));

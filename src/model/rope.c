@@ -52,6 +52,14 @@ void glim_rope_frequencies(const glim_rope_config *r, size_t n_ctx, float *inv_f
     }
 }
 
+double glim_rope_llama3_divisor(const glim_rope_config *r, size_t j) {
+    const double original = (double)r->original_ctx, wave = 2 * PI * pow(r->theta, 2 * (double)j / (double)r->n_rot);
+    if (wave > original / r->low_freq_factor) return r->factor;
+    if (wave < original / r->high_freq_factor) return 1;
+    const double t = (original / wave - r->low_freq_factor) / (r->high_freq_factor - r->low_freq_factor);
+    return 1 / ((1 - t) / r->factor + t);
+}
+
 void glim_rope_at(const float *inv_freq, size_t n_rot, float mscale, size_t pos, float *cos_out,
                   float *sin_out) {
     for (size_t j = 0; j < n_rot / 2; j++) {

@@ -13,4 +13,7 @@ void glim_rope_frequencies(const glim_rope_config *r, size_t n_ctx, float *inv_f
 void glim_rope_at(const float *inv_freq, size_t n_rot, float mscale, size_t pos, float *cos_out,
                   float *sin_out);
 
+/* What Llama-3's scaling divides the frequency of pair j by: GGUF files have it as the tensor rope_freqs.weight, [n_rot / 2]. */
+double glim_rope_llama3_divisor(const glim_rope_config *r, size_t j);
+
 #endif

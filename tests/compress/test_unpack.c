@@ -1,18 +1,20 @@
 /* test_unpack.c - a GGUF as a folder and back: the same tensors, the same tokens; what a folder cannot say is refused. */
 #include "compress/unpack.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "compress/quantize.h"
 #include "format/gguf.h"
 #include "model/model.h"
 #include "compress_test.h"
 #include "text/tok.h"
 
-static const char *const g_folders[] = {"glm4", "glm4-nobias-yarn", "glm", "glm-edge", "llama-tied", "qwen2", "qwen3"};
+static const char *const g_folders[] = {"glm4", "glm4-nobias-yarn", "glm", "glm-edge", "llama-tied", "llama", "qwen2", "qwen3"};
 
 static void quantize(const char *in, const char *out, const char *type) {
     glim_err err = {0};
@@ -161,9 +163,82 @@ TEST(chatglms_fused_rows_are_the_q_k_and_v_of_glm) {
     quantize(in_dir("chatglm"), in_dir("chatglm.gguf"), "f32"); /* a model that opens */
 }
 
-/* ---- what is refused ---- */
+/* ---- scaled frequencies ---- */
 
 static glim_tensor_out g_out[64]; /* a writer borrows them */
+
+/* Llama's fixture with these divisors, as a GGUF. */
+static void scaled(const char *out, const float f[8]) {
+    glim_gguf *g;
+    glim_err err = {0};
+    quantize(fixture("llama"), in_dir("plain.gguf"), "f32");
+    CHECK_OK(glim_gguf_open(&g, in_dir("plain.gguf"), &err), err);
+    glim_gguf_writer *w = glim_gguf_writer_new(NULL);
+    for (size_t i = 0; i < glim_gguf_n_keys(g); i++) CHECK_OK(glim_gguf_put_copy(w, glim_gguf_key(g, i), &err), err);
+    for (size_t i = 0; i < glim_gguf_n_tensors(g); i++) {
+        const glim_tensor *t = glim_gguf_tensor(g, i);
+        const bool it = strcmp(t->name, "rope_freqs.weight") == 0;
+        CHECK(!it || t->n_bytes == 8 * sizeof *f);
+        g_out[i] = (glim_tensor_out){.name = t->name, .type = t->type, .n_dims = t->n_dims, .data = it ? f : t->data};
+        memcpy(g_out[i].dims, t->dims, sizeof g_out[i].dims);
+        CHECK_OK(glim_gguf_add_tensor(w, &g_out[i], &err), err);
+    }
+    CHECK_OK(glim_gguf_write(w, out, &err), err);
+    glim_gguf_writer_free(w);
+    glim_gguf_close(g);
+}
+
+/* As the converter of llama.cpp computes them: wave lengths in f32. noise: more of that, as a part. */
+static void divisors(float f[8], double factor, double low, double high, double original, double noise) {
+    for (int j = 0; j < 8; j++) {
+        const double wave = 2 * acos(-1) * (double)powf(10000, (float)(2 * j) / 16) * (1 + (j & 1 ? noise : -noise)), t = (original / wave - low) / (high - low);
+        f[j] = (float)(wave > original / low ? factor : wave < original / high ? 1 : 1 / ((1 - t) / factor + t));
+    }
+}
+
+TEST(llama_3s_divisors_are_the_numbers_that_made_them) {
+    static const struct {
+        double factor, original;
+    } cases[] = {{8, 64}, {32, 8192}, {8, 8192}, {4, 1024}, {2.5, 512}, {16, 200}};
+    glim_err err = {0};
+    for (size_t i = 0; i < GLIM_COUNT(cases); i++) {
+        float f[8];
+        char want[200];
+        divisors(f, cases[i].factor, 1, 4, cases[i].original, 1e-6);
+        scaled(in_dir("scaled.gguf"), f);
+        CHECK_OK(unpack(in_dir("scaled.gguf"), in_dir("scaled"), -1, &err), err);
+        glim_buf text = {0};
+        CHECK_OK(glim_file_read(&text, in_dir("scaled/config.json"), 1 << 20, &err), err);
+        json_t *o = json_loadb(text.s, text.len, 0, NULL), *r = json_object_get(o, "rope_scaling");
+        snprintf(want, sizeof want, "llama3 %g 1 4 %g", cases[i].factor, cases[i].original);
+        char got[200];
+        snprintf(got, sizeof got, "%s %g %g %g %g", json_string_value(json_object_get(r, "rope_type")), json_number_value(json_object_get(r, "factor")),
+                 json_number_value(json_object_get(r, "low_freq_factor")), json_number_value(json_object_get(r, "high_freq_factor")),
+                 json_number_value(json_object_get(r, "original_max_position_embeddings")));
+        CHECK_STR(got, want);
+        json_decref(o);
+        glim_buf_free(&text);
+    }
+}
+
+TEST(divisors_of_another_making_are_refused_and_ones_are_nothing) {
+    glim_err err = {0};
+    float f[8];
+    for (int k = 0; k < 4; k++) {
+        divisors(f, 8, k == 3 ? 2 : 1, 4, 64, 0);
+        if (k == 0) f[1] *= 1.01f; /* off the line */
+        if (k == 1) f[6] = 7.9f;   /* no plateau */
+        if (k == 2) f[7] = 0.5f;   /* frequencies rise */
+        scaled(in_dir("scaled.gguf"), f);
+        CHECK_MSG(unpack(in_dir("scaled.gguf"), in_dir("refused"), -1, &err) == GLIM_E_UNSUPPORTED && strstr(err.msg, "\"rope_freqs.weight\" is not Llama-3's scaling"), "%d: %s", k, err.msg);
+        CHECK(access(in_dir("refused"), F_OK) != 0);
+    }
+    for (int j = 0; j < 8; j++) f[j] = 1;
+    scaled(in_dir("scaled.gguf"), f);
+    CHECK_OK(unpack(in_dir("scaled.gguf"), in_dir("ones"), -1, &err), err);
+}
+
+/* ---- what is refused ---- */
 
 /* A copy of glm4 in which one thing is another one. */
 static void edited(const char *out, const char *key, bool fewer_biases) {
@@ -207,9 +282,7 @@ TEST(what_a_folder_cannot_say_is_refused_before_a_byte_of_weights) {
                  {"tokenizer.ggml.tokens", false, "tokens 316 and 317 have one text"},
                  {"", true, "1 of 2 layers have biases"}};
     glim_err err;
-    quantize(fixture("llama"), in_dir("llama.gguf"), "f32"); /* with scaled frequencies */
     quantize(fixture("glm4moe-air"), in_dir("air.gguf"), "f32");
-    CHECK(unpack(in_dir("llama.gguf"), in_dir("refused"), -1, &err) == GLIM_E_UNSUPPORTED && strstr(err.msg, "\"rope_freqs.weight\" has no place in a folder of Llama"));
     CHECK(unpack(in_dir("air.gguf"), in_dir("refused"), -1, &err) == GLIM_E_UNSUPPORTED && strstr(err.msg, "architecture glm4_moe: want chatglm"));
     CHECK(unpack(fixture("glm4"), in_dir("refused"), -1, &err) == GLIM_E_UNSUPPORTED && strstr(err.msg, "is no GGUF"));
     CHECK(unpack(in_dir("nothing.gguf"), in_dir("refused"), -1, &err) == GLIM_E_NOT_FOUND);

@@ -15,7 +15,7 @@ import tempfile
 import numpy as np
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-FIXTURES = ["glm4", "glm4-nobias-yarn", "glm", "glm-edge", "chatglm", "llama-tied", "qwen2", "qwen3"]
+FIXTURES = ["glm4", "glm4-nobias-yarn", "glm", "glm-edge", "chatglm", "llama-tied", "llama", "qwen2", "qwen3"]
 IDS = [5, 17, 250, 33, 128, 90, 11, 301, 77, 204, 8, 61]
 TEXTS = ["Hello, world! It's 12345 o'clock.", "你好，世界。二〇二五年\n\n  a\tb", "<|user|>\nthe quick brown fox<|assistant|>\n", "   ", "naïve café — ½ ✓ 🙂", "x" * 50,
          "  \n\n 1,000.50 EUR/kg\r\n"]
