@@ -109,6 +109,10 @@ mutate distillation_without_its_temperature loss_distill loss_distill.c '/ t->p.
 mutate distillation_has_no_square_of_t ops ops_body.h 'weight * temperature * soft' 'weight * soft'
 mutate distillation_forgets_the_other_tokens ops ops_body.h 'double soft = q - q * share;' 'double soft = q;'
 mutate teacher_looks_one_row_too_far loss_distill loss_distill.c '.pos = b->pos[first + i]' '.pos = b->pos[first + i] + 1'
+only=pairs_of_every
+mutate pairs_leave_their_scale_out_of_a lin lin.c 'scale_job s = {dt, p->scale, p->rank};' 'scale_job s = {dt, 1, p->rank};'
+mutate parts_of_a_fused_matrix_forget_each_other lin lin.c '.add = !l->first,' '.add = false,'
+mutate an_experts_up_looks_at_its_gates_pair experts experts.c 'dex, E, true, k, expert_t(n, &f->up, s0), drop);' 'dex, E, true, k, expert_t(n, &f->gate, s0), drop);'
 only=load_balancing
 mutate balance_counts_all_experts_alike experts experts.c 'f[t->chosen[i]] += 1;' 'f[i % n] += 1;'
 mutate balance_takes_no_mean_over_rows experts experts.c 'j->n->balance / (double)(r1 - r0)' 'j->n->balance'

@@ -52,7 +52,7 @@ static void check_export(rig *r, glim_net *n, const glim_packer *p, const char *
 }
 
 TEST(a_hundred_steps_track_pytorchs_loss) {
-    static const char *const names[] = {"glm4", "llama-tied", "chatglm"};
+    static const char *const names[] = {"lora-glm4", "lora-llama-tied", "lora-chatglm", "full-glm4", "full-llama-tied", "full-glm4moe-air"};
     for (size_t f = 0; f < GLIM_COUNT(names); f++) {
         char path[128];
         json_t *o;
@@ -62,14 +62,14 @@ TEST(a_hundred_steps_track_pytorchs_loss) {
         glim_packer p;
         glim_optim opt;
         glim_err err;
-        snprintf(path, sizeof path, "tests/fixtures/train/lora-%s.json", names[f]);
+        snprintf(path, sizeof path, "tests/fixtures/train/%s.json", names[f]);
         CHECK_OK(glim_json_read(&o, glim_test_source(path), 4 << 20, &err), err);
         snprintf(path, sizeof path, "tests/fixtures/%s", json_string_value(json_object_get(o, "fixture")));
         rig_open(&r, path, NULL, 1 + GLIM_F32, 1); /* these are many small products: threads would wait for each other */
         lora_params(&np, o);
         CHECK_OK(glim_net_new(&n, r.m, &np, &r.err), r.err);
-        snprintf(path, sizeof path, "tests/fixtures/train/lora-%s.safetensors", names[f]);
-        CHECK_OK(glim_net_import_adapter(n, glim_test_source(path), true, &r.err), r.err);
+        snprintf(path, sizeof path, "tests/fixtures/train/%s.safetensors", names[f]);
+        if (np.lora.rank > 0) CHECK_OK(glim_net_import_adapter(n, glim_test_source(path), true, &r.err), r.err);
         const json_t *losses = json_object_get(o, "losses"), *norms = json_object_get(o, "norms"), *batches = json_object_get(o, "batches");
         const size_t steps = json_array_size(losses);
         CHECK(steps == 100);
@@ -79,6 +79,7 @@ TEST(a_hundred_steps_track_pytorchs_loss) {
                                       .warmup = (size_t)json_integer_value(json_object_get(o, "warmup"))};
         CHECK_OK(glim_optim_init(&opt, &op, n->n_values, &r.err), r.err);
         CHECK_OK(glim_packer_init(&p, 64, &r.err), r.err);
+        double worst = 0;
         for (size_t s = 0; s < steps; s++) {
             glim_packer_clear(&p, s);
             pack_json(&p, json_array_get(batches, s % json_array_size(batches)));
@@ -87,9 +88,11 @@ TEST(a_hundred_steps_track_pytorchs_loss) {
             const double want = json_number_value(json_array_get(losses, s)), want_norm = json_number_value(json_array_get(norms, s));
             CHECK_MSG(fabs(loss - want) <= 1e-4 * fmax(1, want), "%s, step %zu: loss is %.6f, want %.6f", names[f], s, loss, want);
             CHECK_MSG(fabs(norm - want_norm) <= 1e-3 * want_norm, "%s, step %zu: norm is %.6f, want %.6f", names[f], s, norm, want_norm);
+            worst = fmax(worst, fabs(loss - want));
             glim_optim_step(&opt, n, norm);
         }
-        check_export(&r, n, &p, names[f]);
+        printf("    %s: off by %.1e at most\n", names[f], worst);
+        if (np.lora.rank > 0) check_export(&r, n, &p, names[f]);
         glim_packer_deinit(&p);
         glim_optim_deinit(&opt);
         glim_net_free(n);

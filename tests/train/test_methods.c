@@ -20,10 +20,9 @@ typedef struct trial {
 
 static double number(const json_t *o, const char *key) { return json_number_value(json_object_get(o, key)); }
 
-static void trial_open(trial *t, const char *name) {
+/* What t->g describes, from the start values of an adapter of that name. */
+static void trial_begin(trial *t, const char *name) {
     char path[256];
-    memset(t, 0, sizeof *t);
-    golden_open(&t->g, name);
     const json_t *o = t->g.json, *targets = json_object_get(o, "targets"), *teacher = json_object_get(o, "teacher");
     snprintf(path, sizeof path, "tests/fixtures/%s", json_string_value(json_object_get(o, "fixture")));
     rig_open(&t->r, path, NULL, 1 + GLIM_F32, 1);
@@ -42,12 +41,20 @@ static void trial_open(trial *t, const char *name) {
                                     .temperature = number(o, "temperature"), .weight = number(o, "weight")};
     CHECK_OK(glim_teacher_new(&t->teacher, t->teacher_rig.m, &tp, &t->r.err), t->r.err);
 }
-static void trial_close(trial *t) {
+static void trial_open(trial *t, const char *name) {
+    memset(t, 0, sizeof *t);
+    golden_open(&t->g, name);
+    trial_begin(t, name);
+}
+static void trial_end(trial *t) {
     glim_packer_deinit(&t->p);
     glim_teacher_free(t->teacher);
     if (t->teacher_rig.m) rig_close(&t->teacher_rig);
     glim_net_free(t->n);
     rig_close(&t->r);
+}
+static void trial_close(trial *t) {
+    trial_end(t);
     golden_close(&t->g);
 }
 
@@ -83,6 +90,30 @@ TEST(methods_have_pytorchs_gradients) {
         CHECK_MSG(fabs(loss - want) <= 1e-5 * want, "%s: loss is %.7f, want %.7f", g_runs[k], loss, want);
         CHECK(check_grads(t.n, &t.g, g_runs[k]) == t.n->n_params);
         trial_close(&t);
+    }
+}
+
+/* Pairs on every linear layer, routed experts too. */
+TEST(pairs_of_every_family_have_pytorchs_gradients_under_every_loss) {
+    static const char *const families[] = {"chatglm", "glm-edge", "glm4", "glm4moe-air", "glm4moe-355b", "llama", "llama-tied", "qwen2", "qwen3"};
+    static const char *const losses[] = {"sft", "dpo", "distill"};
+    for (size_t f = 0; f < GLIM_COUNT(families); f++) {
+        golden whole;
+        char name[64];
+        snprintf(name, sizeof name, "pairs-%s", families[f]);
+        golden_open(&whole, name);
+        for (size_t k = 0; k < GLIM_COUNT(losses); k++) {
+            char what[96];
+            trial t = {.g = {json_object_get(whole.json, losses[k]), whole.bin}};
+            snprintf(what, sizeof what, "%s, %s", name, losses[k]);
+            CHECK(t.g.json != NULL);
+            trial_begin(&t, name);
+            const double loss = trial_loss(&t, 0), want = json_number_value(json_array_get(json_object_get(t.g.json, "losses"), 0));
+            CHECK_MSG(fabs(loss - want) <= 1e-5 * want, "%s: loss is %.7f, want %.7f", what, loss, want);
+            CHECK(check_grads(t.n, &t.g, what) == t.n->n_params);
+            trial_end(&t);
+        }
+        golden_close(&whole);
     }
 }
 

@@ -9,9 +9,12 @@ them as int16 steps of max|g| / 32767, and the losses of 100 steps of AdamW from
     dpo         pairs of answers against the base model, arXiv:2305.18290 (mean over pairs, sums over tokens)
     distill*    (1 - w) cross entropy + w T^2 KL(teacher || student) at temperature T; -top: of the teacher only the K likeliest
                 tokens are known, all others are one event
+pairs-<family>: LoRA on every linear layer of a family, routed experts included, without PEFT, which cannot have those: W + s B A stands
+in for each weight. Gradients of all pairs under three losses ("parts" of one file): cross entropy, DPO, distillation.
 balance: the same file format without steps; gradients of some tensors of all weights under cross entropy plus the
 sequence-wise load-balancing loss of mixtures of experts (sum over layers, mean over sequences).
 """
+import contextlib
 import os
 import sys
 import tempfile
@@ -150,6 +153,91 @@ def run(name):
     print(name, losses[0], "->", losses[-1], "norm", norms[0])
 
 
+class WithPairs:
+    """A model whose weights are W + s B A, as functions of A and B: what PEFT's adapted model is, for any tensor."""
+    def __init__(self, fixture, model, r, alpha, seed):
+        import torch
+        self.model, self.fixture, self.scale, self.on = model, fixture, alpha / r, True
+        for p in model.parameters():  # weights where gradients are looked for: shapes under the names of the file
+            p.grad = p.detach()
+        shapes = {k: v.shape for k, v in mt.by_file_name(fixture, model).items()}
+        for p in model.parameters():
+            p.grad = None
+            p.requires_grad_(False)
+        no_target = ("embed_tokens.weight", "lm_head.weight", "mlp.gate.weight", "word_embeddings.weight", "output_layer.weight")
+        self.modules = sorted(k[:-len(".weight")] for k, v in shapes.items() if len(v) == 2 and not k.endswith(no_target))
+        self.params = {}
+        for m in self.modules:
+            n_out, n_in = shapes[m + ".weight"]
+            for word, shape in (("lora_A", (r, n_in)), ("lora_B", (n_out, r))):
+                name = "base_model.model." + m + "." + word + ".weight"
+                v = normal(seed, name, shape, (1.0 if word == "lora_A" else 0.2) / np.sqrt(shape[1]))
+                self.params[name] = torch.nn.Parameter(torch.from_numpy(v))
+
+    def delta(self, module):
+        a, b = (self.params["base_model.model." + module + "." + w + ".weight"] for w in ("lora_A", "lora_B"))
+        return self.scale * b @ a
+
+    def weight(self, name, w):
+        """The weight called so in the class, with what is added to it."""
+        import torch
+        if name.endswith("experts.gate_up_proj"):
+            return w + torch.stack([torch.cat([self.delta(name[:-12] + f"{e}.gate_proj"), self.delta(name[:-12] + f"{e}.up_proj")]) for e in range(len(w))])
+        if name.endswith("experts.down_proj"):
+            return w + torch.stack([self.delta(name[:-9] + f"{e}.down_proj") for e in range(len(w))])
+        if not name.endswith(".weight"):
+            return w
+        module = name[:-len(".weight")]
+        if self.fixture == "chatglm" and ".layers." in module:
+            layer, _, part = module[len("model.layers."):].partition(".")
+            layer = "transformer.encoder.layers." + layer + "."
+            if part[:-len("_proj")] in ("self_attn.q", "self_attn.k", "self_attn.v"):
+                n = [getattr(self.model.model.layers[0].self_attn, x + "_proj").out_features for x in "qkv"]
+                return w + self.delta(layer + "self_attention.query_key_value").split(n)["qkv".index(part[len("self_attn.")])]
+            module = layer + {"self_attn.o_proj": "self_attention.dense", "mlp.gate_up_proj": "mlp.dense_h_to_4h", "mlp.down_proj": "mlp.dense_4h_to_h"}.get(part, "")
+        return w + self.delta(module) if module in self.modules else w
+
+    def __call__(self, ids):
+        import torch
+        if not self.on:
+            return self.model(ids)
+        return torch.func.functional_call(self.model, {n: self.weight(n, p) for n, p in self.model.named_parameters()}, (ids,))
+
+    @contextlib.contextmanager
+    def disable_adapter(self):
+        self.on = False
+        yield
+        self.on = True
+
+
+def pairs(fixture):
+    r, alpha, seed = 2, 4, 7400 + mt.GRADS.index(fixture)
+    other = "glm4moe-355b" if fixture == "glm4moe-air" else "glm4moe-air"  # the largest vocabulary
+    with tempfile.TemporaryDirectory() as tmp:
+        model = WithPairs(fixture, mt.load(fixture, tmp), r, alpha, seed)
+    with tempfile.TemporaryDirectory() as tmp:
+        teacher = mt.load(other, tmp)
+    targets = ["all-linear"] + (["experts.gate_proj", "experts.up_proj", "experts.down_proj"] if any(".experts." in m for m in model.modules) else [])
+    blob, parts = b"", {}
+    for i, (part, o) in enumerate({"sft": {}, "dpo": {"beta": 0.3}, "distill": {"teacher": other, "temperature": 2.0, "weight": 0.7}}.items()):
+        seqs = mt.sequences(seed * 10 + i, (14, 9, 12, 11) if part == "dpo" else (25, 18, 9))
+        loss = dpo_loss(model, seqs, o) if part == "dpo" else distill_loss(model, teacher, seqs, o) if part == "distill" else mt.total_loss(model, seqs)
+        for p in model.params.values():
+            p.grad = None
+        loss.backward()
+        more, index = pack_grads({k: p.grad.numpy() for k, p in model.params.items()})
+        for t in index.values():
+            t["offset"] += len(blob)
+        blob += more
+        parts[part] = {"fixture": fixture, "rank": r, "alpha": alpha, "targets": targets, **o, "losses": [float(loss.detach())], "tensors": index,
+                       "batches": [[{"tokens": a, "mask": m} for a, m in seqs]]}
+        print("pairs", fixture, part, float(loss.detach()), len(index), "tensors, the least gradient", min(t["max"] for t in index.values()))
+    out = os.path.join(mt.OUT, "pairs-" + fixture)
+    write_json(out + ".json", parts, indent=None)
+    write_bytes(out + ".bin", blob)
+    write_safetensors(out + ".safetensors", {k: p.detach().numpy() for k, p in sorted(model.params.items())}, lambda n: "F32")
+
+
 def balance():
     import torch
     fixture, coef, seed = "glm4moe-355b", 0.5, 7300
@@ -187,8 +275,10 @@ def balance():
 
 
 if __name__ == "__main__":
-    for wanted in sys.argv[1:] or [*RUNS, "balance"]:
+    for wanted in sys.argv[1:] or [*RUNS, *("pairs-" + f for f in mt.GRADS), "balance"]:
         if wanted == "balance":
             balance()
+        elif wanted.startswith("pairs-"):
+            pairs(wanted[len("pairs-"):])
         else:
             run(wanted)

@@ -6,6 +6,7 @@
 checkpoint under the checkpoint's own names (float32, eager attention, one thread). Gradients are kept as int16 steps
 of max|g| / 32767: a sixth of the tolerance that the tests have.
 lora-<name>: 100 steps of AdamW on a LoRA adapter as PEFT makes it, from given A (B is zero): the loss of each step.
+full-<name>: the same on all weights.
 """
 import json
 import os
@@ -27,6 +28,7 @@ LORA = {  # name: (fixture, rank, alpha, targets)
     "llama-tied": ("llama-tied", 8, 16, ["q_proj", "v_proj"]),
     "chatglm": ("chatglm", 4, 16, ["query_key_value"]),
 }
+FULL = ["glm4", "llama-tied", "glm4moe-air"]
 STEPS, LR, WARMUP, DECAY, CLIP = 100, 5e-3, 10, 0.01, 1.0
 
 
@@ -128,6 +130,38 @@ class Fused:
                 at += k
 
 
+def train(model, groups, lr, data):
+    """Loss and norm of each step of AdamW over batches that come again and again. groups: (tensors, decay)."""
+    import torch
+    params = [p for g, _ in groups for p in g]
+    opt = torch.optim.AdamW([{"params": g, "weight_decay": d} for g, d in groups], lr=lr, betas=(0.9, 0.999), eps=1e-8)
+    losses, norms = [], []
+    for step in range(STEPS):
+        rate = lr * (step + 1) / WARMUP if step < WARMUP else lr * 0.5 * (1 + np.cos(np.pi * (step - WARMUP) / (STEPS - WARMUP)))
+        for group in opt.param_groups:
+            group["lr"] = rate
+        opt.zero_grad()
+        loss = total_loss(model, data[step % len(data)])
+        loss.backward()
+        norms.append(float(torch.nn.utils.clip_grad_norm_(params, CLIP)))
+        opt.step()
+        losses.append(float(loss.detach()))
+    return losses, norms
+
+
+def full(fixture):
+    seed = 7150 + FULL.index(fixture)
+    with tempfile.TemporaryDirectory() as tmp:
+        model = load(fixture, tmp)
+    params = list(model.parameters())
+    data = [sequences(seed * 10 + i, (18, 11)) for i in range(5)]
+    losses, norms = train(model, [([p for p in params if p.ndim > 1], DECAY), ([p for p in params if p.ndim == 1], 0.0)], LR / 50, data)
+    write_json(os.path.join(OUT, f"full-{fixture}.json"),
+               {"fixture": fixture, "rank": 0, "alpha": 0, "targets": [], "lr": LR / 50, "warmup": WARMUP, "weight_decay": DECAY, "clip": CLIP, "losses": losses, "norms": norms,
+                "batches": [[{"tokens": a, "mask": b} for a, b in s] for s in data]}, indent=None)
+    print("full", fixture, losses[0], "->", losses[-1], "norm", norms[0])
+
+
 def lora(name):
     import torch
     from peft import LoraConfig, get_peft_model
@@ -160,19 +194,8 @@ def lora(name):
     for k, p in zip(names, params):
         if "lora_A" in k:
             start[k] = p.detach().numpy().copy()
-    opt = torch.optim.AdamW(params, lr=LR, betas=(0.9, 0.999), eps=1e-8, weight_decay=DECAY)
     data = [sequences(seed * 10 + i, (18, 11)) for i in range(5)]  # five batches, over and over
-    losses, norms = [], []
-    for step in range(STEPS):
-        lr = LR * (step + 1) / WARMUP if step < WARMUP else LR * 0.5 * (1 + np.cos(np.pi * (step - WARMUP) / (STEPS - WARMUP)))
-        for group in opt.param_groups:
-            group["lr"] = lr
-        opt.zero_grad()
-        loss = total_loss(model, data[step % 5])
-        loss.backward()
-        norms.append(float(torch.nn.utils.clip_grad_norm_(params, CLIP)))
-        opt.step()
-        losses.append(float(loss.detach()))
+    losses, norms = train(model, [(params, DECAY)], LR, data)
     write_json(os.path.join(OUT, f"lora-{name}.json"),
                {"fixture": fixture, "rank": r, "alpha": alpha, "targets": targets, "lr": LR, "warmup": WARMUP, "weight_decay": DECAY,
                 "clip": CLIP, "losses": losses, "norms": norms,
@@ -183,8 +206,11 @@ def lora(name):
 
 if __name__ == "__main__":
     os.makedirs(OUT, exist_ok=True)
-    wanted = sys.argv[1:] or GRADS + ["lora-" + n for n in LORA]
+    wanted = sys.argv[1:] or GRADS + ["lora-" + n for n in LORA] + ["full-" + n for n in FULL]
     for w in wanted:
+        if w.startswith("full-"):
+            full(w[5:])
+            continue
         if w.startswith("lora-"):
             lora(w[5:])
         else:
