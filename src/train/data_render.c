@@ -290,6 +290,11 @@ static glim_status add_bare(glim_data_reader *r, const json_t *messages, const j
     return glim_data_add_answer(r, qt.s, qt.n, at.s, at.n, err);
 }
 
+static bool same_tokens(const glim_dataset *d, size_t i) {
+    const glim_data_span *x = &d->ex[i];
+    return x[0].n == x[1].n && memcmp(d->tokens + x[0].off, d->tokens + x[1].off, x[0].n * sizeof *d->tokens) == 0;
+}
+
 glim_status glim_data_add_conv(glim_data_reader *r, const glim_data_conv *c, glim_err *err) {
     const json_t *answers[2] = {c->chosen, c->rejected};
     size_t n_answers = c->chosen ? 2 : 1, ex0 = r->d->n_ex, tok0 = r->d->n_tok, dropped = r->r->n_dropped;
@@ -306,8 +311,11 @@ glim_status glim_data_add_conv(glim_data_reader *r, const glim_data_conv *c, gli
         if (rc != GLIM_OK && c->chosen) glim_err_context(err, k ? "rejected" : "chosen");
     }
     if (rc == GLIM_OK && !c->chosen && r->p->conv && r->d->n_ex == ex0 + 1) rc = r->p->conv(r->p->conv_ctx, ex0, c->messages, c->tools, err);
+    if (rc == GLIM_OK && c->chosen && r->d->n_ex == ex0 + 2 && same_tokens(r->d, ex0)) /* of one answer twice nothing can be learnt */
+        rc = glim_fail(err, GLIM_E_FORMAT, "\"chosen\" and \"rejected\" are the same answer%s",
+                       r->p->max_tokens && r->d->ex[ex0].n == r->p->max_tokens ? ", as far as the limit of tokens leaves them" : "");
     /* A pair comes whole or not at all. */
-    if (c->chosen && r->d->n_ex != ex0 + 2) {
+    if (c->chosen && (rc != GLIM_OK || r->d->n_ex != ex0 + 2)) {
         r->d->n_ex = ex0;
         r->d->n_tok = tok0;
         if (rc == GLIM_OK) r->r->n_dropped = dropped + 1;

@@ -573,6 +573,8 @@ TEST(each_shape_says_what_it_wants) {
          "\"conversations\"[0]: a function call: JSON"},
         {GLIM_DATA_PREFERENCE, GLIM_CHAT_GLM4_9B, "x.jsonl", "{\"prompt\":\"a\",\"chosen\":\"b\"}", "\"rejected\" is missing"},
         {GLIM_DATA_PREFERENCE, GLIM_CHAT_GLM4_9B, "x.jsonl", "{\"chosen\":\"b\",\"rejected\":\"c\"}", "do not begin alike"},
+        {GLIM_DATA_PREFERENCE, GLIM_CHAT_GLM4_9B, "x.jsonl", "{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":\"c\"}\n{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":\"b\"}",
+         "line 2: \"chosen\" and \"rejected\" are the same answer"},
         {GLIM_DATA_TEXT, GLIM_CHAT_NONE, "x.jsonl", "{\"text\":\"a b\"}\n{\"text\":1}", "\"text\": got integer"},
         {GLIM_DATA_TEXT, GLIM_CHAT_NONE, "x.txt", "", "the text is empty"},
         {GLIM_DATA_GUESS, GLIM_CHAT_NONE, "x.dat", "hello", "the format could not be guessed"},
