@@ -4,7 +4,9 @@
  * turns in the original context. Only ratios of the three last count, and every model of the family has 1 and 4: so what is looked for
  * is the original context, one divisor on the line gives it, and all are then computed from what was found and compared. */
 #include <math.h>
+#include <stdlib.h>
 
+#include "base/alloc.h"
 #include "compress/unpack_internal.h"
 #include "model/rope.h"
 
@@ -31,24 +33,33 @@ static bool try_context(glim_rope_config *r, const float *f, double near) {
     return false;
 }
 
+static bool find(glim_rope_config *r, const float *f) {
+    const double factor = (double)f[r->n_rot / 2 - 1];
+    r->scaling = GLIM_ROPE_LLAMA3, r->factor = factor, r->low_freq_factor = 1, r->high_freq_factor = 4;
+    if (!(factor > 1)) return false;
+    bool found = try_context(r, f, 8192); /* of all that Meta has made */
+    for (size_t j = 0; !found && j < r->n_rot / 2; j++) {
+        const double turned = (1 / (double)f[j] - 1 / factor) / (1 - 1 / factor); /* 0 to 1 on the line */
+        if (!(turned > TOLERANCE && turned < 1 - TOLERANCE)) continue;
+        found = try_context(r, f, (r->low_freq_factor + turned * (r->high_freq_factor - r->low_freq_factor)) * 2 * acos(-1) * pow(r->theta, 2 * (double)j / (double)r->n_rot));
+    }
+    return found;
+}
+
 glim_status glim_unpack_rope(glim_rope_config *rope, const glim_tensor *t, glim_err *err) {
     glim_rope_config r = *rope;
     const size_t n = r.n_rot / 2;
-    const float *f = t->data;
-    if (t->type != GLIM_F32 || t->n_bytes != n * sizeof *f || n == 0)
-        return glim_fail(err, GLIM_E_UNSUPPORTED, "tensor \"%s\": want %zu values of f32", t->name, n);
+    void *mem;
+    if (t->n_dims != 1 || t->dims[0] != n || n == 0) return glim_fail(err, GLIM_E_UNSUPPORTED, "tensor \"%s\": want %zu values", t->name, n);
     if (r.scaling != GLIM_ROPE_NONE) return glim_fail(err, GLIM_E_UNSUPPORTED, "tensor \"%s\" scales frequencies that \"rope.scaling.type\" scales too, config.json has one of them", t->name);
-    bool found = true;
-    for (size_t j = 0; j < n; j++) found = found && f[j] == 1;
-    if (found) return GLIM_OK; /* nothing is scaled */
-    r.scaling = GLIM_ROPE_LLAMA3, r.factor = (double)f[n - 1], r.low_freq_factor = 1, r.high_freq_factor = 4;
-    found = r.factor > 1 && try_context(&r, f, 8192);
-    for (size_t j = 0; r.factor > 1 && !found && j < n; j++) {
-        const double turned = (1 / (double)f[j] - 1 / r.factor) / (1 - 1 / r.factor); /* 0 to 1 on the line */
-        if (!(turned > TOLERANCE && turned < 1 - TOLERANCE)) continue;
-        found = try_context(&r, f, (r.low_freq_factor + turned * (r.high_freq_factor - r.low_freq_factor)) * 2 * acos(-1) * pow(r.theta, 2 * (double)j / (double)r.n_rot));
-    }
-    if (!found) return glim_fail(err, GLIM_E_UNSUPPORTED, "tensor \"%s\" is not Llama-3's scaling with low_freq_factor 1 and high_freq_factor 4: config.json cannot say it", t->name);
-    *rope = r;
-    return GLIM_OK;
+    glim_status rc = glim_try_calloc(&mem, n, sizeof(float), "divisors of frequencies", err);
+    if (rc != GLIM_OK) return rc;
+    float *f = mem;
+    bool ones = true;
+    glim_dequant(t->type, t->data, f, n);
+    for (size_t j = 0; j < n; j++) ones = ones && f[j] == 1;
+    if (!ones && find(&r, f)) *rope = r;
+    else if (!ones) rc = glim_fail(err, GLIM_E_UNSUPPORTED, "tensor \"%s\" is not Llama-3's scaling with low_freq_factor 1 and high_freq_factor 4: config.json cannot say it", t->name);
+    free(f);
+    return rc;
 }
