@@ -114,9 +114,13 @@ static likely chinese(const char *bytes, size_t n, const char *from) {
             continue;
         }
         if (n == SAMPLE && i + 3 >= n) break; /* the sample may cut it */
+        if (i + 1 == n) { /* half of one; iconv takes some such bytes for a character */
+            l.log = -INFINITY;
+            break;
+        }
         char c[8], *in = (char *)(uintptr_t)(bytes + i), *o = c;
         const bool four = gb && i + 3 < n && bytes[i + 1] >= '0' && bytes[i + 1] <= '9';
-        size_t left = four ? 4 : n - i < 2 ? n - i : 2, room = sizeof c;
+        size_t left = four ? 4 : 2, room = sizeof c;
         if (iconv(cd, &in, &left, &o, &room) == (size_t)-1 || left) {
             l.log = -INFINITY;
             break;

@@ -3,6 +3,8 @@
 #include <malloc.h>
 #include <math.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <zip.h>
 
 #include "base/alloc.h"
@@ -122,6 +124,26 @@ TEST(a_csv_of_western_or_taiwanese_windows_is_not_read_as_gb18030) {
     CHECK(strstr(csv("name,price\n\xb9\xcf\xb2\xcb,1\n"), "could be gb18030, big5"));
     CHECK(strstr(csv("\xcd\xe0\xe7\xe2\xe0\xed\xe8\xe5,\xd6\xe5\xed\xe0\n\xd7\xe0\xe9\xed\xe8\xea,12\n"), "no sense"));
     CHECK_STR(rows_of("name\n\xd7\xe0\xe9\xed\xe8\xea\n", 12, &(glim_table_params){.encoding = "windows-1251"}), "name\nЧайник\n");
+}
+
+/* A file may end where its last page does: what lies behind it is nobody's. */
+TEST(half_a_character_at_the_end_is_read_no_further) {
+    static const char *const ends[] = {"a,b\n1,\x80", "a,b\n1,\x81", "a,b\n1,\xff", "\x80", "a,b\n\xbd\xb1,\xbd", "a,b\n1,\x81\x30", "a,b\n1,\x81\x30\x81", "caf\xe9"};
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *two = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(two != MAP_FAILED && mprotect(two + page, page, PROT_NONE) == 0);
+    for (size_t i = 0; i < GLIM_COUNT(ends); i++) {
+        const size_t n = strlen(ends[i]);
+        char *at = two + page - n;
+        glim_err err = {0};
+        glim_buf b = {0};
+        const char *encoding;
+        memcpy(at, ends[i], n);
+        const glim_status rc = glim_table_utf8(&b, &encoding, at, n, NULL, &err);
+        CHECK_MSG(rc == GLIM_OK || rc == GLIM_E_FORMAT, "%zu: %d %s", i, rc, err.msg);
+        glim_buf_free(&b);
+    }
+    munmap(two, 2 * page);
 }
 
 /* ---- XLSX made here ---- */
