@@ -46,7 +46,7 @@ typedef struct word {
 static const word ENGLISH[] = {{"zero", 0}, {"one", 1}, {"two", 2}, {"three", 3}, {"four", 4}, {"five", 5}, {"six", 6}, {"seven", 7}, {"eight", 8}, {"nine", 9}, {"ten", 10},
                                {"eleven", 11}, {"twelve", 12}, {"thirteen", 13}, {"fourteen", 14}, {"fifteen", 15}, {"sixteen", 16}, {"seventeen", 17}, {"eighteen", 18},
                                {"nineteen", 19}, {"twenty", 20}, {"thirty", 30}, {"forty", 40}, {"fifty", 50}, {"sixty", 60}, {"seventy", 70}, {"eighty", 80}, {"ninety", 90}, {"dozen", 12}};
-static const word CHINESE[] = {{"零", 0}, {"〇", 0}, {"一", 1}, {"二", 2}, {"两", 2}, {"三", 3}, {"四", 4}, {"五", 5}, {"六", 6}, {"七", 7}, {"八", 8}, {"九", 9}, {"十", 10}, {"百", 100}, {"千", 1e3}, {"万", 1e4}};
+static const word CHINESE[] = {{"零", 0}, {"〇", 0}, {"一", 1}, {"二", 2}, {"两", 2}, {"三", 3}, {"四", 4}, {"五", 5}, {"六", 6}, {"七", 7}, {"八", 8}, {"九", 9}, {"十", 10}, {"百", 100}, {"千", 1e3}, {"万", 1e4}, {"亿", 1e8}};
 
 static const word *chinese_at(const char *s) {
     for (size_t i = 0; i < GLIM_COUNT(CHINESE); i++)
@@ -63,9 +63,9 @@ static glim_status add(glim_said *s, double value, size_t begin, size_t end, gli
     return GLIM_OK;
 }
 
-/* 十二, 两百三十, 三万五; *end is where it ends. Digits one after the other are no number of this kind. */
+/* 十二, 两百三十, 三万五, 三亿; *end is where it ends. Digits one after the other are no number of this kind. */
 static bool read_chinese(const char *s, size_t at, size_t *end, double *value) {
-    double sum = 0, part = 0, digit = -1, unit = 1e5, of = 1;
+    double high = 0, sum = 0, part = 0, digit = -1, unit = 1e5, of = 1;
     bool zero = false;
     const word *w;
     for (; (w = chinese_at(s + at)); at += 3) {
@@ -73,8 +73,12 @@ static bool read_chinese(const char *s, size_t at, size_t *end, double *value) {
             if (digit > 0) return false;
             zero |= w->value == 0;
             digit = w->value;
+        } else if (w->value == 1e8) {
+            high = (sum + part + (digit > 0 ? digit : 0)) * 1e8;
+            if (high <= 0 || of > 1e4) return false;
+            sum = part = 0, digit = -1, unit = 1e8, of = 1e8, zero = false;
         } else if (w->value == 1e4) {
-            if (of > 1) return false;
+            if (of > 1 && of < 1e8) return false;
             sum = (part + (digit > 0 ? digit : 0)) * 1e4;
             part = 0, digit = -1, unit = 1e4, of = 1e4, zero = false;
         } else {
@@ -83,10 +87,34 @@ static bool read_chinese(const char *s, size_t at, size_t *end, double *value) {
             digit = -1, unit = w->value, zero = false;
         }
     }
-    if (digit > 0) part += unit >= 100 && unit <= 1e4 && !zero ? digit * unit / 10 : digit; /* 两百三 is 230 */
+    if (digit > 0) part += unit >= 100 && (unit <= 1e4 || unit == 1e8) && !zero ? digit * unit / 10 : digit; /* 两百三 is 230 */
     *end = at;
-    *value = sum + part;
+    *value = high + sum + part;
     return true;
+}
+
+/* What stands behind "一点五" where it is 1.5 of it, and no time of day. */
+static const char *const MEASURES[] = {"公里", "公斤", "千米", "千克", "厘米", "毫米", "米", "升", "毫升", "倍", "斤", "吨", "万", "亿", "折", "元", "块", "寸", "英寸", "度", "克", "平方", "平米", "瓦", "小时", "个小时", "个月"};
+
+/* 一点五公斤: the number that begins at `at`; false: none. */
+static bool read_point(const char *s, size_t at, size_t *end, double *value) {
+    double whole, part = 0, place = 0.1;
+    size_t i;
+    const word *w;
+    bool measured = false;
+    if (!read_chinese(s, at, &i, &whole) || strncmp(s + i, "点", 3) != 0) return false;
+    for (i += 3; (w = chinese_at(s + i)) && w->value < 10; i += 3, place /= 10) part += w->value * place;
+    for (size_t k = 0; place < 0.1 && k < GLIM_COUNT(MEASURES); k++) measured |= strncmp(s + i, MEASURES[k], strlen(MEASURES[k])) == 0;
+    *value = round((whole + part) * 1e9) / 1e9;
+    if (w && w->value >= 1e4) *value *= w->value, i += 3;
+    *end = i;
+    return measured;
+}
+
+static bool is_negative(const char *s, size_t at) {
+    if (at >= 3 && memcmp(s + at - 3, "负", 3) == 0) return true;
+    if (at >= 6 && memcmp(s + at - 6, "零下", 6) == 0) return true;
+    return at && s[at - 1] == '-' && (at == 1 || isspace((unsigned char)s[at - 2]));
 }
 
 static glim_status find_chinese(glim_said *s, glim_err *err) {
@@ -95,8 +123,9 @@ static glim_status find_chinese(glim_said *s, glim_err *err) {
         const word *w = chinese_at(s->text + i);
         double value;
         end = i + 1;
-        if (!w) continue;
-        if (read_chinese(s->text, i, &end, &value)) rc = add(s, value, i, end, err);
+        if (!w || strncmp(s->text + i, "零下", 6) == 0) continue;
+        if (read_point(s->text, i, &end, &value)) rc = add(s, value * (is_negative(s->text, i) ? -1 : 1), i, end, err);
+        else if (read_chinese(s->text, i, &end, &value)) rc = add(s, value * (is_negative(s->text, i) ? -1 : 1), i, end, err);
         else { /* 周三三个人: each by itself */
             rc = w->value < 10 ? add(s, w->value, i, i + 3, err) : GLIM_OK;
             end = i + 3;
@@ -111,12 +140,64 @@ static const word *english_at(const char *s, size_t n) {
     return NULL;
 }
 
+/* The word at s, a letter's run: its length. */
+static size_t run(const char *s) {
+    size_t n = 0;
+    while (isalpha((unsigned char)s[n])) n++;
+    return n;
+}
+
+/* "Twenty", "five", "twenty-five": its length, or 0. */
+static size_t below_hundred(const char *s, double *value) {
+    size_t n = run(s);
+    const word *w = english_at(s, n), *one;
+    if (!w || w->value == 0 || strncasecmp(s, "dozen", 5) == 0) return 0;
+    *value = w->value;
+    if (w->value < 20 || (s[n] != '-' && s[n] != ' ')) return n;
+    const size_t more = run(s + n + 1);
+    one = english_at(s + n + 1, more);
+    if (one && one->value > 0 && one->value < 10) *value += one->value, n += 1 + more;
+    return n;
+}
+
+/* "A hundred", "two hundred and twenty", "a thousand", "half a dozen", "two dozen": its length, or 0. "Between one hundred and two hundred" are two. */
+static size_t many(const char *s, size_t at, double *value) {
+    static const struct { const char *text; double is; } BY[] = {{"hundred", 100}, {"thousand", 1000}};
+    const bool between = at >= 8 && strncasecmp(s + at - 8, "between ", 8) == 0;
+    const char *p = s + at;
+    double first = 1, more = 0;
+    if (strncasecmp(p, "half a dozen", 12) == 0 && !isalpha((unsigned char)p[12])) return *value = 6, 12;
+    size_t n = strncasecmp(p, "a ", 2) == 0 ? 1 : below_hundred(p, &first);
+    if (n == 0 || p[n] != ' ') return 0;
+    n++;
+    if (strncasecmp(p + n, "dozen", 5) == 0 && !isalpha((unsigned char)p[n + 5])) return *value = first * 12, n + 5;
+    for (size_t i = 0; i < GLIM_COUNT(BY); i++) {
+        const size_t k = strlen(BY[i].text);
+        if (strncasecmp(p + n, BY[i].text, k) != 0 || isalpha((unsigned char)p[n + k])) continue;
+        n += k;
+        *value = first * BY[i].is;
+        if (between || strncasecmp(p + n, " and ", 5) != 0) return n;
+        const size_t m = below_hundred(p + n + 5, &more);
+        const char *behind = p + n + 5 + m;
+        const bool again = strncasecmp(behind, " hundred", 8) == 0 || strncasecmp(behind, " thousand", 9) == 0 || strncasecmp(behind, " dozen", 6) == 0;
+        if (m && !again && !isalnum((unsigned char)*behind)) *value += more, n += 5 + m;
+        return n;
+    }
+    return 0;
+}
+
 static glim_status find_english(glim_said *s, glim_err *err) {
     glim_status rc = GLIM_OK;
     for (size_t i = 0, end; i < s->n && rc == GLIM_OK; i = end) {
         for (end = i; isalnum((unsigned char)s->text[end]) || (unsigned char)s->text[end] >= 0x80; end++) {}
         const word *w = end > i ? english_at(s->text + i, end - i) : NULL;
         double value = w ? w->value : 0;
+        const size_t whole = end > i ? many(s->text, i, &value) : 0;
+        if (whole) {
+            rc = add(s, value, i, i + whole, err);
+            end = i + whole;
+            continue;
+        }
         if (w && value >= 20 && (s->text[end] == '-' || s->text[end] == ' ')) { /* twenty-five */
             size_t more = end + 1;
             while (isalpha((unsigned char)s->text[more])) more++;
@@ -130,12 +211,6 @@ static glim_status find_english(glim_said *s, glim_err *err) {
         if (end == i) end++;
     }
     return rc;
-}
-
-static bool is_negative(const char *s, size_t at) {
-    if (at >= 3 && memcmp(s + at - 3, "负", 3) == 0) return true;
-    if (at >= 6 && memcmp(s + at - 6, "零下", 6) == 0) return true;
-    return at && s[at - 1] == '-' && (at == 1 || isspace((unsigned char)s[at - 2]));
 }
 
 /* Digits that are no part of a longer word, but for a unit of up to three letters behind them (30cm, 16GB), or a Chinese one (3万). 3k is
@@ -161,6 +236,36 @@ static glim_status find_digits(glim_said *s, glim_err *err) {
         const word *w = chinese_at(s->text + end);
         rc = add(s, value, i, k, err);
         if (rc == GLIM_OK && letters == 1 && tolower((unsigned char)s->text[k]) == 'k') rc = add(s, value * 1000, i, end, err);
+        if (rc == GLIM_OK && w && w->value > 10) rc = add(s, value * w->value, i, end + 3, err);
+    }
+    return rc;
+}
+
+/* The digit of full width at s, or -1. */
+static int wide_digit(const char *s) { return (unsigned char)s[0] == 0xef && (unsigned char)s[1] == 0xbc && (unsigned char)s[2] >= 0x90 && (unsigned char)s[2] <= 0x99 ? (unsigned char)s[2] - 0x90 : -1; }
+static bool wide_letter(const char *s) { return (unsigned char)s[0] == 0xef && (((unsigned char)s[1] == 0xbc && (unsigned char)s[2] >= 0xa1) || ((unsigned char)s[1] == 0xbd && (unsigned char)s[2] < 0x9b)); }
+
+/* "３００", "３．５". Digits beside letters of full width are no number. */
+static glim_status find_wide(glim_said *s, glim_err *err) {
+    glim_status rc = GLIM_OK;
+    for (size_t i = 0, end; i + 3 <= s->n && rc == GLIM_OK; i = end) {
+        char digits[40];
+        size_t n = 0, points = 0;
+        end = i + 1;
+        if (wide_digit(s->text + i) < 0) continue;
+        for (end = i; n < sizeof digits - 1; end += 3) {
+            const bool point = memcmp(s->text + end, "．", 3) == 0 && wide_digit(s->text + end + 3) >= 0 && !points;
+            const int d = wide_digit(s->text + end);
+            if (d < 0 && !point) break;
+            points += point;
+            digits[n++] = point ? '.' : (char)('0' + d);
+        }
+        digits[n] = 0;
+        const bool beside = wide_letter(s->text + end) || (i >= 3 && wide_letter(s->text + i - 3)) || isalnum((unsigned char)s->text[end]) || (i && isalnum((unsigned char)s->text[i - 1]));
+        if (beside || n > 15) continue;
+        const double value = strtod(digits, NULL) * (is_negative(s->text, i) ? -1 : 1);
+        const word *w = chinese_at(s->text + end);
+        rc = add(s, value, i, end, err);
         if (rc == GLIM_OK && w && w->value > 10) rc = add(s, value * w->value, i, end + 3, err);
     }
     return rc;
@@ -233,6 +338,7 @@ glim_status glim_said_new(glim_said **out, const char *request, size_t n, glim_e
     mark_places(s);
     find_parts(s);
     glim_status rc = find_digits(s, err);
+    if (rc == GLIM_OK) rc = find_wide(s, err);
     if (rc == GLIM_OK) rc = find_english(s, err);
     if (rc == GLIM_OK) rc = find_chinese(s, err);
     if (rc != GLIM_OK) glim_said_free(s);

@@ -56,6 +56,11 @@ TEST(a_number_stands_by_itself_in_digits_or_words) {
         {"订单L60181920，电话17692807414，0个", "[17692807414,0]"},
         {"it was -5 or 零下12度, of 16GB and 100W", "[-5,-12,16,100,0]"},
         {"two hundred of 3k, or 2,3,4 and 1,5", "[3,3000,200,0]"},
+        {"half a dozen eggs, two dozen rolls, a hundred and twenty chairs, a thousand and five", "[6,24,120,1005,0]"},
+        {"between one hundred and fifty, two hundred and three hundred, forty and six", "[100,50,200,300,40,6,0]"},
+        {"三亿五千万，两亿三，三万亿，亿元", "[350000000,230000000,3000000000000,0]"},
+        {"零下五度，一点五公斤，三点五十到，十二点五个人", "[-5,1.5,3,50,12,5,0]"},
+        {"要３００份，３．５米，Ａ３", "[300,3.5,0]"},
         {"", "[0]"},
     };
     for (size_t i = 0; i < GLIM_COUNT(cases); i++) {
