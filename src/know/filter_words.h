@@ -55,6 +55,10 @@ typedef enum glim_concept {
     GLIM_CONCEPT_SHELF_LIFE,
     GLIM_CONCEPT_EXPIRY,
     GLIM_CONCEPT_FLOWERING,
+    GLIM_CONCEPT_MILEAGE,
+    GLIM_CONCEPT_DOSAGE,
+    GLIM_CONCEPT_THICKNESS,
+    GLIM_CONCEPT_END,
     GLIM_N_CONCEPT
 } glim_concept;
 
@@ -91,6 +95,7 @@ typedef enum glim_word_kind {
     GLIM_WORD_THAN,      /* "cheaper than this", "比它轻" */
     GLIM_WORD_COMPARE,   /* "difference", "哪个更" */
     GLIM_WORD_GOODS,     /* what rows are called in any business, or in this one's: "dishes", "商品" */
+    GLIM_WORD_FREE,      /* costs nothing: only where a price is nothing */
     GLIM_WORD_FILLER     /* says nothing about a product */
 } glim_word_kind;
 

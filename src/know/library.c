@@ -13,6 +13,7 @@
 #include "know/filter_words.h"
 #include "know/library_internal.h"
 #include "know/terms.h"
+#include "know/units.h"
 
 enum { LINE_COLS = 6, LINE_VALUE = 120, LINE_CHARS = 400 }; /* docs/desk.md */
 
@@ -73,6 +74,21 @@ static bool number_of(const char *s, bool comma, double *v, const char **unit) {
 
 bool glim_lib_number(const char *s, double *v, const char **unit) { return number_of(s, false, v, unit); }
 
+bool glim_lib_money(const char *s, bool comma, const char **sign) {
+    static const char *const signs[][2] = {{"eur", "€"}, {"usd", "$"}, {"gbp", "£"}, {"cny", "¥"}};
+    double v;
+    const char *unit, *is = NULL;
+    while (*s == ' ') s++;
+    const size_t n = sign_at(s);
+    if (!number_of(s, comma, &v, &unit)) return false;
+    if (n == 0) is = glim_currency_of(unit);
+    for (size_t i = 0; n && i < glim_n_currencies && !is; i++)
+        if (strlen(glim_currencies[i].text) == n && strncasecmp(s, glim_currencies[i].text, n) == 0) is = glim_currencies[i].is;
+    for (size_t i = 0; is && i < GLIM_COUNT(signs); i++)
+        if (strcmp(is, signs[i][0]) == 0) return *sign = signs[i][1], true;
+    return false;
+}
+
 const char *glim_lib_part(const glim_lib_col *c, const char **rest, size_t *n) {
     const char *s = *rest;
     for (;;) {
@@ -91,16 +107,80 @@ const char *glim_lib_part(const glim_lib_col *c, const char **rest, size_t *n) {
     return s;
 }
 
+/* "1.200" pieces are no fraction of one. */
+static bool in_thousands(const char *s) {
+    size_t n = strspn(s, "0123456789");
+    if (n == 0 || n > 3 || s[n] != '.' || s[0] == '0') return false;
+    for (; s[n] == '.'; n += 4)
+        if (strspn(s + n + 1, "0123456789") != 3) return false;
+    return s[n] == 0;
+}
+
+/* "from €5", "ab 5,00": what stands before the figure of a price from which on it is sold. */
+static const char *behind_from(const char *s) {
+    static const char *const words[] = {"from ", "starting at ", "starts at ", "ab ", "as of ", "à partir de ", "desde ", "约", "起价"};
+    for (size_t i = 0; i < GLIM_COUNT(words); i++)
+        if (strncasecmp(s, words[i], strlen(words[i])) == 0) return s + strlen(words[i]);
+    return s;
+}
+
+bool glim_lib_price_in_words(const char *s, double *v) {
+    static const char *const free_[] = {"free", "free of charge", "for free", "gratis", "kostenlos", "gratuit", "免费"};
+    *v = NAN;
+    for (size_t i = 0; i < GLIM_COUNT(free_); i++)
+        if (strcasecmp(s, free_[i]) == 0) *v = 0;
+    return *s && strlen(s) <= 40 && !strpbrk(s, "0123456789") && !sign_at(s);
+}
+
+/* Prices that are asked for in any business. Other words are a price only where the schema allows them: "cheap" is none. */
+static bool asked_for(const char *s) {
+    static const char *const words[] = {"面议", "价格面议", "电议", "询价", "待定", "时价", "on request", "price on request", "upon request", "POA", "call us", "call for price", "contact us", "TBA", "TBD", "auf Anfrage", "sur demande"};
+    for (size_t i = 0; i < GLIM_COUNT(words); i++)
+        if (strcasecmp(s, words[i]) == 0) return true;
+    return false;
+}
+
+bool glim_lib_exact(const glim_lib *l, uint32_t row, size_t col) {
+    const glim_lib_col *c = &l->col[col];
+    const char *s = glim_lib_cell(l, row, col), *unit;
+    double v;
+    return c->number && !isnan(c->number[row]) && number_of(s, c->comma, &v, &unit) && !strstr(unit, "起") && *unit != '+' && strcasecmp(unit, "and up") != 0;
+}
+
+bool glim_lib_date(const char *s, double *v) {
+    char iso[32];
+    int y = 0, m = 0, d = 1, at = 0;
+    const size_t n = strlen(s);
+    if (glim_value_date(s, iso)) {
+        if (sscanf(iso, "%d-%d-%d", &y, &m, &d) != 3) return false;
+    } else if (n < 6 || n > 10 || !isdigit((unsigned char)*s)) {
+        return false;
+    } else if (sscanf(s, "%2d.%2d.%4d%n", &d, &m, &y, &at) == 3 && at == (int)n) { /* "08.06.2027" */
+    } else if (d = 1, sscanf(s, "%4d-%2d%n", &y, &m, &at) == 2 && at == (int)n) {  /* "2027-05" */
+    } else if (sscanf(s, "%2d/%4d%n", &m, &y, &at) != 2 || at != (int)n) {         /* "05/2027" */
+        return false;
+    }
+    if (y < 1900 || y > 2200 || m < 1 || m > 12 || d < 1 || d > 31) return glim_value_date(s, iso) && (*v = y * 10000 + m * 100 + d, true);
+    *v = y * 10000 + m * 100 + d;
+    return true;
+}
+
+bool glim_lib_blank(const char *s) {
+    static const char *const blanks[] = {"-", "–", "—", "--", "——", "/", "n/a", "N/A", "k.A.", "?"};
+    for (size_t i = 0; i < GLIM_COUNT(blanks); i++)
+        if (strcmp(s, blanks[i]) == 0) return true;
+    return !*s;
+}
+
 /* The number that a typed cell stands for; false if it stands for none. */
 static bool cell_number(const glim_lib_col *c, const char *s, double *v) {
     const char *unit;
-    char iso[32];
     bool b;
-    int y, m, d;
     *v = NAN;
     if (!*s) return true;
     switch (c->type) {
     case GLIM_LIB_BOOL:
+        if (c->ticked && strcasecmp(s, "x") == 0) return *v = 1, true;
         if (!glim_value_bool(s, &b)) return false;
         *v = b;
         return true;
@@ -108,13 +188,14 @@ static bool cell_number(const glim_lib_col *c, const char *s, double *v) {
         if (glim_value_bool(s, &b)) return *v = b, true;
         if (strcmp(s, "有货") == 0 || strcmp(s, "现货") == 0 || strcasecmp(s, "in stock") == 0) return *v = 1, true;
         if (strcmp(s, "缺货") == 0 || strcmp(s, "无货") == 0 || strcmp(s, "售罄") == 0 || strcasecmp(s, "out of stock") == 0) return *v = 0, true;
-        return number_of(s, c->comma, v, &unit) && strlen(unit) <= 24 && !strpbrk(unit, "0123456789"); /* "36 in stock", as a page shows it */
+        return number_of(s, c->comma || in_thousands(s), v, &unit) && strlen(unit) <= 24 && !strpbrk(unit, "0123456789"); /* "36 in stock", as a page shows it */
     case GLIM_LIB_DATE:
-        if (!glim_value_date(s, iso) || sscanf(iso, "%d-%d-%d", &y, &m, &d) != 3) return false;
-        *v = y * 10000 + m * 100 + d;
-        return true;
-    case GLIM_LIB_NUMBER:
-    case GLIM_LIB_PRICE: return number_of(s, c->comma, v, &unit) && strlen(unit) <= 24 && !strpbrk(unit, "0123456789");
+        return glim_lib_date(s, v);
+    case GLIM_LIB_PRICE:
+        if (glim_lib_price_in_words(s, v) && (c->words || asked_for(s) || *v == 0)) return true;
+        s = behind_from(s);
+        /* fall through */
+    case GLIM_LIB_NUMBER: return number_of(s, c->comma, v, &unit) && strlen(unit) <= 24 && !strpbrk(unit, "0123456789");
     default: return true;
     }
 }
@@ -212,6 +293,11 @@ static glim_status add_row(loading *g, const glim_table_row *row, glim_err *err)
         while (n && (s[n - 1] == ' ' || s[n - 1] == '\t')) n--;
         if (cell && cell->kind == GLIM_CELL_ERROR) rc = cell_error(l, row, c, s, "a value: this is an error of the spreadsheet's formula", err);
         else if (cell && cell->formula && cell->kind == GLIM_CELL_EMPTY) rc = cell_error(l, row, c, "", "a value: the file holds a formula without its result; open it in a spreadsheet program and save it", err);
+        if (n <= 6 && (is_numeric(col->type) || col->type == GLIM_LIB_ENUM) && n) { /* "—" says nothing */
+            char mark[8];
+            snprintf(mark, sizeof mark, "%.*s", (int)n, s);
+            if (glim_lib_blank(mark)) n = 0;
+        }
         l->at[l->n_rows * l->n_col + c] = l->text.len;
         glim_buf_append(&l->text, s, n);
         glim_buf_putc(&l->text, 0);
@@ -250,11 +336,12 @@ static glim_status add_row(loading *g, const glim_table_row *row, glim_err *err)
 static glim_status load(glim_lib **out, glim_table *t, const char *name, const json_t *schema, glim_err *err) {
     glim_lib *l = glim_xcalloc(1, sizeof *l);
     loading g = {.l = l};
+    glim_lib_rows rows = {.t = t};
     glim_table_row row;
     bool more;
     glim_err why = {0};
     l->name = glim_xstrdup(name);
-    glim_status rc = glim_table_next(t, &row, &more, &why);
+    glim_status rc = glim_lib_rows_next(&rows, &row, &more, &why);
     bool named = rc != GLIM_OK; /* the table's own errors name the file */
     if (rc == GLIM_OK && !more) rc = glim_fail(&why, GLIM_E_FORMAT, "the table is empty: want headings in its first row");
     if (rc == GLIM_OK) rc = glim_lib_read_schema(l, &row, schema, &why);
@@ -263,7 +350,7 @@ static glim_status load(glim_lib **out, glim_table *t, const char *name, const j
         g.cap_no = glim_xcalloc(l->n_col, sizeof *g.cap_no);
     }
     while (rc == GLIM_OK) {
-        rc = glim_table_next(t, &row, &more, &why);
+        rc = glim_lib_rows_next(&rows, &row, &more, &why);
         named = rc != GLIM_OK;
         if (rc != GLIM_OK || !more) break;
         rc = add_row(&g, &row, &why);
@@ -276,6 +363,7 @@ static glim_status load(glim_lib **out, glim_table *t, const char *name, const j
         if (f.sheet) glim_err_context(&why, "sheet \"%s\"", f.sheet);
         glim_err_context(&why, "\"%s\"", name);
     }
+    glim_lib_rows_deinit(&rows);
     free(g.n_no);
     free(g.cap_no);
     free(g.ids);
@@ -467,7 +555,9 @@ void glim_lib_show(glim_buf *out, const glim_lib *l, uint32_t row, size_t col, b
         return;
     }
     const char *unit = zh ? c->unit_zh : c->unit_en, *rest;
-    const size_t sign = sign_of(c, unit);
+    double words;
+    if (c->type == GLIM_LIB_PRICE && (glim_lib_price_in_words(s, &words) || behind_from(s) != s)) unit = NULL; /* "on request", "from €5" say all */
+    const size_t sign = unit ? sign_of(c, unit) : 0;
     if (c->type == GLIM_LIB_PRICE && unit) s += sign_at(s), s += strspn(s, " "); /* "¥99" in 元 is "99元" */
     glim_buf_append(out, unit, sign);
     size_t from = out->len, n_chars = 0;

@@ -10,7 +10,12 @@
  *   type     id, name, text, number, price, stock, bool, enum, date; a column that is left out is "hidden"
  *   lang     "zh" or "en": the column is written in that language and shown to those who ask in it
  *   values   of an enum: each with its English word first, then other words that mean it
+ *   words    true: a price that may be any words, "contact sales"; "面议", "on request" and the like it may always be
+ *   ticked   true: a bool whose cells are "x" or empty
  *   many     an enum cell may hold several values, separated by one of / ; , |
+ *
+ * A price may be words, "面议", "on request": no figure then, and 0 where it is "free". "from €5" is 5. Of numbers, yes and no, dates and enums "—" and
+ * "n/a" are an empty cell. A title above the headings, a row with one cell filled where the next have more, is passed over.
  *
  * All or nothing: a row that contradicts the schema is an error with its place in the file, and no library.
  * Threads: a library is read-only but for glim_lib_set and glim_lib_settle, which want no reader beside it. */
@@ -59,6 +64,9 @@ typedef struct glim_lib_col {
     glim_lang lang;
     bool many;
     bool comma;              /* "1.249,50": the decimal mark is a comma */
+    bool warns;              /* a text or an enum that is called so: contraindications, whom it is not for */
+    bool words;              /* of a price: any words may stand in place of a figure */
+    bool ticked;             /* of a bool: "x" is yes, and an empty cell says nothing */
     char *zh, *en;           /* what it is called; never NULL */
     char *unit_zh, *unit_en; /* or NULL */
     char **alias;            /* [n_alias] folded words for the column */
@@ -130,6 +138,9 @@ void glim_lib_figure(glim_buf *out, const glim_lib_col *c, const char *figure, b
 bool glim_lib_col_speaks(const glim_lib *l, size_t col, bool zh);
 /* "Nova X5 | price: .. | .." (docs/desk.md). first [n_first]: columns that come right behind the name. */
 void glim_lib_row_line(glim_buf *out, const glim_lib *l, uint32_t row, bool zh, const int *first, size_t n_first);
+
+/* Is the cell's figure the whole of what it says? "from €5" and "99元起" are more. */
+bool glim_lib_exact(const glim_lib *l, uint32_t row, size_t col);
 
 /* A number, with commas and a unit behind it, at the beginning of s: "2,999元", "6.7 in", "¥99". *unit: the rest, trimmed. */
 bool glim_lib_number(const char *s, double *v, const char **unit);

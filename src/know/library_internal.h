@@ -13,6 +13,17 @@ struct glim_lib_patch {
     struct glim_lib_patch *next;
 };
 
+/* ---- library_rows.c: a table's rows, the first one is that of its headings ---- */
+enum { GLIM_LIB_TITLES = 4 };
+typedef struct glim_lib_rows {
+    glim_table *t;
+    bool begun;
+    glim_table_row kept[GLIM_LIB_TITLES + 1];
+    size_t n_kept, at;
+} glim_lib_rows;
+glim_status glim_lib_rows_next(glim_lib_rows *r, glim_table_row *row, bool *more, glim_err *err);
+void glim_lib_rows_deinit(glim_lib_rows *r);
+
 /* Columns from the table's first row and the schema; each column of the schema has to stand in the table. */
 glim_status glim_lib_read_schema(glim_lib *l, const glim_table_row *head, const json_t *schema, glim_err *err);
 void glim_lib_col_deinit(glim_lib_col *c);
@@ -35,6 +46,14 @@ glim_status glim_lib_value_no(glim_lib_col *c, const char *text, size_t n, uint1
 glim_status glim_lib_value_of(glim_lib_col *c, const char *text, size_t n, uint16_t *no, glim_err *err);
 /* Gives an enum's rows the degrees of their values, if they are such. After the last row and after every change. */
 void glim_lib_grade(glim_lib *l, size_t col);
+/* Words in place of a price, "on request": *v NAN, or 0 of "free". */
+bool glim_lib_price_in_words(const char *s, double *v);
+/* A sum of money, with its sign on either side; comma as in a column. */
+bool glim_lib_money(const char *s, bool comma, const char **sign);
+/* A day or a month as tables write them, "2027-06-08", "08.06.2027", "2027-06", "06/2027": yyyymmdd. */
+bool glim_lib_date(const char *s, double *v);
+/* "—", "n/a": nothing is said. */
+bool glim_lib_blank(const char *s);
 /* The next part of an enum's cell: *n 0 at the end. */
 const char *glim_lib_part(const glim_lib_col *c, const char **rest, size_t *n);
 

@@ -1,5 +1,6 @@
 /* library_schema.c - a schema to columns, with the words by which a question may mean them. */
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -319,7 +320,7 @@ static glim_status say_deeds(glim_lib *l, glim_err *err) {
 /* Other words for what a column is called: "frost hardy" for "Frost-hardy", "prescription" for "Prescription required", "咖啡因" for
  * "含咖啡因". */
 static glim_status derived(glim_lib_col *c, const char *name, glim_err *err) {
-    static const char *const ends[] = {" required", " needed", " from", " left", " size", " included", " possible", " allowed", " permitted", "要求"}, *const begins[] = {"contains ", "has ", "with ", "is ", "是否", "适用"}, *const bool_begins[] = {"含有", "包含", "含", "可", "支持", "有", "带"};
+    static const char *const ends[] = {" required", " needed", " from", " left", " size", " included", " possible", " allowed", " permitted", " until", "要求", "至", "年限", "期限"}, *const begins[] = {"contains ", "has ", "with ", "is ", "是否", "适用"}, *const bool_begins[] = {"含有", "包含", "含", "可", "支持", "有", "带"};
     char s[256];
     size_t n = strlen(name);
     if (n >= sizeof s) return GLIM_OK;
@@ -333,7 +334,17 @@ static glim_status derived(glim_lib_col *c, const char *name, glim_err *err) {
         const size_t k = strlen(ends[i]);
         if (n > k + 2 && strcasecmp(s + n - k, ends[i]) == 0) s[n -= k] = 0, rc = rc == GLIM_OK ? glim_lib_alias(&c->alias, &c->n_alias, s, err) : rc;
     }
-    if (strcasestr(c->column, "dimension") || strcasestr(c->column, "wxd") || strcasestr(c->column, "lxw") || strstr(c->column, "长宽高") || strstr(c->column, "长x宽")) { /* all of them in one cell */
+    static const char *const days[] = {"日期", "时间", " date"};
+    for (size_t i = 0; i < GLIM_COUNT(days) && c->type == GLIM_LIB_DATE; i++) { /* "什么时候采摘的" of "采摘日期" */
+        const size_t k = strlen(days[i]);
+        if (n >= k + 5 && strcasecmp(s + n - k, days[i]) == 0) s[n -= k] = 0, rc = rc == GLIM_OK ? glim_lib_alias(&c->alias, &c->n_alias, s, err) : rc;
+    }
+    if (n > 7 && strcasecmp(s + n - 3, "ing") == 0 && !strchr(s, ' ') && c->type != GLIM_LIB_BOOL) { /* "how often do I water it" of "Watering" */
+        char stem[256];
+        snprintf(stem, sizeof stem, "%.*s", (int)(n - 3), s);
+        if (rc == GLIM_OK) rc = glim_lib_alias(&c->alias, &c->n_alias, stem, err);
+    }
+    if (strcasestr(c->column, "dimension") || strcasestr(c->column, "w×d") || strcasestr(c->column, "l×w") || strstr(c->column, "长×宽") || strcasestr(c->column, "w x d") || strcasestr(c->column, "wxd") || strcasestr(c->column, "lxw") || strstr(c->column, "长宽高") || strstr(c->column, "长x宽")) { /* all of them in one cell */
         static const char *const sides[] = {"dimensions", "size", "how wide", "how tall", "how high", "how deep", "how long", "width", "height", "depth", "length", "measurements", "尺寸", "多大", "多高", "多宽", "多长", "多深"};
         for (size_t i = 0; rc == GLIM_OK && i < GLIM_COUNT(sides); i++) rc = glim_lib_alias(&c->alias, &c->n_alias, sides[i], err);
     }
@@ -361,6 +372,15 @@ static int loosely_about(const glim_lib_col *c) {
     return -1;
 }
 
+/* Does the column say whom a thing is not for? What allergens a row has is another matter (filter_allergy.c). */
+static bool warns(const glim_lib_col *c) {
+    static const char *const words[] = {"contraindicat", "contra-indicat", "warning", "caution", "side effect", "not suitable", "unsuitable", "do not ", "must not", "interaction", "hazard", "adverse", "禁忌", "禁用", "慎用", "警告", "警示", "注意事项", "副作用", "不良反应", "不适用", "不适宜"};
+    if (c->type != GLIM_LIB_TEXT && c->type != GLIM_LIB_ENUM) return false;
+    for (size_t i = 0; i < GLIM_COUNT(words); i++)
+        if (strcasestr(c->column, words[i]) || strcasestr(c->en, words[i]) || strstr(c->zh, words[i])) return true;
+    return false;
+}
+
 static glim_status read_col(glim_lib_col *c, const json_t *o, glim_err *err) {
     const char *type, *lang, *zh, *en, *unit_zh, *unit_en;
     glim_status rc = glim_json_get_str(o, "type", "text", &type, err);
@@ -371,6 +391,8 @@ static glim_status read_col(glim_lib_col *c, const json_t *o, glim_err *err) {
     if (rc == GLIM_OK) rc = glim_json_get_str(o, "unit_en", unit_zh, &unit_en, err);
     if (rc == GLIM_OK) rc = glim_json_get_bool(o, "many", false, &c->many, err);
     if (rc == GLIM_OK) rc = glim_json_get_bool(o, "decimal_comma", false, &c->comma, err);
+    if (rc == GLIM_OK) rc = glim_json_get_bool(o, "ticked", false, &c->ticked, err);
+    if (rc == GLIM_OK) rc = glim_json_get_bool(o, "words", false, &c->words, err);
     if (rc != GLIM_OK) goto done;
     while (c->type < GLIM_N_LIB_TYPE && strcmp(glim_lib_type_name(c->type), type) != 0) c->type++;
     if (c->type == GLIM_N_LIB_TYPE) {
@@ -403,6 +425,7 @@ static glim_status read_col(glim_lib_col *c, const json_t *o, glim_err *err) {
     c->zh = dup_or(zh, name ? "名称" : cjk || !k ? (en && !cjk ? en : low) : k->zh);
     c->en = dup_or(en, name ? "name" : !cjk || !k ? (zh && cjk ? zh : low) : k->en);
     free(low);
+    c->warns = warns(c);
     if (unit_zh && *unit_zh) c->unit_zh = glim_xstrdup(unit_zh);
     if (unit_en && *unit_en) c->unit_en = glim_xstrdup(unit_en);
     if (c->type != GLIM_LIB_HIDDEN && !name && c->type != GLIM_LIB_ID) {
@@ -435,7 +458,7 @@ static glim_status goods(glim_lib *l, const json_t *said, glim_err *err) {
     static const struct {
         int concept;
         const char *words[6];
-    } of[] = {{GLIM_CONCEPT_AUTHOR, {"book", "书", "书籍", "图书", NULL}}, {GLIM_CONCEPT_ALCOHOL, {"wine", "bottle", "酒", "葡萄酒", NULL}}, {GLIM_CONCEPT_TEACHER, {"course", "class", "课程", "课", NULL}}, {GLIM_CONCEPT_FLOWERING, {"plant", "植物", NULL}}};
+    } of[] = {{GLIM_CONCEPT_AUTHOR, {"book", "书", "书籍", "图书", NULL}}, {GLIM_CONCEPT_ALCOHOL, {"wine", "bottle", "酒", "葡萄酒", NULL}}, {GLIM_CONCEPT_TEACHER, {"course", "class", "课程", "课", NULL}}, {GLIM_CONCEPT_FLOWERING, {"plant", "植物", NULL}}, {GLIM_CONCEPT_MILEAGE, {"car", "vehicle", "车", "汽车", "二手车", NULL}}};
     glim_status rc = GLIM_OK;
     size_t k;
     json_t *w;
@@ -457,6 +480,16 @@ static glim_status goods(glim_lib *l, const json_t *said, glim_err *err) {
         free(s);
     }
     return rc;
+}
+
+/* "会员价" is no plain "price", "价格" is. */
+static void called_otherwise(char **name, const char *other) {
+    char low[64];
+    snprintf(low, sizeof low, "%s", other);
+    for (char *p = low; *p; p++) *p = (char)tolower((unsigned char)*p);
+    if (glim_concept_of(low) >= 0) return;
+    free(*name);
+    *name = glim_xstrdup(other);
 }
 
 glim_status glim_lib_read_schema(glim_lib *l, const glim_table_row *head, const json_t *schema, glim_err *err) {
@@ -499,8 +532,8 @@ glim_status glim_lib_read_schema(glim_lib *l, const glim_table_row *head, const 
         for (size_t d = 0; d < l->n_col; d++) {
             glim_lib_col *a = &l->col[c], *b = &l->col[d];
             if (c == d || !a->zh || !b->zh || a->type == GLIM_LIB_NAME || b->type == GLIM_LIB_NAME) continue;
-            if (strcmp(a->en, b->en) == 0 && strcmp(a->zh, b->zh) != 0) free(a->en), free(b->en), a->en = glim_xstrdup(a->zh), b->en = glim_xstrdup(b->zh);
-            else if (strcmp(a->zh, b->zh) == 0 && strcmp(a->en, b->en) != 0) free(a->zh), free(b->zh), a->zh = glim_xstrdup(a->en), b->zh = glim_xstrdup(b->en);
+            if (strcmp(a->en, b->en) == 0 && strcmp(a->zh, b->zh) != 0) called_otherwise(&a->en, a->zh), called_otherwise(&b->en, b->zh);
+            else if (strcmp(a->zh, b->zh) == 0 && strcmp(a->en, b->en) != 0) called_otherwise(&a->zh, a->en), called_otherwise(&b->zh, b->en);
         }
     for (size_t c = 0; c < l->n_col; c++)
         if (!l->col[c].zh) { /* the schema does not speak of it */

@@ -28,6 +28,23 @@ void glim_terms_plain(glim_buf *out, const char *s, size_t n) {
     }
 }
 
+/* "M6×20" and "800*800" are typed with an x as well. */
+static void sizes(glim_buf *b, size_t from) {
+    size_t to = from;
+    for (size_t i = from; i < b->len; i++) {
+        const bool wide = (unsigned char)b->s[i] == 0xc3 && i + 1 < b->len && (unsigned char)b->s[i + 1] == 0x97, sign = wide || b->s[i] == '*';
+        const char *next = b->s + i + 1 + wide;
+        if (sign && to > from && b->s[to - 1] >= '0' && b->s[to - 1] <= '9' && next < b->s + b->len && *next >= '0' && *next <= '9') {
+            b->s[to++] = 'x';
+            i += wide;
+        } else {
+            b->s[to++] = b->s[i];
+        }
+    }
+    b->len = to;
+    if (b->s) b->s[to] = 0;
+}
+
 static glim_status fold(glim_buf *out, const char *text, size_t len, bool marks, glim_err *err) {
     if (len > GLIM_TERMS_MAX_BYTES)
         return glim_fail(err, GLIM_E_LIMIT, "a text has %zu bytes, want at most %d", len, GLIM_TERMS_MAX_BYTES);
@@ -39,6 +56,7 @@ static glim_status fold(glim_buf *out, const char *text, size_t len, bool marks,
         if (!out->failed)
             for (size_t i = at; i < out->len; i++)
                 if (out->s[i] >= 'A' && out->s[i] <= 'Z') out->s[i] = (char)(out->s[i] + 32);
+        if (!out->failed && memchr(out->s + at, '*', len)) sizes(out, at);
         return glim_buf_status(out, "a folded text", err);
     }
     glim_buf clean = {0};
@@ -51,8 +69,12 @@ static glim_status fold(glim_buf *out, const char *text, size_t len, bool marks,
         utf8proc_ssize_t n = utf8proc_map((const utf8proc_uint8_t *)clean.s, (utf8proc_ssize_t)clean.len, &folded,
                                           UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE);
         if (n < 0) rc = glim_fail(err, GLIM_E_NOMEM, "could not fold a text of %zu bytes: %s", len, utf8proc_errmsg(n));
-        else if (marks) glim_buf_append(out, (const char *)folded, (size_t)n);
-        else glim_terms_plain(out, (const char *)folded, (size_t)n);
+        else {
+            const size_t at = out->len;
+            if (marks) glim_buf_append(out, (const char *)folded, (size_t)n);
+            else glim_terms_plain(out, (const char *)folded, (size_t)n);
+            if (!out->failed) sizes(out, at);
+        }
     }
     free(folded);
     glim_buf_free(&clean);

@@ -38,7 +38,7 @@ const glim_measure glim_measures[] = {
     {"瓦", "w", 1, false}, {"w", "w", 1, false},
     {"大卡", "kcal", 1, false}, {"千卡", "kcal", 1, false}, {"kcal", "kcal", 1, false}, {"calories", "kcal", 1, false},
     {"平米", "m2", 1, false}, {"平方米", "m2", 1, false}, {"平方", "m2", 1, false}, {"㎡", "m2", 1, false}, {"m2", "m2", 1, false}, {"m²", "m2", 1, false},  {"square metres", "m2", 1, false}, {"square meters", "m2", 1, false}, {"square metre", "m2", 1, false}, {"square meter", "m2", 1, false}, {"sqm", "m2", 1, false},
-    {"个月", "month", 1, false}, {"months", "month", 1, false}, {"年", "month", 12, false}, {"years", "month", 12, false}, {"month", "month", 1, false}, {"year", "month", 12, false}, {"watts", "w", 1, false}, {"watt", "w", 1, false}, {"kw", "w", 1000, false},
+    {"个月", "month", 1, false}, {"months", "month", 1, false}, {"年", "month", 12, false}, {"years", "month", 12, false}, {"month", "month", 1, false}, {"year", "month", 12, false}, {"watts", "w", 1, false}, {"watt", "w", 1, false}, {"kw", "w", 1000, false}, {"hp", "hp", 1, false}, {"bhp", "hp", 1, false}, {"ps", "hp", 1, true}, {"马力", "hp", 1, false},
 };
 const size_t glim_n_measures = GLIM_COUNT(glim_measures);
 
