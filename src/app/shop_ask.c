@@ -184,6 +184,19 @@ static glim_status any_words(asking *k, bool *any) {
     return rc;
 }
 
+/* Is the one row that is named in part one of several that are meant? "Which DIN 933 screws do you have in M6", "brake discs under 50 euros". */
+static bool of_several(const asking *k) {
+    const glim_filter *f = k->f;
+    const glim_lib *l = k->s->lib;
+    bool bound = false, values = f->list && f->n_cond > 1;
+    if (f->n_ask || f->self || (f->yes_no && !f->list)) return false;
+    for (size_t i = 0; i < f->n_cond; i++) {
+        bound |= f->cond[i].op >= GLIM_COND_LT && f->cond[i].op <= GLIM_COND_GE && !f->cond[i].about && l->col[f->cond[i].col].type != GLIM_LIB_STOCK && glim_cond_holds(l, &f->cond[i], k->named[0].row);
+        values &= f->cond[i].op == GLIM_COND_IS && glim_cond_holds(l, &f->cond[i], k->named[0].row);
+    }
+    return bound || values;
+}
+
 /* Rows that are named in part, where none is named whole. */
 static glim_status find_loose_names(asking *k) {
     const glim_filter *f = k->f;
@@ -198,6 +211,8 @@ static glim_status find_loose_names(asking *k) {
     }
     if (k->n_named > 1) k->n_named = glim_shop_as_said(l, f, k->named, k->n_named);
     if (!k->exact && k->n_named && f->top && !f->compare && !f->than) k->n_named = 0; /* "the cheapest battery": of all that are called so */
+    if (!k->exact && k->n_named == 1 && of_several(k)) k->n_named = 0;
+    if (!k->exact && k->view != UINT32_MAX && f->self && !f->than && !f->compare) k->n_named = 0; /* "what is its range": of the one in view */
     if (!k->exact && k->n_named > 1 && glim_shop_narrows(l, f) && (!f->yes_no || f->list || k->n_named > 4)) k->n_named = 0;
     return rc;
 }
@@ -260,6 +275,7 @@ static glim_status order_of_one(asking *k) {
     glim_filter *f = k->f;
     if (k->n_named == 0 && k->view != UINT32_MAX && f->self && f->sort >= 0 && !f->than && !f->list && !f->compare && !glim_shop_first_of_kind(k->s->lib, f)) glim_shop_ask_order(f); /* "the most memory of this one" is its memory */
     if (!f->count) return GLIM_OK;
+    if (k->exact && glim_shop_stock_of(k->s, k->n_named)) return GLIM_OK;
     const bool named = k->exact || (k->n_named == 1 && k->named[0].name > 0.4f);
     const uint32_t row = named ? k->named[0].row : k->n_named == 0 && f->self ? k->view : UINT32_MAX;
     return glim_shop_count_one(k->s, row, strstr(glim_buf_cstr(&k->spelt), "几") != NULL, &k->words, k->err);
@@ -309,6 +325,7 @@ static bool of_a_column(const asking *k) {
         const glim_lib_col *c = &k->s->lib->col[f->cond[i].col];
         const bool number = c->type == GLIM_LIB_NUMBER;
         if ((f->n_cond > 1 || ((f->goods || f->list) && number)) && (c->type == GLIM_LIB_BOOL || number)) return true;
+        if (c->type == GLIM_LIB_PRICE && k->n_named) return true; /* "is the first plan free" */
         if (f->n_ask > 0 && f->cond[i].op == GLIM_COND_IS && c->concept != GLIM_CONCEPT_KIND) return true;
     }
     return false;
@@ -394,7 +411,7 @@ static glim_status from_library(asking *k) {
 /* A note that says it, whatever the intent. */
 static glim_status any_note(asking *k) {
     uint32_t r = UINT32_MAX;
-    if (k->product || k->refused) return GLIM_OK;
+    if (k->product || k->refused || (k->f->goods && k->f->n_ask)) return GLIM_OK; /* "the last course to start" is no question for points that last a year */
     glim_status rc = glim_shop_covering_note(k->s, &k->f->words, NULL, &r, k->err);
     if (rc == GLIM_OK && r != UINT32_MAX) k->done = glim_shop_say_note(k->s, k->a, r, GLIM_PART_RETRIEVAL);
     return rc;

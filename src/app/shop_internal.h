@@ -7,6 +7,7 @@
  *   shop_table.c    the rows that fit, in order, counted, their average
  *   shop_note.c     which note it asks for
  *   shop_answer.c   the answer: the rows that it cites, JSON
+ *   shop_warn.c     whom a product is not for
  *   shop_words.c    words that say something in the question of any shop
  *   shop_prose.c    what the sentences of rows and notes say
  *   shop_overview.c answers about many rows at once
@@ -79,6 +80,7 @@ bool glim_say_named_so(const glim_lib *l, const glim_cond *c, uint32_t row, bool
 bool glim_say_asks_kind(const glim_lib *l, const glim_filter *f);
 /* Says that no row of these words fits the filter: "Nothing in the library fits: barolo; price under 20 EUR." */
 void glim_say_fits_none(glim_buf *out, const glim_shop *s, const glim_filter *f, const char *words);
+void glim_say_mean(glim_buf *out, const glim_shop *s, const glim_filter *f, int col, double v, size_t n); /* of n rows */
 void glim_say_note(glim_buf *out, const glim_shop *s, uint32_t row, bool zh);
 const char *glim_say_refusal(bool zh);
 /* What it is called, and its id in brackets. */
@@ -121,12 +123,21 @@ glim_status glim_shop_no_such_model(glim_shop *s, const glim_shop_question *q, c
 /* Is it asked whether something is the first of its kind? */
 bool glim_shop_first_of_kind(const glim_lib *l, const glim_filter *f);
 void glim_shop_ask_order(glim_filter *f); /* the column of the order is asked of one product */
+/* The same of n that are named whole and asked for by their stock alone; false: more is asked. */
+bool glim_shop_stock_of(glim_shop *s, size_t n);
 /* "How many of it are there?": its stock is asked, where the words say no more. row: UINT32_MAX is none. */
 glim_status glim_shop_count_one(glim_shop *s, uint32_t row, bool pieces, const glim_buf *words, glim_err *err);
 /* Products: those that are named (also, third: after others between them), the one in view, or the table's. A row that there is not is
  * UINT32_MAX. *done false: the library does not hold it. */
 glim_status glim_shop_from_library(glim_shop *s, glim_shop_answer *a, const glim_named *named, size_t n_named, uint32_t view, uint32_t also, uint32_t third,
                                    const char *words, const char *rest, bool *done, glim_err *err);
+
+/* ---- shop_warn.c ---- */
+/* The column in which the row warns of one of the folded words, or -1. */
+glim_status glim_shop_warned(const glim_lib *l, uint32_t row, const char *words, int *col, glim_err *err);
+glim_status glim_shop_anyone_warned(const glim_lib *l, const char *words, bool *any, glim_err *err);
+/* Where the question has a word of a warning: of the n rows it is about the warning is what is asked then; *refuse: a person has to say it. */
+glim_status glim_shop_mind_warnings(glim_shop *s, const uint32_t *row, size_t n, const char *words, bool *refuse, glim_err *err);
 
 /* ---- shop_table.c ---- */
 enum { GLIM_SHOP_LIST = 5 }; /* rows that a list names */

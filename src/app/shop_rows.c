@@ -52,6 +52,23 @@ void glim_shop_ask_order(glim_filter *f) {
     f->sort = -1;
 }
 
+/* "How many snake plants are in stock", of products that are named whole: the stock of each, and of no other. */
+bool glim_shop_stock_of(glim_shop *s, size_t n) {
+    glim_filter *f = &s->filter;
+    int stock = -1;
+    bool only = n > 0 && n <= 4, asked = false;
+    for (size_t i = 0; i < f->n_cond; i++) only &= s->lib->col[f->cond[i].col].type == GLIM_LIB_STOCK;
+    for (size_t i = 0; i < f->n_ask; i++) only &= s->lib->col[f->ask[i]].type == GLIM_LIB_STOCK, asked = true;
+    for (size_t c = 0; c < s->lib->n_col && stock < 0; c++)
+        if (s->lib->col[c].type == GLIM_LIB_STOCK) stock = (int)c;
+    if (!only || stock < 0 || (f->n_cond == 0 && !asked) || f->sort >= 0) return false;
+    f->count = false;
+    f->n_cond = 0;
+    f->ask[0] = stock;
+    f->n_ask = 1;
+    return true;
+}
+
 /* "How many of it are there?" asks for its stock, not for how many products there are. "一笼有几个" may mean its pieces: all that is
  * known of it is said, and so it is where more words are left. */
 glim_status glim_shop_count_one(glim_shop *s, uint32_t row, bool pieces, const glim_buf *words, glim_err *err) {
@@ -75,6 +92,32 @@ glim_status glim_shop_count_one(glim_shop *s, uint32_t row, bool pieces, const g
     return rc;
 }
 
+/* A number or an average of what is named whole: of these rows, and never of the others. Eight may be more. */
+static glim_status over_named(glim_shop *s, glim_shop_answer *a, const glim_named *named, size_t n_named, bool *done) {
+    glim_filter *f = &s->filter;
+    const glim_lib *l = s->lib;
+    uint32_t row[GLIM_SHOP_ROWS];
+    size_t n = 0, m = 0;
+    double sum = 0;
+    int col = -1;
+    for (size_t i = 0; i < f->n_ask && f->mean && col < 0; i++)
+        if (l->col[f->ask[i]].number && !l->col[f->ask[i]].degree) col = f->ask[i];
+    if (n_named >= GLIM_SHOP_ROWS || (f->mean && col < 0)) return GLIM_OK;
+    for (size_t i = 0; i < n_named; i++) {
+        if (!glim_filter_keep(l, f, named[i].row)) continue;
+        row[n++] = named[i].row;
+        if (col >= 0 && !isnan(l->col[col].number[named[i].row])) sum += l->col[col].number[named[i].row], m++;
+    }
+    if (f->mean && m == 0) return GLIM_OK;
+    if (f->mean) glim_say_mean(&a->text, s, f, col, sum / (double)m, m);
+    else glim_say(&a->text, s, f, GLIM_SAY_COUNT, row, n, n, NULL, NULL);
+    for (size_t i = 0; i < n; i++) glim_shop_cite_row(s, a, row[i]);
+    a->part = GLIM_PART_FILTER;
+    a->n_all = f->mean ? m : n;
+    *done = true;
+    return GLIM_OK;
+}
+
 glim_status glim_shop_from_library(glim_shop *s, glim_shop_answer *a, const glim_named *named, size_t n_named, uint32_t view, uint32_t also, uint32_t third,
                                 const char *words, const char *rest, bool *done, glim_err *err) {
     glim_filter *f = &s->filter;
@@ -84,6 +127,15 @@ glim_status glim_shop_from_library(glim_shop *s, glim_shop_answer *a, const glim
     *done = false;
     a->n_all = 0;
     if (f->unlisted) return rc; /* "芒果过敏": a dish's allergens do not speak of mangoes */
+    {
+        uint32_t of[4];
+        size_t n_of = 0;
+        bool refuse = false;
+        if (n_named && n_named <= 4) for (; n_of < n_named; n_of++) of[n_of] = named[n_of].row;
+        else if (n_named == 0 && view != UINT32_MAX && !(f->list && !f->self)) of[n_of++] = view;
+        if (!f->compare && f->sort < 0 && !f->count && !f->mean) rc = glim_shop_mind_warnings(s, of, n_of, words, &refuse, err);
+        if (rc != GLIM_OK || refuse) return rc;
+    }
     /* two against each other */
     uint32_t first = n_named ? named[0].row : view, second = also;
     bool two = also != UINT32_MAX;
@@ -155,7 +207,8 @@ glim_status glim_shop_from_library(glim_shop *s, glim_shop_answer *a, const glim
         bool said_by_cells = f->n_ask > 0;
         const bool asks_kind = glim_say_asks_kind(s->lib, f);
         for (size_t k = 0; k < f->n_cond; k++) said_by_cells |= !glim_say_named_so(s->lib, &f->cond[k], row[0], f->zh) && (asks_kind || !(s->lib->col[f->cond[k].col].concept == GLIM_CONCEPT_KIND || s->lib->col[f->cond[k].col].concept == GLIM_CONCEPT_BRAND));
-        if (rc == GLIM_OK && !(more && !known && !said_by_cells)) any = glim_say(&a->text, s, f, GLIM_SAY_ROWS, row, n, n, glim_buf_cstr(&quote), NULL);
+        const bool of_something_else = f->of_something_else && !said_by_cells && quote.len == 0; /* "where is it made", "can I eat it": what it is, is no answer */
+        if (rc == GLIM_OK && !(more && !known && !said_by_cells) && !of_something_else) any = glim_say(&a->text, s, f, GLIM_SAY_ROWS, row, n, n, glim_buf_cstr(&quote), NULL);
         if (any) {
             a->part = said_by_cells ? GLIM_PART_FILTER : GLIM_PART_RETRIEVAL;
             a->n_all = n;
@@ -165,6 +218,7 @@ glim_status glim_shop_from_library(glim_shop *s, glim_shop_answer *a, const glim
         glim_buf_free(&quote);
         return rc;
     }
+    if ((f->count || f->mean) && n_named && named[0].name >= 1 && named[0].text >= 1) return over_named(s, a, named, n_named, done);
     if (f->sort2 >= 0 && n_named == 0 && !f->without && glim_shop_blank(rest) && !f->count && !f->mean) return glim_shop_two_orders(s, a, done, err);
     return glim_shop_from_table(s, a, rest, done, err);
 }

@@ -94,14 +94,23 @@ static const char *left_of(const glim_lib_col *c) {
 
 /* Is a column of yes and no called by what can be had, "早餐", "wireless charging"? Others say how something is: "含咖啡因", "organic". */
 static bool noun(const char *what, bool zh) {
-    static const char *const verbs[] = {"含", "可", "能", "有", "支持", "耐", "需", "无", "是否", "带", "适合", "不"}, *const ends[] = {"ic", "al", "able", "ible", "ous", "hardy", "free", "proof", "resistant", "ed", "friendly", "vegan", "vegetarian", "hy", "ly", "halal", "kosher"};
+    static const char *const verbs[] = {"含", "可", "能", "有", "支持", "耐", "需", "无", "是否", "带", "适合", "不", "防", "阻燃", "环保"}, *const ends[] = {"ic", "al", "able", "ible", "ous", "hardy", "free", "proof", "resistant", "ed", "friendly", "vegan", "vegetarian", "hy", "ly", "halal", "kosher"};
     if (zh) {
         for (size_t i = 0; i < GLIM_COUNT(verbs); i++)
             if (strncmp(what, verbs[i], strlen(verbs[i])) == 0) return false;
         return true;
     }
-    for (size_t i = 0, n = strlen(what); i < GLIM_COUNT(ends); i++)
-        if (n > strlen(ends[i]) && strcasecmp(what + n - strlen(ends[i]), ends[i]) == 0) return false;
+    static const char *const whole[] = {"online", "safe", "waterproof", "new", "used"}, *const behind[] = {" to ", " for ", " in ", " with "};
+    const size_t all = strlen(what);
+    for (size_t i = 0; i < GLIM_COUNT(whole); i++)
+        if (strcasecmp(what, whole[i]) == 0) return false;
+    for (size_t i = 0; i < GLIM_COUNT(ends); i++)
+        if (all > strlen(ends[i]) && strcasecmp(what + all - strlen(ends[i]), ends[i]) == 0) return false;
+    for (size_t k = 0; k < GLIM_COUNT(behind); k++) { /* "toxic to cats", "suitable for children" */
+        const char *p = strstr(what, behind[k]);
+        for (size_t i = 0; p && i < GLIM_COUNT(ends); i++)
+            if ((size_t)(p - what) > strlen(ends[i]) && strncasecmp(p - strlen(ends[i]), ends[i], strlen(ends[i])) == 0) return false;
+    }
     return true;
 }
 
@@ -131,7 +140,16 @@ static void say_bool(glim_buf *out, const char *name, const char *what, bool yes
         else glim_buf_printf(out, yes ? "Yes, %s is %s" : "No, %s is not %s", name, what);
         return;
     }
-    if (strncmp(what, "是否", 6) == 0) what += 6;
+    if (strncmp(what, "是否", 6) == 0) {
+        static const char *const verbs[] = {"需", "要", "可", "能", "会", "支持", "含", "包", "带", "适", "允许", "提供", "接受", "防", "耐"};
+        bool verb = false;
+        for (size_t i = 0; i < GLIM_COUNT(verbs); i++) verb |= strncmp(what + 6, verbs[i], strlen(verbs[i])) == 0;
+        if (!verb) { /* nobody says "不医保" and "没有机" */
+            glim_buf_printf(out, yes ? "是的，%s的“%s”是“是”" : "不，%s的“%s”是“否”", name, what);
+            return;
+        }
+        what += 6;
+    }
     if (yes) glim_buf_printf(out, "是的，%s%s", name, what);
     else if (strncmp(what, "有", 3) == 0) glim_buf_printf(out, "不，%s没%s", name, what);
     else if (strncmp(what, "无", 3) == 0 || strncmp(what, "不", 3) == 0) glim_buf_printf(out, "不是，%s并非%s", name, what);
@@ -147,7 +165,7 @@ static void say_stock(glim_buf *out, const glim_lib *l, uint32_t row, size_t col
         else glim_buf_printf(out, "no %s", places);
     }
     else if (!(v > 0)) glim_buf_puts(out, zh ? "目前没有货" : "not in stock at the moment");
-    else if (strspn(glim_lib_cell(l, row, col), "0123456789") == strlen(glim_lib_cell(l, row, col)))
+    else if (v == floor(v) && strspn(glim_lib_cell(l, row, col), "0123456789.,") == strlen(glim_lib_cell(l, row, col)))
         glim_buf_printf(out, zh ? "有货，还有%.0f%s" : "in stock (%.0f left)", v, unit);
     else glim_buf_puts(out, zh ? "有货" : "in stock");
 }
@@ -176,6 +194,9 @@ static void say_cell(glim_buf *out, const glim_lib *l, uint32_t row, size_t c, b
         } else {
             glim_buf_puts(out, zh ? "有" : "");
         }
+    } else if (!zh && col->type == GLIM_LIB_PRICE && col->number && isnan(col->number[row])) { /* "call us" */
+        glim_buf_printf(out, "%s: %s ", name, what);
+        glim_lib_show(out, l, row, c, zh);
     } else {
         const size_t len = strlen(what);
         const bool many = !zh && len > 3 && what[len - 1] == 's' && what[len - 2] != 's' && (unsigned char)what[0] < 0x80 && col->concept != GLIM_CONCEPT_SPICY && strcmp(what, "serves") != 0;
@@ -335,6 +356,7 @@ static bool say_rows(glim_buf *out, const glim_lib *l, const glim_filter *f, con
             n_said++;
         }
         bool unknown = f->n_ask > 0; /* the cell is empty */
+        for (size_t k = 0; k < f->n_cond; k++) unknown |= f->yes_no && l->col[f->cond[k].col].type == GLIM_LIB_STOCK && empty(l, row[i], f->cond[k].col);
         for (size_t k = 0; k < f->n_cond; k++) unknown |= f->cond[k].op == GLIM_COND_SPANS && empty(l, row[i], f->cond[k].col);
         if (n_said == 0 && unknown) continue;
         if (n_said == 0 && rest && *rest) {    /* a sentence of the row's own prose */
@@ -433,6 +455,7 @@ static bool say_compare(glim_buf *out, const glim_lib *l, const glim_filter *f, 
             continue;
         }
         space(out, f->zh);
+        if (f->sort == cols[k] && c->number && (isnan(c->number[row[0]]) || isnan(c->number[row[1]]))) return false; /* "on request" is neither more nor less */
         if (f->sort == cols[k] && c->number) {
             double a = c->number[row[0]], b = c->number[row[1]];
             int win = a == b ? -1 : (a > b) == f->most ? 0 : 1;
@@ -460,13 +483,23 @@ static bool say_compare(glim_buf *out, const glim_lib *l, const glim_filter *f, 
     return true;
 }
 
+void glim_say_mean(glim_buf *out, const glim_shop *s, const glim_filter *f, int col, double v, size_t n) {
+    const glim_lib_col *c = &s->lib->col[col];
+    char mean[32];
+    snprintf(mean, sizeof mean, "%.2f", v);
+    glim_buf_printf(out, f->zh ? "%zu款的平均%s是" : "Over %zu, the average %s is ", n, glim_lib_col_name(c, f->zh));
+    glim_lib_figure(out, c, mean, f->zh, true);
+    glim_buf_puts(out, f->zh ? "。" : ".");
+}
+
 bool glim_say(glim_buf *out, const glim_shop *s, const glim_filter *f, glim_say_kind kind, const uint32_t *row, size_t n, size_t n_all,
               const char *rest, const char *missing) {
     const glim_lib *l = s->lib;
     size_t at = out->len;
     bool said = false;
     if (missing && *missing) {
-        glim_buf_printf(out, f->zh ? "资料库里没有“%s”的信息。" : "The library says nothing of \"%s\". ", missing);
+        if (f->scattered && strchr(missing, ' ') && !strpbrk(missing, "0123456789")) glim_buf_printf(out, f->zh ? "没有一款写明全部的“%s”。" : "None of them says all of \"%s\". ", missing);
+        else glim_buf_printf(out, f->zh ? "资料库里没有“%s”的信息。" : "The library says nothing of \"%s\". ", missing);
         if (n) glim_buf_puts(out, f->zh ? "其余条件：" : "For the rest: ");
     }
     switch (kind) {

@@ -328,7 +328,7 @@ glim_status glim_shop_sum(glim_shop *s, const char *folded, uint32_t view, glim_
     }
     glim_status rc = read_order(s, text, f->self ? view : UINT32_MAX, picks, &n, &many, &unknown, err);
     bool known = n > 0 && (many || n_nights > 1 || (n > 1 && glim_shop_any_of(folded, totals, GLIM_COUNT(totals))));
-    for (size_t i = 0; i < n; i++) known &= fabs(price->number[picks[i].row]) < MOST; /* not NaN, and no sum overflows */
+    for (size_t i = 0; i < n; i++) known &= fabs(price->number[picks[i].row]) < MOST && glim_lib_exact(s->lib, picks[i].row, (size_t)(price - s->lib->col)); /* not NaN, and no sum overflows */
     for (size_t i = 0; i < n; i++) known &= per != PER_MEASURE || picks[i].measured;
     known &= per != PER_MEASURE || !measured_goods(glim_buf_cstr(&unknown));
     if (rc == GLIM_OK && known) {

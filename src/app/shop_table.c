@@ -45,6 +45,25 @@ static int asks_stock(const glim_lib *l, const glim_filter *f) {
     return -1;
 }
 
+/* Is a word of these part of what a column is called? "Toxic to cats, but not to dogs" asks for a column, and what fits the rest is no answer. */
+static bool of_a_heading(const glim_lib *l, const char *words) {
+    for (const char *p = words; *p;) {
+        const size_t n = strcspn(p, " ,.?!");
+        for (size_t c = 0; n >= 4 && (unsigned char)*p < 0x80 && c < l->n_col; c++) {
+            const glim_lib_col *col = &l->col[c];
+            if (col->type != GLIM_LIB_BOOL) continue;
+            for (size_t a = 0; a < col->n_named; a++) {
+                char word[64];
+                snprintf(word, sizeof word, "%.*s", (int)(n < sizeof word ? n : 0), p);
+                const char *words_of[] = {word};
+                if (*word && glim_shop_any_of(col->alias[a], words_of, 1)) return true;
+            }
+        }
+        p += n + (p[n] != 0);
+    }
+    return false;
+}
+
 /* The rows that fit and have the words that no condition read, into *among; NULL, and the words in *missing, where no row has them
  * and the conditions are enough to go by. *over: the answer is said already (*done), or there is none. */
 static glim_status by_words(glim_shop *s, glim_shop_answer *a, const char *rest, bool conds, uint32_t **among, size_t *n_among, glim_buf *missing,
@@ -80,6 +99,13 @@ static glim_status by_words(glim_shop *s, glim_shop_answer *a, const char *rest,
         if (all >= GLIM_SHOP_COVERS && all >= top - 0.05f) (*among)[kept++] = hits[i].row;
     }
     *n_among = kept;
+    for (size_t i = 0; rc == GLIM_OK && i < kept; i++) { /* rows that warn of it are none to take */
+        int warns = -1;
+        rc = glim_shop_warned(s->lib, (*among)[i], rest, &warns, err);
+        if (rc != GLIM_OK || warns < 0) continue;
+        *over = true;
+        goto done;
+    }
     uint32_t told = UINT32_MAX; /* "儿童免费吗": a note that says all of it, before many rows whose sentences have the words */
     if (rc == GLIM_OK && !conds && kept > 1 && f->yes_no && !glim_shop_asks_for_some(rest)) rc = glim_shop_covering_note(s, &f->words, NULL, &told, err);
     bool in_names = false;
@@ -117,6 +143,14 @@ static glim_status by_words(glim_shop *s, glim_shop_answer *a, const char *rest,
         if (weight >= GLIM_SHOP_SAYS) {
             glim_buf_puts(missing, rest);
             glim_shop_tidy(missing);
+            s->filter.scattered = top > 0.05f;
+            bool warned = f->of_it && !f->list; /* "can I drink alcohol with it": what fits the rest is no answer */
+            warned |= of_a_heading(s->lib, rest);
+            if (rc == GLIM_OK && !warned) rc = glim_shop_anyone_warned(s->lib, rest, &warned, err);
+            if (rc == GLIM_OK && warned) {
+                *over = true;
+                goto done;
+            }
             bool model = false; /* "A1": what is so exactly named is this or nothing */
             for (size_t i = 0; i + 1 < missing->len; i++) model |= (i == 0 || missing->s[i - 1] == ' ') && missing->s[i] >= 'a' && missing->s[i] <= 'z' && missing->s[i + 1] >= '0' && missing->s[i + 1] <= '9' && !f->figure;
             if ((!glim_shop_narrows(s->lib, f) && !(f->figure && glim_shop_names_kind(s->lib, f))) || !firm(s->lib, f) || model || glim_shop_of_a_law(rest)) { /* and there is nothing else to go by */
@@ -130,23 +164,20 @@ done:
     return rc;
 }
 
-/* The average of a column over all rows that fit. */
-static void say_mean(glim_shop *s, glim_shop_answer *a, bool *done) {
+/* The average of a column over all rows that fit, and have the words that are left. */
+static void say_mean(glim_shop *s, glim_shop_answer *a, const uint32_t *among, size_t n_among, bool *done) {
     const glim_filter *f = &s->filter;
     int col = -1;
     for (size_t k = 0; k < f->n_ask && col < 0; k++)
         if (s->lib->col[f->ask[k]].number && !s->lib->col[f->ask[k]].degree) col = f->ask[k];
     double sum = 0;
     size_t m = 0;
-    for (uint32_t r = 0; col >= 0 && r < s->lib->n_rows; r++)
+    for (uint32_t i = 0, n = among ? (uint32_t)n_among : s->lib->n_rows; col >= 0 && i < n; i++) {
+        const uint32_t r = among ? among[i] : i;
         if (glim_filter_keep(s->lib, f, r) && !isnan(s->lib->col[col].number[r])) sum += s->lib->col[col].number[r], m++;
+    }
     if (m) {
-        const glim_lib_col *c = &s->lib->col[col];
-        char mean[32];
-        snprintf(mean, sizeof mean, "%.2f", sum / (double)m);
-        glim_buf_printf(&a->text, f->zh ? "%zu款的平均%s是" : "Over %zu, the average %s is ", m, glim_lib_col_name(c, f->zh));
-        glim_lib_figure(&a->text, c, mean, f->zh, true);
-        glim_buf_puts(&a->text, f->zh ? "。" : ".");
+        glim_say_mean(&a->text, s, f, col, sum / (double)m, m);
         a->n_all = m;
         *done = true;
     }
@@ -190,7 +221,7 @@ glim_status glim_shop_from_table(glim_shop *s, glim_shop_answer *a, const char *
     const size_t list = f->limit && f->limit < GLIM_SHOP_LIST ? f->limit : GLIM_SHOP_LIST;
     if (rc == GLIM_OK) rc = glim_filter_rows(s->lib, f, among, n_among, row, list, &n, &n_all, err);
     if (rc == GLIM_OK && f->mean) {
-        say_mean(s, a, done);
+        if (missing.len == 0 && n_among < FOUND) say_mean(s, a, among, n_among, done);
     } else if (rc == GLIM_OK && f->count && asks_stock(s->lib, f) >= 0) {
         say_stock(s, a, asks_stock(s->lib, f));
         n = 0;

@@ -27,6 +27,26 @@ static bool asks_yes_no(const glim_parse *p) {
     return false;
 }
 
+/* "Can I", "is it", "does the": whether something is so of a thing. "Is there", "do you have", "有没有" ask whether there is one. */
+static bool asks_of_it(const glim_parse *p) {
+    static const char *const en[] = {"can i ", "can we ", "can you ", "can a ", "can my ", "can the ", "can it ", "can they ", "can these ", "may i ", "could i ", "is ", "are ", "does ", "will ", "should ", "was ", "do i ", "do these ", "do they ", "do the "}, *const not_so[] = {"is there", "are there", "can i get", "can i buy", "can i have", "does the shop", "does your shop"},
+                             *const zh[] = {"能不能", "可不可以", "可否", "能否", "是不是", "会不会", "适不适合"}, *const may[] = {"能", "可以", "会", "适合", "是"};
+    if (!p->f->zh) {
+        const size_t from = strspn(p->s, " ");
+        for (size_t i = 0; i < GLIM_COUNT(not_so); i++)
+            if (strncmp(p->s + from, not_so[i], strlen(not_so[i])) == 0) return false;
+        for (size_t i = 0; i < GLIM_COUNT(en); i++)
+            if (strncmp(p->s + from, en[i], strlen(en[i])) == 0) return true;
+        return false;
+    }
+    if (strstr(p->s, "有没有") || strstr(p->s, "卖")) return false;
+    for (size_t i = 0; i < GLIM_COUNT(zh); i++)
+        if (strstr(p->s, zh[i])) return true;
+    for (size_t i = 0; strstr(p->s, "吗") && i < GLIM_COUNT(may); i++)
+        if (strstr(p->s, may[i])) return true;
+    return false;
+}
+
 /* "65瓦" where no column has watts: as rows write it, "65w". */
 static bool figure(const glim_parse *p, const glim_item *it, glim_buf *out) {
     if (it->kind != NUMBER || !it->has_unit || it->col >= 0 || it->money) return false;
@@ -52,7 +72,7 @@ glim_status glim_filter_parse(glim_filter *f, const glim_lib *l, const char *que
 
 glim_status glim_filter_parse_as(glim_filter *f, const glim_lib *l, const char *question, size_t n, const char *typed, size_t n_typed, glim_err *err) {
     if (n > MAX_QUESTION) return glim_fail(err, GLIM_E_LIMIT, "the question has %zu bytes, want at most %d", n, MAX_QUESTION);
-    glim_buf words = f->words, rest = f->rest, had = f->had, no = f->denied, s = {0}, marked = {0};
+    glim_buf words = f->words, rest = f->rest, had = f->had, no = f->denied, s = {0}, marked = {0}, as_typed = {0};
     *f = (glim_filter){.words = words, .rest = rest, .had = had, .denied = no, .sort = -1, .sort2 = -1};
     glim_buf_clear(&f->had);
     glim_buf_clear(&f->denied);
@@ -60,15 +80,18 @@ glim_status glim_filter_parse_as(glim_filter *f, const glim_lib *l, const char *
     glim_buf_clear(&f->rest);
     glim_status rc = glim_terms_fold(&s, question, n, err);
     if (rc == GLIM_OK) rc = glim_terms_fold_marked(&marked, typed, n_typed, err);
+    glim_buf_append(&as_typed, typed, n_typed);
+    if (rc == GLIM_OK) rc = glim_buf_status(&as_typed, "a question", err);
     void *mem = NULL;
     if (rc == GLIM_OK) rc = glim_try_calloc(&mem, 1, sizeof(glim_parse), "a question", err);
     if (rc != GLIM_OK) {
         glim_buf_free(&s);
         glim_buf_free(&marked);
+        glim_buf_free(&as_typed);
         return rc;
     }
     glim_parse *p = mem;
-    *p = (glim_parse){.l = l, .f = f, .s = glim_buf_cstr(&s), .n = s.len, .marked = glim_buf_cstr(&marked)};
+    *p = (glim_parse){.l = l, .f = f, .s = glim_buf_cstr(&s), .n = s.len, .marked = glim_buf_cstr(&marked), .typed = glim_buf_cstr(&as_typed)};
     uint32_t cp;
     for (size_t i = 0; i < s.len && !f->zh;) {
         int k = glim_utf8_next(s.s + i, s.len - i, &cp);
@@ -81,6 +104,9 @@ glim_status glim_filter_parse_as(glim_filter *f, const glim_lib *l, const char *
     f->without |= glim_parse_denies_words(p);
     f->whether = asks_whether(p);
     f->yes_no = asks_yes_no(p);
+    f->of_it = asks_of_it(p);
+    static const char *const others[] = {"where ", "who ", "why ", "when ", "can i eat", "can i drink", "can you eat", "can my ", "can we eat", "may i ", "should i ", "is it safe"};
+    for (size_t i = 0; i < GLIM_COUNT(others) && !f->zh; i++) f->of_something_else |= strncmp(p->s + strspn(p->s, " "), others[i], strlen(others[i])) == 0;
     for (size_t k = 0; k < p->n_denials; k++) memset(s.s + p->denial[k].from, ' ', p->denial[k].to - p->denial[k].from);
     size_t at = 0;
     for (size_t k = 0; k <= p->n_items; k++) {
@@ -106,6 +132,7 @@ glim_status glim_filter_parse_as(glim_filter *f, const glim_lib *l, const char *
     free(p);
     glim_buf_free(&s);
     glim_buf_free(&marked);
+    glim_buf_free(&as_typed);
     return rc;
 }
 

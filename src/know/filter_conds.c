@@ -88,6 +88,14 @@ static bool of_the_next(const glim_parse *p, size_t k) {
     return head->from == it->to || (!p->f->zh && head->from == it->to + 1 && p->s[it->to] == ' ');
 }
 
+/* "How much storage", "how long is delivery": how is asked of the column behind it. "How much is the warranty" asks for a price. */
+static bool of_the_next_column(const glim_parse *p, size_t k) {
+    const glim_item *it = &p->v[k], *next = it + 1;
+    if (k + 1 == p->n_items || next->kind != COLUMN || next->col == it->col || strncmp(p->s + it->from, "how ", 4) != 0 || p->l->col[next->col].type == GLIM_LIB_PRICE) return false;
+    const bool right_behind = next->from == it->to + 1 && p->s[it->to] == ' ';
+    return right_behind || (p->l->col[it->col].type != GLIM_LIB_PRICE && glim_parse_bare_between(p, it->to, next->from));
+}
+
 void glim_parse_conds(glim_parse *p) {
     glim_filter *f = p->f;
     for (size_t k = 0; k < p->n_items; k++) {
@@ -131,6 +139,11 @@ void glim_parse_conds(glim_parse *p) {
         case GLIM_WORD_THIS: f->self = it->used = true; break;
         case GLIM_WORD_COMPARE: f->compare = it->used = true; break;
         case GLIM_WORD_THAN: it->used = glim_parse_is_than(p, it); break;
+        case GLIM_WORD_FREE:
+            col = glim_parse_column(p->l, GLIM_CONCEPT_PRICE);
+            if (col >= 0) glim_parse_add_cond(p, (glim_cond){.col = col, .op = glim_parse_read_no(p, it->from) ? GLIM_COND_GT : GLIM_COND_LE, .a = 0});
+            it->used = true;
+            break;
         case GLIM_WORD_GOODS: f->goods = it->used = true; break;
         case GLIM_WORD_FILLER: case GLIM_WORD_HAS: case GLIM_WORD_NOT: case GLIM_WORD_NOT_BEHIND: it->used = true; break;
         default: break;
@@ -142,6 +155,7 @@ void glim_parse_conds(glim_parse *p) {
         glim_item *it = &p->v[k];
         if (it->kind != COLUMN || it->used) continue;
         it->used = true;
+        if (of_the_next_column(p, k)) continue;
         if (glim_parse_ordered(p, k)) continue;
         if (!f->zh && !can_be_had(p, it->col) && !p->l->col[it->col].number && glim_parse_read_no(p, it->from)) { /* "plants without flowers": no table says it */
             f->without = true;

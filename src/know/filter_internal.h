@@ -45,6 +45,7 @@ typedef struct glim_parse {
     glim_filter *f;
     const char *s; /* folded */
     size_t n;
+    const char *typed;  /* as it was typed, capitals and all */
     const char *marked; /* what was typed, folded with the marks on its letters */
     glim_item v[GLIM_PARSE_ITEMS];
     size_t n_items;

@@ -3,6 +3,7 @@
  * The longest item wins where several begin at one place. Latin items stand between word boundaries, with a plural allowed. */
 #include <stdio.h>
 
+#include "base/alloc.h"
 #include "base/utf8.h"
 #include "know/filter_internal.h"
 #include "know/terms.h"
@@ -23,7 +24,8 @@ size_t glim_parse_stands(const glim_parse *p, size_t i, const char *w) {
 
 /* The same for a value: "sofa", "brush" and "battery" of a list that says "Sofas", "Brushes" and "Batteries". */
 static size_t stands_for_value(const glim_parse *p, size_t i, const char *w) {
-    const size_t n = strlen(w), k = glim_parse_stands(p, i, w);
+    const size_t n = strlen(w), k = glim_parse_stands(p, i, w), fe = n < 4 ? 0 : w[n - 1] == 'f' ? 1 : w[n - 1] == 'e' && w[n - 2] == 'f' ? 2 : 0;
+    if (!k && fe && i + n - fe + 3 <= p->n && memcmp(p->s + i, w, n - fe) == 0 && strncmp(p->s + i + n - fe, "ves", 3) == 0 && !glim_parse_alnum(p, i + n - fe + 3) && !(i > 0 && glim_parse_alnum(p, i - 1))) return n - fe + 3; /* "shelves" */
     if (k || n < 4 || w[n - 1] != 's' || !isalpha((unsigned char)w[n - 2]) || strchr("su", w[n - 2]) || (i > 0 && glim_parse_alnum(p, i - 1))) return k;
     const bool ies = n > 5 && memcmp(w + n - 3, "ies", 3) == 0, es = n > 5 && w[n - 2] == 'e' && strchr("xhsz", w[n - 3]);
     const size_t cut[] = {n - 1, es ? n - 2 : 0, ies ? n - 3 : 0};
@@ -81,6 +83,17 @@ static bool typed_so(const glim_parse *p, size_t at, const glim_lib_value *v, co
         if (placed ? strncmp(typed, list[i], strlen(list[i])) == 0 : strstr(p->marked, list[i]) != NULL) return true;
     }
     return false;
+}
+
+/* "IT" and "US" are values, "it" and "us" are none: a value that is such a word counts where it was typed as the cells have it. */
+static bool a_small_word(const glim_parse *p, const glim_lib_value *v, const char *alias) {
+    static const char *const words[] = {"it", "us", "in", "is", "or", "at", "to", "an", "as", "be", "by", "do", "he", "if", "me", "my", "of", "on", "so", "up", "we"};
+    bool small = false;
+    for (size_t k = 0; k < GLIM_COUNT(words); k++) small |= strcmp(alias, words[k]) == 0;
+    const size_t n = strlen(v->text);
+    for (const char *q = p->typed; small && (q = strstr(q, v->text)) != NULL; q++)
+        if ((q == p->typed || !isalnum((unsigned char)q[-1])) && !isalnum((unsigned char)q[n])) return islower((unsigned char)v->text[0]) != 0;
+    return small;
 }
 
 /* "Bar" means the value Bar, and Bär where there is no other: what is typed without its marks, or with others, counts where it can mean
@@ -304,6 +317,62 @@ static bool another_deed(const glim_parse *p, const glim_lib_col *col, const cha
     return false;
 }
 
+/* Is "free" said of a price? Only where one is nothing; "sugar free" and "free delivery" are something else. */
+static bool costs_nothing(const glim_parse *p, size_t i, size_t n) {
+    static const char *const before[] = {"are", "is", "be", "for", "the", "any", "which", "what", "all", "it", "this", "that", "really", "completely", "totally", "of"}, *const behind[] = {"trial", "shipping", "delivery", "return", "gift", "parking", "wifi", "sample", "from", "配送", "送货", "试用", "退", "停车", "礼", "包装", "安装", "试"};
+    const int price = glim_parse_column(p->l, GLIM_CONCEPT_PRICE);
+    const size_t next = glim_parse_spaces(p, i + n);
+    bool nothing = false, plain = true;
+    for (uint32_t r = 0; price >= 0 && r < p->l->n_rows && !nothing; r++) nothing = p->l->col[price].number[r] == 0;
+    for (size_t k = 0; nothing && k < GLIM_COUNT(behind); k++) plain &= strncmp(p->s + next, behind[k], strlen(behind[k])) != 0;
+    if (!nothing || !plain || (unsigned char)p->s[i] >= 0x80) return nothing && plain;
+    size_t to = i, from;
+    while (to > 0 && p->s[to - 1] == ' ') to--;
+    if (to == 0 || p->s[to - 1] == ',') return true;
+    for (from = to; from > 0 && glim_parse_alnum(p, from - 1);) from--;
+    for (size_t k = 0; k < GLIM_COUNT(before); k++)
+        if (strlen(before[k]) == to - from && memcmp(before[k], p->s + from, to - from) == 0) return true;
+    for (size_t k = 0; k < p->n_items; k++) /* "which courses are free", "courses free" */
+        if (p->v[k].to == to && p->v[k].kind == WORD) return true;
+    return false;
+}
+
+/* "防水" is a kind of goods and what a floor is: of both, the column of yes and no is meant where the question has another value of that kind, "防水的地板",
+ * or asks whether, "这款防水吗". */
+static void states_before_values(glim_parse *p) {
+    const bool asks = strstr(p->s, "吗") || strstr(p->s, "是否") || strstr(p->s, "防不") || strncmp(p->s, "is ", 3) == 0 || strncmp(p->s, "are ", 4) == 0 || strncmp(p->s, "does ", 5) == 0;
+    for (size_t k = 0; k < p->n_items; k++) {
+        glim_item *it = &p->v[k];
+        bool other = asks;
+        if (it->kind != VALUE || it->stem) continue;
+        for (size_t j = 0; j < p->n_items; j++) other |= j != k && p->v[j].kind == VALUE && p->v[j].col == it->col && p->v[j].value != it->value;
+        for (size_t c = 0; other && c < p->l->n_col && it->kind == VALUE; c++)
+            for (size_t a = 0; p->l->col[c].type == GLIM_LIB_BOOL && a < p->l->col[c].n_named; a++)
+                if (strlen(p->l->col[c].alias[a]) == it->to - it->from && memcmp(p->l->col[c].alias[a], p->s + it->from, it->to - it->from) == 0) it->kind = COLUMN, it->col = (int)c, it->concept = -1;
+    }
+}
+
+/* "Unlimited storage": of two columns that have the value, the one that is named beside it. */
+static void values_of_their_columns(glim_parse *p) {
+    for (size_t k = 0; k < p->n_items; k++) {
+        glim_item *it = &p->v[k];
+        for (size_t j = k > 0 ? k - 1 : k + 1; it->kind == VALUE && !it->stem && j <= k + 1 && j < p->n_items; j += 2) {
+            glim_item *by = &p->v[j];
+            if (by->kind != COLUMN || by->col == it->col || p->l->col[by->col].type != GLIM_LIB_ENUM) continue;
+            if (j < k ? !glim_parse_bare_between(p, by->to, it->from) : !(by->from == it->to + 1 && p->s[it->to] == ' ')) continue;
+            const glim_lib_col *col = &p->l->col[by->col];
+            const char *text = p->l->col[it->col].value[it->value].text;
+            for (size_t v = 0; v < col->n_value; v++)
+                if (strcmp(col->value[v].text, text) == 0) {
+                    it->col = by->col;
+                    it->value = (uint16_t)v;
+                    by->used = true;
+                    break;
+                }
+        }
+    }
+}
+
 void glim_parse_items(glim_parse *p) {
     stem stems[STEMS];
     const size_t n_stems = stems_of(p->l, stems);
@@ -317,14 +386,14 @@ void glim_parse_items(glim_parse *p) {
                 for (size_t a = 0; a < col->value[v].n_alias; a++)
                     if (col->value[v].alias[a][0] == p->s[i]) {
                         const size_t n = stands_for_value(p, i, col->value[v].alias[a]);
-                        if (n > best.to - best.from && meant(p, i, col, v, col->value[v].alias[a])) offer(&best, (glim_item){.kind = VALUE, .col = (int)c, .value = (uint16_t)v, .concept = -1}, i, n);
+                        if (n > best.to - best.from && !a_small_word(p, &col->value[v], col->value[v].alias[a]) && meant(p, i, col, v, col->value[v].alias[a])) offer(&best, (glim_item){.kind = VALUE, .col = (int)c, .value = (uint16_t)v, .concept = -1}, i, n);
                     }
             for (size_t k = 0; k < n_stems; k++)
                 if (stems[k].col == (int)c) offer(&best, (glim_item){.kind = VALUE, .col = (int)c, .value = stems[k].value, .concept = -1, .stem = true}, i, stem_at(p, stems[k].text, i));
             for (size_t a = col->n_named; a < col->n_alias; a++) offer(&best, (glim_item){.kind = COLUMN, .col = (int)c, .concept = -1}, i, deed_at(p, col->alias[a], i));
             for (size_t a = 0; a < col->n_named; a++)
                 if (col->alias[a][0] == p->s[i] && glim_parse_stands(p, i, col->alias[a]) && another_deed(p, col, col->alias[a], i)) p->f->unread = true;
-                else if (col->alias[a][0] == p->s[i]) offer(&best, (glim_item){.kind = COLUMN, .col = (int)c, .concept = -1}, i, col->type == GLIM_LIB_NUMBER ? stands_for_value(p, i, col->alias[a]) : glim_parse_stands(p, i, col->alias[a]));
+                else if (col->alias[a][0] == p->s[i]) offer(&best, (glim_item){.kind = COLUMN, .col = (int)c, .concept = -1}, i, col->type == GLIM_LIB_NUMBER || col->type == GLIM_LIB_DATE || col->type == GLIM_LIB_TEXT ? stands_for_value(p, i, col->alias[a]) : glim_parse_stands(p, i, col->alias[a]));
         }
         for (size_t k = 0; k < p->l->n_goods; k++)
             if (p->l->goods[k][0] == p->s[i]) offer(&best, (glim_item){.kind = WORD, .word = GLIM_WORD_GOODS, .concept = -1, .col = -1}, i, stands_for_value(p, i, p->l->goods[k]));
@@ -333,6 +402,7 @@ void glim_parse_items(glim_parse *p) {
             if (g->text[0] != p->s[i]) continue;
             size_t n = glim_parse_stands(p, i, g->text);
             if (n == 0 || (n == 3 && (g->kind == GLIM_WORD_MOST || g->kind == GLIM_WORD_LEAST || g->concept == GLIM_WORD_ALONE) && !on_its_own(p, i, n))) continue;
+            if (g->kind == GLIM_WORD_FREE && !costs_nothing(p, i, n)) continue;
             bool bound = g->kind <= GLIM_WORD_GT_BEFORE;
             if (bound && !number_follows(p, i + n)) continue; /* "over", "under" without a number say nothing of one */
             if (bound && of_a_name(p, i, n)) continue;
@@ -340,6 +410,7 @@ void glim_parse_items(glim_parse *p) {
             glim_item x = {.kind = WORD, .word = g->kind, .concept = g->concept, .col = -1};
             const bool stock = (g->kind == GLIM_WORD_IN_STOCK || g->kind == GLIM_WORD_NO_STOCK) && best.kind == COLUMN && p->l->col[best.col].type == GLIM_LIB_STOCK;
             if ((bound || stock || g->kind == GLIM_WORD_NOT_BEHIND) && n == best.to - best.from && best.kind == COLUMN) best.to = best.from; /* "预算2000": the bound */
+            if (g->kind == GLIM_WORD_FREE && n == best.to - best.from) best.to = best.from; /* what is called free costs nothing too */
             offer(&best, x, i, n);
         }
         glim_item more = {.from = i, .to = i};
@@ -359,4 +430,6 @@ void glim_parse_items(glim_parse *p) {
         int k = glim_utf8_next(p->s + i, p->n - i, &cp);
         i += k > 0 ? (size_t)k : 1;
     }
+    states_before_values(p);
+    values_of_their_columns(p);
 }

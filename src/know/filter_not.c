@@ -8,11 +8,11 @@
 #include "know/terms.h"
 
 static const char *const small[] = {
-    " ", "-", "在", "为", "有", "含", "包含", "含有", "包括", "带", "放", "加", "吃", "用", "支持", "具备", "提供", "配", "配有", "配备", "附", "附带", "允许", "要", "想", "爱", "喜欢", "能", "会", "可以", "任何", "价格", "是", "选", "买", "碰",
+    " ", "-", "在", "为", "有", "含", "包含", "含有", "包括", "带", "放", "加", "吃", "用", "支持", "具备", "提供", "配", "配有", "配备", "附", "附带", "允许", "要", "想", "爱", "喜欢", "能", "会", "可以", "需要", "需", "任何", "价格", "是", "选", "买", "碰",
     "a", "an", "any", "anything", "the", "have", "has", "got", "contain", "contains", "containing", "contained", "include", "includes", "including", "want", "like",
     "with", "in", "of", "for", "use", "to", "be", "is", "are", "that", "dish", "dishes", "food", "one", "ones", "spend", "pay", "cost", "costs", "added", "buy", "eat", "afford",
     "support", "supports", "supporting", "offer", "offers", "offering", "provide", "provides", "feature", "features", "come", "comes", "allow", "allows", "accept", "accepts", "serve", "serves", "there",
-    "from", "by", "made", "too", "very", "太", "很", "了", "得", "handle", "stand", "tolerate"};
+    "from", "by", "made", "need", "needs", "needed", "require", "requires", "on", "at", "too", "very", "太", "很", "了", "得", "handle", "stand", "tolerate"};
 static const char *const no[] = {"买不起", "不", "没", "别", "除", "无", "非", "n't", "not", "without", "no", "non", "never", "nothing", "cannot", "avoid", "except", "neither", "nor", "怕", "忌"};
 
 /* How many bytes of the word end at `at`, or 0. */

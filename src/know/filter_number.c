@@ -109,6 +109,12 @@ static bool counts_nothing(const glim_parse *p, size_t i) {
 }
 
 int glim_parse_column(const glim_lib *l, int concept) {
+    static const char *const second[] = {"rrp", "msrp", "retail", "list price", "old price", "was", "member", "recommended", "会员", "原价", "市场价", "划线"}; /* what is paid is another price */
+    for (size_t c = 0; concept == GLIM_CONCEPT_PRICE && c < l->n_col; c++) {
+        bool other = l->col[c].concept != concept || !l->col[c].number || l->col[c].type == GLIM_LIB_HIDDEN;
+        for (size_t k = 0; k < GLIM_COUNT(second); k++) other |= strcasestr(l->col[c].column, second[k]) != NULL;
+        if (!other) return (int)c;
+    }
     for (size_t c = 0; c < l->n_col; c++)
         if (l->col[c].concept == concept && l->col[c].number && l->col[c].type != GLIM_LIB_HIDDEN) return (int)c;
     return -1;
@@ -295,7 +301,7 @@ static bool calendar_year(const glim_parse *p, size_t at, glim_item *it) {
     for (size_t c = 0; c < p->l->n_col; c++) {
         const glim_lib_col *col = &p->l->col[c];
         if (col->type == GLIM_LIB_HIDDEN || !(col->years ? of_a_year(p, at, it, col, zh, en) : zh || month || (en && !glim_parse_alnum(p, at)))) continue;
-        bool named = zh || month || col->years || n_dates == 1;
+        bool named = zh || month || col->years || n_dates == 1 || (en && col->concept == GLIM_CONCEPT_YEAR);
         for (size_t a = 0; a < col->n_alias && !named; a++) named = strstr(p->s, col->alias[a]) != NULL;
         if ((col->type != GLIM_LIB_DATE && !col->years) || !named) continue;
         it->col = (int)c;
@@ -399,6 +405,13 @@ bool glim_parse_number(const glim_parse *p, size_t i, glim_item *it) {
         }
         if (!any) m = -1;
     }
+    static const char *const degrees[] = {"degrees", "degree", "°", "℃", "摄氏度"}; /* no column has them as a unit, and they are no money */
+    for (size_t d = 0; m < 0 && !it->money && d < GLIM_COUNT(degrees); d++)
+        if (strncmp(p->s + at, degrees[d], strlen(degrees[d])) == 0) {
+            it->has_unit = true;
+            it->to = at + strlen(degrees[d]);
+            return true;
+        }
     for (size_t c = 0; m >= 0 && c < p->l->n_col; c++) { /* another unit of the same measure: kilograms where the table has grams */
         const glim_lib_col *col = &p->l->col[c];
         int own = col->number ? glim_measure_of(col->unit_zh) : -1;

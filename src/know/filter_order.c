@@ -47,7 +47,8 @@ static int by_word(const glim_parse *p, const glim_item *it) {
                  {"|tallest|taller|最高|更高|shortest|shorter|highest|", {GLIM_CONCEPT_HEIGHT, -1, -1, -1}},
                  {"|widest|wider|narrowest|narrower|最宽|最窄|更宽|", {GLIM_CONCEPT_WIDTH, -1, -1, -1}},
                  {"|deepest|最深|", {GLIM_CONCEPT_DEPTH, -1, -1, -1}},
-                 {"|thickest|thicker|thinnest|最粗|最细|", {GLIM_CONCEPT_DIAMETER, -1, -1, -1}},
+                 {"|thickest|thicker|thinnest|最粗|最细|", {GLIM_CONCEPT_DIAMETER, GLIM_CONCEPT_THICKNESS, -1, -1}},
+                 {"|最厚|最薄|更厚|更薄|", {GLIM_CONCEPT_THICKNESS, -1, -1, -1}},
                  {"|strongest|stronger|", {GLIM_CONCEPT_ALCOHOL, GLIM_CONCEPT_POWER, -1, -1}},
                  {"|oldest|older|newest|newer|latest|最新|最老|", {GLIM_CONCEPT_YEAR, GLIM_CONCEPT_RELEASED, -1, -1}},
                  {"|earliest|earlier|soonest|最早|最近|", {GLIM_CONCEPT_START, GLIM_CONCEPT_YEAR, GLIM_CONCEPT_EXPIRY, -1}}};

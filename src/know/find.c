@@ -320,6 +320,14 @@ static bool same_letters(const char *a, const char *b, size_t n) {
     return off == 0;
 }
 
+/* Words that are spelt rightly, whatever is sold: "weather" is no misspelt "water". */
+static bool a_word_of_its_own(const char *s, size_t n) {
+    static const char *const words[] = {"weather", "whether", "father", "mother", "brother", "another", "rather", "health", "healthy", "doctor", "friend", "friends", "today", "tomorrow", "yesterday", "president", "football", "capital", "country", "better", "letter", "later", "never", "safety"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strlen(words[i]) == n && memcmp(words[i], s, n) == 0) return true;
+    return false;
+}
+
 glim_status glim_find_respell(glim_find *f, glim_buf *out, const char *text, size_t n, glim_err *err) {
     glim_buf s = {0};
     glim_status rc = glim_terms_fold(&s, text, n, err);
@@ -335,7 +343,7 @@ glim_status glim_find_respell(glim_find *f, glim_buf *out, const char *text, siz
         size_t len = e - i, cut = 0;
         const char *as = p + i;
         size_t at[PARTS];
-        if (len >= 3 && !known(f, p + i, len)) {
+        if (len >= 3 && !known(f, p + i, len) && !a_word_of_its_own(p + i, len)) {
             if (strspn(p + i, "0123456789") < len) cut = parts(f, p + i, len, digit || len < 8 ? (digit ? 1 : 3) : 2, PARTS, at); /* 2024 is not "20 24" */
             if (!cut && !digit) {
                 glim_like like[GLIM_LIKE_MAX];

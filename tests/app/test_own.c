@@ -444,3 +444,136 @@ TEST(a_figure_that_one_column_cannot_hold_is_of_the_other) {
     static const asked courses[] = {{"2027年5月1日以后的课程", "共有9款符合", "没有"}};
     check_all("courses", courses, GLIM_COUNT(courses));
 }
+
+TEST(a_price_may_be_words_free_or_from_a_figure_on) {
+    static const asked remedies[] = {
+        {"dearest product", "highest first: Ibuprofen 600 mg, €12.40", "library"},
+        {"the cheapest vitamin", "lowest first: Vitamin D3, €9.99", "library"},
+        {"what does Magnesium 300 cost", "Magnesium 300: price on request.", "€"},
+        {"what does Omeprazole 20 mg cost", "the price is from €7.60.", "€from"},
+        {"what do two Omeprazole 20 mg cost in total", "from €7.60", "15.2"},
+    }, licences[] = {
+        {"what does Notely Enterprise cost", "Notely Enterprise: price per user contact sales.", "$"},
+        {"cheapest plan with SSO", "lowest first: Taskbird Business, $9.50/month", "library"},
+        {"which plans are free", "2 fit: Notely Free, $0.00/month [NOT-FRE]; Taskbird Free", "Starter"},
+        {"is Notely Business free", "No, Notely Business", "Yes"},
+        {"Is Notely Free free?", "Yes, Notely Free", "Shipping"},
+        {"免费的有哪些", "有2款符合", "礼品"},
+        {"which plans have unlimited storage", "2 fit: Notely Enterprise", "Taskbird Business"},
+        {"how much storage does Notely Starter have", "the storage is 50 GB", "$"},
+        {"which plans run on Linux", "5 fit: Notely Starter", "Notely Business"},
+        {"NOT-FRE", "Notely Free: price per user $0.00/month", "library"},
+    }, bolts[] = {
+        {"cheapest M8 screw", "lowest first: Zylinderschraube M8×40, €2,40", "Nothing"},
+        {"what does 912-M6-20 cost", "€1.044,29", "library"},
+        {"what does 933-M8-20 cost", "price auf Anfrage", "€"},
+        {"is 933-M6-20 in stock", "in stock (1200 left)", "not"},
+        {"how many 933-M6-30 are in stock", "in stock (12500 left). [933-M6-30]", "There are"},
+        {"how much is the M6x30", "Sechskantschraube M6×30: the price is €15,95", "library"},
+        {"M6*30", "[933-M6-30]", "not in the library"},
+    }, shelves[] = {
+        {"cheapest shelf", "By price, lowest first: Hyll, $89.00", "RRP"},
+        {"which shelves do you have", "2 fit: Hyll", "Table"},
+        {"is F2 cheaper than F1", "not in the library", "It is"},
+        {"how wide is the Ask", "160×90×75", "library"},
+    }, evening[] = {
+        {"which courses are free", "1 fits: Yoga, free [K102]", "K103"},
+        {"courses under 100 euros", "3 fit", "K101"},
+    };
+    check_all("remedies", remedies, GLIM_COUNT(remedies));
+    check_all("licences", licences, GLIM_COUNT(licences));
+    check_all("bolts", bolts, GLIM_COUNT(bolts));
+    check_all("shelves", shelves, GLIM_COUNT(shelves));
+    check_all("evening", evening, GLIM_COUNT(evening));
+}
+
+TEST(what_a_row_warns_of_never_speaks_for_it) {
+    static const asked remedies[] = {
+        {"which pain relief can I take with a stomach ulcer?", "not in the library", "Ibuprofen"},
+        {"medicines for people with stomach ulcer", "", "["},
+        {"can I take ibuprofen while pregnant?", "not in the library", "["},
+        {"can I take ibuprofen 400 mg while pregnant?", "contraindications Stomach ulcer, pregnancy (3rd trimester)", "Yes"},
+        {"can I drink alcohol with paracetamol?", "not in the library", "["},
+        {"what are the contraindications of Paracetamol 500 mg", "Severe liver disease", "library"},
+        {"which products don't need a prescription?", "6 fit; the first 5: Ibuprofen 400 mg", "Amoxicillin"},
+        {"must 01000137 be stored below 25 degrees", "not in the library", "Yes"},
+    }, flooring[] = {
+        {"孕妇可以用东方鹿复合地板吗", "东方鹿复合地板的备注是孕妇慎用", "有货"},
+        {"孕妇可以用圣辉石塑地板吗", "没有这个信息", "["},
+        {"孕妇可以用什么地板", "没有这个信息", "["},
+    }, plants[] = {
+        {"can I eat rosemary?", "not in the library", "["},
+        {"plants toxic to cats but not to dogs", "not in the library", "PL-1"},
+        {"is the lavender toxic to cats", "not in the library", "No"},
+        {"is PL-2 toxic to cats", "No: Spider plant, toxic to cats: no.", "has no"},
+        {"is PL-5 in stock", "not in the library", "price"},
+        {"what is the weather like?", "outside", "["},
+    };
+    check_all("remedies", remedies, GLIM_COUNT(remedies));
+    check_all("flooring", flooring, GLIM_COUNT(flooring));
+    check_all("plants", plants, GLIM_COUNT(plants));
+}
+
+TEST(a_column_of_yes_and_no_goes_before_a_kind_that_is_called_so) {
+    static const asked t[] = {
+        {"防水的地板有哪些", "有2款符合：圣辉强化木地板", "东方鹿复合"},
+        {"不防水的地板", "有1款符合：东方鹿复合地板", "强化"},
+        {"圣辉抛光砖防水吗", "不，圣辉抛光砖不防水", "品类"},
+        {"防水有哪些产品", "有2款符合：圣辉防水卷材", "地板"},
+        {"东方鹿木纹砖有环保认证吗", "的“是否环保认证”是“否”", "不环保"},
+        {"最便宜的地板", "第一是圣辉强化木地板，28元", "面议，"},
+        {"最厚的地板", "第一是东方鹿复合地板，厚度12 mm", "抛光砖"},
+        {"圣辉石塑地板质保几年", "10", "没有这个信息"},
+        {"圣辉抛光砖有效期到什么时候", "2027-06-01", "没有这个信息"},
+        {"800x800的瓷砖", "圣辉抛光砖", "没有"},
+        {"800*800的瓷砖", "圣辉抛光砖", "没有"},
+    };
+    check_all("flooring", t, GLIM_COUNT(t));
+}
+
+TEST(what_is_counted_of_a_name_is_counted_of_it_alone) {
+    static const asked plants[] = {
+        {"how many snake plants do you have in stock", "(15 left). [PL-4]", "There are"},
+        {"how many snake plants do you have", "(15 left). [PL-4]", "There are"},
+        {"average price of a snake plant", "Over 2, the average price is £20.55", "Over 6"},
+    }, cars[] = {
+        {"average price of a Golf", "Over 2, the average price is €18250.00", "Over 5"},
+        {"cheapest car", "lowest first: Volkswagen Golf 1.5", "library"},
+        {"car with the lowest mileage", "12689 km", "library"},
+        {"newest car", "first: Tesla Model 3 Long Range, first reg. 03/2024", "library"},
+        {"cars from 2024", "1 fits: Tesla Model 3", "2022"},
+        {"cars registered before 2014", "1 fits: Volkswagen Golf 1.5, €4,000, first reg. 03/2012", "2022"},
+        {"cars with more than 140 hp", "2 fit: Tesla Model 3 Long Range", "Golf"},
+        {"does UC2 have a towbar", "Yes: Volkswagen Golf 1.5", "No"},
+        {"does UC1 have a towbar", "not in the library", "No"},
+        {"is UC6 accident-free", "not in the library", "No,"},
+        {"until when is the MOT of UC1", "2027-03", "library"},
+    };
+    check_all("plants", plants, GLIM_COUNT(plants));
+    check_all("cars", cars, GLIM_COUNT(cars));
+    glim_shop *s = own("cars");
+    glim_shop_answer a = ask(s, "what is its range", "UC1", NULL); /* and no "Long Range" */
+    CHECK_MSG(!strstr(a.text.s, "Long Range"), "%s", a.text.s);
+    glim_shop_answer_deinit(&a);
+    done(s);
+}
+
+TEST(small_words_are_no_values_and_days_are_read_as_they_are_written) {
+    static const asked t[] = {
+        {"courses not on Monday", "6 fit; the first 5: German for beginners", "K105"},
+        {"IT courses", "2 fit: Python programming", "Yoga"},
+        {"is it online? K104", "Yes, Python programming is online.", "subject"},
+        {"when does K101 end", "ends 13.07.2027", "library"},
+        {"courses that start after June 30 2027", "2 fit: Python programming", "Yoga"},
+        {"which courses does Chen Yu teach", "3 fit: Python programming", "library says"},
+        {"the last course to start", "", "points"},
+    };
+    check_all("evening", t, GLIM_COUNT(t));
+    glim_shop *s = own("evening");
+    glim_shop_answer a = ask(s, "who teaches it?", "K101", NULL);
+    CHECK_MSG(strstr(a.text.s, "the teacher is Aisha Khan") && !strstr(a.text.s, "IT"), "%s", a.text.s);
+    glim_shop_answer_deinit(&a);
+    done(s);
+    glim_err err = {0};
+    CHECK(init_with("Espresso,2.20,vegan\nLatte,3.90,\nTea,2.90,\n", NULL, NULL, &err) == GLIM_E_FORMAT && strstr(err.msg, "the first row seems to be a product"));
+}
