@@ -164,7 +164,10 @@ static void refill(bucket *b, int64_t per_minute, int64_t now) {
         b->at_us = now;
         return;
     }
-    if (past <= 0) return; /* a clock set back stops the refill, no more */
+    /* A clock that was set back is the clock from now on, or the key would be refused until the old time comes again. Less than a
+     * second is another thread's that looked a moment earlier: counted twice it would be a gift. */
+    if (past < -1000000) b->at_us = now;
+    if (past <= 0) return;
     __int128 more = (__int128)capped(per_minute) * past / 60 + b->level; /* millionths a microsecond = per_minute / 60 */
     b->level = more > full ? full : (int64_t)more;
     b->at_us = now;

@@ -133,6 +133,16 @@ TEST(rates_hold_a_minute_and_refill_evenly) {
     CHECK(glim_keyring_admit(s, k.id, 0, &ms) == GLIM_ADMIT_TOKENS);
     atomic_store(&g_now, now += 61000000);
     CHECK(glim_keyring_admit(s, k.id, 1, &ms) == GLIM_ADMIT_OK);
+    /* Set back by a day: nothing is given for it, and the refill goes on from there. */
+    while (glim_keyring_admit(s, k.id, 0, &ms) == GLIM_ADMIT_OK) {}
+    atomic_store(&g_now, now -= 86400000000);
+    CHECK(glim_keyring_admit(s, k.id, 0, &ms) != GLIM_ADMIT_OK && ms <= 10001);
+    atomic_store(&g_now, now += 10000000);
+    CHECK(glim_keyring_admit(s, k.id, 0, &ms) == GLIM_ADMIT_OK);
+    atomic_store(&g_now, now - 500000); /* half a second: another thread's look */
+    CHECK(glim_keyring_admit(s, k.id, 0, &ms) != GLIM_ADMIT_OK);
+    atomic_store(&g_now, now + 9600000);
+    CHECK(glim_keyring_admit(s, k.id, 0, &ms) != GLIM_ADMIT_OK);
     CHECK(glim_keyring_admit(s, "key_nobody", 1, &ms) == GLIM_ADMIT_OK); /* no entry, no limit: check() refuses strangers */
     glim_store_close(s);
 }
