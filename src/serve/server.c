@@ -139,10 +139,16 @@ static void begin_reload(glim_server *s) {
 static void begin_drain(glim_server *s, double now) {
     glim_jobs_drain(s, s->draining);
     if (s->draining) { /* asked again: end what still runs */
-        for (glim_call *c = s->calls; c; c = c->next) glim_call_cancel(c);
-        s->drain_until = now;
+        if (s->drain_until > now) s->drain_until = now;
         return;
     }
+    /* Who has connected by now is known to the system only, and would be reset: each turn takes ten of them and reads what the last ten sent. */
+    glim_conn *newest;
+    int turns = 0;
+    do {
+        newest = s->conns;
+        MHD_run(s->daemon);
+    } while (s->conns != newest && ++turns < 1000);
     s->draining = true;
     s->drain_until = now + s->p.drain_s;
     int listener = MHD_quiesce_daemon(s->daemon);
@@ -172,9 +178,14 @@ static void timers(glim_server *s, double now) {
     for (glim_call *c = s->calls; c; c = c->next) glim_call_tick(c, now);
 }
 
-static bool drained(const glim_server *s, double now) {
+/* When the time is over, what still runs is ended, and has a second to hear so: a stream its last event, whoever waits a 503. */
+static bool drained(glim_server *s, double now) {
     if (!s->draining) return false;
-    if (now > s->drain_until) return true;
+    if (now >= s->drain_until && s->close_at == 0) {
+        s->close_at = now + 1;
+        for (glim_call *c = s->calls; c; c = c->next) glim_call_cancel(c);
+    }
+    if (s->close_at > 0 && now > s->close_at) return true;
     if (s->calls) return false;
     for (const glim_conn *k = s->conns; k; k = k->next)
         if (k->busy) return false; /* a reply is still being written */

@@ -176,7 +176,7 @@ struct glim_server {
     int port, ep, bell;
     bool loopback;
     bool draining;
-    double drain_until;
+    double drain_until, close_at; /* close_at 0: what runs has its time */
     int64_t started;
     glim_metrics metrics;
     glim_call *calls;

@@ -1,9 +1,10 @@
 """What one client can do to the others: hold connections, leave half a request behind, leave while it waits."""
 import random
+import signal
 import socket
 import time
 
-from harness import PATIENCE, SANITIZED, SOAK, Reader, check, eventually, hold_to_rules, request_bytes, server
+from harness import PATIENCE, SANITIZED, SOAK, Reader, Server, check, eventually, hold_to_rules, request_bytes, server
 
 MODEL = "glm4"
 CHAT = "/v1/chat/completions"
@@ -128,6 +129,53 @@ def test_who_waits_and_leaves_is_gone_at_once():
     check(s.metric("vllm:num_requests_running") == 1, "and the first one still runs")
     held.close()
     check(s.idle(), "nothing is left")
+
+
+def test_whoever_is_there_at_the_end_hears_so():
+    """SIGTERM with a second to go, and SIGTERM twice: a stream gets an error event and its end, who waits for a whole reply a 503."""
+    long = {"model": MODEL, "max_tokens": 1900, "n": 8, "temperature": 1, "logprobs": 5, "logit_bias": NO_END}
+    for flags, signals in ((("--drain", "1"), 1), ((), 2)):
+        s = Server(MODEL, "--parallel", "4", *flags)
+        stream, whole = s.connect(), s.connect()
+        stream.sendall(request_bytes("POST", "/v1/completions", {**long, "prompt": "a", "stream": True}))
+        r = Reader(stream)
+        r.until(b"\r\n\r\n")
+        whole.sendall(request_bytes("POST", "/v1/completions", {**long, "prompt": ["a"] * 16}))
+        check(eventually(lambda: s.metric("glim_calls") >= 2), "both run: %s", s.metric("glim_calls"))
+        s.client.close()
+        for _ in range(signals):
+            s.p.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+        data = b"".join(r.chunks())  # to the last chunk: a stream that breaks off raises
+        check(data.endswith(b'"code": "shutting_down"}}\n\n') and b"[DONE]" not in data, "the stream: %r", data[-200:])
+        w = Reader(whole).reply("POST")
+        check(w.status == 503 and w.error["code"] == "shutting_down" and w.closes, "the whole reply: %d %s", w.status, w.text[:200])
+        stream.close()
+        whole.close()
+        check(s.stop() == 0, "and it ends with 0: %s", s.errors())
+
+
+def test_who_has_connected_is_answered_at_the_end():
+    """Before SIGTERM, though the server had no time for it yet: not a connection may be reset."""
+    s = Server(MODEL)
+    s.client.close()
+    s.p.send_signal(signal.SIGSTOP)
+    held = []
+    for k in range(40):
+        c = s.connect()
+        c.sendall(LIVE if k % 2 else request_bytes("POST", "/v1/completions", {"model": MODEL, "prompt": "a", "max_tokens": 2}))
+        held.append(c)
+    s.p.send_signal(signal.SIGTERM)
+    s.p.send_signal(signal.SIGCONT)
+    for k, c in enumerate(held):
+        try:
+            r = Reader(c).reply()
+        except Exception as why:
+            check(False, "connection %d: %r", k, why)
+            continue
+        check(r.status == 200 or (r.status == 503 and r.error["code"] == "shutting_down"), "connection %d: %d %s", k, r.status, r.text[:200])
+        c.close()
+    check(s.stop() == 0, "it ends with 0: %s", s.errors())
 
 
 def resident(s):
