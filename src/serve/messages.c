@@ -217,9 +217,13 @@ static bool check_choice(glim_ask *a, const json_t *c, glim_api_error *e) {
     if (type && strcmp(type, "function") == 0) return check_named(a->tools, c, "tool_choice", e);
     if (!type || strcmp(type, "allowed_tools") != 0)
         return glim_api_fail(e, 400, "invalid_value", "tool_choice.type", "\"tool_choice.type\": want \"function\" or \"allowed_tools\"");
-    const json_t *allowed = json_object_get(c, "allowed_tools"), *list = json_object_get(allowed ? allowed : c, "tools");
+    const json_t *allowed = glim_field(c, "allowed_tools"), *list = glim_field(allowed ? allowed : c, "tools"), *mode = glim_field(allowed ? allowed : c, "mode");
     if (!json_is_array(list) || json_array_size(list) == 0)
         return glim_api_fail(e, 400, "invalid_value", "tool_choice.allowed_tools", "\"tool_choice.allowed_tools.tools\": want an array of tools");
+    if (mode && !json_is_string(mode)) return glim_field_type_error(e, "tool_choice.allowed_tools.mode", mode, "\"auto\" or \"required\"");
+    if (mode && strcmp(glim_field_word(mode), "auto") != 0 && strcmp(glim_field_word(mode), "required") != 0)
+        return glim_api_fail(e, 400, "invalid_value", "tool_choice.allowed_tools.mode", "\"tool_choice.allowed_tools.mode\": got \"%.100s\", want \"auto\" or \"required\"",
+                             json_string_value(mode));
     a->allowed = json_array();
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *one = json_array_get(list, i);

@@ -74,7 +74,7 @@ bool glim_prompt_chat(glim_call *c, const json_t *messages, const json_t *tools,
     if (ok) rc = glim_prompt_encode(&p, c->b->e->tok, ids, &err);
     *in_reasoning = p.in_reasoning;
     glim_prompt_free(&p);
-    if (rc != GLIM_OK) return glim_api_from(&c->error, &err, param);
+    if (rc != GLIM_OK) return glim_api_from(&c->error, &err, tools && strncmp(err.msg, "tools", 5) == 0 ? "tools" : param);
     return ok && glim_prompt_fits(c, ids, param);
 }
 

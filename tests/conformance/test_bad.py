@@ -225,6 +225,8 @@ def make_rows():
     row(CHAT, {"tools": [f], "tool_choice": {"type": "bogus"}}, VALUE, "tool_choice.type")
     row(CHAT, {"tools": [f], "tool_choice": {}}, VALUE, "tool_choice.type")
     row(CHAT, {"tools": [f], "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}}}, VALUE, "tool_choice.allowed_tools")
+    for v, code in ((5, TYPE), ([], TYPE), (True, TYPE), ("none", VALUE), ("", VALUE), ("required\u0000", VALUE)):
+        row(CHAT, {"tools": [f], "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": v, "tools": [f]}}}, code, "tool_choice.allowed_tools.mode")
 
     # -- response_format
     for v in ("json", 5, [], True):
