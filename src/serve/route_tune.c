@@ -268,6 +268,7 @@ bool glim_tune_create(glim_call *c) {
     bool dpo = type && strcmp(type, "dpo") == 0;
     if (ok) {
         uint32_t seed = 0;
+        json_object_set_new(spec, "model", json_string(c->model)); /* with --any-model what was asked for is no model, and nothing would be served of its making */
         json_object_set_new(spec, "max_tokens", json_integer((json_int_t)max_tokens(c, spec)));
         if (getrandom(&seed, sizeof seed, 0) == (ssize_t)sizeof seed && json_is_null(json_object_get(spec, "seed")))
             json_object_set_new(spec, "seed", json_integer(seed >> 1)); /* so that the job says how it can be had again */

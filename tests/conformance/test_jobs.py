@@ -192,6 +192,18 @@ def test_from_an_upload_to_an_answer():
     check(left == [200, 404, 404], "its weights go with it, its figures stay: %s", left)
 
 
+def test_a_server_that_answers_any_name_trains_its_own_model_and_serves_what_comes_of_it():
+    s = Server(MODEL, "--any-model", "--tune-nice", "0")
+    plain = says(s, "gpt-4o-mini")
+    check(plain.status == 200 and plain.json["model"] == MODEL, "any name: %d %s", plain.status, plain.text[:200])
+    j = wait(s, create(s, chat_rows(), model="gpt-4o-mini"))
+    name = j["fine_tuned_model"] or ""
+    check(j["status"] == "succeeded" and j["model"] == MODEL and name.startswith("ft:%s:" % MODEL) and name in models(s), "%s of %s", j, models(s))
+    r = says(s, name)
+    check(r.status == 200 and r.json["model"] == name and r.json["choices"][0]["message"]["content"].startswith("yes yes"), "what was trained is said: %s", r.text[:300])
+    check(s.stop() == 0, "%s", s.errors())
+
+
 def test_pairs_and_a_file_for_evaluation():
     s = shared()
     held = send(s, chat_rows(3)).json["id"]
