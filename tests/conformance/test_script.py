@@ -132,6 +132,13 @@ def test_only_tools_that_were_offered_are_called():
         check(whole and said(whole) == want, "%s, %s: %s, want %s", name, more, whole and said(whole), want)
 
 
+def test_tools_where_the_template_has_no_place_for_them_are_refused_by_name():
+    m, s = serve(template="glm-4.1v")
+    for path, body in ((CHAT, body_of(m, "plain", tools=TOOLS)), ("/v1/responses", {"model": "scripted", "input": "go", "tools": TOOLS})):
+        r = s.post(path, body)
+        check(r.status == 400 and r.error["code"] == "unsupported_value" and r.error["param"] == "tools" and "glm-4.1v" in r.error["message"], "%s: %d %s", path, r.status, r.text[:200])
+
+
 def test_a_whole_call_counts_where_the_reasoning_never_ends():
     m, s = serve()
     for name, calls in (("thought, call, no end", [("now", {})]), ("thought, call of another, no end", []), ("thought, half a call, no end", []), ("call in thought", [])):
