@@ -5,6 +5,13 @@
 #include "tensor/kernels_internal.h"
 #include "tensor/panel.h"
 
+#ifdef GLIM_NAME_ONLY /* a build for tests where no CPU can run it (CMakeLists.txt) */
+#include "tensor/gemm.h"
+extern const glim_gemm_set glim_gemm_avx512;
+const glim_gemm_set glim_gemm_avx512 = {.name = "avx512"};
+const glim_kernels glim_kernels_avx512 = {.name = "avx512"};
+int glim_avx512_bf16_dots = -1;
+#else
 const glim_kernels glim_kernels_avx512 = {
     .name = "avx512",
     .act_form = glim_avx512_act_form,
@@ -20,4 +27,5 @@ const glim_kernels glim_kernels_avx512 = {
     .kv_store = glim_avx512_kv_store,
     .attn_chunk = glim_avx512_attn_chunk,
 };
+#endif
 #endif
