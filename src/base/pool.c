@@ -7,7 +7,8 @@
  *   3. Pieces are handed out by one atomic counter: a slow or descheduled thread holds up only the
  *      piece it has, not a fixed share of the work.
  * Surprise  waiters spin first and then sleep on a futex: a hot barrier costs under 2 us, an idle
- *           pool costs nothing. The waker makes a system call only if somebody sleeps. */
+ *           pool costs nothing. The waker makes a system call only if somebody sleeps. GLIM_SPIN_US=0 leaves
+ *           the processor to others at once. */
 #include "base/pool.h"
 
 #include <errno.h>
@@ -28,7 +29,7 @@
 #include "base/clock.h"
 #include "base/numa.h"
 
-enum { SPIN_NS = 50 * 1000 };
+enum { SPIN_US = 50 };
 
 typedef struct worker {
     struct glim_pool *pool;
@@ -39,6 +40,7 @@ typedef struct worker {
 struct glim_pool {
     int n_workers; /* caller included */
     worker *workers;
+    uint64_t spin_ns;
     _Atomic bool quit;
     glim_pool_fn fn;
     void *ctx;
@@ -63,14 +65,15 @@ static inline void cpu_relax(void) {
 }
 
 /* Spins until *word differs from `seen`; false when the spin budget is used up. */
-static bool spin_while(_Atomic uint32_t *word, uint32_t seen) {
+static bool spin_while(_Atomic uint32_t *word, uint32_t seen, uint64_t spin_ns) {
     uint64_t until = 0;
+    if (!spin_ns) return atomic_load_explicit(word, memory_order_acquire) != seen;
     for (unsigned i = 1;; i++) {
         if (atomic_load_explicit(word, memory_order_acquire) != seen) return true;
         cpu_relax();
         if (i % 256 == 0) { /* the clock is read rarely: it costs more than the spin */
             uint64_t now = glim_now_ns();
-            if (!until) until = now + SPIN_NS;
+            if (!until) until = now + spin_ns;
             else if (now > until) return false;
         }
     }
@@ -90,7 +93,7 @@ static void *worker_main(void *arg) {
     glim_pool *p = w->pool;
     uint32_t seen = 0;
     for (;;) {
-        while (!spin_while(&p->epoch, seen)) {
+        while (!spin_while(&p->epoch, seen, p->spin_ns)) {
             atomic_fetch_add(&p->sleepers, 1);
             futex_wait(&p->epoch, seen);
             atomic_fetch_sub(&p->sleepers, 1);
@@ -115,6 +118,13 @@ int glim_cpu_count(void) {
     return n < 1 ? 1 : n;
 }
 
+static uint64_t spin_us(void) {
+    const char *v = getenv("GLIM_SPIN_US");
+    char *end;
+    const unsigned long us = v ? strtoul(v, &end, 10) : SPIN_US;
+    return v && (end == v || *end || us > 1000000) ? SPIN_US : us;
+}
+
 glim_pool *glim_pool_new(int n_threads) {
     if (n_threads <= 0) n_threads = glim_cpu_count();
     if (n_threads > 1024) n_threads = 1024;
@@ -123,6 +133,7 @@ glim_pool *glim_pool_new(int n_threads) {
     memset(p, 0, sizeof *p);
     p->workers = glim_xcalloc((size_t)n_threads, sizeof *p->workers);
     p->n_workers = 1;
+    p->spin_ns = spin_us() * 1000;
     if (n_threads > 1) glim_numa_spread(); /* before there are threads: they inherit it */
     for (int i = 1; i < n_threads; i++) {
         worker *w = &p->workers[i];
@@ -168,7 +179,7 @@ void glim_pool_for(glim_pool *p, size_t n, size_t grain, glim_pool_fn fn, void *
     for (;;) {
         uint32_t left = atomic_load_explicit(&p->left, memory_order_acquire);
         if (left == 0) return;
-        if (spin_while(&p->left, left)) continue;
+        if (spin_while(&p->left, left, p->spin_ns)) continue;
         atomic_store(&p->caller_sleeps, 1);
         left = atomic_load(&p->left);
         if (left) futex_wait(&p->left, left);

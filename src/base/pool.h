@@ -1,6 +1,7 @@
 /* pool.h - a fixed team of threads for data-parallel loops.
  *
- * The caller is worker 0. Workers spin at most 50 us between jobs, then sleep on a futex; a job
+ * The caller is worker 0. Workers spin at most 50 us (GLIM_SPIN_US, read by
+ * glim_pool_new) between jobs, then sleep on a futex; a job
  * allocates nothing and takes no lock. Not reentrant: one job at a time per pool. */
 #ifndef GLIM_BASE_POOL_H
 #define GLIM_BASE_POOL_H

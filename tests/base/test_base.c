@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -123,6 +124,28 @@ TEST(a_pool_runs_every_piece_once) {
         CHECK(atomic_load(&j.sum) == 499500);
         glim_pool_free(p);
     }
+}
+
+/* Processor time of a pool whose caller rests between jobs. */
+static clock_t time_of_rests(const char *spin_us) {
+    CHECK(setenv("GLIM_SPIN_US", spin_us, 1) == 0);
+    glim_pool *p = glim_pool_new(2);
+    const clock_t began = clock();
+    for (int rep = 0; rep < 20; rep++) {
+        sum_job j = {0};
+        glim_pool_for(p, 100, 5, add_range, &j);
+        CHECK(atomic_load(&j.sum) == 4950);
+        usleep(5000);
+    }
+    const clock_t took = clock() - began;
+    glim_pool_free(p);
+    unsetenv("GLIM_SPIN_US");
+    return took;
+}
+
+TEST(a_pool_spins_as_long_as_the_environment_says) {
+    const clock_t long_spin = time_of_rests("50000"), none = time_of_rests("0"), wrong = time_of_rests("50000 us");
+    CHECK_MSG(none < long_spin / 3 && wrong < long_spin / 3, "none %ld, not a number %ld, 50 ms %ld", (long)none, (long)wrong, (long)long_spin);
 }
 
 TEST(an_atomic_write_replaces_the_whole_file_and_folders_are_refused) {

@@ -90,7 +90,7 @@ def run(module):
 _work = tempfile.TemporaryDirectory(prefix="glim-conformance-")
 atexit.register(_work.cleanup)
 _environment = dict(os.environ, XDG_CACHE_HOME=_work.name + "/cache", XDG_DATA_HOME=_work.name + "/data", GLIM_PROGRESS="0")
-for _key in [k for k in _environment if k.startswith("GLIM_") and k != "GLIM_PROGRESS" or k.startswith("OPENAI_")]:
+for _key in [k for k in _environment if k.startswith("GLIM_") and k not in ("GLIM_PROGRESS", "GLIM_SPIN_US") or k.startswith("OPENAI_")]:
     del _environment[_key]
 
 
