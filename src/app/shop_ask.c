@@ -212,7 +212,7 @@ static glim_status find_loose_names(asking *k) {
     if (k->n_named > 1) k->n_named = glim_shop_as_said(l, f, k->named, k->n_named);
     if (!k->exact && k->n_named && f->top && !f->compare && !f->than) k->n_named = 0; /* "the cheapest battery": of all that are called so */
     if (!k->exact && k->n_named == 1 && of_several(k)) k->n_named = 0;
-    if (!k->exact && k->view != UINT32_MAX && f->self && !f->than && !f->compare) k->n_named = 0; /* "what is its range": of the one in view */
+    if (!k->exact && k->view != UINT32_MAX && f->self && !f->than && !f->compare && k->n_named && k->named[0].name < 0.3f) k->n_named = 0; /* "what is its range": of the one in view */
     if (!k->exact && k->n_named > 1 && glim_shop_narrows(l, f) && (!f->yes_no || f->list || k->n_named > 4)) k->n_named = 0;
     return rc;
 }

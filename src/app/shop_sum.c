@@ -371,6 +371,18 @@ glim_status glim_shop_sum(glim_shop *s, const char *folded, uint32_t view, glim_
         f->sort = -1;
         *done = true;
     }
+    bool exact = true;
+    uint32_t row[PICKS];
+    for (size_t i = 0; i < n; i++) row[i] = picks[i].row, exact &= glim_lib_exact(s->lib, row[i], (size_t)(price - s->lib->col));
+    if (rc == GLIM_OK && !known && many && !exact && unknown.len == 0 && n <= GLIM_SHOP_LIST) { /* "from €5" and "on request" are in no sum: what each costs */
+        f->ask[0] = (int)(price - s->lib->col);
+        f->n_ask = 1;
+        f->n_cond = 0;
+        *done = glim_say(&a->text, s, f, GLIM_SAY_ROWS, row, n, n, NULL, NULL);
+        for (size_t i = 0; *done && i < n; i++) glim_shop_cite_row(s, a, row[i]);
+        a->part = GLIM_PART_FILTER;
+        a->n_all = n;
+    }
     free(text);
     glim_buf_free(&unknown);
     return rc;

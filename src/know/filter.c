@@ -39,7 +39,7 @@ static bool asks_of_it(const glim_parse *p) {
             if (strncmp(p->s + from, en[i], strlen(en[i])) == 0) return true;
         return false;
     }
-    if (strstr(p->s, "有没有") || strstr(p->s, "卖")) return false;
+    if (strstr(p->s, "有没有") || strstr(p->s, "有吗") || strstr(p->s, "卖")) return false;
     for (size_t i = 0; i < GLIM_COUNT(zh); i++)
         if (strstr(p->s, zh[i])) return true;
     for (size_t i = 0; strstr(p->s, "吗") && i < GLIM_COUNT(may); i++)

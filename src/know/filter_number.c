@@ -109,7 +109,7 @@ static bool counts_nothing(const glim_parse *p, size_t i) {
 }
 
 int glim_parse_column(const glim_lib *l, int concept) {
-    static const char *const second[] = {"rrp", "msrp", "retail", "list price", "old price", "was", "member", "recommended", "会员", "原价", "市场价", "划线"}; /* what is paid is another price */
+    static const char *const second[] = {"rrp", "msrp", "retail", "wholesale", "trade", "dealer", "purchase", "批发", "进货", "成本", "list price", "old price", "was", "member", "recommended", "会员", "原价", "市场价", "划线"}; /* what is paid is another price */
     for (size_t c = 0; concept == GLIM_CONCEPT_PRICE && c < l->n_col; c++) {
         bool other = l->col[c].concept != concept || !l->col[c].number || l->col[c].type == GLIM_LIB_HIDDEN;
         for (size_t k = 0; k < GLIM_COUNT(second); k++) other |= strcasestr(l->col[c].column, second[k]) != NULL;
@@ -280,6 +280,13 @@ static bool is_money(const glim_parse *p, size_t at) {
     return false;
 }
 
+static bool stands_somewhere(const glim_parse *p, const glim_lib_col *col) {
+    for (size_t a = 0; a < col->n_alias; a++)
+        for (size_t i = 0; i < p->n; i++)
+            if (glim_parse_stands(p, i, col->alias[a])) return true;
+    return false;
+}
+
 static bool calendar_year(const glim_parse *p, size_t at, glim_item *it) {
     if (!is_year(p->l, it->number) || it->number != (int)it->number || it->to > it->from) return false;
     const bool zh = strncmp(p->s + at, "年", 3) == 0;
@@ -298,8 +305,11 @@ static bool calendar_year(const glim_parse *p, size_t at, glim_item *it) {
     size_t n_dates = 0;
     for (size_t c = 0; c < p->l->n_col; c++) n_dates += p->l->col[c].type == GLIM_LIB_DATE;
     const bool month = glim_month_before(p->s, it->from, NULL, NULL) < it->from;
+    bool any_named = false; /* "that end in July": of several columns of days the one that is named */
+    for (size_t c = 0; c < p->l->n_col && n_dates > 1; c++) any_named |= p->l->col[c].type == GLIM_LIB_DATE && stands_somewhere(p, &p->l->col[c]);
     for (size_t c = 0; c < p->l->n_col; c++) {
         const glim_lib_col *col = &p->l->col[c];
+        if (any_named && col->type == GLIM_LIB_DATE && !stands_somewhere(p, col)) continue;
         if (col->type == GLIM_LIB_HIDDEN || !(col->years ? of_a_year(p, at, it, col, zh, en) : zh || month || (en && !glim_parse_alnum(p, at)))) continue;
         bool named = zh || month || col->years || n_dates == 1 || (en && col->concept == GLIM_CONCEPT_YEAR);
         for (size_t a = 0; a < col->n_alias && !named; a++) named = strstr(p->s, col->alias[a]) != NULL;

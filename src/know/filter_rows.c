@@ -90,7 +90,11 @@ void glim_filter_show(glim_buf *out, const glim_lib *l, const glim_filter *f) {
         if (c->op == GLIM_COND_IS || c->op == GLIM_COND_IS_NOT) glim_buf_puts(out, !f->zh && col->value[c->value].en ? col->value[c->value].en : col->value[c->value].text);
         else if (c->op == GLIM_COND_HAS || c->op == GLIM_COND_HAS_NOT) glim_buf_puts(out, f->zh ? (c->op == GLIM_COND_HAS ? "是" : "否") : c->op == GLIM_COND_HAS ? "yes" : "no");
         else if (col->type == GLIM_LIB_DATE && (fmod(c->a, 10000) == 0 || fmod(c->a, 10000) == 1231)) glim_buf_printf(out, "%.0f", floor(c->a / 10000)); /* a whole year */
-        else if (col->degree) { /* "spiciness > medium spicy" */
+        else if (col->type == GLIM_LIB_DATE) {
+            const int day = (int)c->a; /* yyyymmdd, or yyyymm00 of a month */
+            glim_buf_printf(out, "%04d-%02d", day / 10000, day / 100 % 100);
+            if (day % 100) glim_buf_printf(out, "-%02d", day % 100);
+        } else if (col->degree) { /* "spiciness > medium spicy" */
             for (size_t v = 0; v < col->n_value; v++)
                 if (col->degree[v] == c->a) {
                     glim_buf_puts(out, !f->zh && col->value[v].en ? col->value[v].en : col->value[v].text);

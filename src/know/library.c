@@ -108,7 +108,7 @@ const char *glim_lib_part(const glim_lib_col *c, const char **rest, size_t *n) {
 }
 
 /* "1.200" pieces are no fraction of one. */
-static bool in_thousands(const char *s) {
+bool glim_lib_thousands(const char *s) {
     size_t n = strspn(s, "0123456789");
     if (n == 0 || n > 3 || s[n] != '.' || s[0] == '0') return false;
     for (; s[n] == '.'; n += 4)
@@ -188,7 +188,7 @@ static bool cell_number(const glim_lib_col *c, const char *s, double *v) {
         if (glim_value_bool(s, &b)) return *v = b, true;
         if (strcmp(s, "有货") == 0 || strcmp(s, "现货") == 0 || strcasecmp(s, "in stock") == 0) return *v = 1, true;
         if (strcmp(s, "缺货") == 0 || strcmp(s, "无货") == 0 || strcmp(s, "售罄") == 0 || strcasecmp(s, "out of stock") == 0) return *v = 0, true;
-        return number_of(s, c->comma || in_thousands(s), v, &unit) && strlen(unit) <= 24 && !strpbrk(unit, "0123456789"); /* "36 in stock", as a page shows it */
+        return number_of(s, c->comma, v, &unit) && strlen(unit) <= 24 && !strpbrk(unit, "0123456789"); /* "36 in stock", as a page shows it */
     case GLIM_LIB_DATE:
         return glim_lib_date(s, v);
     case GLIM_LIB_PRICE:

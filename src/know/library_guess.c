@@ -28,6 +28,7 @@ typedef struct seen {
      * word as an id is; how many have more letters than digits. */
     size_t n_cells, n_blank, n_figure, n_money, n_words, n_bool, n_date, n_x, n_id, n_letters;
     const char *money;
+    size_t n_point, n_thousand; /* cells with a point; "1.200" */
     size_t n_comma, n_parts, n_known; /* cells of parts behind commas, all parts, different ones */
     uint64_t known[PARTS];
     bool long_part;
@@ -124,6 +125,8 @@ static void count(seen *x, const glim_cell *v) {
     x->n_bool += v->kind == GLIM_CELL_BOOL || glim_value_bool(v->text, &b);
     x->n_date += v->kind == GLIM_CELL_DATE || glim_lib_date(v->text, &d);
     x->n_x += strcasecmp(v->text, "x") == 0;
+    x->n_point += strchr(v->text, '.') != NULL;
+    x->n_thousand += glim_lib_thousands(v->text);
     x->n_id += is_id(v->text);
     x->n_letters += more_letters(v->text);
     x->n_comma += strstr(v->text, ", ") != NULL;
@@ -262,6 +265,7 @@ static json_t *column(const glim_column *c, seen *x, bool *has_id, glim_lang *na
     else if (c->type == GLIM_COLUMN_TEXT && x->n >= 12 && c->n_distinct * 4 <= x->n * 3 && x->bytes / x->n < 32) type = GLIM_LIB_ENUM;
     else if (c->type == GLIM_COLUMN_TEXT && x->n > 3 && x->n_list * 2 > x->n && x->bytes / x->n < 60) type = GLIM_LIB_ENUM;
     json_object_set_new(o, "type", json_string(glim_lib_type_name(type)));
+    if (type == GLIM_LIB_STOCK && !comma && x->n_thousand && x->n_thousand == x->n_point && x->n_point < said) json_object_set_new(o, "decimal_comma", json_true()); /* "150", "1.200" pieces; "12.000" beside "0.500" are weights */
     if (type == GLIM_LIB_PRICE && x->n_words) json_object_set_new(o, "words", json_true());
     if (type == GLIM_LIB_BOOL && x->n_x == said) json_object_set_new(o, "ticked", json_true());
     if (type == GLIM_LIB_ENUM && x->n_comma * 2 > said && !x->long_part && x->n_known < PARTS && x->n_known * 2 <= x->n_parts) x->n_list = x->n_comma; /* "Windows, macOS", the same ones again and again */

@@ -52,6 +52,8 @@ bool glim_lib_price_in_words(const char *s, double *v);
 bool glim_lib_money(const char *s, bool comma, const char **sign);
 /* A day or a month as tables write them, "2027-06-08", "08.06.2027", "2027-06", "06/2027": yyyymmdd. */
 bool glim_lib_date(const char *s, double *v);
+/* "1.200": a point before three figures, and no fraction of one. */
+bool glim_lib_thousands(const char *s);
 /* "—", "n/a": nothing is said. */
 bool glim_lib_blank(const char *s);
 /* The next part of an enum's cell: *n 0 at the end. */

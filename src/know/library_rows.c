@@ -15,6 +15,15 @@ static size_t filled(const glim_table_row *row) {
     return n;
 }
 
+/* "Hammer", "Tools", "9": a product, and what stands above it is the headings, most of them empty. A year may be a heading. */
+static bool has_figure(const glim_table_row *row) {
+    double v;
+    const char *unit;
+    for (size_t c = 0; c < row->n; c++)
+        if (glim_lib_number(row->cell[c].text, &v, &unit) && !*unit && !(v >= 1900 && v <= 2200)) return true;
+    return false;
+}
+
 static void keep(glim_lib_rows *r, const glim_table_row *row) {
     glim_cell *cell = glim_xcalloc(row->n ? row->n : 1, sizeof *cell);
     for (size_t c = 0; c < row->n; c++) {
@@ -49,7 +58,7 @@ glim_status glim_lib_rows_next(glim_lib_rows *r, glim_table_row *row, bool *more
             keep(r, row);
         }
         if (rc != GLIM_OK) return rc;
-        if (n > 2 && r->n_kept > 1) r->at = r->n_kept - 1; /* all above are titles */
+        if (n > 2 && r->n_kept > 1 && !has_figure(&r->kept[r->n_kept - 1])) r->at = r->n_kept - 1; /* all above are titles */
     }
     if (r->at < r->n_kept) {
         *row = r->kept[r->at++];

@@ -104,16 +104,20 @@ static bool read_point(const char *s, size_t at, size_t *end, double *value) {
     bool measured = false;
     if (!read_chinese(s, at, &i, &whole) || strncmp(s + i, "点", 3) != 0) return false;
     for (i += 3; (w = chinese_at(s + i)) && w->value < 10; i += 3, place /= 10) part += w->value * place;
-    for (size_t k = 0; place < 0.1 && k < GLIM_COUNT(MEASURES); k++) measured |= strncmp(s + i, MEASURES[k], strlen(MEASURES[k])) == 0;
+    for (size_t k = 0; place < 0.1 && k < GLIM_COUNT(MEASURES); k++) measured |= strncmp(s + i, MEASURES[k], strlen(MEASURES[k])) == 0 && !(strcmp(MEASURES[k], "块") == 0 && strncmp(s + i - 3, "一", 3) == 0); /* "三点一块去" */
     *value = round((whole + part) * 1e9) / 1e9;
     if (w && w->value >= 1e4) *value *= w->value, i += 3;
     *end = i;
     return measured;
 }
 
+/* The digit of full width at s, or -1. */
+static int wide_digit(const char *s) { return (unsigned char)s[0] == 0xef && (unsigned char)s[1] == 0xbc && (unsigned char)s[2] >= 0x90 && (unsigned char)s[2] <= 0x99 ? (unsigned char)s[2] - 0x90 : -1; }
+
 static bool is_negative(const char *s, size_t at) {
     if (at >= 3 && memcmp(s + at - 3, "负", 3) == 0) return true;
     if (at >= 6 && memcmp(s + at - 6, "零下", 6) == 0) return true;
+    if (at >= 3 && (memcmp(s + at - 3, "－", 3) == 0 || memcmp(s + at - 3, "−", 3) == 0)) return at == 3 || (!isalnum((unsigned char)s[at - 4]) && (at < 6 || wide_digit(s + at - 6) < 0));
     return at && s[at - 1] == '-' && (at == 1 || isspace((unsigned char)s[at - 2]));
 }
 
@@ -176,10 +180,12 @@ static size_t many(const char *s, size_t at, double *value) {
         if (strncasecmp(p + n, BY[i].text, k) != 0 || isalpha((unsigned char)p[n + k])) continue;
         n += k;
         *value = first * BY[i].is;
+        if (i == 0 && strncasecmp(p + n, " thousand", 9) == 0 && !isalpha((unsigned char)p[n + 9])) return *value *= 1000, n + 9; /* "two hundred thousand" */
         if (between || strncasecmp(p + n, " and ", 5) != 0) return n;
         const size_t m = below_hundred(p + n + 5, &more);
         const char *behind = p + n + 5 + m;
         const bool again = strncasecmp(behind, " hundred", 8) == 0 || strncasecmp(behind, " thousand", 9) == 0 || strncasecmp(behind, " dozen", 6) == 0;
+        if (m && i == 0 && strncasecmp(behind, " thousand", 9) == 0 && !isalpha((unsigned char)behind[9])) return *value = (*value + more) * 1000, n + 5 + m + 9;
         if (m && !again && !isalnum((unsigned char)*behind)) *value += more, n += 5 + m;
         return n;
     }
@@ -241,11 +247,20 @@ static glim_status find_digits(glim_said *s, glim_err *err) {
     return rc;
 }
 
-/* The digit of full width at s, or -1. */
-static int wide_digit(const char *s) { return (unsigned char)s[0] == 0xef && (unsigned char)s[1] == 0xbc && (unsigned char)s[2] >= 0x90 && (unsigned char)s[2] <= 0x99 ? (unsigned char)s[2] - 0x90 : -1; }
+/* A letter of full width. */
 static bool wide_letter(const char *s) { return (unsigned char)s[0] == 0xef && (((unsigned char)s[1] == 0xbc && (unsigned char)s[2] >= 0xa1) || ((unsigned char)s[1] == 0xbd && (unsigned char)s[2] < 0x9b)); }
 
-/* "３００", "３．５". Digits beside letters of full width are no number. */
+static bool any_digit(const char *s) { return isdigit((unsigned char)*s) || wide_digit(s) >= 0; }
+
+/* How long the mark is that may stand between digits of one figure, or 0. */
+static size_t mark_at(const char *s) {
+    static const char *const marks[] = {"，", "．", "：", ",", "."};
+    for (size_t k = 0; k < GLIM_COUNT(marks); k++)
+        if (strncmp(s, marks[k], strlen(marks[k])) == 0) return strlen(marks[k]);
+    return 0;
+}
+
+/* "３００", "３．５"; "１，２００" and "３.５" are not read. Digits beside letters of full width are no number. */
 static glim_status find_wide(glim_said *s, glim_err *err) {
     glim_status rc = GLIM_OK;
     for (size_t i = 0, end; i + 3 <= s->n && rc == GLIM_OK; i = end) {
@@ -262,6 +277,9 @@ static glim_status find_wide(glim_said *s, glim_err *err) {
         }
         digits[n] = 0;
         const bool beside = wide_letter(s->text + end) || (i >= 3 && wide_letter(s->text + i - 3)) || isalnum((unsigned char)s->text[end]) || (i && isalnum((unsigned char)s->text[i - 1]));
+        const size_t whole = end;
+        for (size_t k; any_digit(s->text + end) || ((k = mark_at(s->text + end)) && any_digit(s->text + end + k));) end += any_digit(s->text + end) ? (isdigit((unsigned char)s->text[end]) ? 1 : 3) : k;
+        if (end > whole) continue; /* none of it is a number by itself */
         if (beside || n > 15) continue;
         const double value = strtod(digits, NULL) * (is_negative(s->text, i) ? -1 : 1);
         const word *w = chinese_at(s->text + end);

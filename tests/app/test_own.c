@@ -577,3 +577,29 @@ TEST(small_words_are_no_values_and_days_are_read_as_they_are_written) {
     glim_err err = {0};
     CHECK(init_with("Espresso,2.20,vegan\nLatte,3.90,\nTea,2.90,\n", NULL, NULL, &err) == GLIM_E_FORMAT && strstr(err.msg, "the first row seems to be a product"));
 }
+
+TEST(what_is_named_asked_and_warned_of_is_each_its_own) {
+    static const asked pots[] = {
+        {"cheapest product", "By retail price, lowest first: Terra 21, 12.50", "holesale"},
+        {"robot for hardwood floors", "Dustin", "library"},
+        {"pot for balcony plants", "Terra 21", "not in the library"},
+        {"is P1 in stock", "(12 left)", "12000"},
+        {"is the rug good for wet rooms", "", "Yes"},
+    }, remedies[] = {
+        {"how much is Ibuprofen 400 mg for stomach pain?", "4.49", "library"},
+        {"what is the dosage of Paracetamol 500 mg with severe fever", "1-2 tablets", "library"},
+        {"what do two Omeprazole 20 mg and one Vitamin D3 cost", "from €7.60", "25.19"},
+    }, evening[] = {
+        {"courses that end before 1 May 2027", "Nothing in the library fits: ends < 2027-05-01", "K1"},
+        {"courses that end in July 2027", "3 fit", "K104"},
+        {"courses that start in July 2027", "1 fits: Excel advanced", "K103"},
+    };
+    check_all("pots", pots, GLIM_COUNT(pots));
+    check_all("remedies", remedies, GLIM_COUNT(remedies));
+    check_all("evening", evening, GLIM_COUNT(evening));
+    glim_shop *s = own("evening");
+    glim_shop_answer a = ask(s, "how much is the Excel course, is it online?", "K101", NULL); /* the one in view is another */
+    CHECK_MSG(strstr(a.text.s, "Excel") && !strstr(a.text.s, "German"), "%s", a.text.s);
+    glim_shop_answer_deinit(&a);
+    done(s);
+}
