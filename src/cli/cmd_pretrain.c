@@ -202,7 +202,7 @@ int glim_cmd_pretrain(int argc, char **argv) {
         {"--resume", NULL, GLIM_FLAG_BOOL, &f.resume, NULL, "go on from the folder's checkpoint, if it has one", 0, 0},
         {"--plan", NULL, GLIM_FLAG_BOOL, &f.plan, NULL, "show what the run needs, and stop", 0, 0},
         {"--json", NULL, GLIM_FLAG_BOOL, &f.json, NULL, "one JSON object on stdout", 0, 0},
-        {"--store", NULL, GLIM_FLAG_STR, &f.store, "DIR", "data folder that is told of the run and its curve (default: $XDG_DATA_HOME/glim, if it is there)", 0, 0},
+        {"--store", NULL, GLIM_FLAG_STR, &f.store, "DIR", "data folder that is told of the run and its curve (default: glim.conf's or $GLIM_DATA, else $XDG_DATA_HOME/glim, if it is there)", 0, 0},
         {"--threads", "-t", GLIM_FLAG_INT, &mf.threads, "N", "threads (default: all this process may use)", 1, 1024},
         {0}};
     const glim_flag how[] = {

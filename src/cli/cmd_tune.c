@@ -366,6 +366,7 @@ static glim_status tune(const tune_flags *f, const glim_model_flags *mf, const c
         if (rc == GLIM_OK && f->plan) rc = tell_plan(&plan, &p.dp, f, err);
         if (rc == GLIM_OK && !f->plan && f->dp_epsilon != 0 && !ledger) {
             rc = glim_cli_folder(&ledger, ledger_folder(f), true, err);
+            if (rc != GLIM_OK) glim_err_hint(err, "--dp-ledger DIR names another data folder");
             p.dp.ledger = ledger;
         }
         if (rc == GLIM_OK && !f->plan) {
@@ -419,7 +420,7 @@ int glim_cmd_tune(int argc, char **argv) {
         {"--inspect", NULL, GLIM_FLAG_INT, &f.inspect, "N", "show the first N examples token by token with their mask, and stop", 1, 1 << 20},
         {"--plan", NULL, GLIM_FLAG_BOOL, &f.plan, NULL, "show what the run needs, and stop", 0, 0},
         {"--json", NULL, GLIM_FLAG_BOOL, &f.json, NULL, "one JSON object on stdout", 0, 0},
-        {"--store", NULL, GLIM_FLAG_STR, &f.store, "DIR", "data folder that is told of the run and its curve (default: $XDG_DATA_HOME/glim, if it is there)", 0, 0},
+        {"--store", NULL, GLIM_FLAG_STR, &f.store, "DIR", "data folder that is told of the run and its curve (default: glim.conf's or $GLIM_DATA, else $XDG_DATA_HOME/glim, if it is there)", 0, 0},
         {"--nice", NULL, GLIM_FLAG_INT, &f.nice, "N", "give way to other programs, as nice(1) does", 0, 19},
         {"--job", NULL, GLIM_FLAG_INT, &f.job, "PID", "for glim serve, whose process this is: a line of JSON on stdout for each step; ends with that process", 1, 1 << 30},
         {"--base", NULL, GLIM_FLAG_STR, &f.base, "NAME", "base_model_name_or_path of the adapter (default: MODEL)", 0, 0},

@@ -183,9 +183,14 @@ static bool drained(glim_server *s, double now) {
     if (!s->draining) return false;
     if (now >= s->drain_until && s->close_at == 0) {
         s->close_at = now + 1;
-        for (glim_call *c = s->calls; c; c = c->next) glim_call_cancel(c);
+        for (glim_call *c = s->calls; c; c = c->next) glim_call_shut(c);
     }
-    if (s->close_at > 0 && now > s->close_at) return true;
+    if (s->close_at > 0 && now > s->close_at) {
+        for (const glim_call *c = s->calls; c; c = c->next)
+            if (c->n_open > 0 && !c->gone) return false; /* a step of the engine is not over, which closing waits for too */
+        if (s->closed_at == 0) s->closed_at = now + 1;
+        return now > s->closed_at || !s->calls;
+    }
     if (s->calls) return false;
     for (const glim_conn *k = s->conns; k; k = k->next)
         if (k->busy) return false; /* a reply is still being written */

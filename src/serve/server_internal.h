@@ -176,7 +176,7 @@ struct glim_server {
     int port, ep, bell;
     bool loopback;
     bool draining;
-    double drain_until, close_at; /* close_at 0: what runs has its time */
+    double drain_until, close_at, closed_at; /* close_at 0: what runs has its time; closed_at: and the engine is at none of them */
     int64_t started;
     glim_metrics metrics;
     glim_call *calls;
@@ -254,6 +254,7 @@ void glim_call_back(glim_call *c);              /* from desk and ledger */
 enum MHD_Result glim_call_continue(glim_call *c); /* after a resume, before a response is queued */
 void glim_call_pump(glim_call *c);              /* takes what the engine has */
 void glim_call_cancel(glim_call *c);
+void glim_call_shut(glim_call *c);              /* the server ends: what runs for it is over, and says so */
 void glim_call_tick(glim_call *c, double now);  /* pings, growth, revoked keys */
 
 /* grammar.c: the hook for a unit; no hook where nothing is to be enforced. Any thread. */

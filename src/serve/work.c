@@ -174,6 +174,8 @@ static void end(glim_call *c) {
 /* Hands over what the call has left, as far as it may; a full queue is an error only to a call that has not begun: what was made
  * for one that has would be lost, though it is charged, and asked for again. */
 static void send_units(glim_call *c) {
+    if (c->s->close_at > 0 && c->route->prepare && c->n_sent < c->n_units && !c->gone && !c->cut) /* the drain ended while it was at a desk, or waited */
+        fail(c, 503, "shutting_down", "the server is shutting down");
     while (c->route->prepare && !c->failed && !c->gone && !c->cut && c->n_sent < c->n_units && c->n_open < UNITS_OUT) {
         if (c->n_sent > 0) { /* a look first: a call that goes on is not refused, and not counted as such */
             glim_sched_stats st;
@@ -362,6 +364,12 @@ void glim_call_cancel(glim_call *c) {
     if (c->away) return; /* a desk may be making them; the mail sees that nobody waits any more */
     for (size_t i = 0; i < c->n_units; i++)
         if (c->units[i].stream) glim_stream_cancel(c->units[i].stream);
+}
+
+void glim_call_shut(glim_call *c) {
+    if (c->away || c->ended || c->cut || c->n_open == 0) return; /* send_units sees that the time is over */
+    fail(c, 503, "shutting_down", "the server is shutting down"); /* from here on nothing waits for a slow reader */
+    glim_call_cancel(c);
 }
 
 void glim_call_tick(glim_call *c, double now) {

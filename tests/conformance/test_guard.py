@@ -178,6 +178,33 @@ def test_who_has_connected_is_answered_at_the_end():
     check(s.stop() == 0, "it ends with 0: %s", s.errors())
 
 
+def test_who_is_between_two_units_at_the_end_hears_so():
+    """The second SIGTERM comes while calls wait for the ledger or a place, and while the engine is at them."""
+    long = {"model": MODEL, "max_tokens": 1900, "n": 4, "temperature": 1, "logprobs": 5, "logit_bias": NO_END, "prompt": ["a"] * 16}
+    for gap in (0.005, 0.01, 0.015):
+        s = Server(MODEL, "--parallel", "4", "--queue", "500")
+        s.client.close()
+        s.p.send_signal(signal.SIGSTOP)
+        held = []
+        for _ in range(40):
+            c = s.connect()
+            c.sendall(request_bytes("POST", "/v1/completions", long))
+            held.append(c)
+        s.p.send_signal(signal.SIGTERM)
+        s.p.send_signal(signal.SIGCONT)
+        time.sleep(gap)
+        s.p.send_signal(signal.SIGTERM)
+        for k, c in enumerate(held):
+            try:
+                r = Reader(c).reply("POST")
+            except Exception as why:
+                check(False, "gap %s, connection %d: %r", gap, k, why)
+                continue
+            check(r.status in (429, 503), "gap %s, connection %d: %d %s", gap, k, r.status, r.text[:200])
+            c.close()
+        check(s.stop() == 0, "it ends with 0: %s", s.errors())
+
+
 def resident(s):
     with open("/proc/%d/status" % s.p.pid) as f:
         return next(int(x.split()[1]) for x in f if x.startswith("VmRSS:"))

@@ -55,6 +55,10 @@ run 2 "$make" glm-9000 --type q4_0 --out "$work/m.gguf"
 run 2 "$make" glm-4.5-air --type q9_0 --out "$work/m.gguf"
 run 2 "$make" glm-4.5-air --type q4_0 --layers 99 --out "$work/m.gguf"
 
+# a context beyond what is read: copies of its pages, longer and shorter again
+run 0 "$GLIM" bench "$m" --reps 1 --starts 0 --prefill none --batch none --depth 700,600 --tokens 2 -t 1
+says '^decode at 700 '; says '^decode at 600 '
+
 # wrong words
 run 2 "$GLIM" bench "$m" --prefill 12,x; one_error '--prefill'
 run 2 "$GLIM" bench "$m" --depth -1; one_error '--depth'

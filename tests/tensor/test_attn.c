@@ -3,8 +3,8 @@
  *
  * Tolerance 2e-6 of the largest |v| for scores of ordinary size. A score s is itself only good to
  * about 1e-6 * sum |q k|, and exp turns an absolute error of s into a relative one, so it grows to
- * 4e-6 * max sum |q k| for large scores. Over q8 a set may round queries and weights to 16 bits, 2^-16
- * of the largest (cpu/avx2/attn_q8.c): 3e-5 more. */
+ * 4e-6 * max sum |q k| for large scores. Over q8 a set may round queries and weights to 16 bits
+ * (cpu/avx2/attn_q8.c): 3e-5 more of random ones, at most 255 * 2^-16 where all small weights of a chunk are lost. */
 #include "tensor_test.h"
 
 enum { N_MOST = 3 * GLIM_KV_CHUNK, PAGES = N_MOST / GLIM_KV_PAGE };
@@ -205,6 +205,21 @@ TEST(sums_of_the_largest_codes_of_q8_keep_their_size) {
         cache_init(&c, k, GLIM_I8, HD, N, ks, vs);
         attend(k, &c, q, 1, &see, out);
         for (int d = 0; d < HD; d++) CHECK(fabsf(out[d]) <= 2e-38f);
+        cache_free(&c);
+    }
+}
+
+TEST(what_many_small_weights_beside_a_large_one_lose_is_bounded) {
+    enum { HD = 64, N = GLIM_KV_CHUNK };
+    static float ks[N * HD], vs[N * HD], q[HD], out[HD];
+    for (size_t i = 0; i < N * HD; i++) ks[i] = i % HD == 0 && i >= HD ? -11.3f : 0, vs[i] = 1;
+    q[0] = 1;
+    const size_t see = N;
+    EACH_SET(k) {
+        cache c;
+        cache_init(&c, k, GLIM_I8, HD, N, ks, vs);
+        attend(k, &c, q, 1, &see, out);
+        for (int d = 0; d < HD; d++) CHECK_MSG(fabs((double)out[d] - 1) <= 255.0 / 65536, "%s dim %d: %.7f", k->name, d, (double)out[d]);
         cache_free(&c);
     }
 }

@@ -6,8 +6,9 @@
  *   values   a weight is its exponential times its row's scale, rounded to 16 bits by the chunk's largest for this query; rows in pairs, 16 dims at
  *            a time. A sum over the chunk is less than 2^30 as well
  *
- * What rounding costs: 2^-16 of the largest, where codes of 8 bits are off by 2^-8. Tiles and asking for the next page are as in attn_bf16.c. What a
- * query may not see has weight 0. */
+ * What rounding costs: of a query 2^-16 of its largest value; of the weights half a code each, 2^-16 of the chunk's largest. Alike they are exact, and
+ * random ones cancel; but many of less than half a code beside one large one are all dropped: up to 255 x 2^-16, the 2^-8 that codes of 8 bits are off
+ * by. Tiles and asking for the next page are as in attn_bf16.c. What a query may not see has weight 0. */
 #if defined __x86_64__
 #include <math.h>
 
