@@ -278,7 +278,11 @@ static glim_status find_wide(glim_said *s, glim_err *err) {
         digits[n] = 0;
         const bool beside = wide_letter(s->text + end) || (i >= 3 && wide_letter(s->text + i - 3)) || isalnum((unsigned char)s->text[end]) || (i && isalnum((unsigned char)s->text[i - 1]));
         const size_t whole = end;
-        for (size_t k; any_digit(s->text + end) || ((k = mark_at(s->text + end)) && any_digit(s->text + end + k));) end += any_digit(s->text + end) ? (isdigit((unsigned char)s->text[end]) ? 1 : 3) : k;
+        while (true) {
+            const size_t mark = mark_at(s->text + end);
+            if (!any_digit(s->text + end + mark)) break;
+            end += mark + (isdigit((unsigned char)s->text[end + mark]) ? 1 : 3);
+        }
         if (end > whole) continue; /* none of it is a number by itself */
         if (beside || n > 15) continue;
         const double value = strtod(digits, NULL) * (is_negative(s->text, i) ? -1 : 1);
