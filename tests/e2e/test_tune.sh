@@ -121,7 +121,14 @@ done
 # On a terminal a bar with loss, speed and time left, once a second is over; GLIM_PROGRESS=0 turns it off.
 if command -v script > /dev/null; then
     for w in 0 1; do
-        GLIM_PROGRESS=$w TERM=xterm timeout 60 script -qec "timeout -s INT $((w ? 10 : 3)) $GLIM tune $model $rows --steps 1000000 --threads 1 -o $work/bar$w" /dev/null < /dev/null > "$work/out" 2> "$work/err"
+        GLIM_PROGRESS=$w TERM=xterm timeout $((w ? 30 : 3)) script -qefc "$GLIM tune $model $rows --steps 1000000 --threads 1 -o $work/bar$w" /dev/null < /dev/null > "$work/out" 2> "$work/err" &
+        for _ in $(seq 300); do
+            grep -aq 'training loss [0-9.]*, [0-9]* tokens/s.*left' "$work/out" && break
+            kill -0 $! 2> /dev/null || break
+            sleep 0.1
+        done
+        kill $! 2> /dev/null
+        wait $! 2> /dev/null
         grep -aq 'training loss [0-9.]*, [0-9]* tokens/s.*left' "$work/out"
         [ $? -ne $w ] && ok || bad "GLIM_PROGRESS=$w, a bar or none"
     done
