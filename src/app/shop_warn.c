@@ -144,7 +144,6 @@ glim_status glim_shop_mind_warnings(glim_shop *s, const uint32_t *row, size_t n,
         memmove(f->ask + 1, f->ask, (f->n_ask - 1) * sizeof *f->ask);
         f->ask[0] = col;
         f->n_cond = 0;
-        f->warned = true;
     }
     *refuse = cond && col < 0;
     if (rc == GLIM_OK && n && col < 0 && !cond && f->of_it && f->n_ask == 0) rc = glim_shop_anyone_warned(l, words, refuse, err); /* others are not for pregnant women: of this one nobody knows */

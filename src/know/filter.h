@@ -40,7 +40,6 @@ typedef struct glim_filter {
     bool without;                      /* a no is said of words that no item is: "不吃牛肉", "no pork". Rows with these words are no answer */
     bool of_it;                        /* it asks whether something is so of a thing, "can I", "is it", "能…吗", and not whether there is one */
     bool of_something_else;            /* where, who, why, or what may be done: a description is no answer */
-    bool warned;                       /* the column that is asked is a warning that has a word of the question */
     bool scattered;                    /* the words that no condition read stand in rows, and in no row all of them */
     bool unread;                       /* "not for 2019" and "before 2017" of ranges of years, "can it be frozen" of what is called "frozen": not answered */
     bool unlisted;                     /* something makes the customer ill, and it is no value of a column about that */

@@ -377,6 +377,18 @@ static glim_item *next_item(glim_parse *p, size_t k) {
     return NULL;
 }
 
+/* Where the words begin that are passed over in front of `at`. */
+static size_t before_words(const glim_parse *p, size_t at, const char *const *words, size_t n_words) {
+    for (bool more = true; more;) {
+        more = false;
+        for (size_t i = 0; i < n_words && !more; i++) {
+            const size_t n = strlen(words[i]);
+            if (n <= at && glim_parse_stands(p, at - n, words[i]) == n) at -= n, more = true;
+        }
+    }
+    return at;
+}
+
 /* Is more said of the year than that a range holds it: "not for 2019", "before 2017", "2019 or newer", "2019年以后"? No range is looked for then. */
 static bool says_more(const glim_parse *p, size_t from, size_t to) {
     static const char *const nos[] = {"n't", "不", "没", "除"}, *const words[] = {"not", "no", "never", "without", "except", "cannot", "nor", "neither", "excluding", "dont", "doesnt", "isnt", "cant", "newer", "older", "later", "earlier", "prior", "onward", "onwards", "upward", "upwards"};
@@ -390,13 +402,7 @@ static bool says_more(const glim_parse *p, size_t from, size_t to) {
     to = glim_parse_spaces(p, to);
     for (size_t k = 0; k < GLIM_COUNT(behind); k++)
         if (glim_parse_stands(p, to, behind[k])) return true;
-    for (bool more = true; more;) {
-        more = false;
-        for (size_t k = 0; k < GLIM_COUNT(small) && !more; k++) {
-            const size_t n = strlen(small[k]);
-            if (n <= from && glim_parse_stands(p, from - n, small[k]) == n) from -= n, more = true;
-        }
-    }
+    from = before_words(p, from, small, GLIM_COUNT(small));
     for (size_t k = 0; k < GLIM_COUNT(before); k++) {
         const size_t n = strlen(before[k]);
         if (n <= from && glim_parse_stands(p, from - n, before[k]) == n) return true;
@@ -407,14 +413,7 @@ static bool says_more(const glim_parse *p, size_t from, size_t to) {
 /* "Does it fit", "suitable for" right before a year ask for it. */
 static void read_fits(glim_parse *p, size_t k) {
     static const char *const small[] = {" ", "a", "the", "model", "year", "years", "for", "in", "于", "用于"}, *const fits[] = {"fit", "fits", "suitable", "适用", "适合"};
-    size_t at = p->v[k].from;
-    for (bool more = true; more;) {
-        more = false;
-        for (size_t i = 0; i < GLIM_COUNT(small) && !more; i++) {
-            const size_t n = strlen(small[i]);
-            if (n <= at && glim_parse_stands(p, at - n, small[i]) == n) at -= n, more = true;
-        }
-    }
+    const size_t at = before_words(p, p->v[k].from, small, GLIM_COUNT(small));
     for (size_t i = 0; i < GLIM_COUNT(fits); i++) {
         const size_t n = strlen(fits[i]);
         if (n > at || glim_parse_stands(p, at - n, fits[i]) != n) continue;

@@ -178,7 +178,8 @@ static void timers(glim_server *s, double now) {
     for (glim_call *c = s->calls; c; c = c->next) glim_call_tick(c, now);
 }
 
-/* When the time is over, what still runs is ended, and has a second to hear so: a stream its last event, whoever waits a 503. */
+/* When the time is over, what still runs is ended, and has a second to hear so, behind the step that the engine is at: a stream its last event, whoever
+ * waits a 503. */
 static bool drained(glim_server *s, double now) {
     if (!s->draining) return false;
     if (now >= s->drain_until && s->close_at == 0) {

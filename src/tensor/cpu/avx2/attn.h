@@ -67,6 +67,14 @@ INLINE void glim_attn_merge(const glim_attn_scratch256 *z, size_t i, float *acc,
     *m = top;
 }
 
+/* A line of the next page, into the second cache; NULL: there is none. */
+INLINE void glim_attn_ask_for(const char *page, size_t offset) {
+    if (page) _mm_prefetch(page + offset, _MM_HINT_T1);
+}
+
+/* Queries of the next tile, of `left`: none is padded. */
+INLINE size_t glim_attn_tile_of(size_t left) { return left >= 6 && left != 8 ? 6 : left >= 4 ? 4 : left >= 2 ? 2 : 1; }
+
 /* Up to 16 queries over a chunk of bf16; dim a multiple of 16, at most 256. */
 void glim_avx2_attn_bf16(glim_attn_scratch256 *z, float *acc, float *m, float *l, const float *q,
                          size_t q_stride, size_t n_q, const size_t *n_pos, const glim_kv_chunk *c,

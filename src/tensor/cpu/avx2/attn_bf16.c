@@ -26,10 +26,6 @@ INLINE __m256 odds(__m256i v) {
     return _mm256_castsi256_ps(_mm256_and_si256(v, _mm256_set1_epi32((int)0xffff0000u)));
 }
 
-INLINE void ask_for(const char *page, size_t offset) {
-    if (page) _mm_prefetch(page + offset, _MM_HINT_T1);
-}
-
 /* Queries: of each 8 dims first the even ones, then the odd ones. */
 static void lay_out_queries(glim_attn_scratch256 *z, const float *q, size_t q_stride, size_t n_q, size_t dim) {
     const __m256i order = _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7);
@@ -60,7 +56,7 @@ INLINE void score_tile(glim_attn_scratch256 *z, const int Q, const int G, const 
         const uint16_t *row = k + d;
         __m256 x[4];
         /* 2 * G rows of 8 dims are G / 2 lines. */
-        UNROLL for (int g = 0; g < G; g += 2) ask_for(next, (d / 8 * (size_t)G + (size_t)g) * 32);
+        UNROLL for (int g = 0; g < G; g += 2) glim_attn_ask_for(next, (d / 8 * (size_t)G + (size_t)g) * 32);
         UNROLL for (int g = 0; g < G; g++) x[g] = evens(two_rows(row + 2 * (size_t)g * dim, dim));
         UNROLL for (int i = 0; i < Q; i++) {
             const __m256 qe = _mm256_broadcast_ps((const __m128 *)&z->q[i0 + (size_t)i][d]);
@@ -100,7 +96,7 @@ INLINE void value_tile(glim_attn_scratch256 *z, const int Q, const int V, const 
             x[2 * k] = evens(row);
             x[2 * k + 1] = odds(row);
         }
-        if (d % 32 == 0) ask_for(next, (r * dim + d) * 2);
+        if (d % 32 == 0) glim_attn_ask_for(next, (r * dim + d) * 2);
         UNROLL for (int i = 0; i < Q; i++) {
             const __m256 e = _mm256_broadcast_ss(&z->s[i0 + (size_t)i][p0 + r]);
             UNROLL for (int k = 0; k < 2 * V; k++) a[i][k] = _mm256_fmadd_ps(e, x[k], a[i][k]);
@@ -111,14 +107,11 @@ INLINE void value_tile(glim_attn_scratch256 *z, const int Q, const int V, const 
     }
 }
 
-/* Queries of the next tile, of `left`: none is padded. */
-INLINE size_t tile_of(size_t left) { return left >= 6 && left != 8 ? 6 : left >= 4 ? 4 : left >= 2 ? 2 : 1; }
-
 static void score_rows(glim_attn_scratch256 *z, const uint16_t *k, const char *next, size_t dim, size_t n_q, size_t p) {
     const size_t half = 4 * dim;
     for (size_t i = 0, n; i < n_q; i += n, next = NULL) {
         const char *next_half = next ? next + 2 * half : NULL;
-        switch (n = tile_of(n_q - i)) {
+        switch (n = glim_attn_tile_of(n_q - i)) {
         case 6:
             score_tile(z, 6, 2, k, next, dim, i, p);
             score_tile(z, 6, 2, k + half, next_half, dim, i, p + 4);
@@ -137,7 +130,7 @@ static void value_page(glim_attn_scratch256 *z, const uint16_t *v, const char *n
                        size_t rows) {
     for (size_t i = 0, n; i < n_q; i += n, next = NULL) {
         size_t d = 0;
-        n = tile_of(n_q - i);
+        n = glim_attn_tile_of(n_q - i);
         if (n == 6)
             for (; d < dim; d += BLOCK) value_tile(z, 6, 1, v, next, dim, i, d, p0, rows);
         else if (n == 4)

@@ -16,10 +16,6 @@
 
 enum { BLOCK = 16, MOST = 32767 }; /* dims of a step of values; the largest code of 16 bits */
 
-INLINE void ask_for(const char *page, size_t offset) {
-    if (page) _mm_prefetch(page + offset, _MM_HINT_T1);
-}
-
 /* x [n] as codes; returns what a code of 1 is worth. n is a multiple of 16. */
 static float to_codes(int16_t *codes, const float *x, size_t n) {
     __m256 most = _mm256_setzero_ps();
@@ -61,7 +57,7 @@ INLINE void score_tile(glim_attn_scratch256 *z, const int Q, const int G, const 
         __m256i x[4];
         /* 2 * G rows of 8 dims are G quarters of a line. */
         if (d % 16 == 0) {
-            UNROLL for (int g = 0; g < G; g += 2) ask_for(next, (d / 16 * (size_t)G + (size_t)g) * 32);
+            UNROLL for (int g = 0; g < G; g += 2) glim_attn_ask_for(next, (d / 16 * (size_t)G + (size_t)g) * 32);
         }
         UNROLL for (int g = 0; g < G; g++) x[g] = two_rows(k + d + 2 * (size_t)g * dim, dim);
         UNROLL for (int i = 0; i < Q; i++) {
@@ -98,8 +94,8 @@ INLINE void value_tile(glim_attn_scratch256 *z, const int Q, const int V, const 
             x[2 * k + 1] = _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(one, two));
         }
         if (d % 64 == 0) {
-            ask_for(next, r * dim + d);
-            ask_for(next, (r + 1) * dim + d);
+            glim_attn_ask_for(next, r * dim + d);
+            glim_attn_ask_for(next, (r + 1) * dim + d);
         }
         UNROLL for (int i = 0; i < Q; i++) {
             int32_t pair;
@@ -114,17 +110,14 @@ INLINE void value_tile(glim_attn_scratch256 *z, const int Q, const int V, const 
 }
 
 INLINE void ask_for_scales(const float *scale) {
-    for (size_t r = 0; r < GLIM_KV_PAGE; r += 16) ask_for((const char *)scale, r * sizeof *scale);
+    for (size_t r = 0; r < GLIM_KV_PAGE; r += 16) glim_attn_ask_for((const char *)scale, r * sizeof *scale);
 }
-
-/* Queries of the next tile, of `left`: none is padded. */
-INLINE size_t tile_of(size_t left) { return left >= 6 && left != 8 ? 6 : left >= 4 ? 4 : left >= 2 ? 2 : 1; }
 
 static void score_rows(glim_attn_scratch256 *z, const int8_t *k, const float *scale, const char *next, size_t dim, size_t n_q, size_t p) {
     const size_t half = 4 * dim;
     for (size_t i = 0, n; i < n_q; i += n, next = NULL) {
         const char *next_half = next ? next + half : NULL;
-        switch (n = tile_of(n_q - i)) {
+        switch (n = glim_attn_tile_of(n_q - i)) {
         case 6:
             score_tile(z, 6, 2, k, scale, next, dim, i, p);
             score_tile(z, 6, 2, k + half, scale + 4, next_half, dim, i, p + 4);
@@ -142,7 +135,7 @@ static void score_rows(glim_attn_scratch256 *z, const int8_t *k, const float *sc
 static void value_page(glim_attn_scratch256 *z, const int8_t *v, const char *next, size_t dim, size_t n_q, size_t p0, size_t rows) {
     for (size_t i = 0, n; i < n_q; i += n, next = NULL) {
         size_t d = 0;
-        n = tile_of(n_q - i);
+        n = glim_attn_tile_of(n_q - i);
         if (n == 6)
             for (; d < dim; d += BLOCK) value_tile(z, 6, 1, v, next, dim, i, d, p0, rows);
         else if (n == 4)
