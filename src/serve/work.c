@@ -78,7 +78,7 @@ static void reserved(void *ctx, glim_hold *hold, glim_verdict v, const glim_err 
     c->verdict = v;
     if (v == GLIM_VERDICT_KEY) glim_api_fail(&c->error, 401, "invalid_api_key", NULL, "this key is not known, or not valid any more");
     else if (v == GLIM_VERDICT_TOKENS || v == GLIM_VERDICT_MONEY) {
-        glim_api_fail(&c->error, 429, "insufficient_quota", NULL, "%s", err->msg);
+        glim_api_fail(&c->error, 429, "insufficient_quota", NULL, "%s%s%s", err->msg, err->hint[0] ? "; " : "", err->hint);
         c->error.no_retry = true; /* a budget does not come back in a minute */
     } else if (v == GLIM_VERDICT_FULL) {
         glim_api_fail(&c->error, 429, "queue_full", NULL, "%s", err->msg);

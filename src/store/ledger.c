@@ -21,6 +21,7 @@ enum { MOST_TOKENS = 1 << 30 };
 
 typedef struct room {
     int64_t tokens, money; /* what the budgets still hold; INT64_MAX: no budget */
+    int64_t held_tokens, held_money; /* reserved by requests that run; these come back in part */
 } room;
 
 int64_t glim_period_start(glim_period p, int64_t day) {
@@ -39,7 +40,7 @@ static int64_t period_end(glim_period p, int64_t day) {
 }
 
 static glim_status room_left(glim_db *db, const glim_key *k, int64_t day, room *out, glim_err *err) {
-    *out = (room){INT64_MAX, INT64_MAX};
+    *out = (room){.tokens = INT64_MAX, .money = INT64_MAX};
     if (k->token_budget < 0 && k->money_budget < 0) return GLIM_OK;
     int64_t from = glim_period_start(k->period, day), end = period_end(k->period, day), used[2] = {0, 0}, held[2] = {0, 0};
     glim_db_row *r;
@@ -58,6 +59,7 @@ static glim_status room_left(glim_db *db, const glim_key *k, int64_t day, room *
         held[0] = glim_db_i64(r, 0), held[1] = glim_db_i64(r, 1);
         glim_db_rest(r);
     }
+    out->held_tokens = held[0], out->held_money = held[1];
     if (k->token_budget >= 0) out->tokens = k->token_budget - used[0] - held[0];
     if (k->money_budget >= 0) out->money = k->money_budget - used[1] - held[1];
     return rc;
@@ -87,14 +89,33 @@ static glim_status load_key(glim_db *db, const char *id, glim_key *k, bool *foun
 
 /* ---- reserve ---- */
 
-static glim_status refuse(const glim_key *k, glim_verdict v, int64_t left, glim_err *err) {
-    char money[32];
-    if (v == GLIM_VERDICT_TOKENS)
-        glim_fail(err, GLIM_E_LIMIT, "key \"%s\" has used up its budget: %" PRId64 " of %" PRId64 " tokens (%s) are left", k->prefix,
-                  left < 0 ? 0 : left, k->token_budget, glim_period_name(k->period));
-    else
-        glim_fail(err, GLIM_E_LIMIT, "key \"%s\" has used up its budget: %s of its money (%s) is left", k->prefix,
-                  glim_money_text(money, left < 0 ? 0 : left), glim_period_name(k->period));
+/* Where no shorter answer would do. */
+static void help(const glim_key *k, bool held, bool shorter, glim_err *err) {
+    static const char *const renewed[] = {[GLIM_PERIOD_TOTAL] = "ask for a key with a larger budget", [GLIM_PERIOD_DAY] = "wait for the next day (UTC)",
+                                          [GLIM_PERIOD_MONTH] = "wait for the next month (UTC)"};
+    glim_err_hint(err, "%s%s%s", shorter ? "shorten the prompt, or " : "", held ? "try again when requests of this key that run have ended, or " : "", renewed[k->period]);
+}
+
+static glim_status refuse_tokens(const glim_key *k, const glim_reserve *q, const room *r, glim_err *err) {
+    int64_t left = r->tokens < 0 ? 0 : r->tokens;
+    glim_fail(err, GLIM_E_LIMIT, "the token budget of key \"%s\" is too small for this request: %" PRId64 " of %" PRId64 " (%s) are left, got a prompt of %" PRId64
+              " and %s %" PRId64 " for the answer", k->prefix, left, k->token_budget, glim_period_name(k->period), q->prompt,
+              q->completion ? "up to" : "at least", q->completion ? q->completion : 1);
+    if (q->completion && left > q->prompt)
+        glim_err_hint(err, "ask for at most %" PRId64 " tokens (max_tokens times n), or leave max_tokens out to get what is left", left - q->prompt);
+    else help(k, r->held_tokens > 0, left > 1, err);
+    return GLIM_E_LIMIT;
+}
+
+static glim_status refuse_money(const glim_key *k, const glim_reserve *q, const glim_price *p, const room *r, glim_err *err) {
+    char a[32], b[32], c[32];
+    int64_t left = r->money < 0 ? 0 : r->money, want = q->completion ? q->completion : 1;
+    int64_t fits = left < glim_price_cost(p, q->prompt, 0, 0) ? 0 : affordable(p, q->prompt, 0, want, 0, left);
+    glim_fail(err, GLIM_E_LIMIT, "the money budget of key \"%s\" is too small for this request: %s of %s (%s) is left, got a prompt of %" PRId64 " tokens and %s %" PRId64
+              " for the answer, which cost %s", k->prefix, glim_money_text(a, left), glim_money_text(b, k->money_budget), glim_period_name(k->period), q->prompt,
+              q->completion ? "up to" : "at least", want, glim_money_text(c, glim_price_cost(p, q->prompt, 0, want)));
+    if (fits > 0) glim_err_hint(err, "ask for at most %" PRId64 " tokens (max_tokens times n), or leave max_tokens out to get what is left", fits);
+    else help(k, r->held_money > 0, left > 0, err);
     return GLIM_E_LIMIT;
 }
 
@@ -105,7 +126,7 @@ glim_status glim_ledger_insert(glim_db *db, const glim_reserve *q, int64_t now, 
         return glim_fail(err, GLIM_E_ARG, "reservation: got %" PRId64 " and %" PRId64 " tokens, want 0 to %d", q->prompt, q->completion,
                          MOST_TOKENS);
     glim_key k;
-    room left = {0, 0};
+    room left = {0};
     bool found;
     glim_status rc = load_key(db, q->key, &k, &found, err);
     if (rc != GLIM_OK) return rc;
@@ -123,14 +144,14 @@ glim_status glim_ledger_insert(glim_db *db, const glim_reserve *q, int64_t now, 
     int64_t prompt_cost = glim_price_cost(&out->price, q->prompt, 0, 0);
     if (left.tokens - q->prompt < least) {
         *v = GLIM_VERDICT_TOKENS;
-        return refuse(&k, *v, left.tokens, err);
+        return refuse_tokens(&k, q, &left, err);
     }
     if (want > left.tokens - q->prompt) want = left.tokens - q->prompt;
     if (left.money != INT64_MAX) {
         int64_t n = left.money < prompt_cost ? 0 : affordable(&out->price, q->prompt, 0, want, 0, left.money);
         if (n < least) {
             *v = GLIM_VERDICT_MONEY;
-            return refuse(&k, *v, left.money, err);
+            return refuse_money(&k, q, &out->price, &left, err);
         }
         want = n;
     }
@@ -149,7 +170,7 @@ glim_status glim_ledger_insert(glim_db *db, const glim_reserve *q, int64_t now, 
 
 glim_status glim_ledger_grow(glim_db *db, const glim_grant *g, const char *key, int64_t now, int64_t *more, glim_err *err) {
     glim_key k;
-    room left = {0, 0};
+    room left = {0};
     bool found;
     *more = 0;
     glim_status rc = load_key(db, key, &k, &found, err);

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import random
+import re
 import socket
 import sys
 import time
@@ -366,6 +367,9 @@ def budget():
     r, text = call("POST", "/v1/chat/completions", {**body, "max_tokens": 1000}, h)
     e = json.loads(text)["error"]
     check(r.status == 429 and e["code"] == "insufficient_quota" and r.getheader("x-should-retry") == "false", "more than the budget: %s" % e)
+    said = re.fullmatch(r'the token budget of key "glim_.{6}" is too small for this request: 150 of 150 \(month\) are left, got a prompt of (\d+) and up to (\d+) for the answer; '
+                        r"ask for at most (\d+) tokens \(max_tokens times n\), or leave max_tokens out to get what is left", e["message"])
+    check(said and int(said[1]) + int(said[3]) == 150, "what is left, what was asked, what would do: %s" % e["message"])
     r, text = call("POST", "/v1/chat/completions", {**body, "stream": True, "stream_options": {"include_usage": True}}, h)
     check(r.status == 200, "without max_tokens it takes what there is: %r" % text[:200])
     got, usage = accumulate(events(text), True)

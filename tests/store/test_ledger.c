@@ -33,6 +33,15 @@ static glim_verdict refused(glim_store *s, const char *key, int64_t prompt, int6
     CHECK(glim_ledger_reserve(s, &(glim_reserve){"req-1", key, "m", prompt, completion}, &h, &v, &err) != GLIM_OK && !h && err.msg[0]);
     return v;
 }
+/* What a client is told. */
+static const char *refusal(glim_store *s, const char *key, int64_t prompt, int64_t completion) {
+    static char said[sizeof(glim_err)];
+    glim_hold *h;
+    glim_err err = {0};
+    CHECK(glim_ledger_reserve(s, &(glim_reserve){"req-1", key, "m", prompt, completion}, &h, NULL, &err) != GLIM_OK && !h);
+    snprintf(said, sizeof said, "%s; %s", strchr(err.msg, ':') ? strchr(err.msg, ':') : err.msg, err.hint);
+    return said;
+}
 static void end(glim_store *s, glim_hold *h, int64_t prompt, int64_t cached, int64_t completion) {
     glim_err err = {0};
     glim_hold_end(h, &(glim_tokens){prompt, cached, completion, 0}, GLIM_OUTCOME_DONE);
@@ -138,6 +147,29 @@ TEST(a_request_without_a_limit_grows_and_one_with_a_limit_does_not) {
     CHECK(ask(dir, "SELECT completion FROM usage WHERE id = 2") == 70 && ask(dir, "SELECT cached FROM usage WHERE id = 2") == 10);
     CHECK(glim_ledger_open_count(s) == 0);
     adds_up(s);
+    glim_store_close(s);
+}
+
+TEST(a_refusal_says_what_is_left_what_was_asked_and_what_would_do) {
+    atomic_store(&g_now, T0);
+    glim_store *s = open_started(fresh("refusal"));
+    price(s, "m", 0, 1000000, 0, 2000000);
+    glim_key t = make(s, (glim_key_params){.has_token_budget = true, .token_budget = 60});
+    glim_key d = make(s, (glim_key_params){.has_token_budget = true, .token_budget = 100, .period = GLIM_PERIOD_DAY});
+    glim_key m = make(s, (glim_key_params){.has_money_budget = true, .money_budget = 1000, .period = GLIM_PERIOD_MONTH});
+    /* Nothing was used yet: it is not "used up". */
+    CHECK_STR(refusal(s, t.id, 12, 60), ": 60 of 60 (total) are left, got a prompt of 12 and up to 60 for the answer; ask for at most 48 tokens (max_tokens times n), or leave max_tokens out to get what is left");
+    CHECK_STR(refusal(s, t.id, 60, 0), ": 60 of 60 (total) are left, got a prompt of 60 and at least 1 for the answer; shorten the prompt, or ask for a key with a larger budget");
+    end(s, reserve(s, t.id, "m", 12, 48), 12, 0, 48); /* what was advised is granted */
+    CHECK_STR(refusal(s, t.id, 1, 1), ": 0 of 60 (total) are left, got a prompt of 1 and up to 1 for the answer; ask for a key with a larger budget");
+
+    glim_hold *h = reserve(s, d.id, "m", 10, 80);
+    CHECK_STR(refusal(s, d.id, 10, 80), ": 10 of 100 (day) are left, got a prompt of 10 and up to 80 for the answer; shorten the prompt, or try again when requests of this key that run have ended, or wait for the next day (UTC)");
+    end(s, h, 10, 0, 5);
+
+    CHECK_STR(refusal(s, m.id, 100, 500), ": 0.001000 of 0.001000 (month) is left, got a prompt of 100 tokens and up to 500 for the answer, which cost 0.001100; ask for at most 450 tokens (max_tokens times n), or leave max_tokens out to get what is left");
+    end(s, reserve(s, m.id, "m", 100, 450), 100, 0, 450);
+    CHECK_STR(refusal(s, m.id, 1, 0), ": 0.000000 of 0.001000 (month) is left, got a prompt of 1 tokens and at least 1 for the answer, which cost 0.000003; wait for the next month (UTC)");
     glim_store_close(s);
 }
 
