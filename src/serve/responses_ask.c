@@ -260,6 +260,16 @@ bool glim_responses_ask(const json_t *body, json_t **chat, json_t **tools, glim_
     return false;
 }
 
+/* The message's own "place", where it has one, is called as the param is from now on. */
+static void rename_in_message(glim_api_error *e, const char *was, const char *is) {
+    char quoted[sizeof e->param + 3], said[sizeof e->message];
+    snprintf(quoted, sizeof quoted, "\"%s\"", was);
+    const char *at = strstr(e->message, quoted);
+    if (!at) return;
+    snprintf(said, sizeof said, "%.*s\"%s\"%s", (int)(at - e->message), e->message, is, at + strlen(quoted));
+    snprintf(e->message, sizeof e->message, "%s", said);
+}
+
 void glim_responses_rename(glim_api_error *e) {
     static const char *const names[][2] = {{"messages", "input"}, {"response_format.json_schema", "text.format"}, {"response_format", "text.format"},
                                            {"max_completion_tokens", "max_output_tokens"}, {"reasoning_effort", "reasoning.effort"}};
@@ -269,6 +279,7 @@ void glim_responses_rename(glim_api_error *e) {
         char rest[sizeof e->param];
         /* Places in messages are not those of items. */
         snprintf(rest, sizeof rest, "%s%s", names[i][1], i == 0 ? "" : e->param + n);
+        rename_in_message(e, e->param, rest);
         snprintf(e->param, sizeof e->param, "%s", rest);
         return;
     }

@@ -464,6 +464,12 @@ def test_responses():
     for change in ({"background": True}, {"input": 5}, {"input": None}, {"max_output_tokens": 0}, {"tools": [{"type": "web_search"}]}, {"temperature": 5}):
         r = s.post("/v1/responses", {**body, **change})
         check(r.status == 400, "%s: %d %s", change, r.status, r.text[:150])
+    # What is wrong is called as this API calls it, in the message too.
+    output = {"type": "function_call_output", "call_id": "none", "output": "x"}
+    for change, param in (({"reasoning": {"effort": "x"}}, "reasoning.effort"), ({"text": {"format": {"type": "json_schema", "schema": {"type": "object"}}}}, "text.format.name"),
+                          ({"text": {"format": {"type": "grammar"}}}, "text.format.type"), ({"input": [{"role": "user", "content": "x"}, output]}, "input"), ({"max_output_tokens": 0}, "max_output_tokens")):
+        e = s.post("/v1/responses", {**body, **change}).json["error"]
+        check(e["param"] == param and e["message"].startswith('"%s":' % param), "%s: %s", change, e)
 
 
 # ---- the official SDK ----
