@@ -238,7 +238,7 @@ static bool refuse_memory(const json_t *body, glim_api_error *e) {
 
 bool glim_responses_ask(const json_t *body, json_t **chat, json_t **tools, glim_api_error *e) {
     static const char *const same[] = {"model", "stream", "temperature", "top_p", "parallel_tool_calls", "seed", "top_k", "min_p",
-                                       "repetition_penalty", "chat_template_kwargs", "thinking", "priority", "user", "metadata", "stop", "frequency_penalty", "presence_penalty"};
+                                       "repetition_penalty", "chat_template_kwargs", "thinking", "priority", "user", "metadata", "stop", "frequency_penalty", "presence_penalty", "logit_bias"};
     const json_t *reasoning = NULL, *meta = NULL;
     int64_t max = 0;
     reader r = {.messages = json_array(), .e = e};

@@ -23,6 +23,9 @@ void glim_responses_out_init(glim_responses_out *r, const glim_out *out, const j
 static size_t content_len(const glim_out_choice *c) { return c->finished ? c->content_end : c->reply.content.len; }
 static bool cut(const glim_out_choice *c) { return c->finish && strcmp(c->finish, "length") == 0; }
 
+/* A call without an end is none to be made, whatever ended the answer; one that has its end is whole, though max_tokens came after it. */
+static const char *call_status(const glim_out_choice *c, size_t k) { return c->reply.calls[k].closed ? "completed" : "incomplete"; }
+
 static void put_text(glim_buf *b, const glim_buf *s, size_t n) { glim_json_put_str(b, glim_buf_cstr(s), n); }
 
 static const glim_buf *arguments(const glim_reply_call *call) {
@@ -74,7 +77,7 @@ static void put_items(const glim_responses_out *r, glim_buf *b) {
     }
     for (size_t k = 0; k < n_calls; k++) {
         if (n++) glim_buf_puts(b, ", ");
-        put_call(r, k, b, cut(c) && k + 1 == n_calls ? "incomplete" : "completed", false);
+        put_call(r, k, b, call_status(c, k), false);
     }
 }
 
@@ -215,7 +218,7 @@ static void close_item(glim_responses_out *r, glim_buf *b, bool last) {
     else if (r->open == GLIM_OPEN_MESSAGE) done_text(r, b, "response.output_text.done", "text", &c->reply.content, content_len(c));
     else done_text(r, b, "response.function_call_arguments.done", "arguments", arguments(&c->reply.calls[r->call]), arguments(&c->reply.calls[r->call])->len);
     if (r->open != GLIM_OPEN_CALL) part_event(r, b, "response.content_part.done", false);
-    item_event(r, b, "response.output_item.done", last && cut(c) ? "incomplete" : "completed", false);
+    item_event(r, b, "response.output_item.done", r->open == GLIM_OPEN_CALL ? call_status(c, r->call) : last && cut(c) ? "incomplete" : "completed", false);
     if (r->open == GLIM_OPEN_CALL) r->call++, r->sent_args = 0;
     r->open = GLIM_OPEN_NONE;
 }

@@ -5,6 +5,7 @@ import harness
 import schema
 from harness import Skip, check  # noqa: F401
 from scripted import Scripted
+from test_api import response_events
 
 CHAT = "/v1/chat/completions"
 TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}, "required": ["city"]}}},
@@ -153,6 +154,52 @@ def test_every_length_of_every_script():
             whole = ask.compare(s, CHAT, body_of(m, name, tools=TOOLS, max_tokens=n), "%s, %d tokens" % (name, n))
             if whole and n < len(m.paths[name]):
                 check(whole["choices"][0]["finish_reason"] == "length" and whole["usage"]["completion_tokens"] == n, "%s cut at %d: %s", name, n, whole["choices"][0])
+
+
+def items_of(ev, about):
+    """What a reader of the events alone has at the end: items with their texts, put together from deltas."""
+    items = []
+    for e in ev:
+        i = e.get("output_index")
+        if e["type"] == "response.output_item.added":
+            check(i == len(items), "%s: item %s is added when there are %d", about, i, len(items))
+            items.append({**e["item"], "said": ""})
+        elif e["type"].endswith(".delta"):
+            check(i == len(items) - 1 and e["item_id"] == items[i]["id"], "%s: a delta of the item that is open: %s", about, e)
+            items[i]["said"] += e["delta"]
+        elif e["type"] == "response.output_item.done":
+            item, said = e["item"], items[i].pop("said")
+            want = item["arguments"] if item["type"] == "function_call" else "".join(c["text"] for c in item["content"])
+            check(said == want, "%s: the deltas make %r, the item says %r", about, said, want)
+            items[i] = item
+    return items
+
+
+def test_responses_say_what_chat_says_whole_and_in_events_at_every_length():
+    m, s = serve()
+    for name in [*SCRIPTS, *LOOSE]:
+        for n in range(1, len(m.paths[name]) + 2, 3 if harness.SANITIZED else 1):
+            about = "%s, %d tokens" % (name, n)
+            chat = s.post(CHAT, body_of(m, name, tools=TOOLS, max_tokens=n)).json["choices"][0]
+            body = {"model": "scripted", "input": "go", "temperature": 0, "max_output_tokens": n, "tools": TOOLS, "logit_bias": m.bias(name)}
+            whole = s.post("/v1/responses", body).json
+            ev = response_events(s.post("/v1/responses", {**body, "stream": True}).body)
+            final = ev[-1]["response"]
+            check(whole["status"] == final["status"] == ("incomplete" if chat["finish_reason"] == "length" else "completed"), "%s: %s, %s, chat: %s", about, whole["status"], final["status"], chat["finish_reason"])
+
+            def plain(items):  # without ids, which are new every time
+                return [{k: v for k, v in i.items() if k not in ("id", "call_id")} for i in items]
+
+            check(items_of(ev, about) == final["output"], "%s: events %s, the end %s", about, items_of(ev, about), final["output"])
+            check(plain(final["output"]) == plain(whole["output"]), "%s: streamed %s, whole %s", about, final["output"], whole["output"])
+            for kind, key in (("message", "content"), ("reasoning", "reasoning_content")):
+                said = "".join(c["text"] for i in whole["output"] if i["type"] == kind for c in i["content"])
+                check(said == (chat["message"].get(key) or ""), "%s: %s %r, chat %r", about, kind, said, chat["message"])
+            calls = [i for i in whole["output"] if i["type"] == "function_call"]
+            want = [t["function"] for t in chat["message"].get("tool_calls") or []]
+            check([(c["name"], c["arguments"]) for c in calls] == [(f["name"], f["arguments"]) for f in want], "%s: calls %s, chat %s", about, calls, want)
+            for c in calls:  # an agent runs what is completed
+                check((c["status"] == "completed") == ask.is_object(c["arguments"]), "%s: %s", about, c)
 
 
 def test_every_length_of_a_json_call():
