@@ -54,6 +54,10 @@ static glim_status train_intents(glim_shop *s, const char *name, glim_err *err) 
             break;
         }
         char *text = glim_arena_strndup(&texts, row.cell[0].text, row.cell[0].n), *label = glim_arena_strndup(&texts, row.cell[1].text, row.cell[1].n);
+        glim_buf_putc(&s->intent_words, ' ');
+        if (strcmp(row.cell[1].text, GLIM_INTENT_OOS) != 0) rc = glim_terms_fold(&s->intent_words, row.cell[0].text, row.cell[0].n, err);
+        if (rc == GLIM_OK) rc = glim_buf_status(&s->intent_words, "words of the intents", err);
+        if (rc != GLIM_OK) break;
         if (!text || !label) rc = glim_fail(err, GLIM_E_NOMEM, "could not allocate %zu examples of intents", n);
         else v[n++] = (glim_intent_example){.text = text, .n = row.cell[0].n, .label = label};
     }
@@ -130,6 +134,7 @@ void glim_shop_close(glim_shop *s) {
     glim_intent_work_free(s->work);
     glim_intent_free(s->intents);
     glim_filter_deinit(&s->filter);
+    glim_buf_free(&s->intent_words);
     glim_terms_free(&s->cut);
     json_decref(s->conf);
     json_decref(s->schema);
@@ -185,56 +190,64 @@ static glim_status write_json(const glim_shop *s, const char *name, const json_t
     return rc;
 }
 
+/* The files of a library that was read, and the library itself, become the shop's. Takes it where that is so. */
+static glim_status keep_library(glim_shop *s, const char *to, const void *bytes, size_t n, glim_lib **lib, json_t *schema, glim_err *err) {
+    char *path = glim_shop_path(s, to);
+    pthread_mutex_lock(&s->mu);
+    glim_status rc = glim_file_write_atomic(path, bytes, n, err);
+    if (rc == GLIM_OK) rc = write_json(s, "schema.json", schema, err);
+    if (rc == GLIM_OK && strcmp(json_is_string(json_object_get(s->conf, "library")) ? json_string_value(json_object_get(s->conf, "library")) : "library.csv", to) != 0) {
+        json_object_set_new(s->conf, "library", json_string(to));
+        rc = write_json(s, "desk.json", s->conf, err);
+    }
+    if (rc == GLIM_OK) rc = swap(s, *lib, schema, err);
+    if (rc == GLIM_OK) *lib = NULL;
+    pthread_mutex_unlock(&s->mu);
+    free(path);
+    return rc;
+}
+
+/* What a person said of columns that the new table has too still holds, where its cells allow it: *schema and *lib (or NULL) are those of the guess before. */
+static void as_said_before(glim_shop *s, const char *name, const void *bytes, size_t n, json_t **schema, glim_lib **lib) {
+    glim_lib *as = NULL;
+    glim_err ignored = {0};
+    pthread_mutex_lock(&s->mu);
+    json_t *kept = keep_known(json_deep_copy(*schema), s->schema);
+    pthread_mutex_unlock(&s->mu);
+    if ((!*lib || !json_equal(kept, *schema)) && glim_lib_parse(&as, name, bytes, n, kept, &ignored) == GLIM_OK) {
+        glim_lib_free(*lib);
+        *lib = as;
+        json_decref(*schema);
+        *schema = json_incref(kept);
+    }
+    json_decref(kept);
+}
+
+static const char *library_file(const char *encoding) { return encoding ? "library.csv" : "library.xlsx"; } /* only a workbook has none */
+
+glim_status glim_shop_take(glim_shop *s, const char *name, const void *bytes, size_t n, const char *encoding, json_t **guess, glim_lib **lib, glim_err *err) {
+    as_said_before(s, name, bytes, n, guess, lib);
+    return keep_library(s, library_file(encoding), bytes, n, lib, *guess, err);
+}
+
 glim_status glim_shop_replace(glim_shop *s, const char *name, const void *bytes, size_t n, const char *wanted, const json_t *schema, glim_err *err) {
     glim_lib *lib = NULL;
-    json_t *own = NULL;
     if (n > MAX_LIBRARY) return glim_fail(err, GLIM_E_LIMIT, "\"%s\" has %zu bytes, want at most %zu", name, n, MAX_LIBRARY);
+    json_t *own = json_incref((json_t *)schema);
     glim_buf utf8 = {0};
     const char *encoding;
     glim_status rc = glim_table_utf8(&utf8, &encoding, bytes, n, wanted, err);
     if (rc != GLIM_OK) {
         glim_err_context(err, "\"%s\"", name);
         if (rc == GLIM_E_FORMAT) glim_err_hint(err, "save the file as UTF-8 and send it again");
-        glim_buf_free(&utf8);
-        return rc;
     }
-    if (encoding) bytes = glim_buf_cstr(&utf8), n = utf8.len;
-    if (!schema) {
+    if (rc == GLIM_OK && encoding) bytes = glim_buf_cstr(&utf8), n = utf8.len;
+    if (rc == GLIM_OK && !own) {
         rc = glim_lib_guess_bytes(&own, name, bytes, n, err);
-        if (rc != GLIM_OK) {
-            glim_buf_free(&utf8);
-            return rc;
-        }
-        pthread_mutex_lock(&s->mu);
-        json_t *kept = keep_known(json_deep_copy(own), s->schema);
-        pthread_mutex_unlock(&s->mu);
-        glim_err ignored = {0};
-        rc = glim_lib_parse(&lib, name, bytes, n, kept, &ignored);
-        if (rc == GLIM_OK) { /* what a person said of these columns still holds */
-            json_decref(own);
-            own = kept;
-        } else {
-            json_decref(kept);
-            rc = GLIM_OK;
-        }
-        schema = own;
+        if (rc == GLIM_OK) as_said_before(s, name, bytes, n, &own, &lib);
     }
-    if (!lib) rc = glim_lib_parse(&lib, name, bytes, n, schema, err);
-    if (rc == GLIM_OK) {
-        const char *to = encoding ? "library.csv" : "library.xlsx"; /* only a workbook has none */
-        char *path = glim_shop_path(s, to);
-        pthread_mutex_lock(&s->mu);
-        rc = glim_file_write_atomic(path, bytes, n, err);
-        if (rc == GLIM_OK) rc = write_json(s, "schema.json", schema, err);
-        if (rc == GLIM_OK && strcmp(json_is_string(json_object_get(s->conf, "library")) ? json_string_value(json_object_get(s->conf, "library")) : "library.csv", to) != 0) {
-            json_object_set_new(s->conf, "library", json_string(to));
-            rc = write_json(s, "desk.json", s->conf, err);
-        }
-        if (rc == GLIM_OK) rc = swap(s, lib, (json_t *)schema, err);
-        if (rc == GLIM_OK) lib = NULL;
-        pthread_mutex_unlock(&s->mu);
-        free(path);
-    }
+    if (rc == GLIM_OK && !lib) rc = glim_lib_parse(&lib, name, bytes, n, own, err);
+    if (rc == GLIM_OK) rc = keep_library(s, library_file(encoding), bytes, n, &lib, own, err);
     glim_lib_free(lib);
     json_decref(own);
     glim_buf_free(&utf8);

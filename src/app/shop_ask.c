@@ -122,7 +122,7 @@ static glim_status read_conditions(asking *k) {
     glim_status rc = glim_filter_parse_as(f, k->s->lib, glim_buf_cstr(&k->spelt), k->spelt.len, k->q->text, k->q->n, k->err);
     if (rc != GLIM_OK) return rc;
     k->values = column_of_values(k);
-    if (k->values < 0 && f->n_ask && k->n_named == 0 && k->view == UINT32_MAX && blank(&f->rest) && !f->n_cond) { /* "有硬盘吗": no column is asked without a product */
+    if (k->values < 0 && f->n_ask && k->n_named == 0 && k->view == UINT32_MAX && blank(&f->rest) && !f->n_cond && !f->mean) { /* "有硬盘吗": no column is asked without a product */
         f->n_ask = 0;
         glim_buf_append(&f->words, k->spelt.s, k->spelt.len);
         glim_buf_append(&f->rest, k->spelt.s, k->spelt.len);
@@ -212,6 +212,7 @@ static glim_status find_loose_names(asking *k) {
     if (k->n_named > 1) k->n_named = glim_shop_as_said(l, f, k->named, k->n_named);
     if (!k->exact && k->n_named && f->top && !f->compare && !f->than) k->n_named = 0; /* "the cheapest battery": of all that are called so */
     if (!k->exact && k->n_named == 1 && of_several(k)) k->n_named = 0;
+    if (!k->exact && k->n_named && k->named[0].name < 0.9f && f->goods && !f->zh && !f->n_ask && !f->self && !f->yes_no && f->sort < 0) k->n_named = 0; /* "rose products": of all that are called so */
     if (!k->exact && k->view != UINT32_MAX && f->self && !f->than && !f->compare && k->n_named && k->named[0].name < 0.3f) k->n_named = 0; /* "what is its range": of the one in view */
     if (!k->exact && k->n_named > 1 && glim_shop_narrows(l, f) && (!f->yes_no || f->list || k->n_named > 4)) k->n_named = 0;
     return rc;
@@ -279,6 +280,17 @@ static glim_status order_of_one(asking *k) {
     const bool named = k->exact || (k->n_named == 1 && k->named[0].name > 0.4f);
     const uint32_t row = named ? k->named[0].row : k->n_named == 0 && f->self ? k->view : UINT32_MAX;
     return glim_shop_count_one(k->s, row, strstr(glim_buf_cstr(&k->spelt), "几") != NULL, &k->words, k->err);
+}
+
+/* "Would you take 5 for it", "五块行吗": nobody here haggles. Of a product that is named the price is said. */
+static glim_status offered(asking *k) {
+    glim_filter *f = k->f;
+    if (!f->offer) return GLIM_OK;
+    f->n_cond = 0, f->sort = -1, f->more = f->list = false;
+    k->refused = k->n_named == 0 && k->view == UINT32_MAX;
+    for (size_t c = 0; c < k->s->lib->n_col && f->n_ask == 0; c++)
+        if (k->s->lib->col[c].type == GLIM_LIB_PRICE) f->ask[f->n_ask++] = (int)c;
+    return GLIM_OK;
 }
 
 /* ---- answers about many rows, or none ---- */
@@ -377,7 +389,7 @@ static glim_status out_of_scope(asking *k, bool *so) {
 
 static glim_status by_intent(asking *k) {
     const glim_filter *f = k->f;
-    const bool no = unwanted(f), sure = k->guess.p >= GLIM_SHOP_SURE;
+    const bool no = unwanted(f), sure = k->guess.p >= GLIM_SHOP_SURE && !(does(k, "note") && glim_shop_strange(k->s, whole_of(k)));
     bool cells = (f->n_ask || no) && (k->n_named || k->view != UINT32_MAX), oos = false;
     uint32_t other_note = UINT32_MAX;
     glim_status rc = GLIM_OK;
@@ -438,7 +450,7 @@ static glim_status unread(asking *k) {
 
 static glim_status decide(glim_shop *s, const glim_shop_question *q, const char *confirmed, glim_shop_answer *a, const char **reason, glim_err *err) {
     static glim_status (*const steps[])(asking *k) = {
-        find_view, find_whole_names, read_conditions, unread, as_corrected, guess_intent, no_such_model, sum, take_intent, respell, find_loose_names, set_against,
+        find_view, find_whole_names, read_conditions, unread, as_corrected, guess_intent, no_such_model, sum, take_intent, respell, find_loose_names, offered, set_against,
         price_of_what_is_had, order_of_one, time_of_day, stated_without, values_of_a_column, all_goods, by_intent, listed, from_library, any_note, refuse};
     asking k = {.s = s, .q = q, .a = a, .f = &s->filter, .view = UINT32_MAX, .values = -1, .confirmed = confirmed, .err = err};
     glim_status rc = GLIM_OK;

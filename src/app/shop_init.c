@@ -55,9 +55,8 @@ static glim_status check_folder(const char *folder, glim_err *err) {
 }
 
 /* The library's bytes, a CSV's in UTF-8: before anything is written, so that a bad file leaves nothing behind. */
-static glim_status read_library(glim_buf *own, const char *path, const char *encoding, const char **found, glim_err *err) {
+static glim_status read_library(glim_buf *own, const char *path, const char *encoding, const char **found, json_t **guess, glim_lib **lib, glim_err *err) {
     glim_buf bytes = {0};
-    glim_lib *l = NULL;
     glim_status rc = glim_file_read(&bytes, path, (size_t)1 << 30, err);
     if (rc == GLIM_OK) {
         rc = glim_table_utf8(own, found, glim_buf_cstr(&bytes), bytes.len, encoding, err);
@@ -66,8 +65,8 @@ static glim_status read_library(glim_buf *own, const char *path, const char *enc
     }
     if (rc == GLIM_OK && !*found) glim_buf_append(own, bytes.s, bytes.len);
     if (rc == GLIM_OK) rc = glim_buf_status(own, "a product library", err);
-    if (rc == GLIM_OK) rc = glim_lib_parse(&l, path, glim_buf_cstr(own), own->len, NULL, err);
-    glim_lib_free(l);
+    if (rc == GLIM_OK) rc = glim_lib_guess_bytes(guess, path, glim_buf_cstr(own), own->len, err);
+    if (rc == GLIM_OK) rc = glim_lib_parse(lib, path, glim_buf_cstr(own), own->len, *guess, err);
     glim_buf_free(&bytes);
     return rc;
 }
@@ -79,9 +78,11 @@ glim_status glim_shop_init(const char *template_name, const char *folder, const 
     for (size_t i = 0; i < GLIM_COUNT(files); i++) known |= strncmp(files[i].path, template_name, n) == 0 && files[i].path[n] == '/';
     if (rc == GLIM_OK && (!known || n == 0)) return no_such(template_name, err);
     glim_buf own = {0};
+    json_t *guess = NULL;
+    glim_lib *lib = NULL;
     const char *was = NULL;
     if (rc == GLIM_OK && encoding && !library) rc = glim_fail(err, GLIM_E_ARG, "an encoding is named and no library whose encoding it is");
-    if (rc == GLIM_OK && library) rc = read_library(&own, library, encoding, &was, err);
+    if (rc == GLIM_OK && library) rc = read_library(&own, library, encoding, &was, &guess, &lib, err);
     if (found) *found = was;
     if (rc == GLIM_OK) rc = glim_mkdirs(folder, err);
     for (size_t i = 0; rc == GLIM_OK && i < GLIM_COUNT(files); i++) {
@@ -94,9 +95,11 @@ glim_status glim_shop_init(const char *template_name, const char *folder, const 
         glim_shop *s = NULL;
         const char *base = strrchr(library, '/');
         rc = glim_shop_open(&s, folder, err);
-        if (rc == GLIM_OK) rc = glim_shop_replace(s, base ? base + 1 : library, own.s, own.len, NULL, NULL, err);
+        if (rc == GLIM_OK) rc = glim_shop_take(s, base ? base + 1 : library, own.s, own.len, was, &guess, &lib, err);
         glim_shop_close(s);
     }
+    glim_lib_free(lib);
+    json_decref(guess);
     glim_buf_free(&own);
     return rc;
 }

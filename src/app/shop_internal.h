@@ -51,6 +51,7 @@ struct glim_shop {
     bool stale;          /* cells that words are found in were corrected since `find` was made */
     glim_intent *intents;
     glim_intent_work *work;
+    glim_buf intent_words; /* folded: the examples of all intents but those out of scope */
     glim_filter filter;
     glim_terms cut;
     /* the journal */
@@ -62,6 +63,10 @@ struct glim_shop {
 };
 
 char *glim_shop_path(const glim_shop *s, const char *name);
+
+/* ---- shop.c ---- */
+/* As glim_shop_replace, of a file whose bytes were decoded (encoding NULL: a workbook), guessed and read: *guess may become another; *lib is taken. */
+glim_status glim_shop_take(glim_shop *s, const char *name, const void *bytes, size_t n, const char *encoding, json_t **guess, glim_lib **lib, glim_err *err);
 
 /* ---- shop_journal.c; the mutex is held ---- */
 glim_status glim_shop_sync(glim_shop *s, glim_err *err);       /* what others wrote since */
@@ -80,7 +85,7 @@ bool glim_say_named_so(const glim_lib *l, const glim_cond *c, uint32_t row, bool
 bool glim_say_asks_kind(const glim_lib *l, const glim_filter *f);
 /* Says that no row of these words fits the filter: "Nothing in the library fits: barolo; price under 20 EUR." */
 void glim_say_fits_none(glim_buf *out, const glim_shop *s, const glim_filter *f, const char *words);
-void glim_say_mean(glim_buf *out, const glim_shop *s, const glim_filter *f, int col, double v, size_t n); /* of n rows */
+void glim_say_mean(glim_buf *out, const glim_shop *s, const glim_filter *f, int col, double v, size_t n, size_t n_left); /* of n rows; n_left were left out */
 void glim_say_note(glim_buf *out, const glim_shop *s, uint32_t row, bool zh);
 const char *glim_say_refusal(bool zh);
 /* What it is called, and its id in brackets. */
@@ -159,6 +164,10 @@ glim_status glim_shop_covering_note(glim_shop *s, const glim_buf *words, const c
  * intent is a note's, and *note is one that has them. */
 glim_status glim_shop_another_price(glim_shop *s, uint32_t row, const glim_buf *words, const char *intent, bool *cells, uint32_t *note, glim_err *err);
 bool glim_shop_say_note(glim_shop *s, glim_shop_answer *a, uint32_t row, glim_shop_part part); /* true */
+
+/* ---- shop_strange.c ---- */
+/* Are most words of the folded English question in no example of an intent and in no note? Then no note is its answer. */
+bool glim_shop_strange(glim_shop *s, const char *folded);
 
 /* ---- shop_words.c; texts are folded ---- */
 bool glim_shop_chinese(const char *p, size_t n); /* a CJK character stands in it */

@@ -97,7 +97,7 @@ static glim_status over_named(glim_shop *s, glim_shop_answer *a, const glim_name
     glim_filter *f = &s->filter;
     const glim_lib *l = s->lib;
     uint32_t row[GLIM_SHOP_ROWS];
-    size_t n = 0, m = 0;
+    size_t n = 0, m = 0, left = 0;
     double sum = 0;
     int col = -1;
     for (size_t i = 0; i < f->n_ask && f->mean && col < 0; i++)
@@ -106,10 +106,11 @@ static glim_status over_named(glim_shop *s, glim_shop_answer *a, const glim_name
     for (size_t i = 0; i < n_named; i++) {
         if (!glim_filter_keep(l, f, named[i].row)) continue;
         row[n++] = named[i].row;
-        if (col >= 0 && !isnan(l->col[col].number[named[i].row])) sum += l->col[col].number[named[i].row], m++;
+        if (col >= 0 && !isnan(l->col[col].number[named[i].row]) && l->col[col].type == GLIM_LIB_PRICE && !glim_lib_exact(l, named[i].row, (size_t)col)) left++;
+        else if (col >= 0 && !isnan(l->col[col].number[named[i].row])) sum += l->col[col].number[named[i].row], m++;
     }
     if (f->mean && m == 0) return GLIM_OK;
-    if (f->mean) glim_say_mean(&a->text, s, f, col, sum / (double)m, m);
+    if (f->mean) glim_say_mean(&a->text, s, f, col, sum / (double)m, m, left);
     else glim_say(&a->text, s, f, GLIM_SAY_COUNT, row, n, n, NULL, NULL);
     for (size_t i = 0; i < n; i++) glim_shop_cite_row(s, a, row[i]);
     a->part = GLIM_PART_FILTER;

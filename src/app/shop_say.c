@@ -239,7 +239,7 @@ static void say_summary(glim_buf *out, const glim_lib *l, uint32_t row, bool zh,
     glim_buf_printf(out, zh ? "%s：" : "%s: ", name);
     for (size_t k = 0; k < GLIM_COUNT(order); k++)
         for (size_t c = 0; c < l->n_col && n < 5; c++) {
-            if (l->col[c].type != order[k] || empty(l, row, (int)c) || !glim_lib_col_speaks(l, c, zh)) continue;
+            if (l->col[c].type != order[k] || l->col[c].part_of || empty(l, row, (int)c) || !glim_lib_col_speaks(l, c, zh)) continue;
             if (l->col[c].concept == GLIM_CONCEPT_KIND || l->col[c].concept == GLIM_CONCEPT_BRAND) continue;
             if (order[k] == GLIM_LIB_STOCK && stock++) continue; /* "available" and "pieces" say one thing */
             if (n++) glim_buf_puts(out, zh ? "，" : ", ");
@@ -483,13 +483,14 @@ static bool say_compare(glim_buf *out, const glim_lib *l, const glim_filter *f, 
     return true;
 }
 
-void glim_say_mean(glim_buf *out, const glim_shop *s, const glim_filter *f, int col, double v, size_t n) {
+void glim_say_mean(glim_buf *out, const glim_shop *s, const glim_filter *f, int col, double v, size_t n, size_t n_left) {
     const glim_lib_col *c = &s->lib->col[col];
     char mean[32];
     snprintf(mean, sizeof mean, "%.2f", v);
     glim_buf_printf(out, f->zh ? "%zu款的平均%s是" : "Over %zu, the average %s is ", n, glim_lib_col_name(c, f->zh));
     glim_lib_figure(out, c, mean, f->zh, true);
     glim_buf_puts(out, f->zh ? "。" : ".");
+    if (n_left) glim_buf_printf(out, f->zh ? "另有%zu款只写了起价，没有算在内。" : " %zu more only say what it costs from and are left out.", n_left);
 }
 
 bool glim_say(glim_buf *out, const glim_shop *s, const glim_filter *f, glim_say_kind kind, const uint32_t *row, size_t n, size_t n_all,

@@ -64,6 +64,25 @@ static bool of_a_heading(const glim_lib *l, const char *words) {
     return false;
 }
 
+/* Rows that warn of the words are none to take, and nobody is given the others beside them; but where these are called so, "rose soap", a row that
+ * warns of roses is only left out. */
+static glim_status without_warned(glim_shop *s, const char *words, uint32_t *among, size_t *n, bool *over, glim_err *err) {
+    size_t kept = 0, n_called = 0;
+    glim_status rc = GLIM_OK;
+    for (size_t i = 0; rc == GLIM_OK && i < *n; i++) {
+        int warns = -1;
+        bool called = false;
+        rc = glim_shop_warned(s->lib, among[i], words, &warns, err);
+        if (rc != GLIM_OK || warns >= 0) continue;
+        rc = glim_shop_in_a_name(s->lib, among[i], words, &called, err);
+        n_called += called;
+        among[kept++] = among[i];
+    }
+    *over = rc == GLIM_OK && kept < *n && (kept == 0 || n_called < kept || s->filter.of_it);
+    if (!*over) *n = kept;
+    return rc;
+}
+
 /* The rows that fit and have the words that no condition read, into *among; NULL, and the words in *missing, where no row has them
  * and the conditions are enough to go by. *over: the answer is said already (*done), or there is none. */
 static glim_status by_words(glim_shop *s, glim_shop_answer *a, const char *rest, bool conds, uint32_t **among, size_t *n_among, glim_buf *missing,
@@ -99,13 +118,9 @@ static glim_status by_words(glim_shop *s, glim_shop_answer *a, const char *rest,
         if (all >= GLIM_SHOP_COVERS && all >= top - 0.05f) (*among)[kept++] = hits[i].row;
     }
     *n_among = kept;
-    for (size_t i = 0; rc == GLIM_OK && i < kept; i++) { /* rows that warn of it are none to take */
-        int warns = -1;
-        rc = glim_shop_warned(s->lib, (*among)[i], rest, &warns, err);
-        if (rc != GLIM_OK || warns < 0) continue;
-        *over = true;
-        goto done;
-    }
+    rc = rc == GLIM_OK ? without_warned(s, rest, *among, &kept, over, err) : rc;
+    *n_among = kept;
+    if (*over) goto done;
     uint32_t told = UINT32_MAX; /* "儿童免费吗": a note that says all of it, before many rows whose sentences have the words */
     if (rc == GLIM_OK && !conds && kept > 1 && f->yes_no && !glim_shop_asks_for_some(rest)) rc = glim_shop_covering_note(s, &f->words, NULL, &told, err);
     bool in_names = false;
@@ -171,13 +186,15 @@ static void say_mean(glim_shop *s, glim_shop_answer *a, const uint32_t *among, s
     for (size_t k = 0; k < f->n_ask && col < 0; k++)
         if (s->lib->col[f->ask[k]].number && !s->lib->col[f->ask[k]].degree) col = f->ask[k];
     double sum = 0;
-    size_t m = 0;
+    size_t m = 0, left = 0;
     for (uint32_t i = 0, n = among ? (uint32_t)n_among : s->lib->n_rows; col >= 0 && i < n; i++) {
         const uint32_t r = among ? among[i] : i;
-        if (glim_filter_keep(s->lib, f, r) && !isnan(s->lib->col[col].number[r])) sum += s->lib->col[col].number[r], m++;
+        if (!glim_filter_keep(s->lib, f, r) || isnan(s->lib->col[col].number[r])) continue;
+        if (s->lib->col[col].type == GLIM_LIB_PRICE && !glim_lib_exact(s->lib, r, (size_t)col)) left++; /* "from €5" is in no sum */
+        else sum += s->lib->col[col].number[r], m++;
     }
     if (m) {
-        glim_say_mean(&a->text, s, f, col, sum / (double)m, m);
+        glim_say_mean(&a->text, s, f, col, sum / (double)m, m, left);
         a->n_all = m;
         *done = true;
     }

@@ -98,7 +98,7 @@ static glim_status open_bytes(glim_table *t, const char *path, const void *bytes
     glim_status rc = glim_text_decode(&text, &len, &t->text, &t->encoding, bytes, n, p->encoding, p->max_bytes, err);
     if (rc == GLIM_OK && memchr(text, 0, len < 65536 ? len : 65536))
         rc = glim_fail(err, GLIM_E_FORMAT, "this is no text: it holds bytes of value 0");
-    if (rc == GLIM_OK) glim_table_csv_init(&t->csv, text, len, p->separator, p->ragged);
+    if (rc == GLIM_OK) glim_table_csv_init(&t->csv, text, len, p->separator, p->ragged, p->titles);
     return rc;
 }
 

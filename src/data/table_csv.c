@@ -8,8 +8,8 @@
 
 enum { GUESS_ROWS = 64, GUESS_BYTES = 1 << 18 };
 
-/* How well a separator explains the first rows: rows that have as many cells as the first, times the cells, or 0. */
-static size_t try_separator(const char *s, size_t n, char sep) {
+/* How well a separator explains the first rows: rows that have as many cells as the first, times the cells, or 0. Titles above it have one. */
+static size_t try_separator(const char *s, size_t n, char sep, size_t titles) {
     size_t cells = 1, first = 0, same = 0, rows = 0;
     bool at_start = true, quoted = false, empty = true;
     for (size_t i = 0; i <= n && rows < GUESS_ROWS; i++) {
@@ -18,6 +18,7 @@ static size_t try_separator(const char *s, size_t n, char sep) {
             if (i == n && n == GUESS_BYTES) break; /* the last row was cut */
             if (!empty) {
                 rows++;
+                if (first == 1 && cells > 2 && rows <= titles + 1) rows = 1, same = 0;
                 if (rows == 1) first = cells;
                 same += cells == first;
             }
@@ -45,8 +46,8 @@ static size_t try_separator(const char *s, size_t n, char sep) {
     return same * 100000 / rows * 64 + (first < 63 ? first : 63);
 }
 
-void glim_table_csv_init(glim_table_csv *c, const char *text, size_t n, char sep, bool ragged) {
-    *c = (glim_table_csv){.s = text, .n = n, .line = 1, .sep = sep ? sep : ',', .ragged = ragged};
+void glim_table_csv_init(glim_table_csv *c, const char *text, size_t n, char sep, bool ragged, size_t titles) {
+    *c = (glim_table_csv){.s = text, .n = n, .line = 1, .sep = sep ? sep : ',', .ragged = ragged, .titles = titles};
     if (sep) return;
     /* "sep=;" is a line that Excel writes and reads. */
     if (n > 4 && memcmp(text, "sep=", 4) == 0 && (n == 5 || text[5] == '\n' || text[5] == '\r')) {
@@ -57,7 +58,7 @@ void glim_table_csv_init(glim_table_csv *c, const char *text, size_t n, char sep
     static const char known[] = {',', ';', '\t', '|'};
     size_t best = 0;
     for (size_t i = 0; i < sizeof known; i++) {
-        size_t v = try_separator(text, n < GUESS_BYTES ? n : GUESS_BYTES, known[i]);
+        size_t v = try_separator(text, n < GUESS_BYTES ? n : GUESS_BYTES, known[i], titles);
         if (v > best) best = v, c->sep = known[i];
     }
 }
@@ -121,7 +122,10 @@ glim_status glim_table_csv_next(glim_table_csv *c, glim_rowbuf *row, size_t *lin
         }
         c->at++; /* the separator */
     }
+    if (c->n_cols == 1 && c->titles > 0 && row->n > 2) c->n_cols = row->n; /* what stood above was a title */
+    else if (c->n_cols == 1 && c->titles > 0) c->titles--;
     if (c->n_cols == 0) c->n_cols = row->n;
+    if (c->n_cols > 1) c->titles = 0;
     if (!c->ragged && row->n != c->n_cols) {
         glim_status rc = glim_fail(err, GLIM_E_FORMAT, "line %zu: got %zu cells, want %zu as in the first row", *line, row->n, c->n_cols);
         glim_err_hint(err, "a cell that holds the separator \"%c\" has to stand in quotes; or ask for ragged rows", c->sep);

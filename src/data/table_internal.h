@@ -43,10 +43,11 @@ typedef struct glim_table_csv {
     size_t n, at, line;
     char sep;
     bool ragged;
+    size_t titles; /* rows of one cell that may still come before the first row */
     size_t n_cols; /* of the first row; 0 before it */
 } glim_table_csv;
 
-void glim_table_csv_init(glim_table_csv *c, const char *text, size_t n, char sep, bool ragged);
+void glim_table_csv_init(glim_table_csv *c, const char *text, size_t n, char sep, bool ragged, size_t titles);
 glim_status glim_table_csv_next(glim_table_csv *c, glim_rowbuf *row, size_t *line, bool *more, glim_err *err);
 
 /* ---- table_date.c ---- */

@@ -123,13 +123,14 @@ glim_status glim_table_schema_see(glim_table_schema *s, const glim_table_row *ro
         double d;
         bool b;
         char currency[8] = "", iso[32];
-        bool number = v->kind == GLIM_CELL_NUMBER || glim_value_number(v->text, &d);
-        bool money = glim_value_money(v->text, &d, currency);
+        const bool digit = strpbrk(v->text, "0123456789") != NULL; /* without one it is no number, money or date */
+        const bool number = v->kind == GLIM_CELL_NUMBER || (digit && glim_value_number(v->text, &d));
+        const bool money = digit && (x->money || !c->currency[0]) && glim_value_money(v->text, &d, currency);
         c->n++;
         against(x, GLIM_COLUMN_NUMBER, &x->number, number, row->line, v);
         against(x, GLIM_COLUMN_MONEY, &x->money, number || money, row->line, v);
-        against(x, GLIM_COLUMN_DATE, &x->date, v->kind == GLIM_CELL_DATE || glim_value_date(v->text, iso), row->line, v);
-        against(x, GLIM_COLUMN_BOOLEAN, &x->boolean, v->kind == GLIM_CELL_BOOL || glim_value_bool(v->text, &b), row->line, v);
+        if (x->date) against(x, GLIM_COLUMN_DATE, &x->date, v->kind == GLIM_CELL_DATE || (digit && glim_value_date(v->text, iso)), row->line, v); /* what the column is not by a cell above costs nothing */
+        if (x->boolean) against(x, GLIM_COLUMN_BOOLEAN, &x->boolean, v->kind == GLIM_CELL_BOOL || glim_value_bool(v->text, &b), row->line, v);
         x->code = x->code && is_code(v);
         x->long_text |= v->n > 120;
         x->leading_zero |= v->kind == GLIM_CELL_TEXT && v->n > 1 && v->text[0] == '0' && v->text[1] != '.' && number;

@@ -97,7 +97,7 @@ bool glim_value_date(const char *s, char iso[32]) {
     if (!trimmed(t, s)) return false;
     int y = 0, m = 0, d = 0, hh = 0, mm = 0, at = 0;
     double ss = 0;
-    bool ok = isdigit((unsigned char)t[0]) &&
+    bool ok = strspn(t, "0123456789") == 4 && (strchr("-/.", t[4]) || strncmp(t + 4, "年", 3) == 0) && /* most figures of a table are none, and four scans of each are dear */
               ((sscanf(t, "%4d-%2d-%2d%n", &y, &m, &d, &at) == 3 && at > 0) || (sscanf(t, "%4d/%2d/%2d%n", &y, &m, &d, &at) == 3 && at > 0) ||
                (sscanf(t, "%4d.%2d.%2d%n", &y, &m, &d, &at) == 3 && at > 0) || (sscanf(t, "%4d年%2d月%2d日%n", &y, &m, &d, &at) == 3 && at > 0));
     static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
@@ -125,7 +125,7 @@ bool glim_value_date(const char *s, char iso[32]) {
 bool glim_value_bool(const char *s, bool *v) {
     static const char *const yes[] = {"true", "yes", "y", "是", "有", "√", "支持", "✓", "✔", "ja", "oui", "可", "☑"}, *const no[] = {"false", "no", "n", "否", "无", "×", "不支持", "✗", "✘", "nein", "non", "不可", "☐"};
     char t[64];
-    if (!trimmed(t, s)) return false;
+    if (!trimmed(t, s) || strlen(t) > 9) return false; /* "不支持" is the longest of them */
     for (size_t i = 0; i < sizeof yes / sizeof *yes; i++) {
         if (strcasecmp(t, yes[i]) == 0) return *v = true, true;
         if (strcasecmp(t, no[i]) == 0) return *v = false, true;

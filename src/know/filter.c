@@ -100,6 +100,7 @@ glim_status glim_filter_parse_as(glim_filter *f, const glim_lib *l, const char *
     }
     glim_parse_items(p);
     glim_parse_conds(p);
+    glim_parse_origin(p);
     f->every = glim_parse_wants_every(p);
     f->without |= glim_parse_denies_words(p);
     f->whether = asks_whether(p);

@@ -217,60 +217,6 @@ static size_t word_at(const glim_parse *p, size_t at, const char *const *words, 
     return 0;
 }
 
-/* "以后", "之前" behind a date, which reaches to *to. */
-static void side_behind(const glim_parse *p, size_t *to, bool *from, bool *until) {
-    static const char *const since[] = {"以后", "之后", "以来", "后", "起", "至今"}, *const before[] = {"以前", "之前", "前"};
-    const size_t on = word_at(p, *to, since, GLIM_COUNT(since)), back = on ? 0 : word_at(p, *to, before, GLIM_COUNT(before));
-    *from = on > 0, *until = back > 0;
-    *to += on + back;
-}
-
-/* "2023年以后上市的", "released before 2024": the whole year, or what lies on one side of it. */
-static void year_conds(glim_parse *p, size_t k) {
-    glim_item *it = &p->v[k];
-    const bool year_only = p->l->col[it->col].years;
-    double first = year_only ? it->number : it->number * 10000, last = year_only ? first : first + 1231;
-    bool from = false, until = false, after = false;
-    size_t to = it->to;
-    side_behind(p, &to, &from, &until);
-    size_t at = it->from;
-    int month = 0, day = 0;
-    if (!year_only && (at = glim_month_before(p->s, it->from, &month, &day)) < it->from) {
-        first += month * 100 + day;
-        last = day ? first : first + 31;
-    } else if (!year_only && k + 1 < p->n_items && p->v[k + 1].kind == NUMBER && p->v[k + 1].from == it->to && strncmp(p->s + p->v[k + 1].to, "月", 3) == 0 && p->v[k + 1].number <= 12) { /* "2027年5月" */
-        first += p->v[k + 1].number * 100;
-        last = first + 31;
-        p->v[k + 1].used = true;
-        to = p->v[k + 1].to + 3;
-        const glim_item *d = k + 2 < p->n_items ? &p->v[k + 2] : NULL; /* "2027年5月1日" */
-        if (d && d->kind == NUMBER && d->from == to && d->number >= 1 && d->number <= 31 && d->number == (int)d->number && d->to <= p->n &&
-            (strncmp(p->s + d->to, "日", 3) == 0 || strncmp(p->s + d->to, "号", 3) == 0)) {
-            last = first += d->number;
-            to = d->to + 3;
-            p->v[k + 2].used = true;
-        }
-        side_behind(p, &to, &from, &until);
-    }
-#define BEHIND(w) (strlen(w) <= at && memcmp(p->s + at - strlen(w), w, strlen(w)) == 0)
-    if (BEHIND("since ") || BEHIND("from ")) from = BEHIND("since ") || !year_only, at -= BEHIND("since ") ? 6 : 5; /* a wine from 2018 is of that year */
-    else if (BEHIND("after ")) after = true, at -= 6;
-    else if (BEHIND("before ")) until = true, at -= 7;
-    else if (BEHIND("in ")) at -= 3;
-#undef BEHIND
-    if (after) glim_parse_add_cond(p, (glim_cond){.col = it->col, .op = GLIM_COND_GT, .a = last});
-    if (from || (!after && !until)) glim_parse_add_cond(p, (glim_cond){.col = it->col, .op = GLIM_COND_GE, .a = first});
-    if (until) glim_parse_add_cond(p, (glim_cond){.col = it->col, .op = GLIM_COND_LT, .a = first});
-    if (!from && !after && !until) glim_parse_add_cond(p, (glim_cond){.col = it->col, .op = GLIM_COND_LE, .a = last});
-    for (size_t j = 0; j < p->n_items; j++)
-        if (p->v[j].kind == COLUMN && p->v[j].col == it->col) p->v[j].used = true;
-    it->used = true;
-    for (size_t j = 0; j < k; j++)
-        if (p->v[j].from >= at) p->v[j].used = true;
-    if (p->n_denials < GLIM_PARSE_DENIALS) p->denial[p->n_denials].from = at, p->denial[p->n_denials++].to = to; /* "june" is no item */
-    glim_parse_cover(p, k, at, to);
-}
-
 /* Does the name of the column that it counts stand right beside it: "diameter 4 mm", "80 mm long", "zone 4", "保质期24个月"? */
 static bool beside_column(const glim_parse *p, size_t k) {
     const glim_item *it = &p->v[k];
@@ -296,10 +242,13 @@ static size_t per_at(const glim_parse *p, size_t at, double *times) {
     const glim_lib_col *c = &p->l->col[price];
     const char *zh = c->unit_zh ? strchr(c->unit_zh, '/') : NULL, *en = c->unit_en ? strchr(c->unit_en, '/') : NULL;
     const char *own[4] = {zh ? zh + 1 : NULL, en ? en + 1 : NULL};
-    bool nights = false;
-    for (size_t i = 0; i < 2; i++) nights |= own[i] && (strcmp(own[i], "晚") == 0 || strcasecmp(own[i], "night") == 0);
-    for (size_t a = 0; a < c->n_alias; a++) nights |= !zh && !en && (strstr(c->alias[a], "晚") || strstr(c->alias[a], "night"));
-    if (nights) own[2] = "晚", own[3] = "night";
+    static const char *const periods[][4] = {{"晚", "night", "晚", "night"}, {"日租", "daily", "天", "day"}, {"周租", "weekly", "周", "week"}, {"月租", "monthly", "月", "month"}, {"时租", "hourly", "小时", "hour"}}; /* "日租金", "Daily rate" say it without a mark */
+    for (size_t k = 0; k < GLIM_COUNT(periods); k++) {
+        bool so = false;
+        for (size_t i = 0; i < 2; i++) so |= own[i] && (strcmp(own[i], periods[k][2]) == 0 || strcasecmp(own[i], periods[k][3]) == 0);
+        for (size_t a = 0; a < c->n_alias; a++) so |= !zh && !en && (strstr(c->alias[a], periods[k][0]) || strstr(c->alias[a], periods[k][1]));
+        if (so && !own[2]) own[2] = periods[k][2], own[3] = periods[k][3];
+    }
     size_t longest = 0;
 #define ENDS(w, len) ((unsigned char)(w)[0] >= 0x80 || !glim_parse_alnum(p, at + (len)))
     for (size_t i = 0; i < GLIM_COUNT(own); i++) {
@@ -422,9 +371,26 @@ static void read_fits(glim_parse *p, size_t k) {
     }
 }
 
+/* "五块行吗", "would you take 5 euros": what somebody would pay, and no bound of what he looks for. */
+static bool offer(const glim_parse *p, const glim_item *it) {
+    static const char *const ask_zh[] = {"行吗", "行不行", "行不", "可以吗", "可不可以", "卖吗", "卖不卖", "卖不", "成吗", "成不成", "成不", "能卖", "给我吧", "拿走", "出吗", "出不出", "好吗"}, *const ask_en[] = {"you take ", "you accept ", "you do ", "give you ", "take me for ", "offer you ", "offer "};
+    const bool plain = !it->has_unit || it->money;
+    if (!plain) return false;
+    if (word_at(p, glim_parse_spaces(p, it->to), ask_zh, GLIM_COUNT(ask_zh))) return true;
+    for (size_t k = 0; k < GLIM_COUNT(ask_en) && it->money; k++) {
+        const size_t n = strlen(ask_en[k]);
+        if (n <= it->from && memcmp(p->s + it->from - n, ask_en[k], n) == 0) return true;
+    }
+    return false;
+}
+
 void glim_parse_number_conds(glim_parse *p, size_t k) {
     glim_item *it = &p->v[k], *before = k > 0 ? &p->v[k - 1] : NULL;
     if (it->used) return;
+    if (offer(p, it)) {
+        p->f->offer = it->used = true;
+        return;
+    }
     read_per(p, k);
     glim_item *behind = next_item(p, k), *other = behind ? next_item(p, (size_t)(behind - p->v)) : NULL;
     if (other && other->kind == NUMBER && behind->kind == WORD && behind->word == GLIM_WORD_TO) read_per(p, (size_t)(other - p->v)); /* "5到10元/斤" */
@@ -437,11 +403,7 @@ void glim_parse_number_conds(glim_parse *p, size_t k) {
         read_fits(p, k);
     }
     if (it->year && behind && other && behind->kind == WORD && behind->word == GLIM_WORD_TO && other->kind == NUMBER && other->year && other->col == it->col) { /* "from 2015 to 2018" */
-        const bool years = p->l->col[it->col].years, span = p->l->col[it->col].span != NULL; /* of a range both lie in the cell's */
-        glim_parse_add_cond(p, (glim_cond){.col = it->col, .op = span ? GLIM_COND_SPANS : GLIM_COND_GE, .a = years || span ? it->number : it->number * 10000});
-        glim_parse_add_cond(p, (glim_cond){.col = it->col, .op = span ? GLIM_COND_SPANS : GLIM_COND_LE, .a = years || span ? other->number : other->number * 10000 + 1231});
-        it->used = behind->used = other->used = true;
-        if (before && before->kind == WORD && before->word == GLIM_WORD_BETWEEN) before->used = true;
+        glim_parse_years_between(p, k, (size_t)(behind - p->v), (size_t)(other - p->v));
         return;
     }
     if (it->year && p->l->col[it->col].span) {
@@ -452,7 +414,7 @@ void glim_parse_number_conds(glim_parse *p, size_t k) {
         return;
     }
     if (it->year) {
-        year_conds(p, k);
+        glim_parse_year_conds(p, k);
         return;
     }
     /* a to b */

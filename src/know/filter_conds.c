@@ -170,6 +170,25 @@ void glim_parse_conds(glim_parse *p) {
     }
 }
 
+/* "Where is the L9 from", "where do the olives come from": whatever else the words "where is" may ask for. */
+static bool asks_origin(const glim_parse *p) {
+    size_t n = p->n;
+    while (n && strchr(" ?.!", p->s[n - 1])) n--;
+    return !p->f->zh && n > 11 && strncmp(p->s + strspn(p->s, " "), "where", 5) == 0 && memcmp(p->s + n - 5, " from", 5) == 0;
+}
+
+void glim_parse_origin(glim_parse *p) {
+    if (!asks_origin(p)) return;
+    for (size_t c = 0; c < p->l->n_col; c++)
+        if (p->l->col[c].concept == GLIM_CONCEPT_ORIGIN && p->l->col[c].type != GLIM_LIB_HIDDEN) {
+            p->f->n_ask = 0;
+            ask(p, (int)c);
+            for (size_t i = 0; i < p->n_items; i++)
+                if (p->v[i].kind == COLUMN) p->v[i].used = true;
+            return;
+        }
+}
+
 /* "黑色和白色都有的", "in black and white": all values of a column that holds several, and not one of them. */
 bool glim_parse_wants_every(const glim_parse *p) {
     for (size_t k = 0; k + 1 < p->n_items; k++) {

@@ -5,6 +5,7 @@
  *   filter_number.c   figures and number words with their units
  *   filter_conds.c    items to conditions
  *   filter_bounds.c   figures to conditions
+ *   filter_dates.c    years, months and days to conditions
  *   filter_order.c    "the cheapest", "更轻的"
  *   filter_not.c      what is denied
  *   filter_allergy.c  who says that something makes him ill
@@ -37,6 +38,7 @@ typedef struct glim_item {
     bool has_unit, used;
     bool loose;     /* a number that may be up to a tenth more */
     bool year;      /* NUMBER: a year of a column of dates */
+    double first, last; /* of a day or a month of it, yyyymmdd; last 0 where only the year is said */
     bool stem;      /* VALUE: the question has what the value says no to, "辣" of "不辣" */
 } glim_item;
 
@@ -94,6 +96,7 @@ int glim_parse_column(const glim_lib *l, int concept);
 
 /* ---- filter_conds.c ---- */
 void glim_parse_conds(glim_parse *p); /* p->v into p->f */
+void glim_parse_origin(glim_parse *p); /* "where is it from" */
 /* Are all values of a column that holds several wanted, and not one of them? */
 bool glim_parse_wants_every(const glim_parse *p);
 /* Only spaces, marks and words that say nothing lie between two places. */
@@ -109,6 +112,11 @@ void glim_parse_cover(glim_parse *p, size_t k, size_t from, size_t to);
 /* ---- filter_bounds.c ---- */
 void glim_parse_number_conds(glim_parse *p, size_t k); /* what the figure at item k says */
 void glim_parse_part_bounds(glim_parse *p);            /* when all figures are read: those that exclude another on one column */
+
+/* ---- filter_dates.c ---- */
+bool glim_parse_day(const glim_parse *p, size_t i, glim_item *it); /* a day or a month at i whose year nobody says */
+void glim_parse_year_conds(glim_parse *p, size_t k);
+void glim_parse_years_between(glim_parse *p, size_t k, size_t behind, size_t other); /* the items of "2015", "to" and "2018" */
 
 /* ---- filter_order.c ---- */
 void glim_parse_order(glim_parse *p, glim_item *it); /* a word of order: by which column, and from which end */

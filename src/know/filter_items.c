@@ -373,12 +373,36 @@ static void values_of_their_columns(glim_parse *p) {
     }
 }
 
+/* "When does it end", "that end in July" are the verb or the day; "high end pans", "end grain" are neither. */
+static bool another_end(const glim_parse *p, const char *alias, size_t i) {
+    static const char *const behind[] = {"in", "on", "before", "after", "by", "at", "until", "this", "next", "date", "dates", "earliest", "latest", "first", "last"}, *const times[] = {"when", "until when", "what day", "what date", "which day", "what time"}, *const before[] = {"high", "low", "top", "front", "rear", "back", "other", "dead", "the", "one", "each", "either"};
+    if ((strcmp(alias, "end") != 0 && strcmp(alias, "ends") != 0) || strncmp(p->s + i, "end", 3) != 0 || glim_parse_alnum(p, i + 3)) return false;
+    for (size_t k = 0; k < GLIM_COUNT(before); k++) {
+        const size_t n = strlen(before[k]);
+        if (i > n && memcmp(p->s + i - n - 1, before[k], n) == 0 && !isalnum((unsigned char)p->s[i - 1]) && (i == n + 1 || !glim_parse_alnum(p, i - n - 2))) return true;
+    }
+    for (size_t k = 0; k < GLIM_COUNT(times); k++)
+        if (says(p, times[k], i)) return false;
+    const size_t next = glim_parse_spaces(p, i + 3);
+    for (size_t k = 0; k < GLIM_COUNT(behind); k++)
+        if (glim_parse_stands(p, next, behind[k])) return false;
+    return true;
+}
+
+/* "1.5" of a table whose columns are called 0.75, 1.5 and 3: the column, where no unit stands behind it and nothing is compared with it. */
+static bool is_heading(const glim_parse *p, const glim_item *number, const char *alias) {
+    const glim_item *last = p->n_items ? &p->v[p->n_items - 1] : NULL;
+    if (!isdigit((unsigned char)alias[0]) || number->kind != NUMBER || number->has_unit || number->money || number->to != number->from + strlen(alias)) return false;
+    return glim_parse_stands(p, number->from, alias) && !(last && last->kind == WORD && last->word < GLIM_WORD_TO && glim_parse_spaces(p, last->to) == number->from);
+}
+
 void glim_parse_items(glim_parse *p) {
     stem stems[STEMS];
     const size_t n_stems = stems_of(p->l, stems);
     for (size_t i = 0; i < p->n && p->n_items < GLIM_PARSE_ITEMS;) {
         glim_item best = {.from = i, .to = i}, it;
         if (glim_parse_number(p, i, &it)) best = it;
+        if (glim_parse_day(p, i, &it) && it.to > best.to) best = it;
         for (size_t c = 0; c < p->l->n_col; c++) {
             const glim_lib_col *col = &p->l->col[c];
             if (col->type == GLIM_LIB_HIDDEN) continue;
@@ -392,7 +416,9 @@ void glim_parse_items(glim_parse *p) {
                 if (stems[k].col == (int)c) offer(&best, (glim_item){.kind = VALUE, .col = (int)c, .value = stems[k].value, .concept = -1, .stem = true}, i, stem_at(p, stems[k].text, i));
             for (size_t a = col->n_named; a < col->n_alias; a++) offer(&best, (glim_item){.kind = COLUMN, .col = (int)c, .concept = -1}, i, deed_at(p, col->alias[a], i));
             for (size_t a = 0; a < col->n_named; a++)
-                if (col->alias[a][0] == p->s[i] && glim_parse_stands(p, i, col->alias[a]) && another_deed(p, col, col->alias[a], i)) p->f->unread = true;
+                if (col->alias[a][0] == p->s[i] && another_end(p, col->alias[a], i)) continue;
+                else if (col->alias[a][0] == p->s[i] && glim_parse_stands(p, i, col->alias[a]) && another_deed(p, col, col->alias[a], i)) p->f->unread = true;
+                else if (col->alias[a][0] == p->s[i] && is_heading(p, &best, col->alias[a])) best = (glim_item){.from = i, .to = i + strlen(col->alias[a]), .kind = COLUMN, .col = (int)c, .concept = -1};
                 else if (col->alias[a][0] == p->s[i]) offer(&best, (glim_item){.kind = COLUMN, .col = (int)c, .concept = -1}, i, col->type == GLIM_LIB_NUMBER || col->type == GLIM_LIB_DATE || col->type == GLIM_LIB_TEXT ? stands_for_value(p, i, col->alias[a]) : glim_parse_stands(p, i, col->alias[a]));
         }
         for (size_t k = 0; k < p->l->n_goods; k++)

@@ -52,9 +52,24 @@ static size_t chinese_number(const glim_parse *p, size_t i, double *out, double 
     return i - from;
 }
 
+/* Does "块", "元" at i count money: "五块以下", "八元"? "五块蛋糕" are pieces. */
+static bool pays(const glim_parse *p, size_t i) {
+    static const char *const behind[] = {"钱", "以", "之", "左", "上下", "内", "的", "能", "行", "可", "有", "吗", "够", "卖", "到", "出", "成", "一", "每", "/", "?", "？", "，", ",", "。", " "};
+    if (strncmp(p->s + i, "元", 3) == 0 || strncmp(p->s + i, "欧元", 6) == 0 || strncmp(p->s + i, "美元", 6) == 0) return true;
+    if (strncmp(p->s + i, "块", 3) != 0) return false;
+    for (size_t k = 0; k < GLIM_COUNT(behind); k++)
+        if (strncmp(p->s + i + 3, behind[k], strlen(behind[k])) == 0) return true;
+    return i + 3 >= p->n;
+}
+
 /* "两" of "两份" and "三" of "三个人": a digit by itself counts only what is counted in pieces or people, "一款" says nothing. */
 static size_t lone_digit(const glim_parse *p, size_t i, double *out) {
     const bool span = i + 3 < p->n && (strncmp(p->s + i + 3, "年", 3) == 0 || strncmp(p->s + i + 3, "个月", 6) == 0); /* "保修一年以上" */
+    if (pays(p, i + 3)) {
+        for (size_t k = 3; k < GLIM_COUNT(digits_zh); k++)
+            if (memcmp(p->s + i, digits_zh[k].text, 3) == 0) return *out = digits_zh[k].v, 3;
+        if (memcmp(p->s + i, "两", 3) == 0) return *out = 2, 3;
+    }
     if (i + 3 >= p->n || (!span && glim_piece_word(p->s + i + 3, p->n - i - 3) == 0 && glim_person_word(p->s + i + 3, p->n - i - 3) == 0)) return 0;
     for (size_t k = 0; k < GLIM_COUNT(digits_zh); k++)
         if (memcmp(p->s + i, digits_zh[k].text, 3) == 0) {
@@ -408,7 +423,8 @@ bool glim_parse_number(const glim_parse *p, size_t i, glim_item *it) {
     int m = it->money ? -1 : measure_at(p, at, false);
     if (m < 0 && !it->money && at > end) { /* "3 m", "500 g": with a space before it, where a column is measured so */
         m = measure_at(p, at, true);
-        bool any = false;
+        const glim_item *last = p->n_items ? &p->v[p->n_items - 1] : NULL;
+        bool any = last && last->kind == WORD && last->word < GLIM_WORD_TO && bare(p, last->to, i); /* "under 1 m" is no price, whatever the table has */
         for (size_t c = 0; m >= 0 && c < p->l->n_col && !any; c++) {
             const int own = p->l->col[c].number ? glim_measure_of(p->l->col[c].unit_en) : -1;
             any = own >= 0 && strcmp(glim_measures[own].of, glim_measures[m].of) == 0;

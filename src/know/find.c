@@ -22,7 +22,7 @@ glim_status glim_find_new(glim_find **out, const glim_lib *l, glim_err *err) {
     for (uint32_t r = 0; rc == GLIM_OK && r < l->n_rows; r++) {
         size_t n = 0;
         glim_buf_clear(&words);
-        for (size_t c = 0; c < l->n_col; c++) {
+        for (size_t c = 0; c < l->n_own; c++) {
             const glim_lib_col *col = &l->col[c];
             const char *s = glim_lib_cell(l, r, c);
             if (col->type == GLIM_LIB_HIDDEN || !*s) continue;

@@ -219,7 +219,7 @@ static glim_status more_rows(loading *g, glim_err *err) {
     if (l->n_rows == GLIM_LIB_MAX_ROWS) return glim_fail(err, GLIM_E_LIMIT, "the table has more than %d rows", GLIM_LIB_MAX_ROWS);
     if (l->n_rows < g->cap_rows) return GLIM_OK;
     size_t cap = g->cap_rows ? 2 * g->cap_rows : 256;
-    glim_status rc = grow((void **)&l->at, cap * l->n_col + 1, sizeof *l->at, err);
+    glim_status rc = grow((void **)&l->at, cap * l->n_own + 1, sizeof *l->at, err);
     if (rc == GLIM_OK) rc = grow((void **)&l->line, cap, sizeof *l->line, err);
     for (size_t c = 0; rc == GLIM_OK && c < l->n_col; c++) {
         if (is_numeric(l->col[c].type)) rc = grow((void **)&l->col[c].number, cap, sizeof(double), err);
@@ -298,12 +298,12 @@ static glim_status add_row(loading *g, const glim_table_row *row, glim_err *err)
             snprintf(mark, sizeof mark, "%.*s", (int)n, s);
             if (glim_lib_blank(mark)) n = 0;
         }
-        l->at[l->n_rows * l->n_col + c] = l->text.len;
+        l->at[l->n_rows * l->n_own + c] = l->text.len;
         glim_buf_append(&l->text, s, n);
         glim_buf_putc(&l->text, 0);
         if (rc == GLIM_OK) rc = glim_buf_status(&l->text, "the texts of a library", err);
         if (rc != GLIM_OK) break;
-        const char *text = l->text.s + l->at[l->n_rows * l->n_col + c];
+        const char *text = l->text.s + l->at[l->n_rows * l->n_own + c];
         if ((int)c == l->col_id) rc = check_id(g, row, c, text, err);
         if (rc == GLIM_OK && col->number && !cell_number(col, text, &col->number[l->n_rows])) {
             char want[64];
@@ -329,7 +329,7 @@ static glim_status add_row(loading *g, const glim_table_row *row, glim_err *err)
     }
     if (rc != GLIM_OK) return rc;
     l->line[l->n_rows++] = (uint32_t)row->line;
-    l->at[(size_t)l->n_rows * l->n_col] = l->text.len;
+    l->at[(size_t)l->n_rows * l->n_own] = l->text.len;
     return GLIM_OK;
 }
 
@@ -394,7 +394,7 @@ glim_status glim_lib_open(glim_lib **out, const char *path, const json_t *schema
     json_t *guess = NULL;
     glim_table *t;
     glim_status rc = schema ? GLIM_OK : glim_lib_guess(&guess, path, err);
-    if (rc == GLIM_OK) rc = glim_table_open(&t, path, NULL, err);
+    if (rc == GLIM_OK) rc = glim_table_open(&t, path, &glim_lib_table, err);
     if (rc == GLIM_OK) rc = open_table(out, t, path, schema ? schema : guess, err);
     json_decref(guess);
     return rc;
@@ -405,16 +405,17 @@ glim_status glim_lib_parse(glim_lib **out, const char *name, const void *bytes, 
     json_t *guess = NULL;
     glim_table *t;
     glim_status rc = schema ? GLIM_OK : glim_lib_guess_bytes(&guess, name, bytes, n, err);
-    if (rc == GLIM_OK) rc = glim_table_parse(&t, name, bytes, n, NULL, err);
+    if (rc == GLIM_OK) rc = glim_table_parse(&t, name, bytes, n, &glim_lib_table, err);
     if (rc == GLIM_OK) rc = open_table(out, t, name, schema ? schema : guess, err);
     json_decref(guess);
     return rc;
 }
 
 const char *glim_lib_cell(const glim_lib *l, uint32_t row, size_t col) {
+    if (col >= l->n_own) return l->col[col].part[row];
     for (const struct glim_lib_patch *p = l->patch; p; p = p->next)
         if (p->row == row && p->col == col) return p->text;
-    return l->text.s + l->at[(size_t)row * l->n_col + col];
+    return l->text.s + l->at[(size_t)row * l->n_own + col];
 }
 
 /* Is it the value of any row? */
@@ -427,6 +428,7 @@ static bool had(const glim_lib_col *c, const glim_lib *l, uint16_t no) {
 glim_status glim_lib_set(glim_lib *l, uint32_t row, size_t col, const char *text, glim_err *err) {
     glim_lib_col *c = &l->col[col];
     double v = NAN;
+    if (col >= l->n_own) return glim_fail(err, GLIM_E_ARG, "\"%s\" stands in column \"%s\": correct that one", c->column, l->col[c->part_of - 1].column);
     if ((int)col == l->col_id) return glim_fail(err, GLIM_E_ARG, "column \"%s\" is the rows' id and stays as it is", c->column);
     if (strlen(text) > 4096) return glim_fail(err, GLIM_E_LIMIT, "the text has %zu bytes, want at most 4096", strlen(text));
     if (c->number && !c->degree && !cell_number(c, text, &v))
@@ -490,9 +492,9 @@ uint32_t glim_lib_find_id(const glim_lib *l, const char *id, size_t n) {
 }
 
 int glim_lib_find_col(const glim_lib *l, const char *name) {
-    for (size_t c = 0; c < l->n_col; c++)
+    for (size_t c = 0; c < l->n_own; c++)
         if (strcmp(l->col[c].column, name) == 0) return (int)c;
-    for (size_t c = 0; c < l->n_col; c++)
+    for (size_t c = 0; c < l->n_own; c++)
         if (strcasecmp(l->col[c].zh, name) == 0 || strcasecmp(l->col[c].en, name) == 0) return (int)c;
     return -1;
 }
@@ -513,7 +515,7 @@ const char *glim_lib_col_name(const glim_lib_col *c, bool zh) { return zh ? c->z
 
 bool glim_lib_col_speaks(const glim_lib *l, size_t col, bool zh) {
     const glim_lib_col *c = &l->col[col];
-    if (c->type == GLIM_LIB_HIDDEN) return false;
+    if (c->type == GLIM_LIB_HIDDEN || c->part_of) return false; /* a part is said where it is asked for; else the whole cell is */
     return c->lang == GLIM_LANG_ANY || (c->lang == GLIM_LANG_ZH) == zh;
 }
 
@@ -622,12 +624,12 @@ void glim_lib_row_line(glim_buf *out, const glim_lib *l, uint32_t row, bool zh, 
     for (size_t i = from; i < out->len; i++) /* one line; no mark that separates columns */
         if (out->s[i] == '\n' || out->s[i] == '\r' || out->s[i] == '|') out->s[i] = ' ';
     n += out->len > from;
-    for (size_t c = 0; c < l->n_col; c++) done[c] = !glim_lib_col_speaks(l, c, zh) || l->col[c].type == GLIM_LIB_ID || l->col[c].type == GLIM_LIB_NAME;
+    for (size_t c = 0; c < l->n_col; c++) done[c] = (!glim_lib_col_speaks(l, c, zh) && !l->col[c].part_of) || l->col[c].type == GLIM_LIB_ID || l->col[c].type == GLIM_LIB_NAME;
     for (size_t i = 0; i < n_first; i++)
         if (first[i] >= 0 && !done[first[i]]) {
             line_cell(out, l, row, (size_t)first[i], zh, &n, from);
             done[first[i]] = true;
         }
     for (size_t c = 0; c < l->n_col; c++)
-        if (!done[c] && !in_name(l, row, c, zh)) line_cell(out, l, row, c, zh, &n, from);
+        if (!done[c] && !l->col[c].part_of && !in_name(l, row, c, zh)) line_cell(out, l, row, c, zh, &n, from);
 }

@@ -86,14 +86,17 @@ typedef struct glim_lib_col {
     } *span;                 /* [n_rows] of a text that says years, "2018-2020" in one cell at least; or NULL */
     bool years;              /* a number whose values are years: a vintage, a year of publication */
     int concept;             /* filter_words.h: what it is about, or -1 */
+    int part_of;             /* 1 + the column whose cells hold it, the width of "60×55×85", or 0; it is not in the file */
+    size_t side, n_sides;    /* of a part: which figure of the cell; of the column: how many there are */
+    char (*part)[24];        /* [n_rows] of a part: its cell */
 } glim_lib_col;
 
 typedef struct glim_lib {
     char *name;     /* of the file, for messages */
     glim_lib_col *col;
-    size_t n_col;
+    size_t n_col, n_own; /* the first n_own are those of the file, the others parts of them (library_sides.c) */
     uint32_t n_rows;
-    size_t *at;     /* [n_rows * n_col + 1] into text */
+    size_t *at;     /* [n_rows * n_own + 1] into text */
     glim_buf text;  /* cells, each ended by a NUL */
     uint32_t *line; /* [n_rows] where the row stands in the file */
     char **goods;   /* [n_goods] folded: what this table calls its rows, "wine" of a column of names "Wine" */

@@ -32,6 +32,7 @@ typedef struct seen {
     size_t n_comma, n_parts, n_known; /* cells of parts behind commas, all parts, different ones */
     uint64_t known[PARTS];
     bool long_part;
+    double low, high; /* of the figures; both 0 where there are none */
 } seen;
 
 /* "24/7" and "357克/饼" are no lists. */
@@ -116,21 +117,26 @@ static void count(seen *x, const glim_cell *v) {
         return;
     }
     const char *sign;
-    if (glim_lib_money(v->text, false, &sign) || glim_lib_money(v->text, true, &sign)) {
+    const bool digit = strpbrk(v->text, "0123456789") != NULL; /* figures, money and days have one, and most cells of a large table do not */
+    if (digit && (glim_lib_money(v->text, false, &sign) || glim_lib_money(v->text, true, &sign))) {
         if (!x->money) x->money = sign;
         x->n_money++;
     }
-    x->n_figure += glim_lib_number(v->text, &d, &unit) && strlen(unit) <= 24 && (!strpbrk(unit, "0123456789") || comma_number(&(seen){0}, v->text));
-    x->n_words += glim_lib_price_in_words(v->text, &d) || strncasecmp(v->text, "from ", 5) == 0;
+    if (digit && glim_lib_number(v->text, &d, &unit)) {
+        x->low = x->n_figure ? fmin(x->low, d) : d;
+        x->high = x->n_figure ? fmax(x->high, d) : d;
+    }
+    x->n_figure += digit && glim_lib_number(v->text, &d, &unit) && strlen(unit) <= 24 && (!strpbrk(unit, "0123456789") || comma_number(&(seen){0}, v->text));
+    x->n_words += (!digit && glim_lib_price_in_words(v->text, &d)) || strncasecmp(v->text, "from ", 5) == 0;
     x->n_bool += v->kind == GLIM_CELL_BOOL || glim_value_bool(v->text, &b);
-    x->n_date += v->kind == GLIM_CELL_DATE || glim_lib_date(v->text, &d);
+    x->n_date += v->kind == GLIM_CELL_DATE || (digit && glim_lib_date(v->text, &d));
     x->n_x += strcasecmp(v->text, "x") == 0;
     x->n_point += strchr(v->text, '.') != NULL;
     x->n_thousand += glim_lib_thousands(v->text);
     x->n_id += is_id(v->text);
     x->n_letters += more_letters(v->text);
     x->n_comma += strstr(v->text, ", ") != NULL;
-    x->n_parts += parts_of(v->text, x->known, &x->n_known, &x->long_part);
+    if (x->n_known < PARTS) x->n_parts += parts_of(v->text, x->known, &x->n_known, &x->long_part); /* a column of so many parts is no list */
 }
 
 static void look(seen *x, const glim_cell *v) {
@@ -305,9 +311,24 @@ static bool only_second_names(const json_t *list) {
     return true;
 }
 
+/* "0.75", "1.5", "3" above columns of prices: sizes, each larger than the one before it and none of them a figure as those below it are. A product's
+ * own figures lie among those of its column. */
+static bool matrix(const glim_table_schema *s, const seen *x) {
+    double last = -INFINITY, v;
+    const char *unit;
+    size_t n = 0;
+    for (size_t c = 0; c < glim_table_schema_n(s); c++) {
+        const char *name = glim_table_schema_column(s, c)->name;
+        if (!glim_lib_number(name, &v, &unit) || *unit) continue;
+        if (v <= last || x[c].n_cells == 0 || x[c].n_figure != x[c].n_cells || (v >= x[c].low && v <= x[c].high)) return false;
+        last = v, n++;
+    }
+    return n > 1;
+}
+
 /* "2.20" above a column of figures is a product's price and no heading: the first row is one of the goods. */
 static glim_status headings(const glim_table_schema *s, const seen *x, glim_err *err) {
-    for (size_t c = 0; c < glim_table_schema_n(s); c++) {
+    for (size_t c = 0; c < glim_table_schema_n(s) && !matrix(s, x); c++) {
         const char *name = glim_table_schema_column(s, c)->name, *sign, *unit;
         double v;
         const bool money = glim_lib_money(name, false, &sign) || glim_lib_money(name, true, &sign), fraction = glim_lib_number(name, &v, &unit) && !*unit && strchr(name, '.');
@@ -423,7 +444,7 @@ static void goods_of(json_t *schema, const char *name) {
 glim_status glim_lib_guess(json_t **out, const char *path, glim_err *err) {
     glim_table *t;
     *out = NULL;
-    glim_status rc = glim_table_open(&t, path, NULL, err);
+    glim_status rc = glim_table_open(&t, path, &glim_lib_table, err);
     if (rc != GLIM_OK) return rc;
     rc = glim_lib_guess_table(out, t, err);
     if (rc == GLIM_OK) goods_of(*out, path);
@@ -434,7 +455,7 @@ glim_status glim_lib_guess(json_t **out, const char *path, glim_err *err) {
 glim_status glim_lib_guess_bytes(json_t **out, const char *name, const void *bytes, size_t n, glim_err *err) {
     glim_table *t;
     *out = NULL;
-    glim_status rc = glim_table_parse(&t, name, bytes, n, NULL, err);
+    glim_status rc = glim_table_parse(&t, name, bytes, n, &glim_lib_table, err);
     if (rc != GLIM_OK) return rc;
     rc = glim_lib_guess_table(out, t, err);
     if (rc == GLIM_OK) goods_of(*out, name);

@@ -15,6 +15,7 @@ struct glim_lib_patch {
 
 /* ---- library_rows.c: a table's rows, the first one is that of its headings ---- */
 enum { GLIM_LIB_TITLES = 4 };
+extern const glim_table_params glim_lib_table; /* how a library's file is read */
 typedef struct glim_lib_rows {
     glim_table *t;
     bool begun;
@@ -37,6 +38,8 @@ glim_status glim_lib_value_derived(glim_lib_col *c, size_t value, const char *wo
 bool glim_lib_says(const glim_lib *l, const char *word);
 /* No row has the value any more and no schema lists it: no word means it, until a cell holds it again. */
 void glim_lib_value_forget(glim_lib_value *v);
+/* The sides that stand in one cell as columns of their own (library_sides.c), and their figures, again after every change. */
+glim_status glim_lib_sides(glim_lib *l, glim_err *err);
 /* Degrees, years and derived words from all rows as they are now. */
 glim_status glim_lib_derive(glim_lib *l, glim_err *err);
 glim_status glim_lib_guess_table(json_t **out, glim_table *t, glim_err *err);

@@ -9,6 +9,8 @@
 #include "base/alloc.h"
 #include "know/library_internal.h"
 
+const glim_table_params glim_lib_table = {.titles = GLIM_LIB_TITLES};
+
 static size_t filled(const glim_table_row *row) {
     size_t n = 0;
     for (size_t c = 0; c < row->n; c++) n += row->cell[c].n > 0;

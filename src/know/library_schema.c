@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/utf8.h"
 #include "know/filter_words.h"
+#include "know/heading_words.h"
 #include "know/library_internal.h"
 #include "know/terms.h"
 
@@ -36,6 +37,7 @@ void glim_lib_col_deinit(glim_lib_col *c) {
     free(c->span);
     free(c->value_at);
     free(c->value_no);
+    free(c->part);
 }
 
 static glim_status folded(char **out, const char *word, bool marks, glim_err *err) {
@@ -359,6 +361,26 @@ static glim_status derived(glim_lib_col *c, const char *name, glim_err *err) {
     return rc;
 }
 
+/* The words of the other language for what the column is called, and for what "是否含电池" says there is. The first of them is its name there, where
+ * the schema (named: in both) has none. */
+static glim_status both_languages(glim_lib_col *c, bool named, glim_err *err) {
+    glim_status rc = GLIM_OK;
+    for (size_t a = 0, n = c->n_alias; rc == GLIM_OK && a < n; a++) {
+        const bool cjk = has_cjk(c->alias[a]);
+        const char *const *w = glim_heading_words(c->alias[a]);
+        const int about = w || c->type != GLIM_LIB_BOOL || !cjk ? -1 : glim_concept_of(c->alias[a]);
+        char **name = cjk ? &c->en : &c->zh;
+        if (w && !named && a < 2 && glim_concept_of(c->alias[a]) < 0) {
+            free(*name);
+            *name = glim_xstrdup(*w);
+        }
+        for (size_t i = 0; rc == GLIM_OK && w && i < 5 && w[i]; i++) rc = glim_lib_alias(&c->alias, &c->n_alias, w[i], err);
+        for (const char *const *v = about >= 0 ? glim_concepts[about].word : NULL; rc == GLIM_OK && v && *v; v++)
+            if (!has_cjk(*v)) rc = glim_lib_alias(&c->alias, &c->n_alias, *v, err);
+    }
+    return rc;
+}
+
 /* What a column is about whose name says more than a word for it: "Flower colour", "适用年龄段", "Fits years" is none. */
 static int loosely_about(const glim_lib_col *c) {
     static const int safe[] = {GLIM_CONCEPT_COLOUR, GLIM_CONCEPT_MATERIAL, GLIM_CONCEPT_WEIGHT, GLIM_CONCEPT_LENGTH, GLIM_CONCEPT_WIDTH, GLIM_CONCEPT_HEIGHT, GLIM_CONCEPT_DIAMETER, GLIM_CONCEPT_ORIGIN, GLIM_CONCEPT_LANGUAGE, GLIM_CONCEPT_AGE, GLIM_CONCEPT_AUTHOR, GLIM_CONCEPT_ALCOHOL};
@@ -434,6 +456,8 @@ static glim_status read_col(glim_lib_col *c, const json_t *o, glim_err *err) {
         if (rc == GLIM_OK) rc = glim_lib_alias(&c->alias, &c->n_alias, words, err);
         if (rc == GLIM_OK) rc = derived(c, c->zh, err);
         if (rc == GLIM_OK) rc = derived(c, c->en, err);
+        if (rc == GLIM_OK && c->concept < 0) rc = both_languages(c, zh && en, err);
+        else if (rc == GLIM_OK && c->type == GLIM_LIB_PRICE) rc = both_languages(c, zh && en, err); /* "日租金" is more than a price */
         if (c->concept < 0) c->concept = loosely_about(c);
         k = c->concept >= 0 ? &glim_concepts[c->concept] : NULL;
         for (const char *const *w = k ? k->word : NULL; rc == GLIM_OK && w && *w; w++) rc = glim_lib_alias(&c->alias, &c->n_alias, *w, err);
@@ -497,7 +521,7 @@ glim_status glim_lib_read_schema(glim_lib *l, const glim_table_row *head, const 
     const json_t *list = json_object_get(schema, "columns"), *o;
     if (!json_is_array(list)) return glim_fail(err, GLIM_E_FORMAT, "the schema has no array \"columns\"");
     l->col = glim_xcalloc(head->n, sizeof *l->col);
-    l->n_col = head->n;
+    l->n_col = l->n_own = head->n;
     l->col_id = -1;
     for (size_t c = 0; c < l->n_col; c++) {
         char name[32];

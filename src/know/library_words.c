@@ -212,5 +212,6 @@ glim_status glim_lib_derive(glim_lib *l, glim_err *err) {
     for (size_t c = 0; rc == GLIM_OK && c < l->n_col; c++) rc = spaced(l, c, err);
     for (size_t c = 0; rc == GLIM_OK && c < l->n_col; c++) rc = spans(l, c, err);
     for (size_t c = 0; rc == GLIM_OK && c < l->n_col; c++) rc = tails(l, c, err);
+    if (rc == GLIM_OK) rc = glim_lib_sides(l, err);
     return rc;
 }

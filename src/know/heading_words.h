@@ -1,0 +1,10 @@
+/* heading_words.h - headings that no concept is about, in both languages: "押金" is a deposit, so an English question for it finds the column. */
+#ifndef GLIM_KNOW_HEADING_WORDS_H
+#define GLIM_KNOW_HEADING_WORDS_H
+
+#include <stddef.h>
+
+/* The words of the other language for a folded heading, the first the one it is called by; ended by NULL. NULL where it is in no list. */
+const char *const *glim_heading_words(const char *folded);
+
+#endif
