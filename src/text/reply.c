@@ -257,8 +257,8 @@ static bool step_answer_tag(glim_reply *r) {
     return glim_reply_go(r, ST_CONTENT, at);
 }
 
-/* Content up to what ends it. White space is held until something visible follows, so that none stands
- * before a call and white space alone is nothing. */
+/* Content up to what ends it. White space is held until something visible follows where a call may follow, so that none stands
+ * before that, and at the beginning, for white space alone is nothing. */
 static bool step_content(glim_reply *r) {
     static const char *const none[] = {NULL}, *const call[] = {"<tool_call>", NULL},
                       *const turn[] = {"<|assistant|>", NULL}, *const answer[] = {"</answer>", NULL};
@@ -271,7 +271,10 @@ static bool step_content(glim_reply *r) {
     size_t at = glim_reply_seek(r, tags, tails_of(r), &which);
     if (at == NOWHERE) {
         size_t end = r->ended ? last_end(r) : r->scan, shown = glim_reply_trim(r, end, !r->ended);
-        if (r->ended && (r->content.len || shown > r->pos)) shown = end; /* its last line breaks are its own */
+        bool visible = r->content.len || shown > r->pos;
+        if (visible && r->ended) shown = end; /* its last line breaks are its own */
+        /* Where nothing that follows could take them away they are shown at once: a reader waits for no token that is there. */
+        if (visible && !r->ended && (tags == none || (tags == turn && !has_tools(r)))) shown = r->pos + glim_utf8_whole(r->raw.s + r->pos, end - r->pos);
         put(r, &r->content, shown);
         return r->ended ? glim_reply_go(r, ST_DONE, r->raw.len) : false;
     }

@@ -339,6 +339,29 @@ TEST(a_string_argument_streams_as_it_comes) {
     json_decref(tools);
 }
 
+TEST(line_breaks_that_nothing_can_take_away_are_shown_as_they_come) {
+    static const struct { glim_chat_kind kind; bool tools; const char *shown; } forms[] = {
+        {GLIM_CHAT_CHATML, false, "Yes.\n\n"}, {GLIM_CHAT_GLM45, false, "Yes.\n\n"}, {GLIM_CHAT_GLM4_0414, false, "Yes.\n\n"},
+        {GLIM_CHAT_CHATML, true, "Yes."}, {GLIM_CHAT_GLM45, true, "Yes."}}; /* with tools a call may follow, and none stand before it */
+    json_t *tools = json_loads("[{\"type\": \"function\", \"function\": {\"name\": \"f\", \"parameters\": {\"type\": \"object\", \"properties\": {}}}}]", 0, NULL);
+    for (size_t i = 0; i < GLIM_COUNT(forms); i++) {
+        glim_reply r;
+        glim_err err = {0};
+        glim_reply_init(&r, forms[i].kind, forms[i].tools ? tools : NULL, false, false);
+        CHECK_OK(glim_reply_put(&r, "Yes.", 4, &err), err);
+        CHECK_OK(glim_reply_put(&r, "\n", 1, &err), err);
+        CHECK_OK(glim_reply_put(&r, "\n", 1, &err), err);
+        CHECK_STR(glim_buf_cstr(&r.content), forms[i].shown);
+        CHECK_OK(glim_reply_put(&r, "\n\xe4\xbd", 3, &err), err); /* half a character behind them waits */
+        CHECK_MSG(r.content.len == strlen(forms[i].shown) + (forms[i].tools ? 0 : 1), "case %zu: \"%s\"", i, glim_buf_cstr(&r.content));
+        CHECK_OK(glim_reply_put(&r, "\xa0\n", 2, &err), err);
+        CHECK_OK(glim_reply_end(&r, &err), err);
+        CHECK_STR(glim_buf_cstr(&r.content), "Yes.\n\n\n\xe4\xbd\xa0\n");
+        glim_reply_free(&r);
+    }
+    json_decref(tools);
+}
+
 TEST(nothing_or_line_breaks_alone_are_an_empty_reply) {
     for (int k = GLIM_CHAT_GLM4_9B; k < GLIM_N_CHAT; k++)
         for (int inside = 0; inside < 2; inside++) {
