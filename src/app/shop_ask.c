@@ -107,6 +107,23 @@ static glim_status find_whole_names(asking *k) {
     return rc;
 }
 
+/* "Tied sheaf with roses" is the "Tied Sheaf Roses", though another row is called "Tied Sheaf". */
+static glim_status longer_name(asking *k) {
+    if (k->n_named != 1 || k->n_also || !strstr(whole_of(k), " with ")) return GLIM_OK;
+    glim_named v[8];
+    size_t n = 0;
+    const char *name = glim_lib_row_name(k->s->lib, k->named[0].row, false);
+    glim_status rc = glim_find_named(k->s->find, whole_of(k), k->whole.len, v, GLIM_COUNT(v), &n, k->err);
+    for (size_t i = 0; rc == GLIM_OK && i < n; i++) {
+        const char *other = glim_lib_row_name(k->s->lib, v[i].row, false);
+        if (v[i].row == k->named[0].row || v[i].name < 0.99f || strlen(other) <= strlen(name) || strncasecmp(other, name, strlen(name)) != 0) continue;
+        k->named[0] = v[i];
+        k->named[0].name = k->named[0].text = 1;
+        break;
+    }
+    return rc;
+}
+
 /* "有哪些品牌", "what colours do the phones come in": a column of a closed list, and no row. */
 static int column_of_values(const asking *k) {
     const glim_filter *f = k->f;
@@ -157,6 +174,14 @@ static glim_status no_such_model(asking *k) {
 }
 
 static glim_status sum(asking *k) { return glim_shop_sum(k->s, whole_of(k), k->view, k->a, &k->done, k->err); }
+
+/* "The total of the course and the exam fee": where no sum was made, one price is not it. */
+static glim_status not_summed(asking *k) {
+    static const char *const totals[] = {"total for", "total of", "in total", "altogether", "加起来", "总价", "合计"};
+    const glim_filter *f = k->f;
+    if (!k->done && f->n_ask && asks_type(k, GLIM_LIB_PRICE) && !f->count && !f->mean && f->sort < 0 && glim_shop_any_of(whole_of(k), totals, GLIM_COUNT(totals))) k->refused = true;
+    return GLIM_OK;
+}
 
 static glim_status take_intent(asking *k) {
     glim_intent_guess *g = &k->guess;
@@ -450,7 +475,7 @@ static glim_status unread(asking *k) {
 
 static glim_status decide(glim_shop *s, const glim_shop_question *q, const char *confirmed, glim_shop_answer *a, const char **reason, glim_err *err) {
     static glim_status (*const steps[])(asking *k) = {
-        find_view, find_whole_names, read_conditions, unread, as_corrected, guess_intent, no_such_model, sum, take_intent, respell, find_loose_names, offered, set_against,
+        find_view, find_whole_names, longer_name, read_conditions, unread, as_corrected, guess_intent, no_such_model, sum, not_summed, take_intent, respell, find_loose_names, offered, set_against,
         price_of_what_is_had, order_of_one, time_of_day, stated_without, values_of_a_column, all_goods, by_intent, listed, from_library, any_note, refuse};
     asking k = {.s = s, .q = q, .a = a, .f = &s->filter, .view = UINT32_MAX, .values = -1, .confirmed = confirmed, .err = err};
     glim_status rc = GLIM_OK;

@@ -8,6 +8,7 @@
  *   shop_note.c     which note it asks for
  *   shop_answer.c   the answer: the rows that it cites, JSON
  *   shop_warn.c     whom a product is not for
+ *   shop_strange.c  whether a question is of nothing that the shop knows
  *   shop_words.c    words that say something in the question of any shop
  *   shop_prose.c    what the sentences of rows and notes say
  *   shop_overview.c answers about many rows at once

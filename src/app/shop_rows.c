@@ -92,6 +92,16 @@ glim_status glim_shop_count_one(glim_shop *s, uint32_t row, bool pieces, const g
     return rc;
 }
 
+/* Does the row, or a heading, have the word for the part? */
+static bool says_part(const glim_lib *l, uint32_t row, const char *part) {
+    for (size_t c = 0; c < l->n_col; c++) {
+        if (strcasestr(glim_lib_cell(l, row, c), part) || strcasestr(l->col[c].column, part)) return true;
+        for (size_t a = 0; a < l->col[c].n_alias; a++)
+            if (strstr(l->col[c].alias[a], part)) return true;
+    }
+    return false;
+}
+
 /* A number or an average of what is named whole: of these rows, and never of the others. Eight may be more. */
 static glim_status over_named(glim_shop *s, glim_shop_answer *a, const glim_named *named, size_t n_named, bool *done) {
     glim_filter *f = &s->filter;
@@ -208,7 +218,8 @@ glim_status glim_shop_from_library(glim_shop *s, glim_shop_answer *a, const glim
         bool said_by_cells = f->n_ask > 0;
         const bool asks_kind = glim_say_asks_kind(s->lib, f);
         for (size_t k = 0; k < f->n_cond; k++) said_by_cells |= !glim_say_named_so(s->lib, &f->cond[k], row[0], f->zh) && (asks_kind || !(s->lib->col[f->cond[k].col].concept == GLIM_CONCEPT_KIND || s->lib->col[f->cond[k].col].concept == GLIM_CONCEPT_BRAND));
-        const bool of_something_else = f->of_something_else && !said_by_cells && quote.len == 0; /* "where is it made", "can I eat it": what it is, is no answer */
+        const bool of_unknown_part = f->part.len && n_named && !says_part(s->lib, row[0], glim_buf_cstr(&f->part));
+        const bool of_something_else = of_unknown_part || (f->of_something_else && !said_by_cells && quote.len == 0); /* "where is it made", "can I eat it": what it is, is no answer */
         if (rc == GLIM_OK && !(more && !known && !said_by_cells) && !of_something_else) any = glim_say(&a->text, s, f, GLIM_SAY_ROWS, row, n, n, glim_buf_cstr(&quote), NULL);
         if (any) {
             a->part = said_by_cells ? GLIM_PART_FILTER : GLIM_PART_RETRIEVAL;

@@ -63,8 +63,13 @@ static bool chosen_by(const glim_lib *l, const glim_cond *c, uint32_t row, bool 
 static bool in_the_name(const glim_lib *l, const glim_cond *c, uint32_t row, bool zh) {
     if (c->op != GLIM_COND_IS || !glim_cond_holds(l, c, row)) return false;
     const glim_lib_value *v = &l->col[c->col].value[c->value];
-    for (size_t a = 0; a < v->n_alias; a++)
-        if (strcasestr(glim_lib_row_name(l, row, zh), v->alias[a])) return true;
+    for (size_t a = 0; a < v->n_alias; a++) {
+        char one[64]; /* "Loaders" of a "Wheel loader" */
+        const size_t n = strlen(v->alias[a]);
+        const bool plural = n > 4 && n < sizeof one && v->alias[a][n - 1] == 's' && v->alias[a][n - 2] != 's';
+        snprintf(one, sizeof one, "%.*s", (int)(plural ? n - 1 : 0), v->alias[a]);
+        if (strcasestr(glim_lib_row_name(l, row, zh), v->alias[a]) || (plural && strcasestr(glim_lib_row_name(l, row, zh), one))) return true;
+    }
     return strcasestr(glim_lib_row_name(l, row, zh), v->text) != NULL;
 }
 
@@ -156,6 +161,16 @@ static void say_bool(glim_buf *out, const char *name, const char *what, bool yes
     else glim_buf_printf(out, "不，%s不%s", name, what);
 }
 
+/* "预订", "on order": not there, but not gone. */
+static bool is_coming(const glim_lib *l, uint32_t row, size_t col) {
+    static const char *const words[] = {"预订", "预售", "order"};
+    const char *cell = glim_lib_cell(l, row, col);
+    if (strcasestr(cell, "out of")) return false;
+    for (size_t i = 0; i < GLIM_COUNT(words); i++)
+        if (strcasestr(cell, words[i])) return true;
+    return false;
+}
+
 /* "库存36件", "in stock (36)". */
 static void say_stock(glim_buf *out, const glim_lib *l, uint32_t row, size_t col, bool zh) {
     double v = l->col[col].number[row];
@@ -164,7 +179,10 @@ static void say_stock(glim_buf *out, const glim_lib *l, uint32_t row, size_t col
         if (v > 0) glim_buf_printf(out, "%.0f %s", v, places);
         else glim_buf_printf(out, "no %s", places);
     }
-    else if (!(v > 0)) glim_buf_puts(out, zh ? "目前没有货" : "not in stock at the moment");
+    else if (!(v > 0)) {
+        glim_buf_puts(out, zh ? "目前没有货" : "not in stock at the moment");
+        if (is_coming(l, row, col)) glim_buf_printf(out, zh ? "（%s）" : " (%s)", glim_lib_cell(l, row, col));
+    }
     else if (v == floor(v) && strspn(glim_lib_cell(l, row, col), "0123456789.,") == strlen(glim_lib_cell(l, row, col)))
         glim_buf_printf(out, zh ? "有货，还有%.0f%s" : "in stock (%.0f left)", v, unit);
     else glim_buf_puts(out, zh ? "有货" : "in stock");
@@ -204,6 +222,18 @@ static void say_cell(glim_buf *out, const glim_lib *l, uint32_t row, size_t c, b
         glim_lib_show(out, l, row, c, zh);
     }
     glim_buf_free(&verb);
+}
+
+/* Behind a price a sheet, what a thousand of them cost. */
+static void say_quantity(glim_buf *out, const glim_lib *l, uint32_t row, size_t c, const glim_filter *f) {
+    const glim_lib_col *col = &l->col[c];
+    if (!(f->quantity > 1 && f->quantity <= 1e9) || col->type != GLIM_LIB_PRICE || !col->number || !glim_lib_exact(l, row, c) || !(fabs(col->number[row]) < 1e9)) return;
+    char figure[48];
+    const long long cents = llround(col->number[row] * f->quantity * 100);
+    snprintf(figure, sizeof figure, cents % 100 ? "%lld.%02lld" : "%lld", cents / 100, cents % 100);
+    const char *of = col->unit_zh ? strchr(col->unit_zh, '/') : NULL;
+    glim_buf_printf(out, f->zh ? "，%.0f%s合计" : ", %.0f%s come to ", f->quantity, f->zh && of ? of + 1 : "");
+    glim_lib_figure(out, col, figure, f->zh, false);
 }
 
 /* Does the row satisfy one condition? As a sentence. */
@@ -314,6 +344,7 @@ static bool answers(const glim_lib *l, const glim_filter *f, size_t k, uint32_t 
     for (size_t a = 0; a < f->n_ask; a++) asked |= f->ask[a] == c->col;
     const bool what = of_what_it_is(l, c) && !glim_say_asks_kind(l, f); /* part of how the product is called */
     if (asked || what || in_the_name(l, c, row, f->zh)) return false;
+    if (!f->yes_no && f->n_ask && (c->about || (c->op == GLIM_COND_IS && strcasestr(glim_lib_row_name(l, row, f->zh), l->col[c->col].value[c->value].text)))) return false; /* a thousand of it; "A5" of what is called so */
     if (!f->yes_no && f->n_ask && c->op != GLIM_COND_IS_NOT && glim_cond_holds(l, c, row)) return false; /* "the price of the M5x40 in steel": said of it, not asked */
     return !said_by_other_bound(l, f, k, row);
 }
@@ -330,6 +361,7 @@ static bool say_rows(glim_buf *out, const glim_lib *l, const glim_filter *f, con
             if (empty(l, row[i], f->ask[k])) continue;
             space(out, f->zh);
             say_cell(out, l, row[i], (size_t)f->ask[k], f->zh, name);
+            say_quantity(out, l, row[i], (size_t)f->ask[k], f);
             stop(out, f->zh);
             if (l->col[f->ask[k]].type == GLIM_LIB_BOOL && !glim_lib_has(l, row[i], (size_t)f->ask[k])) say_after_all(out, l, row[i], (size_t)f->ask[k], f->zh);
             cite(out, l, row[i], f->zh);
@@ -405,7 +437,10 @@ static void say_item(glim_buf *out, const glim_lib *l, const glim_filter *f, uin
         glim_lib_show(out, l, row, (size_t)cols[k], f->zh);
     }
     for (size_t c = 0; c < l->n_col; c++) /* nobody is sent after what cannot be had */
-        if (l->col[c].type == GLIM_LIB_STOCK && !done[c] && !empty(l, row, (int)c) && !(l->col[c].number[row] > 0)) glim_buf_puts(out, f->zh ? "，已售罄" : ", sold out");
+        if (l->col[c].type == GLIM_LIB_STOCK && !done[c] && !empty(l, row, (int)c) && !(l->col[c].number[row] > 0)) {
+            if (is_coming(l, row, c)) glim_buf_printf(out, f->zh ? "，%s" : ", %s", glim_lib_cell(l, row, c));
+            else glim_buf_puts(out, f->zh ? "，已售罄" : ", sold out");
+        }
     cite(out, l, row, f->zh);
 }
 

@@ -26,13 +26,13 @@ static bool in_notes(glim_shop *s, const char *word, size_t n) {
 }
 
 bool glim_shop_strange(glim_shop *s, const char *folded) {
-    static const char *const none[] = {"have", "with", "that", "this", "what", "when", "where", "which", "does", "please", "there", "they", "your", "want", "would", "could", "from", "about", "while", "also", "just", "some", "like", "need", "take", "still", "into", "than", "then"};
+    static const char *const none[] = {"have", "with", "that", "this", "what", "when", "where", "which", "does", "please", "there", "they", "your", "want", "would", "could", "from", "about", "while", "also", "just", "some", "like", "need", "take", "still", "into", "than", "then", "the", "you", "are", "can", "how", "for", "and", "any", "not", "was", "did", "who", "why", "has", "had", "our", "out", "its", "one", "get", "let", "may", "will", "been", "were", "very", "much", "many", "more"};
     size_t n_all = 0, n_strange = 0;
     if (glim_shop_chinese(folded, strlen(folded))) return false;
     for (const char *p = folded; *p;) {
         size_t n = 0;
         while (isalpha((unsigned char)p[n])) n++;
-        bool says = n > 3;
+        bool says = n > 2;
         for (size_t i = 0; i < GLIM_COUNT(none); i++) says &= strlen(none[i]) != n || memcmp(none[i], p, n) != 0;
         n_all += says;
         n_strange += says && !has_word(glim_buf_cstr(&s->intent_words), p, n) && !in_notes(s, p, n);

@@ -314,7 +314,8 @@ glim_status glim_shop_sum(glim_shop *s, const char *folded, uint32_t view, glim_
     *done = false;
     for (size_t c = 0; c < s->lib->n_col && !price; c++)
         if (s->lib->col[c].type == GLIM_LIB_PRICE) price = &s->lib->col[c];
-    for (size_t i = 0; i < f->n_ask; i++) asked |= s->lib->col[f->ask[i]].type == GLIM_LIB_PRICE;
+    for (size_t i = 0; i < f->n_ask; i++)
+        if (s->lib->col[f->ask[i]].type == GLIM_LIB_PRICE) price = &s->lib->col[f->ask[i]], asked = true; /* of several the one that is meant */
     if (!price || !asked || f->sort >= 0 || f->mean) return GLIM_OK;
     for (size_t i = 0; i < f->n_cond; i++) /* "which three phones cost under 3000" */
         if (s->lib->col[f->cond[i].col].number && f->cond[i].op >= GLIM_COND_LT && f->cond[i].op <= GLIM_COND_GE) return GLIM_OK;

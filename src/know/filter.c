@@ -72,8 +72,8 @@ glim_status glim_filter_parse(glim_filter *f, const glim_lib *l, const char *que
 
 glim_status glim_filter_parse_as(glim_filter *f, const glim_lib *l, const char *question, size_t n, const char *typed, size_t n_typed, glim_err *err) {
     if (n > MAX_QUESTION) return glim_fail(err, GLIM_E_LIMIT, "the question has %zu bytes, want at most %d", n, MAX_QUESTION);
-    glim_buf words = f->words, rest = f->rest, had = f->had, no = f->denied, s = {0}, marked = {0}, as_typed = {0};
-    *f = (glim_filter){.words = words, .rest = rest, .had = had, .denied = no, .sort = -1, .sort2 = -1};
+    glim_buf words = f->words, rest = f->rest, had = f->had, no = f->denied, part = f->part, s = {0}, marked = {0}, as_typed = {0};
+    *f = (glim_filter){.words = words, .rest = rest, .had = had, .denied = no, .part = part, .sort = -1, .sort2 = -1};
     glim_buf_clear(&f->had);
     glim_buf_clear(&f->denied);
     glim_buf_clear(&f->words);
@@ -100,7 +100,9 @@ glim_status glim_filter_parse_as(glim_filter *f, const glim_lib *l, const char *
     }
     glim_parse_items(p);
     glim_parse_conds(p);
-    glim_parse_origin(p);
+    glim_parse_split_phrases(p);
+    glim_parse_which_price(p);
+    glim_parse_part(p);
     f->every = glim_parse_wants_every(p);
     f->without |= glim_parse_denies_words(p);
     f->whether = asks_whether(p);
@@ -142,4 +144,5 @@ void glim_filter_deinit(glim_filter *f) {
     glim_buf_free(&f->rest);
     glim_buf_free(&f->had);
     glim_buf_free(&f->denied);
+    glim_buf_free(&f->part);
 }

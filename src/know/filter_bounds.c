@@ -117,7 +117,7 @@ static bool describes(const glim_parse *p, size_t k) {
     const glim_item *it = &p->v[k];
     if (it->money || !it->has_unit || it->col < 0 || p->l->col[it->col].type == GLIM_LIB_STOCK) return false;
     const char *unit = p->l->col[it->col].unit_en;
-    if (unit && strlen(unit) == 1 && (p->s[it->to - 1] | 32) == (unit[0] | 32)) return false; /* "5G" are no grams */
+    if (unit && strlen(unit) == 1 && strchr("gks", unit[0] | 32) && (p->s[it->to - 1] | 32) == (unit[0] | 32)) return false; /* "5G" are no grams; "48V" are volts */
     size_t at = 0;
     for (size_t j = 0; j <= p->n_items; j++) { /* a Latin word that nobody knows */
         for (size_t to = j < p->n_items ? p->v[j].from : p->n; at < to; at++)
@@ -125,7 +125,7 @@ static bool describes(const glim_parse *p, size_t k) {
         if (j < p->n_items) at = p->v[j].to;
     }
     for (size_t j = 0; j < p->n_items; j++)
-        if (p->v[j].kind == VALUE && p->l->col[p->v[j].col].concept == GLIM_CONCEPT_KIND) return true;
+        if ((p->v[j].kind == VALUE && (p->l->col[p->v[j].col].concept == GLIM_CONCEPT_KIND || p->l->col[p->v[j].col].concept == GLIM_CONCEPT_BRAND)) || (p->v[j].kind == WORD && p->v[j].word == GLIM_WORD_GOODS)) return true;
     if (strncmp(p->s + it->to, "的", 3) != 0) return false;
     return it->to + 3 == p->n || (k + 1 < p->n_items && p->v[k + 1].from == it->to && p->v[k + 1].kind == WORD && p->v[k + 1].to > it->to + 3);
 }
@@ -371,6 +371,23 @@ static void read_fits(glim_parse *p, size_t k) {
     }
 }
 
+/* "印1000张多少钱" of a price a sheet, "住5天多少钱" of one a day: so many are paid for, and no row has to have them. */
+static bool quantity(glim_parse *p, const glim_item *it) {
+    const int price = glim_parse_column(p->l, GLIM_CONCEPT_PRICE);
+    const char *zh = price >= 0 ? p->l->col[price].unit_zh : NULL, *of = zh ? strchr(zh, '/') : NULL;
+    bool asked = false, pieces = false;
+    if (!of || !it->has_unit || it->money || it->year || it->number != floor(it->number)) return false;
+    const size_t n = strlen(of + 1);
+    if ((unsigned char)of[1] < 0x80 || n == 0 || it->to < it->from + n || strncmp(p->s + it->to - n, of + 1, n) != 0) return false;
+    for (size_t k = 0; k < p->n_items; k++) {
+        asked |= p->v[k].kind == COLUMN && p->l->col[p->v[k].col].type == GLIM_LIB_PRICE;
+        pieces |= p->v[k].kind == WORD && p->v[k].word < GLIM_WORD_TO; /* "1000张以内" */
+    }
+    if (!asked || pieces) return false;
+    if (glim_measure_of(of + 1) < 0) p->f->quantity = it->number; /* a price a day may be less for a week */
+    return true;
+}
+
 /* "五块行吗", "would you take 5 euros": what somebody would pay, and no bound of what he looks for. */
 static bool offer(const glim_parse *p, const glim_item *it) {
     static const char *const ask_zh[] = {"行吗", "行不行", "行不", "可以吗", "可不可以", "卖吗", "卖不卖", "卖不", "成吗", "成不成", "成不", "能卖", "给我吧", "拿走", "出吗", "出不出", "好吗"}, *const ask_en[] = {"you take ", "you accept ", "you do ", "give you ", "take me for ", "offer you ", "offer "};
@@ -387,6 +404,10 @@ static bool offer(const glim_parse *p, const glim_item *it) {
 void glim_parse_number_conds(glim_parse *p, size_t k) {
     glim_item *it = &p->v[k], *before = k > 0 ? &p->v[k - 1] : NULL;
     if (it->used) return;
+    if (quantity(p, it)) {
+        it->used = true;
+        return;
+    }
     if (offer(p, it)) {
         p->f->offer = it->used = true;
         return;

@@ -170,23 +170,32 @@ void glim_parse_conds(glim_parse *p) {
     }
 }
 
-/* "Where is the L9 from", "where do the olives come from": whatever else the words "where is" may ask for. */
-static bool asks_origin(const glim_parse *p) {
-    size_t n = p->n;
+/* "Where is the L9 from", "how long does the rye loaf keep": what is asked for is said around the name. */
+void glim_parse_split_phrases(glim_parse *p) {
+    static const struct {
+        const char *begin, *end[4];
+        int about;
+    } phrases[] = {{"where ", {" from"}, GLIM_CONCEPT_ORIGIN}, {"how long do", {" keep", " keep for", " last", " stay fresh"}, GLIM_CONCEPT_SHELF_LIFE}, {"how long will ", {" keep", " keep for", " stay fresh"}, GLIM_CONCEPT_SHELF_LIFE}};
+    size_t n = p->n, to = 0;
+    int about = -1;
+    const size_t from = strspn(p->s, " ");
     while (n && strchr(" ?.!", p->s[n - 1])) n--;
-    return !p->f->zh && n > 11 && strncmp(p->s + strspn(p->s, " "), "where", 5) == 0 && memcmp(p->s + n - 5, " from", 5) == 0;
-}
-
-void glim_parse_origin(glim_parse *p) {
-    if (!asks_origin(p)) return;
-    for (size_t c = 0; c < p->l->n_col; c++)
-        if (p->l->col[c].concept == GLIM_CONCEPT_ORIGIN && p->l->col[c].type != GLIM_LIB_HIDDEN) {
-            p->f->n_ask = 0;
-            ask(p, (int)c);
-            for (size_t i = 0; i < p->n_items; i++)
-                if (p->v[i].kind == COLUMN) p->v[i].used = true;
-            return;
+    for (size_t i = 0; i < GLIM_COUNT(phrases) && about < 0 && !p->f->zh; i++)
+        for (size_t k = 0; k < 4 && phrases[i].end[k]; k++) {
+            const size_t len = strlen(phrases[i].end[k]), head = strlen(phrases[i].begin);
+            if (n <= from + head + len || strncmp(p->s + from, phrases[i].begin, head) != 0 || memcmp(p->s + n - len, phrases[i].end[k], len) != 0) continue;
+            about = phrases[i].about, to = n - len;
         }
+    for (size_t c = 0; about >= 0 && c < p->l->n_col; c++) {
+        if (p->l->col[c].concept != about || p->l->col[c].type == GLIM_LIB_HIDDEN) continue;
+        p->f->n_ask = 0;
+        ask(p, (int)c);
+        for (size_t i = 0; i < p->n_items; i++)
+            if (p->v[i].kind == COLUMN) p->v[i].used = true;
+        if (p->n_denials < GLIM_PARSE_DENIALS) p->denial[p->n_denials].from = to, p->denial[p->n_denials++].to = n;
+        if (p->n_denials < GLIM_PARSE_DENIALS && strncmp(p->s + from, "how long", 8) == 0) p->denial[p->n_denials].from = from, p->denial[p->n_denials++].to = from + 8;
+        return;
+    }
 }
 
 /* "黑色和白色都有的", "in black and white": all values of a column that holds several, and not one of them. */

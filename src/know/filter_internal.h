@@ -6,6 +6,8 @@
  *   filter_conds.c    items to conditions
  *   filter_bounds.c   figures to conditions
  *   filter_dates.c    years, months and days to conditions
+ *   filter_prices.c   which of several prices is meant
+ *   filter_part.c     a part of a thing that is asked for
  *   filter_order.c    "the cheapest", "更轻的"
  *   filter_not.c      what is denied
  *   filter_allergy.c  who says that something makes him ill
@@ -96,7 +98,7 @@ int glim_parse_column(const glim_lib *l, int concept);
 
 /* ---- filter_conds.c ---- */
 void glim_parse_conds(glim_parse *p); /* p->v into p->f */
-void glim_parse_origin(glim_parse *p); /* "where is it from" */
+void glim_parse_split_phrases(glim_parse *p); /* "where is it from", "how long does it keep": a name stands inside of them */
 /* Are all values of a column that holds several wanted, and not one of them? */
 bool glim_parse_wants_every(const glim_parse *p);
 /* Only spaces, marks and words that say nothing lie between two places. */
@@ -117,6 +119,12 @@ void glim_parse_part_bounds(glim_parse *p);            /* when all figures are r
 bool glim_parse_day(const glim_parse *p, size_t i, glim_item *it); /* a day or a month at i whose year nobody says */
 void glim_parse_year_conds(glim_parse *p, size_t k);
 void glim_parse_years_between(glim_parse *p, size_t k, size_t behind, size_t other); /* the items of "2015", "to" and "2018" */
+
+/* ---- filter_prices.c; when all conditions are read ---- */
+void glim_parse_which_price(glim_parse *p);
+
+/* ---- filter_part.c; when all conditions are read ---- */
+void glim_parse_part(glim_parse *p);
 
 /* ---- filter_order.c ---- */
 void glim_parse_order(glim_parse *p, glim_item *it); /* a word of order: by which column, and from which end */

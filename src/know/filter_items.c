@@ -25,6 +25,7 @@ size_t glim_parse_stands(const glim_parse *p, size_t i, const char *w) {
 /* The same for a value: "sofa", "brush" and "battery" of a list that says "Sofas", "Brushes" and "Batteries". */
 static size_t stands_for_value(const glim_parse *p, size_t i, const char *w) {
     const size_t n = strlen(w), k = glim_parse_stands(p, i, w), fe = n < 4 ? 0 : w[n - 1] == 'f' ? 1 : w[n - 1] == 'e' && w[n - 2] == 'f' ? 2 : 0;
+    if (!k && n > 3 && w[n - 1] == 'y' && !strchr("aeou", w[n - 2]) && i + n + 2 <= p->n && memcmp(p->s + i, w, n - 1) == 0 && strncmp(p->s + i + n - 1, "ies", 3) == 0 && !glim_parse_alnum(p, i + n + 2) && !(i > 0 && glim_parse_alnum(p, i - 1))) return n + 2; /* "batteries" */
     if (!k && fe && i + n - fe + 3 <= p->n && memcmp(p->s + i, w, n - fe) == 0 && strncmp(p->s + i + n - fe, "ves", 3) == 0 && !glim_parse_alnum(p, i + n - fe + 3) && !(i > 0 && glim_parse_alnum(p, i - 1))) return n - fe + 3; /* "shelves" */
     if (k || n < 4 || w[n - 1] != 's' || !isalpha((unsigned char)w[n - 2]) || strchr("su", w[n - 2]) || (i > 0 && glim_parse_alnum(p, i - 1))) return k;
     const bool ies = n > 5 && memcmp(w + n - 3, "ies", 3) == 0, es = n > 5 && w[n - 2] == 'e' && strchr("xhsz", w[n - 3]);
@@ -87,7 +88,7 @@ static bool typed_so(const glim_parse *p, size_t at, const glim_lib_value *v, co
 
 /* "IT" and "US" are values, "it" and "us" are none: a value that is such a word counts where it was typed as the cells have it. */
 static bool a_small_word(const glim_parse *p, const glim_lib_value *v, const char *alias) {
-    static const char *const words[] = {"it", "us", "in", "is", "or", "at", "to", "an", "as", "be", "by", "do", "he", "if", "me", "my", "of", "on", "so", "up", "we"};
+    static const char *const words[] = {"a", "i", "am", "no", "go", "it", "us", "in", "is", "or", "at", "to", "an", "as", "be", "by", "do", "he", "if", "me", "my", "of", "on", "so", "up", "we"};
     bool small = false;
     for (size_t k = 0; k < GLIM_COUNT(words); k++) small |= strcmp(alias, words[k]) == 0;
     const size_t n = strlen(v->text);
@@ -373,6 +374,26 @@ static void values_of_their_columns(glim_parse *p) {
     }
 }
 
+/* The length at i of "几天", "多少克", "how many days" where one column alone is counted in these; "per tray" behind "how many" of "Pieces per tray". */
+static size_t counted_unit(const glim_parse *p, size_t c, size_t i) {
+    static const char *const how[] = {"几", "多少", "how many "};
+    const glim_lib_col *col = &p->l->col[c];
+    const char *per = col->type == GLIM_LIB_NUMBER ? strcasestr(col->column, " per ") : NULL;
+    size_t longest = 0;
+    if (per && !strpbrk(per, "(/") && says(p, "how many", i) && strncasecmp(p->s + i, per + 1, strlen(per + 1)) == 0 && !glim_parse_alnum(p, i + strlen(per + 1))) longest = strlen(per + 1);
+    for (size_t k = 0; k < GLIM_COUNT(how) && col->type == GLIM_LIB_NUMBER && !col->part_of; k++) {
+        const char *u = k < 2 ? col->unit_zh : col->unit_en;
+        const size_t n = strlen(how[k]), un = u ? strlen(u) : 0;
+        if (un < 2 || strncmp(p->s + i, how[k], n) != 0 || strncasecmp(p->s + i + n, u, un) != 0 || (k == 2 && glim_parse_alnum(p, i + n + un + (p->s[i + n + un] == 's')))) continue;
+        for (size_t d = 0; d < p->l->n_col && longest < n + un; d++) {
+            const char *other = k < 2 ? p->l->col[d].unit_zh : p->l->col[d].unit_en;
+            if (d != c && p->l->col[d].type == GLIM_LIB_NUMBER && other && strcasecmp(other, u) == 0) break;
+            if (d + 1 == p->l->n_col) longest = n + un;
+        }
+    }
+    return longest;
+}
+
 /* "When does it end", "that end in July" are the verb or the day; "high end pans", "end grain" are neither. */
 static bool another_end(const glim_parse *p, const char *alias, size_t i) {
     static const char *const behind[] = {"in", "on", "before", "after", "by", "at", "until", "this", "next", "date", "dates", "earliest", "latest", "first", "last"}, *const times[] = {"when", "until when", "what day", "what date", "which day", "what time"}, *const before[] = {"high", "low", "top", "front", "rear", "back", "other", "dead", "the", "one", "each", "either"};
@@ -410,10 +431,13 @@ void glim_parse_items(glim_parse *p) {
                 for (size_t a = 0; a < col->value[v].n_alias; a++)
                     if (col->value[v].alias[a][0] == p->s[i]) {
                         const size_t n = stands_for_value(p, i, col->value[v].alias[a]);
+                        const bool figure = best.kind == NUMBER && best.col < 0 && !best.money && !best.year && best.to > best.from && n == best.to - best.from; /* "41寸" is a value where a list has it */
+                        if (figure) best.to = best.from;
                         if (n > best.to - best.from && !a_small_word(p, &col->value[v], col->value[v].alias[a]) && meant(p, i, col, v, col->value[v].alias[a])) offer(&best, (glim_item){.kind = VALUE, .col = (int)c, .value = (uint16_t)v, .concept = -1}, i, n);
                     }
             for (size_t k = 0; k < n_stems; k++)
                 if (stems[k].col == (int)c) offer(&best, (glim_item){.kind = VALUE, .col = (int)c, .value = stems[k].value, .concept = -1, .stem = true}, i, stem_at(p, stems[k].text, i));
+            offer(&best, (glim_item){.kind = COLUMN, .col = (int)c, .concept = -1}, i, counted_unit(p, c, i));
             for (size_t a = col->n_named; a < col->n_alias; a++) offer(&best, (glim_item){.kind = COLUMN, .col = (int)c, .concept = -1}, i, deed_at(p, col->alias[a], i));
             for (size_t a = 0; a < col->n_named; a++)
                 if (col->alias[a][0] == p->s[i] && another_end(p, col->alias[a], i)) continue;

@@ -7,10 +7,10 @@
 
 const glim_concept_words glim_concepts[GLIM_N_CONCEPT] = {
     [GLIM_CONCEPT_PRICE] = {"价格", "price", W{"价格", "价钱", "售价", "单价", "价位", "多少钱", "几多钱", "什么价", "价", "预算", "人均", "房价", "fee", "费用", "学费", "how much", "price", "prices", "priced", "cost", "costs", "budget", NULL}},
-    [GLIM_CONCEPT_STOCK] = {"库存", "stock", W{"库存", "存货", "剩余", "还剩", "剩多少", "stock", "inventory", "units left", NULL}},
+    [GLIM_CONCEPT_STOCK] = {"库存", "stock", W{"库存", "存货", "剩余", "还剩", "剩多少", "stock", "inventory", "units left", "are left", "is left", "left in stock", "空房", "空位", "余位", NULL}},
     [GLIM_CONCEPT_COLOUR] = {"颜色", "colour", W{"颜色", "配色", "什么色", "colour", "color", "colours", "colors", NULL}},
     [GLIM_CONCEPT_BRAND] = {"品牌", "brand", W{"品牌", "牌子", "什么牌", "什么牌子", "哪些牌子", "厂家", "厂商", "brand", "maker", "manufacturer", NULL}},
-    [GLIM_CONCEPT_KIND] = {"类别", "category", W{"类别", "品类", "分类", "种类", "类型", "房型", "菜系", "category", "categories", "kinds", "types", "type", "product type", NULL}},
+    [GLIM_CONCEPT_KIND] = {"类别", "category", W{"类别", "品类", "分类", "种类", "类型", "房型", "菜系", "category", "categories", "kinds", "types", "type", "product type", "product group", "大类", NULL}},
     [GLIM_CONCEPT_WEIGHT] = {"重量", "weight", W{"重量", "多重", "净重", "体重", "weight", "weigh", "weighs", "heavy", "how heavy", "克重", "净含量", "多少克", NULL}},
     [GLIM_CONCEPT_SCREEN] = {"屏幕", "screen", W{"屏幕", "屏幕尺寸", "屏", "显示屏", "尺寸", "screen", "screen size", "display", NULL}},
     [GLIM_CONCEPT_BATTERY] = {"电池", "battery", W{"电池", "电池容量", "电量", "多少毫安", "多大容量", "续航", "battery", "battery life", "battery capacity", NULL}},
@@ -30,7 +30,7 @@ const glim_concept_words glim_concepts[GLIM_N_CONCEPT] = {
     [GLIM_CONCEPT_PEOPLE] = {"可住人数", "guests", W{"可住人数", "份量", "serves", "住几个人", "住几人", "几个人住", "几人份", "够几个人吃", "多少人", "几个人", "几个人喝", "几个人用", "坐几个人", "坐多少人", "住多少人", "guests", "sleeps", "how many people", NULL}},
     [GLIM_CONCEPT_BED] = {"床型", "bed", W{"床型", "什么床", "几张床", "床", "bed", "beds", "bed type", NULL}},
     [GLIM_CONCEPT_BREAKFAST] = {"早餐", "breakfast", W{"早餐", "含早", "早饭", "breakfast", NULL}},
-    [GLIM_CONCEPT_AREA] = {"面积", "area", W{"面积", "居住面积", "建筑面积", "living space", "floor space", "floor area", "多少平", "几平米", "平方", "area", "square metres", "square meters", NULL}},
+    [GLIM_CONCEPT_AREA] = {"面积", "area", W{"面积", "居住面积", "建筑面积", "living space", "floor space", "floor area", "多大", "多少平", "几平米", "平方", "area", "square metres", "square meters", NULL}},
     [GLIM_CONCEPT_WARM_CHARGE] = {"无线充电", "wireless charging", W{"无线充电", "无线快充", "无线充", "qi", "wireless charging", "wireless charge", "charge wirelessly", "wirelessly", NULL}},
     [GLIM_CONCEPT_WATER] = {"防水", "water resistance", W{"防水", "防水等级", "防尘防水", "防泼溅", "water resistance", "waterproof", "water resistant", "ip rating", NULL}},
     [GLIM_CONCEPT_DESCRIPTION] = {"介绍", "description", W{"介绍", "简介", "描述", "description", NULL}},
@@ -50,7 +50,7 @@ const glim_concept_words glim_concepts[GLIM_N_CONCEPT] = {
     [GLIM_CONCEPT_START] = {"开始日期", "start date", W{"开始日期", "开课日期", "开课时间", "什么时候开始", "什么时候开课", "几号开始", "start date", "start", "started", "starts", "starting", "starting date", "begin", "begins", "when does", "when is", NULL}},
     [GLIM_CONCEPT_TEACHER] = {"讲师", "teacher", W{"讲师", "老师", "教练", "谁教", "谁上课", "谁讲", "teacher", "trainer", "instructor", "lecturer", "tutor", "who teaches", "teach", "teaches", "who gives", "taught by", NULL}},
     [GLIM_CONCEPT_PLACE] = {"地点", "location", W{"地点", "城市", "什么地方", "location", "city", "venue", "where is", "where are", "where does", NULL}},
-    [GLIM_CONCEPT_DELIVERY] = {"交货时间", "delivery time", W{"交货时间", "交货期", "货期", "发货时间", "几天能到", "多久能到", "多久到货", "delivery time", "lead time", "how long does delivery take", "how fast", "how soon", NULL}},
+    [GLIM_CONCEPT_DELIVERY] = {"交货时间", "delivery time", W{"交货时间", "交货期", "货期", "发货时间", "几天能到", "多久能到", "多久到货", "delivery time", "lead time", "how long does delivery take", "how fast", "how soon", "工期", "制作周期", "how long do you need", "turnaround", NULL}},
     [GLIM_CONCEPT_SHELF_LIFE] = {"保质期", "shelf life", W{"保质期", "保质多久", "能放多久", "shelf life", "how long does it keep", NULL}},
     [GLIM_CONCEPT_EXPIRY] = {"到期日", "expiry date", W{"到期日", "有效期", "有效期至", "保质期至", "过期", "到期", "什么时候过期", "expiry date", "expiration date", "best before", "expires", "expire", "use by", NULL}},
     [GLIM_CONCEPT_MILEAGE] = {"里程", "mileage", W{"里程", "行驶里程", "表显里程", "公里数", "跑了多少公里", "多少公里", "mileage", "odometer", "how many km", "how many miles", "how many kilometres", "how many kilometers", NULL}},
@@ -61,8 +61,9 @@ const glim_concept_words glim_concepts[GLIM_N_CONCEPT] = {
 };
 
 int glim_concept_of(const char *folded) {
-    for (int c = 0; c < GLIM_N_CONCEPT; c++) {
+    for (int c = 0; c < GLIM_N_CONCEPT; c++) /* its own name goes before another's word: "尺寸" is a size, though screens have one */
         if (strcmp(folded, glim_concepts[c].zh) == 0 || strcmp(folded, glim_concepts[c].en) == 0) return c;
+    for (int c = 0; c < GLIM_N_CONCEPT; c++) {
         for (const char *const *w = glim_concepts[c].word; *w; w++)
             if (strcmp(folded, *w) == 0) return c;
     }
@@ -115,7 +116,7 @@ const glim_word glim_words[] = {
     {"lowest", GLIM_WORD_LEAST, -1}, {"lower", GLIM_WORD_LEAST, -1}, {"shortest", GLIM_WORD_LEAST, -1}, {"shorter", GLIM_WORD_LEAST, -1}, {"tallest", GLIM_WORD_MOST, -1}, {"taller", GLIM_WORD_MOST, -1}, {"widest", GLIM_WORD_MOST, -1}, {"wider", GLIM_WORD_MOST, -1}, {"narrowest", GLIM_WORD_LEAST, -1}, {"narrower", GLIM_WORD_LEAST, -1}, {"deepest", GLIM_WORD_MOST, -1}, {"thickest", GLIM_WORD_MOST, -1}, {"thicker", GLIM_WORD_MOST, -1}, {"thinnest", GLIM_WORD_LEAST, -1}, {"strongest", GLIM_WORD_MOST, -1}, {"stronger", GLIM_WORD_MOST, -1}, {"most powerful", GLIM_WORD_MOST, GLIM_CONCEPT_POWER}, {"more powerful", GLIM_WORD_MOST, GLIM_CONCEPT_POWER}, {"oldest", GLIM_WORD_LEAST, -1}, {"older", GLIM_WORD_LEAST, -1}, {"earliest", GLIM_WORD_LEAST, -1}, {"earlier", GLIM_WORD_LEAST, -1}, {"soonest", GLIM_WORD_LEAST, -1}, {"fastest", GLIM_WORD_LEAST, GLIM_CONCEPT_DELIVERY}, {"最宽", GLIM_WORD_MOST, -1}, {"最窄", GLIM_WORD_LEAST, -1}, {"最深", GLIM_WORD_MOST, -1}, {"最粗", GLIM_WORD_MOST, -1}, {"最细", GLIM_WORD_LEAST, -1}, {"最早", GLIM_WORD_LEAST, -1}, {"最老", GLIM_WORD_LEAST, -1}, {"最近", GLIM_WORD_LEAST, -1}, {"更短", GLIM_WORD_LEAST, -1}, {"更宽", GLIM_WORD_MOST, -1}, {"度数最高", GLIM_WORD_MOST, GLIM_CONCEPT_ALCOHOL}, {"fewest", GLIM_WORD_LEAST, -1}, {"least", GLIM_WORD_LEAST, -1},
     {"多少款", GLIM_WORD_COUNT, -1}, {"多少种", GLIM_WORD_COUNT, -1}, {"多少个", GLIM_WORD_COUNT, -1}, {"多少道", GLIM_WORD_COUNT, -1}, {"多少件", GLIM_WORD_COUNT, -1}, {"多少份", GLIM_WORD_COUNT, -1}, {"多少台", GLIM_WORD_COUNT, -1}, {"多少部", GLIM_WORD_COUNT, -1}, {"几款", GLIM_WORD_COUNT, -1}, {"几种", GLIM_WORD_COUNT, -1},
     {"几道", GLIM_WORD_COUNT, -1}, {"有几个", GLIM_WORD_COUNT, -1}, {"how many", GLIM_WORD_COUNT, -1}, {"number of", GLIM_WORD_COUNT, -1},
-    {"平均", GLIM_WORD_MEAN, -1}, {"average", GLIM_WORD_MEAN, -1}, {"mean", GLIM_WORD_MEAN, -1},
+    {"平均", GLIM_WORD_MEAN, -1}, {"avg", GLIM_WORD_MEAN, -1}, {"avg.", GLIM_WORD_MEAN, -1}, {"average", GLIM_WORD_MEAN, -1}, {"mean", GLIM_WORD_MEAN, -1},
     {"过敏", GLIM_WORD_NOT_BEHIND, -1}, {"不耐受", GLIM_WORD_NOT_BEHIND, -1}, {"除外", GLIM_WORD_NOT_BEHIND, -1}, {"以外", GLIM_WORD_NOT_BEHIND, -1}, {"之外", GLIM_WORD_NOT_BEHIND, -1},
     {"free", GLIM_WORD_NOT_BEHIND, -1}, {"-free", GLIM_WORD_NOT_BEHIND, -1}, {"allergy", GLIM_WORD_NOT_BEHIND, -1}, {"allergies", GLIM_WORD_NOT_BEHIND, -1}, {"intolerance", GLIM_WORD_NOT_BEHIND, -1}, {"intolerant", GLIM_WORD_NOT_BEHIND, -1},
     {"不吃", GLIM_WORD_NOT, -1}, {"不能吃", GLIM_WORD_NOT, -1}, {"吃不了", GLIM_WORD_NOT, -1}, {"不放", GLIM_WORD_NOT, -1}, {"不能有", GLIM_WORD_NOT, -1}, {"别放", GLIM_WORD_NOT, -1},

@@ -205,6 +205,20 @@ static bool a_time_of_no_duration(const char *s, size_t slash) {
     return time && !duration;
 }
 
+/* Is the last word, one letter, a unit of what is said before it: "Weight g", "Power W"? */
+static bool measured(const char *s, size_t at) {
+    static const struct {
+        const char *word, *units;
+    } of[] = {{"weight", "gt"}, {"length", "m"}, {"width", "m"}, {"height", "m"}, {"depth", "m"}, {"power", "w"}, {"volume", "l"}, {"capacity", "l"}, {"voltage", "v"}, {"current", "a"}};
+    size_t n = at;
+    while (n && s[n - 1] == ' ') n--;
+    for (size_t i = 0; i < GLIM_COUNT(of) && s[at] && !s[at + 1]; i++) {
+        const size_t k = strlen(of[i].word);
+        if (n >= k && strncasecmp(s + n - k, of[i].word, k) == 0 && strchr(of[i].units, tolower((unsigned char)s[at]))) return true;
+    }
+    return false;
+}
+
 /* "Price €", "Weight in kg", "重量/kg", "重量kg". What a price is for has been taken before. */
 static void trailing(glim_heading *h, char *s) {
     size_t n = strlen(s), at = n;
@@ -215,11 +229,22 @@ static void trailing(glim_heading *h, char *s) {
     while (slash && whole > 0 && s[whole - 1] != ' ' && s[whole - 1] != ',' && !((unsigned char)s[whole] < 0x80 && (unsigned char)s[whole - 1] >= 0x80)) whole--;
     if (slash && whole > 0 && a_speed(s + whole)) at = whole;
     else if (slash && a_time_of_no_duration(s, at - 1)) return;
-    if (!take_unit(h, s + at, !slash)) return;
+    if (!take_unit(h, s + at, !slash && !measured(s, at))) return;
     s[at] = 0;
     trim(s);
     n = strlen(s);
     if (n > 3 && strcasecmp(s + n - 3, " in") == 0) s[n - 3] = 0;
+}
+
+/* "Price €/价格": the unit stands behind the first of two names, one of them Chinese. */
+static void first_half(glim_heading *h, char *s) {
+    char *cut = strchr(s, '/'), both[HEADING];
+    if (!cut || h->currency[0] || h->unit_en) return;
+    snprintf(both, sizeof both, "%s", cut);
+    *cut = 0;
+    if (has_cjk(s) != has_cjk(both)) trailing(h, s);
+    const size_t n = strlen(s);
+    snprintf(s + n, HEADING - n, "%s", both);
 }
 
 static char *fold(const char *s) {
@@ -313,6 +338,7 @@ void glim_heading_read(glim_heading *h, const char *heading) {
     trim(s);
     if (!h->per_en) price_per(h, s, false);
     if (!brackets) trailing(h, s);
+    if (!brackets) first_half(h, s);
     if (!h->per_en) price_per(h, s, false); /* "Price/kg €" */
     trim(s);
     if (!*s) return;

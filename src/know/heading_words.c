@@ -1,16 +1,17 @@
 /* heading_words.c - see heading_words.h. Chinese words of a line first, then English ones; what filter_words.c has is not here. */
 #include "know/heading_words.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/alloc.h"
 
-enum { WORDS = 5 };
+enum { WORDS = 5 }; /* one more than the longest list, which NULL ends */
 
 static const struct {
     const char *zh[WORDS], *en[WORDS];
 } headings[] = {
-    {{"押金", "保证金", "定金"}, {"deposit"}},
+    {{"押金", "保证金"}, {"deposit"}},
     {{"日租金", "日租", "每日租金"}, {"daily rent", "rent per day", "daily rate", "rental price"}},
     {{"周租金", "周租"}, {"weekly rent", "rent per week", "weekly rate"}},
     {{"月租金", "月租"}, {"monthly rent", "rent per month", "monthly rate"}},
@@ -21,7 +22,6 @@ static const struct {
     {{"转速"}, {"speed", "rpm"}},
     {{"最长租期", "租期"}, {"longest rental", "rental period", "rent for"}},
     {{"起订量", "最小起订量", "起订"}, {"minimum order", "minimum order quantity", "moq"}},
-    {{"交期", "工期", "制作周期"}, {"lead time", "turnaround"}},
     {{"口味", "味道", "风味"}, {"flavour", "flavor", "taste"}},
     {{"成分", "配料", "原料"}, {"ingredients"}},
     {{"过敏原", "致敏原"}, {"allergens"}},
@@ -32,10 +32,11 @@ static const struct {
     {{"性别"}, {"sex", "gender"}},
     {{"款式", "风格"}, {"style"}},
     {{"形状"}, {"shape"}},
-    {{"门槛", "报名条件", "要求"}, {"requirements"}},
+    {{"报名条件", "要求"}, {"requirements"}},
     {{"班型"}, {"class type"}},
     {{"上课时间"}, {"class time", "class times"}},
-    {{"人数上限", "名额"}, {"places", "group size"}},
+    {{"人数上限"}, {"group size", "maximum number of people"}},
+    {{"名额"}, {"places"}},
     {{"通过率"}, {"pass rate"}},
     {{"镜片", "镜片类型"}, {"lens", "lenses"}},
     {{"镜框", "镜架"}, {"frame"}},
@@ -64,11 +65,15 @@ static const struct {
     {{"体型"}, {"size of animal"}},
 };
 
-const char *const *glim_heading_words(const char *folded) {
+static const char *const *find(const char *folded, bool other) {
     for (size_t i = 0; i < GLIM_COUNT(headings); i++)
         for (size_t k = 0; k < WORDS; k++) {
-            if (headings[i].zh[k] && strcmp(headings[i].zh[k], folded) == 0) return headings[i].en;
-            if (headings[i].en[k] && strcmp(headings[i].en[k], folded) == 0) return headings[i].zh;
+            if (headings[i].zh[k] && strcmp(headings[i].zh[k], folded) == 0) return other ? headings[i].en : headings[i].zh;
+            if (headings[i].en[k] && strcmp(headings[i].en[k], folded) == 0) return other ? headings[i].zh : headings[i].en;
         }
     return NULL;
 }
+
+const char *const *glim_heading_words(const char *folded) { return find(folded, true); }
+
+const char *const *glim_heading_synonyms(const char *folded) { return find(folded, false); }

@@ -6,5 +6,7 @@
 
 /* The words of the other language for a folded heading, the first the one it is called by; ended by NULL. NULL where it is in no list. */
 const char *const *glim_heading_words(const char *folded);
+/* The words of its own language that mean the same, itself among them. */
+const char *const *glim_heading_synonyms(const char *folded);
 
 #endif

@@ -186,8 +186,13 @@ static bool cell_number(const glim_lib_col *c, const char *s, double *v) {
         return true;
     case GLIM_LIB_STOCK: /* pieces, or whether there are any */
         if (glim_value_bool(s, &b)) return *v = b, true;
-        if (strcmp(s, "有货") == 0 || strcmp(s, "现货") == 0 || strcasecmp(s, "in stock") == 0) return *v = 1, true;
-        if (strcmp(s, "缺货") == 0 || strcmp(s, "无货") == 0 || strcmp(s, "售罄") == 0 || strcasecmp(s, "out of stock") == 0) return *v = 0, true;
+        if (!strpbrk(s, "0123456789") && strlen(s) < 24) { /* "预订" and "on order" are not there yet */
+            static const char *const gone[] = {"缺货", "无货", "售罄", "预订", "预售", "out of stock", "sold out", "on order", "pre-order", "preorder", "back order", "backorder"}, *const there[] = {"有货", "现货", "in stock"};
+            for (size_t i = 0; i < GLIM_COUNT(gone); i++)
+                if (strcasestr(s, gone[i])) return *v = 0, true;
+            for (size_t i = 0; i < GLIM_COUNT(there); i++)
+                if (strcasestr(s, there[i])) return *v = 1, true;
+        }
         return number_of(s, c->comma, v, &unit) && strlen(unit) <= 24 && !strpbrk(unit, "0123456789"); /* "36 in stock", as a page shows it */
     case GLIM_LIB_DATE:
         return glim_lib_date(s, v);

@@ -142,7 +142,7 @@ static void count(seen *x, const glim_cell *v) {
 static void look(seen *x, const glim_cell *v) {
     double d;
     const char *unit;
-    static const char *const words[] = {"有货", "缺货", "现货", "无货", "in stock", "out of stock", NULL};
+    static const char *const words[] = {"有货", "缺货", "现货", "无货", "售罄", "预订", "预售", "in stock", "out of stock", "sold out", "on order", "pre-order", "preorder", "back order", "backorder", NULL};
     if (v->n == 0) return;
     bool number = glim_lib_number(v->text, &d, &unit) && *unit && strlen(unit) < sizeof x->unit && !strpbrk(unit, "0123456789");
     if (!x->any && number) memcpy(x->unit, unit, strlen(unit) + 1);
@@ -220,7 +220,7 @@ static bool of_ids(const char *name) {
 /* name: the language of the column of names so far, 0 none. */
 static json_t *column(const glim_column *c, seen *x, bool *has_id, glim_lang *name) {
     static const char *const names[] = {"name", "title", "名称", "品名", "商品名", "名字", "菜名", "产品名", "房型", "英文名", "菜品", NULL};
-    static const char *const stock[] = {"stock", "库存", "存货", "inventory", "qty", "余量", "剩余", "余票", "名额", "on hand", "bestand", " left", "remaining", "lieferbar", "verfügbar", NULL},
+    static const char *const stock[] = {"stock", "库存", "存货", "inventory", "qty", "余量", "剩余", "余票", "空房", "空位", "余位", "名额", "on hand", "bestand", " left", "remaining", "lieferbar", "verfügbar", NULL},
                              *const to_have[] = {"available", "availability", "有货", "现货", "在售", "lieferbar", "verfügbar", NULL}, *const no_stock[] = {"pack", " per ", "起", "min", NULL};
     /* Names of other things than the product. */
     static const char *const others[] = {"brand", "category", "supplier", "vendor", "manufacturer", "store", "warehouse", "colour", "color", "series", "user", "customer", "file", "unit", "subtitle",

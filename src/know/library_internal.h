@@ -1,5 +1,5 @@
 /* library_internal.h - what the files of the library share: library.c holds the rows, library_schema.c reads a schema,
- * library_guess.c makes one from the rows, library_words.c derives what else the values are called. */
+ * library_guess.c makes one from the rows, library_words.c derives what else the values are called, library_sides.c makes columns of sides. */
 #ifndef GLIM_KNOW_LIBRARY_INTERNAL_H
 #define GLIM_KNOW_LIBRARY_INTERNAL_H
 

@@ -319,16 +319,76 @@ static glim_status say_deeds(glim_lib *l, glim_err *err) {
     return rc;
 }
 
+/* "Min. order" is a minimum order. */
+static glim_status unabbreviated(glim_lib_col *c, const char *name, glim_err *err) {
+    static const char *const words[][2] = {{"min. ", "minimum "}, {"max. ", "maximum "}, {"no. of ", "number of "}, {"qty ", "quantity "}, {"avg. ", "average "}};
+    glim_status rc = GLIM_OK;
+    for (size_t i = 0; rc == GLIM_OK && i < GLIM_COUNT(words); i++) {
+        const size_t n = strlen(words[i][0]);
+        if (strncasecmp(name, words[i][0], n) != 0 || strlen(name) < n + 3) continue;
+        char s[300];
+        snprintf(s, sizeof s, "%s%s", words[i][1], name + n);
+        rc = glim_lib_alias(&c->alias, &c->n_alias, s, err);
+        if (words[i][0][n - 2] == '.') { /* "min order" */
+            snprintf(s, sizeof s, "%.*s %s", (int)n - 2, name, name + n);
+            if (rc == GLIM_OK) rc = glim_lib_alias(&c->alias, &c->n_alias, s, err);
+        }
+    }
+    return rc;
+}
+
+/* "Do I need a trailer" of "Needs trailer", "does it need an operator" of "Operator required". */
+static glim_status needed(glim_lib_col *c, const char *name, glim_err *err) {
+    static const char *const begins[] = {"needs ", "requires ", "need "}, *const ends[] = {" needed", " required", " necessary"}, *const how[] = {"need %s", "need a %s", "need an %s", "needs a %s", "needs %s", "require %s", "require a %s", "requires a %s", "%s needed", "%s required"};
+    char what[200] = "";
+    const size_t n = strlen(name);
+    if (c->type != GLIM_LIB_BOOL || n >= sizeof what) return GLIM_OK;
+    for (size_t i = 0; i < GLIM_COUNT(begins); i++)
+        if (strncasecmp(name, begins[i], strlen(begins[i])) == 0) snprintf(what, sizeof what, "%s", name + strlen(begins[i]));
+    for (size_t i = 0; i < GLIM_COUNT(ends); i++)
+        if (n > strlen(ends[i]) + 2 && strcasecmp(name + n - strlen(ends[i]), ends[i]) == 0) snprintf(what, sizeof what, "%.*s", (int)(n - strlen(ends[i])), name);
+    glim_status rc = GLIM_OK;
+    for (size_t i = 0; rc == GLIM_OK && *what && i < GLIM_COUNT(how); i++) {
+        char s[256];
+        const char *at = strstr(how[i], "%s");
+        snprintf(s, sizeof s, "%.*s%s%s", (int)(at - how[i]), how[i], what, at + 2);
+        rc = glim_lib_alias(&c->alias, &c->n_alias, s, err);
+    }
+    return rc;
+}
+
+/* "How long is a lesson" of "Length of lesson". */
+static glim_status length_of(glim_lib_col *c, const char *name, glim_err *err) {
+    static const char *const begins[] = {"length of ", "duration of ", "length of the ", "hours per ", "minutes per "}, *const how[] = {"how long is a %s", "how long is an %s", "how long is one %s", "how long is the %s", "how long is each %s", "how long are the %ss", "how long does a %s take", "%s length"};
+    const char *what = NULL;
+    for (size_t i = 0; i < GLIM_COUNT(begins); i++)
+        if (strncasecmp(name, begins[i], strlen(begins[i])) == 0) what = name + strlen(begins[i]);
+    glim_status rc = GLIM_OK;
+    for (size_t i = 0; rc == GLIM_OK && what && strlen(what) < 100 && i < GLIM_COUNT(how); i++) {
+        char s[256];
+        const char *at = strstr(how[i], "%s");
+        snprintf(s, sizeof s, "%.*s%s%s", (int)(at - how[i]), how[i], what, at + 2);
+        rc = glim_lib_alias(&c->alias, &c->n_alias, s, err);
+    }
+    return rc;
+}
+
 /* Other words for what a column is called: "frost hardy" for "Frost-hardy", "prescription" for "Prescription required", "咖啡因" for
  * "含咖啡因". */
 static glim_status derived(glim_lib_col *c, const char *name, glim_err *err) {
-    static const char *const ends[] = {" required", " needed", " from", " left", " size", " included", " possible", " allowed", " permitted", " until", "要求", "至", "年限", "期限"}, *const begins[] = {"contains ", "has ", "with ", "is ", "是否", "适用"}, *const bool_begins[] = {"含有", "包含", "含", "可", "支持", "有", "带"};
+    static const char *const ends[] = {" required", " needed", " from", " left", " size", " included", " possible", " allowed", " permitted", " until", "要求", "至", "年限", "期限"}, *const begins[] = {"main ", "contains ", "has ", "with ", "is ", "是否", "适用"}, *const bool_begins[] = {"含有", "包含", "含", "可", "支持", "有", "带"};
     char s[256];
     size_t n = strlen(name);
     if (n >= sizeof s) return GLIM_OK;
     for (size_t i = 0; i <= n; i++) s[i] = name[i] == '-' ? ' ' : name[i];
     glim_status rc = glim_lib_alias(&c->alias, &c->n_alias, s, err);
     char *p = s;
+    char *bracket = strstr(s, " (");
+    if (bracket && bracket > s) *bracket = 0, rc = rc == GLIM_OK ? glim_lib_alias(&c->alias, &c->n_alias, s, err) : rc; /* "Min. order (trays)" */
+    n = strlen(s);
+    if (rc == GLIM_OK) rc = unabbreviated(c, s, err);
+    if (rc == GLIM_OK) rc = needed(c, s, err);
+    if (rc == GLIM_OK) rc = length_of(c, s, err);
     char *per = strstr(s, " per ");
     if (per) *per = 0, rc = rc == GLIM_OK ? glim_lib_alias(&c->alias, &c->n_alias, s, err) : rc;
     n = strlen(s);
@@ -374,7 +434,9 @@ static glim_status both_languages(glim_lib_col *c, bool named, glim_err *err) {
             free(*name);
             *name = glim_xstrdup(*w);
         }
-        for (size_t i = 0; rc == GLIM_OK && w && i < 5 && w[i]; i++) rc = glim_lib_alias(&c->alias, &c->n_alias, w[i], err);
+        const char *const *same = glim_heading_synonyms(c->alias[a]);
+        for (; rc == GLIM_OK && w && *w; w++) rc = glim_lib_alias(&c->alias, &c->n_alias, *w, err);
+        for (; rc == GLIM_OK && same && *same; same++) rc = glim_lib_alias(&c->alias, &c->n_alias, *same, err);
         for (const char *const *v = about >= 0 ? glim_concepts[about].word : NULL; rc == GLIM_OK && v && *v; v++)
             if (!has_cjk(*v)) rc = glim_lib_alias(&c->alias, &c->n_alias, *v, err);
     }
@@ -492,9 +554,17 @@ static glim_status goods(glim_lib *l, const json_t *said, glim_err *err) {
         const glim_lib_col *col = &l->col[c];
         for (size_t i = 0; i < GLIM_COUNT(of); i++)
             for (size_t j = 0; rc == GLIM_OK && col->concept == of[i].concept && col->type != GLIM_LIB_HIDDEN && of[i].words[j]; j++) rc = glim_lib_alias(&l->goods, &l->n_goods, of[i].words[j], err);
-        if (rc != GLIM_OK || (col->type != GLIM_LIB_NAME && col->type != GLIM_LIB_ID) || has_cjk(col->column)) continue;
+        static const struct {
+            const char *heading, *words[4];
+        } zh[] = {{"房型", {"房间", "房"}}, {"房名", {"房间"}}, {"课程", {"课程", "课"}}, {"课程名称", {"课程", "课"}}, {"班名", {"班"}}, {"菜名", {"菜"}}, {"书名", {"书"}}, {"车型", {"车"}}, {"乐器", {"乐器"}}, {"配件", {"配件"}}, {"配件名称", {"配件", "零件"}}, {"药品名称", {"药"}}, {"药名", {"药"}}, {"设备名称", {"设备"}}, {"产品名称", {"产品"}}, {"套餐", {"套餐"}}};
+        for (size_t i = 0; rc == GLIM_OK && col->type == GLIM_LIB_NAME && i < GLIM_COUNT(zh); i++)
+            for (size_t j = 0; rc == GLIM_OK && strstr(col->column, zh[i].heading) && j < 4 && zh[i].words[j]; j++) rc = glim_lib_alias(&l->goods, &l->n_goods, zh[i].words[j], err);
+        if (rc != GLIM_OK || (col->type != GLIM_LIB_NAME && col->type != GLIM_LIB_ID) || (has_cjk(col->column) && !isalpha((unsigned char)col->column[0]))) continue;
         char *s = words_of(col->column);
-        size_t n = strlen(s);
+        size_t n = 0;
+        while (s[n] && (unsigned char)s[n] < 0x80 && s[n] != '/') n++; /* "Part 配件名称" */
+        while (n && s[n - 1] == ' ') n--;
+        s[n] = 0;
         bool cut = false;
         for (size_t i = 0; i < GLIM_COUNT(numbers); i++)
             if (n > strlen(numbers[i]) && strcasecmp(s + n - strlen(numbers[i]), numbers[i]) == 0) s[n -= strlen(numbers[i])] = 0, cut = true;

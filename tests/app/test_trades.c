@@ -71,7 +71,7 @@ TEST(goods_called_so_are_listed_without_those_that_warn_of_it) {
 }
 
 TEST(an_end_is_no_end_date_where_it_is_part_of_another_word) {
-    static const asked t[] = {{"high end pans", "High End Cooking", "by end date"}, {"when does knife skills end", "the end date is 2027-06-02", ""}, {"courses that end in July", "1 fits: Pan Care", ""}};
+    static const asked t[] = {{"high end pans", "High End Cooking", "end date"}, {"when does knife skills end", "the end date is 2027-06-02", ""}, {"courses that end in July", "1 fits: Pan Care", ""}};
     check_all("pans", t, GLIM_COUNT(t));
 }
 
@@ -115,4 +115,80 @@ TEST(english_finds_chinese_headings) {
         {"日租金20元以下的有哪些", "有3款符合", ""},
     };
     check_all("toolhire_zh", t, GLIM_COUNT(t));
+}
+
+TEST(of_several_prices_the_one_is_said_whose_word_is) {
+    static const asked machines[] = {
+        {"trench rammer weekly price", "week rate is €196", "€49"},
+        {"how much is the trench rammer a day", "day rate is €49", "Delivery"},
+        {"what does the scarifer cost per week", "€156", ""},
+        {"avg day rate of garden machines", "€60.80", ""},
+        {"is the trailer platform electric", "", "needs trailer"},
+        {"which ones need a trailer", "needs trailer", "Trailer platform 12 m:"},
+        {"do i need a trailer for the wood chipper", "Yes, Wood chipper 10 cm needs trailer", ""},
+        {"fuel consumption of the wheel loader", NOT_HERE, "Loaders:"},
+        {"what colour is the wheel loader", NOT_HERE, "Loaders:"},
+    }, print[] = {
+        {"x展架加急多少钱", "65元", "48元"},
+        {"名片多少钱一张", "0.18元/张", ""},
+        {"A5宣传单印1000张多少钱", "0.22元/张，1000张合计220元", "起印量是"},
+        {"起印量1000张以内的标签", "有3款符合", ""},
+        {"手提袋要几天", "8天", ""},
+        {"易拉宝多大", "2000×800mm", ""},
+    };
+    check_all("machines", machines, GLIM_COUNT(machines));
+    check_all("print_zh", print, GLIM_COUNT(print));
+}
+
+TEST(headings_say_more_than_one_word) {
+    static const asked bakery[] = {
+        {"minimum order mince pies", "2", NOT_HERE},
+        {"how many hot cross buns per tray", "48", NOT_HERE},
+        {"how long does the rye loaf keep", "Rye Loaf 500g, £19.00, shelf life 7 days", ""},
+        {"when do you bake the rye", "", "Hubin Road"},
+    }, driving[] = {
+        {"how long is a lesson in the trailer b96", "7 h", "not A"},
+        {"total for car basic manual plus exam fee", NOT_HERE, "129.83"},
+        {"what starts before 8 march", "Refresher", "D-103"},
+    }, ebike[] = {
+        {"how much is the 36v 14ah battery", "€379", "元"},
+        {"lights under 30 euros", "2 fit", ""},
+        {"50欧以下的刹车配件", "刹车片", "油碟"},
+        {"average price of batteries", "€464.00", ""},
+        {"48V parts from Kraft", "3 fit", ""},
+        {"how many brake pads are left", "100", ""},
+    }, music[] = {
+        {"yp-02月租多少", "650", ""},
+        {"41寸的吉他有几款", "2款", ""},
+        {"大提琴还有吗", "目前没有货", ""},
+        {"三角钢琴有货吗", "目前没有货（预订）", ""},
+        {"小提琴的弓是什么材料", NOT_HERE_ZH, "枫木"},
+        {"小提琴1/2是什么材质", "枫木", ""},
+    }, boarding[] = {
+        {"最贵的房间", "超大型犬套房", ""},
+        {"面积大于4平米的房间", "大型犬豪华间", "大型犬标准间"},
+        {"体重上限50斤的房间有哪些", "中型犬标准间", "大型犬豪华间，"},
+        {"中型犬豪华间还有空房吗", "没有货", ""},
+        {"超大型犬套房多大", "9", ""},
+    }, flowers[] = {
+        {"tied sheaf with roses", "Tied Sheaf Roses", "tulip"},
+        {"anything with lilies under 60 pounds", "Single Ended Spray", "Peace"},
+        {"flowers in the winter wreath", "pine", ""},
+        {"how long do you need for the football", "5 days", ""},
+    };
+    check_all("bakery", bakery, GLIM_COUNT(bakery));
+    check_all("driving", driving, GLIM_COUNT(driving));
+    check_all("ebike", ebike, GLIM_COUNT(ebike));
+    check_all("music_zh", music, GLIM_COUNT(music));
+    check_all("boarding_zh", boarding, GLIM_COUNT(boarding));
+    check_all("flowers", flowers, GLIM_COUNT(flowers));
+}
+
+TEST(one_letter_is_a_unit_behind_what_is_measured_in_it) {
+    glim_lib *l;
+    glim_err err = {0};
+    static const char csv[] = "Name,Weight g,Power W,Class A\nSmoker,900,5,1\nKnife,180,7,2\nTank,4200,9,3\n";
+    CHECK_OK(glim_lib_parse(&l, "a.csv", csv, strlen(csv), NULL, &err), err);
+    CHECK(l->col[1].unit_en && strcmp(l->col[1].unit_en, "g") == 0 && l->col[2].unit_en && !l->col[3].unit_en);
+    glim_lib_free(l);
 }
