@@ -65,7 +65,7 @@ static bool pays(const glim_parse *p, size_t i) {
 /* "两" of "两份" and "三" of "三个人": a digit by itself counts only what is counted in pieces or people, "一款" says nothing. */
 static size_t lone_digit(const glim_parse *p, size_t i, double *out) {
     const bool span = i + 3 < p->n && (strncmp(p->s + i + 3, "年", 3) == 0 || strncmp(p->s + i + 3, "个月", 6) == 0); /* "保修一年以上" */
-    if (pays(p, i + 3)) {
+    if (i + 3 < p->n && (unsigned char)p->s[i] >= 0xe4 && pays(p, i + 3)) {
         for (size_t k = 3; k < GLIM_COUNT(digits_zh); k++)
             if (memcmp(p->s + i, digits_zh[k].text, 3) == 0) return *out = digits_zh[k].v, 3;
         if (memcmp(p->s + i, "两", 3) == 0) return *out = 2, 3;
