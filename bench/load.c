@@ -230,7 +230,10 @@ static void put_request(text *out, long index) {
     put_json(&body, opt.model);
     printf_to(&body, ", \"max_tokens\": %ld, \"seed\": %ld, \"stream\": %s%s", n_answer, opt.same ? 1 : index, opt.whole ? "false" : "true",
               opt.whole ? "" : ", \"stream_options\": {\"include_usage\": true}");
-    if (opt.extra) printf_to(&body, ", %.400s", opt.extra);
+    if (opt.extra) { /* as long as it likes: hundreds of banned tokens */
+        puts_to(&body, ", ");
+        puts_to(&body, opt.extra);
+    }
     if (opt.ids) { /* lengths to the token */
         puts_to(&body, ", \"prompt\": [");
         for (long i = 0; i < opt.prefix + n_words; i++) printf_to(&body, "%s%ld", i ? ", " : "", (long)(next_random(i < opt.prefix ? &shared : &r) % (uint64_t)opt.ids));

@@ -8,7 +8,7 @@
 
 Parts
   streams  one stream, 8 and 32, contexts of at most 256: tokens/s in all, and as multiples of one stream's
-  mixed    32 clients, prompts and answers of mixed lengths: tokens/s, first token, gaps
+  mixed    32 clients, prompts and answers of mixed lengths, beside one client with such: tokens/s, first token, gaps beside the bench's step
   gap      the median gap beside `glim bench`'s step of as many streams, and p99 beside the median
   prefix   the first token of a long prompt that was seen before, beside cold; the texts must be the same
   memory   the server's own memory over 10,000 requests (and its RSS, with the weights that tokens have touched so far)
@@ -17,6 +17,7 @@ Parts
   peer     llama-cpp-python's server on the same file, in turns (A B A B ...)
 
 Without a model: SmolLM2-135M as `make realmodel` fetched it, and GLM-4-9B's shape cut to 8 layers, random weights in q4_0.
+Every token of an answer has text of its own (those that are parts of characters are banned), so that a gap between two chunks is one between two tokens.
 Generator and server share the machine: the generator's CPU time stands in each line. Results also go to
 bench/results/<time>-serve.jsonl, one line a run.
 """
@@ -49,6 +50,7 @@ def arguments():
     p.add_argument("--build", default=os.path.join(ROOT, "build"))
     p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     p.add_argument("--reps", type=int, default=3)
+    p.add_argument("--share", type=float, default=1, help="so many of the requests of streams and mixed (a slow machine, a large model)")
     p.add_argument("--quick", action="store_true")
     p.add_argument("--peer-python", default=os.path.join(CACHE, "realmodel", "venv", "bin", "python"))
     a = p.parse_args()
@@ -69,8 +71,9 @@ class Model:
         info = json.loads(output([os.path.join(a.build, "glim"), "info", path, "--json"]))
         self.real = info.get("template") not in (None, "", "none")  # made models have no chat template
         self.vocab = find(info, ("vocab", "n_vocab", "vocab_size")) or 30000
-        # Answers must not end early. The real model's stop tokens are banned; random weights hardly ever choose theirs.
-        self.extra = '"temperature": 0, "logit_bias": {"0": -100, "2": -100}' if self.real else '"temperature": 0'
+        # Answers must not end early, nor hold text back: tokens that stop or are parts of characters are banned. Random weights hardly ever choose theirs.
+        banned = unwanted(a, path, info["n_tokens"]) if self.real else []
+        self.extra = '"temperature": 0, "logit_bias": {%s}' % ", ".join('"%d": -100' % i for i in banned)
         # Real text goes through the template; made models get token ids, whose number is exact whatever their tokenizer does.
         self.shape = [] if self.real else ["--ids", str(min(self.vocab, 20000))]
         self.per_word = 1.3 if self.real else 1.0
@@ -90,6 +93,16 @@ def find(v, keys):
             if got:
                 return got
     return None
+
+
+def unwanted(a, path, n):
+    """Tokens that stop or name a role, and those whose texts are nothing or parts of characters. (A model that may not stop goes on in emojis, three tokens each.)"""
+    glim, mark = os.path.join(a.build, "glim"), "zq|qz|"
+    between = " ".join(map(str, json.loads(output([glim, "tokenize", path, mark, "--json"]))))
+    pieces = output([glim, "tokenize", path, "--decode"], input="".join("%d %s " % (i, between) for i in range(n)), errors="replace").split(mark)
+    if len(pieces) != n + 1:
+        sys.exit("serve.py: %s: got the texts of %d tokens, want %d" % (path, len(pieces) - 1, n))
+    return [i for i, piece in enumerate(pieces[:n]) if not piece or "\ufffd" in piece or re.fullmatch(r"<\|?\w+\|?>|</s>", piece)]
 
 
 def output(words, **kw):
@@ -227,7 +240,7 @@ def streams(a, m, rep):
         for n in (1, 8, 32):
             with Glim(a, m, "--ctx", "512", "--parallel", "32", "--no-guess") as s:
                 s.load("--clients", 1, "--requests", 1, "--seed", 999, *short(m, 8))
-                r = s.load("--clients", n, "--requests", n * (1 if a.quick else 4 if n < 32 else 2), "--seed", 10 + i, *short(m, n_answer))
+                r = s.load("--clients", n, "--requests", max(n, int(n * (1 if a.quick else 4 if n < 32 else 2) * a.share)), "--seed", 10 + i, *short(m, n_answer))
             rep.run("streams", m, r, streams=n)
             speed.setdefault(n, []).append(r["tokens_per_s"])
             print("  %2d streams  %s" % (n, line(r)))
@@ -237,12 +250,33 @@ def streams(a, m, rep):
 
 
 def mixed(a, m, rep):
+    """Made models are given shorter texts: they are larger, and a token of theirs takes ten times as long."""
+    n, prompt, answer = (40, 60, "4:24") if a.quick else (256, 600, "16:200") if m.real else (64, 180, "16:76")
+    shape = ["--prompt", "%d:%d" % (m.words(10), m.words(prompt)), "--answer", answer]
+    n = max(32, int(n * a.share))
+    more, ratios, tails = [], [], []
     for i in range(a.reps):
-        with Glim(a, m, "--ctx", "2048", "--parallel", "32") as s:
-            r = s.load("--clients", 32, "--requests", 40 if a.quick else 256, "--seed", 20 + i, "--prompt", "%d:%d" % (m.words(10), m.words(60 if a.quick else 600)), "--answer", "4:24" if a.quick else "16:200")
-        rep.run("mixed", m, r)
-        print("  32 mixed    %s" % line(r))
-        print("              %.1f tokens/s with prompts, %.1f requests/s" % (r["all_tokens_per_s"], r["requests_per_s"]))
+        step = bench_step(a, m, 32)
+        with Glim(a, m, "--ctx", "2048", "--parallel", "32", "--no-guess") as s:
+            one = s.load("--clients", 1, "--requests", max(3, n // 32), "--seed", 920 + i, *shape)
+            r = s.load("--clients", 32, "--requests", n, "--seed", 20 + i, *shape)
+        rep.run("mixed", m, one, streams=1)
+        rep.run("mixed", m, r, streams=32, bench_step_ms=step)
+        print("   1 mixed    %s" % line(one))
+        print("  32 mixed    %s; bench step %.2f ms" % (line(r), step))
+        print("              %.1f tokens/s with prompts (one: %.1f), %.1f requests/s" % (r["all_tokens_per_s"], one["all_tokens_per_s"], r["requests_per_s"]))
+        more.append(r["tokens_per_s"] / one["tokens_per_s"])
+        ratios.append(r["gap_ms"]["p50"] / step)
+        tails.append(r["gap_ms"]["p99"] / r["gap_ms"]["p50"])
+    print("  32 clients of mixed lengths get %.2f times one's tokens, prompts read between; median gap %.2f of the bench's step of 32" % (median(more), median(ratios)))
+    rep.held("32 mixed: p99 gap %.2f of the median, want at most 2.5" % median(tails), median(tails) <= 2.5)
+
+
+def bench_step(a, m, n):
+    """Milliseconds of a step of n streams without a server."""
+    b = json.loads(output([os.path.join(a.build, "glim"), "bench", m.path, "--json", "--threads", str(a.threads), "--prefill", "none", "--depth", "none", "--starts", "0", "--batch", str(n),
+                           "--reps", "1" if a.quick else "3", "--tokens", "8" if a.quick else "32" if m.real else "12"]))
+    return [1e3 * x["streams"] / x["tokens_per_s"]["median"] for x in b["results"] if x["what"] == "streams" and x["streams"] == n][0]
 
 
 def gap(a, m, rep):
@@ -250,11 +284,9 @@ def gap(a, m, rep):
     for n in (8, 32):
         ratios, tails = [], []
         for i in range(a.reps):
-            b = json.loads(output([os.path.join(a.build, "glim"), "bench", m.path, "--json", "--threads", str(a.threads), "--prefill", "none", "--depth", "none", "--starts", "0", "--batch", str(n),
-                                   "--reps", "1" if a.quick else "3", "--tokens", "8" if a.quick else "32"]))
-            step = [1e3 * x["streams"] / x["tokens_per_s"]["median"] for x in b["results"] if x["what"] == "streams" and x["streams"] == n][0]
+            step = bench_step(a, m, n)
             with Glim(a, m, "--ctx", "512", "--parallel", str(n), "--no-guess") as s:
-                r = s.load("--clients", n, "--requests", n, "--seed", 30 + i, "--prompt", str(m.words(100)), "--answer", "24" if a.quick else "150")
+                r = s.load("--clients", n, "--requests", n, "--seed", 30 + i, "--prompt", str(m.words(100)), "--answer", "24" if a.quick else "150" if m.real else "60")
             rep.run("gap", m, r, streams=n, bench_step_ms=step)
             ratios.append(r["gap_ms"]["p50"] / step)
             tails.append(r["gap_ms"]["p99"] / r["gap_ms"]["p50"])
