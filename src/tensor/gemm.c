@@ -12,7 +12,7 @@
 
 #include "tensor/kernels_internal.h"
 
-enum { BLOCK = 64, CUT = 256, ALIGN = 64 };
+enum { BLOCK = 64, CUT = 256, TURN = 8, ALIGN = 64 };
 
 extern const glim_gemm_set glim_gemm_ref;
 #if defined __x86_64__
@@ -48,11 +48,12 @@ size_t glim_gemm_bytes(const glim_gemm_set *s, size_t m, size_t k, int n_threads
 typedef struct run {
     const glim_gemm_set *s;
     const glim_gemm *g;
-    bool pairs, laid;       /* A is laid out */
+    bool pairs, laid, turned; /* A is laid out; its columns lie side by side */
     size_t rows, n_strips, strip_words; /* words of a strip */
     float *a;               /* [n_strips, k or pairs of k, rows] */
     own *own;               /* [n_threads] */
-    size_t n_blocks, ranges, strips; /* column blocks; ranges of strips, strips in each */
+    size_t n_blocks, whole;  /* column blocks; so many of them, the first, are one piece each */
+    size_t ranges, strips;   /* of each other block: ranges of strips, strips in each */
 } run;
 
 /* ---- A ---- */
@@ -79,10 +80,36 @@ static void lay_four(float *dst, size_t rows, const float *a, size_t a_row, size
         for (size_t i = 0; i < 4; i++) dst[k * rows + i] = a[i * a_row + k];
 }
 
+/* Strips of an A whose columns lie side by side, a few k of all strips at a time: one strip uses 24 of a line's 64 bytes, and lines a row
+ * of A apart share few sets of a cache, so that strip by strip each line came up to three times from the third level or beyond. */
+static void lay_turned(const run *r, size_t begin, size_t end) {
+    const glim_gemm *g = r->g;
+    const size_t rows = r->rows, last = end * rows > g->m ? end - 1 : end;
+    if (last < end) memset(r->a + last * r->strip_words, 0, r->strip_words * sizeof(float));
+    for (size_t k0 = 0; k0 < g->k; k0 += TURN) {
+        const size_t n_k = g->k - k0 < TURN ? g->k - k0 : TURN;
+        for (size_t s = begin; s < end; s++) {
+            float *dst = r->a + s * r->strip_words + k0 * rows;
+            const float *a = g->a + s * rows + k0 * g->a_k;
+            const size_t n = s < last ? rows : g->m - s * rows;
+            if (n == 6) /* a copy of known size is a few moves, not a call */
+                for (size_t k = 0; k < n_k; k++) memcpy(dst + k * 6, a + k * g->a_k, 6 * sizeof *dst);
+            else if (n == 12)
+                for (size_t k = 0; k < n_k; k++) memcpy(dst + k * 12, a + k * g->a_k, 12 * sizeof *dst);
+            else
+                for (size_t k = 0; k < n_k; k++) memcpy(dst + k * rows, a + k * g->a_k, n * sizeof *dst);
+        }
+    }
+}
+
 static void lay_strips(void *ctx, size_t begin, size_t end, int worker) {
     (void)worker;
     const run *r = ctx;
     const glim_gemm *g = r->g;
+    if (r->turned) {
+        lay_turned(r, begin, end);
+        return;
+    }
     for (size_t s = begin; s < end; s++) {
         float *dst = r->a + s * r->strip_words;
         uint32_t *dst2 = (uint32_t *)(void *)dst;
@@ -97,10 +124,6 @@ static void lay_strips(void *ctx, size_t begin, size_t end, int worker) {
                     dst2[k / 2 * r->rows + i] = lo | hi << 16;
                 }
             }
-        } else if (g->a_row == 1 && n == 12) { /* a copy of known size is three moves, not a call */
-            for (size_t k = 0; k < g->k; k++) memcpy(dst + k * 12, g->a + row + k * g->a_k, 12 * sizeof *dst);
-        } else if (g->a_row == 1) {
-            for (size_t k = 0; k < g->k; k++) memcpy(dst + k * r->rows, g->a + row + k * g->a_k, n * sizeof *dst);
         } else {
             size_t i = 0;
             if (g->a_k == 1 && n >= 4) { /* the last four may overlap those before: a strip of six is two calls */
@@ -157,9 +180,11 @@ static void run_pieces(void *ctx, size_t begin, size_t end, int worker) {
     const glim_gemm *g = r->g;
     own *o = (own *)(void *)((char *)r->own + (size_t)worker * up(sizeof(own), ALIGN));
     for (size_t p = begin; p < end; p++) {
-        const size_t n0 = p / r->ranges * BLOCK, s0 = p % r->ranges * r->strips;
+        const bool whole = p < r->whole;
+        const size_t n0 = (whole ? p : r->whole + (p - r->whole) / r->ranges) * BLOCK;
+        const size_t s0 = whole ? 0 : (p - r->whole) % r->ranges * r->strips;
         const size_t n = g->n - n0 < BLOCK ? g->n - n0 : BLOCK;
-        const size_t s1 = r->n_strips - s0 < r->strips ? r->n_strips : s0 + r->strips;
+        const size_t s1 = whole || r->n_strips - s0 < r->strips ? r->n_strips : s0 + r->strips;
         for (size_t k0 = 0; k0 < g->k; k0 += CUT) {
             const size_t n_k = g->k - k0 < CUT ? g->k - k0 : CUT;
             const bool add = g->add || k0 > 0;
@@ -198,13 +223,19 @@ void glim_gemm_run(glim_pool *pool, const glim_gemm_set *s, glim_gemm_type type,
     r.n_strips = (g->m + r.rows - 1) / r.rows;
     r.strip_words = (r.pairs ? (g->k + 1) / 2 : g->k) * r.rows;
     r.own = (own *)(void *)((char *)scratch + (r.laid ? up(r.n_strips * r.strip_words * sizeof(float), ALIGN) : 0));
-    if (r.laid) glim_pool_for(pool, r.n_strips, 1, lay_strips, &r);
-    /* Every range of strips makes B again: no more of them than keep the threads busy. */
-    const size_t want = 4 * (size_t)glim_pool_size(pool);
+    r.turned = g->a_row == 1 && !r.pairs;
+    const size_t share = r.n_strips / (4 * (size_t)glim_pool_size(pool));
+    if (r.laid) glim_pool_for(pool, r.n_strips, r.turned && share > 1 ? share < 16 ? share : 16 : 1, lay_strips, &r);
+    /* Every range of strips makes B again, so only the last blocks are cut: two a thread and what does not share out. Nine blocks of
+     * two threads are five and eight halves, not 5 : 4, and a thread that is held up is waited for half a block at most. */
+    const size_t threads = (size_t)glim_pool_size(pool), most = up(r.n_strips, 4) / 4;
     r.n_blocks = (g->n + BLOCK - 1) / BLOCK;
-    r.ranges = r.n_blocks >= want || glim_pool_size(pool) == 1 ? 1 : (want + r.n_blocks - 1) / r.n_blocks;
+    const size_t cut = threads == 1 ? 0 : threads + r.n_blocks % threads;
+    if (r.n_blocks >= 4 * threads || threads == 1) r.whole = r.n_blocks - cut, r.ranges = 2;
+    else r.ranges = (4 * threads + r.n_blocks - 1) / r.n_blocks;
+    while (!r.whole && r.n_blocks * r.ranges % threads && r.ranges < 8 * threads / r.n_blocks) r.ranges++;
+    if (r.ranges > most) r.ranges = most;
     r.strips = (r.n_strips + r.ranges - 1) / r.ranges;
-    if (r.strips < 4) r.strips = 4;
     r.ranges = (r.n_strips + r.strips - 1) / r.strips;
-    glim_pool_for(pool, r.n_blocks * r.ranges, 1, run_pieces, &r);
+    glim_pool_for(pool, r.whole + (r.n_blocks - r.whole) * r.ranges, 1, run_pieces, &r);
 }

@@ -88,7 +88,8 @@ static void chain(const glim_gemm *g, const float *b, size_t b_k, size_t b_n, fl
 static const struct shape {
     size_t m, n, k;
 } g_shapes[] = {{1, 1, 1},     {5, 3, 7},    {13, 70, 33}, {29, 64, 300}, {50, 131, 259}, {3, 200, 513}, {97, 16, 40},
-                {97, 837, 16}, {23, 770, 35}, {11, 130, 48}}; /* and more blocks of columns than four a thread */
+                {97, 837, 16}, {23, 770, 35}, {11, 130, 48}, /* and more blocks of columns than four a thread */
+                {200, 70, 301}}; /* many strips, the last one short, and k that no turn of a loop divides */
 
 TEST(products_are_one_chain_on_every_set_and_thread_count) {
     glim_rng rng = {.seed = 12};
