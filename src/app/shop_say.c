@@ -224,18 +224,6 @@ static void say_cell(glim_buf *out, const glim_lib *l, uint32_t row, size_t c, b
     glim_buf_free(&verb);
 }
 
-/* Behind a price a sheet, what a thousand of them cost. */
-static void say_quantity(glim_buf *out, const glim_lib *l, uint32_t row, size_t c, const glim_filter *f) {
-    const glim_lib_col *col = &l->col[c];
-    if (!(f->quantity > 1 && f->quantity <= 1e9) || col->type != GLIM_LIB_PRICE || !col->number || !glim_lib_exact(l, row, c) || !(fabs(col->number[row]) < 1e9)) return;
-    char figure[48];
-    const long long cents = llround(col->number[row] * f->quantity * 100);
-    snprintf(figure, sizeof figure, cents % 100 ? "%lld.%02lld" : "%lld", cents / 100, cents % 100);
-    const char *of = col->unit_zh ? strchr(col->unit_zh, '/') : NULL;
-    glim_buf_printf(out, f->zh ? "，%.0f%s合计" : ", %.0f%s come to ", f->quantity, f->zh && of ? of + 1 : "");
-    glim_lib_figure(out, col, figure, f->zh, false);
-}
-
 /* Does the row satisfy one condition? As a sentence. */
 static void say_cond(glim_buf *out, const glim_lib *l, uint32_t row, const glim_filter *f, const glim_cond *c, const char *name) {
     const glim_lib_col *col = &l->col[c->col];
@@ -361,7 +349,6 @@ static bool say_rows(glim_buf *out, const glim_lib *l, const glim_filter *f, con
             if (empty(l, row[i], f->ask[k])) continue;
             space(out, f->zh);
             say_cell(out, l, row[i], (size_t)f->ask[k], f->zh, name);
-            say_quantity(out, l, row[i], (size_t)f->ask[k], f);
             stop(out, f->zh);
             if (l->col[f->ask[k]].type == GLIM_LIB_BOOL && !glim_lib_has(l, row[i], (size_t)f->ask[k])) say_after_all(out, l, row[i], (size_t)f->ask[k], f->zh);
             cite(out, l, row[i], f->zh);
@@ -420,6 +407,7 @@ static void say_item(glim_buf *out, const glim_lib *l, const glim_filter *f, uin
             cols[n++] = (int)c;
             break;
         }
+    const int price = n && l->col[cols[n - 1]].type == GLIM_LIB_PRICE ? cols[n - 1] : -1;
     for (size_t k = 0; k < f->n_ask; k++) cols[n++] = f->ask[k];
     for (size_t k = 0; k < f->n_cond; k++)
         if (f->cond[k].op >= GLIM_COND_LT && l->col[f->cond[k].col].type != GLIM_LIB_STOCK) cols[n++] = f->cond[k].col;
@@ -433,7 +421,7 @@ static void say_item(glim_buf *out, const glim_lib *l, const glim_filter *f, uin
             continue;
         }
         if (c->type == GLIM_LIB_BOOL && say_verb(out, glim_lib_col_name(c, f->zh), glim_lib_has(l, row, (size_t)cols[k]))) continue;
-        if (c->type != GLIM_LIB_PRICE) glim_buf_printf(out, f->zh ? "%s" : "%s ", glim_lib_col_name(c, f->zh));
+        if (c->type != GLIM_LIB_PRICE || cols[k] != price) glim_buf_printf(out, f->zh ? "%s" : "%s ", glim_lib_col_name(c, f->zh)); /* of two prices the second says which */
         glim_lib_show(out, l, row, (size_t)cols[k], f->zh);
     }
     for (size_t c = 0; c < l->n_col; c++) /* nobody is sent after what cannot be had */

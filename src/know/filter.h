@@ -42,7 +42,6 @@ typedef struct glim_filter {
     bool of_something_else;            /* where, who, why, or what may be done: a description is no answer */
     bool scattered;                    /* the words that no condition read stand in rows, and in no row all of them */
     bool unread;                       /* "not for 2019" and "before 2017" of ranges of years, "can it be frozen" of what is called "frozen": not answered */
-    double quantity;                   /* so many of what the price is for, or 0: "印1000张" */
     bool offer;                        /* a price that the customer would pay, "五块行吗": no bound */
     bool unlisted;                     /* something makes the customer ill, and it is no value of a column about that */
     bool goods;                        /* the rows are called by a word for all of them: "dishes", "商品" */

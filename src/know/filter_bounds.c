@@ -371,21 +371,24 @@ static void read_fits(glim_parse *p, size_t k) {
     }
 }
 
-/* "印1000张多少钱" of a price a sheet, "住5天多少钱" of one a day: so many are paid for, and no row has to have them. */
-static bool quantity(glim_parse *p, const glim_item *it) {
+/* "印1000张多少钱" of a price a sheet: so many would be bought, and no row has to have them. What all of them cost is not said: minimums,
+ * tiers and stock may stand in other columns. */
+static bool quantity(const glim_parse *p, const glim_item *it) {
+    static const char *const deeds[] = {"印", "做", "买", "订", "要", "来", "定", "拿"}, *const kinds[] = {"的", "装", "以", "左", "起", "内", "上", "下"};
     const int price = glim_parse_column(p->l, GLIM_CONCEPT_PRICE);
     const char *zh = price >= 0 ? p->l->col[price].unit_zh : NULL, *of = zh ? strchr(zh, '/') : NULL;
-    bool asked = false, pieces = false;
-    if (!of || !it->has_unit || it->money || it->year || it->number != floor(it->number)) return false;
+    if (!of || !it->has_unit || it->money || it->year || it->from < 3 || glim_measure_of(of + 1) >= 0) return false; /* a price a day may be less for a week */
     const size_t n = strlen(of + 1);
-    if ((unsigned char)of[1] < 0x80 || n == 0 || it->to < it->from + n || strncmp(p->s + it->to - n, of + 1, n) != 0) return false;
+    if (n == 0 || (unsigned char)of[1] < 0x80 || it->to < it->from + n || strncmp(p->s + it->to - n, of + 1, n) != 0) return false;
+    for (size_t i = 0; i < GLIM_COUNT(kinds); i++)
+        if (strncmp(p->s + it->to, kinds[i], 3) == 0) return false;
+    bool asked = false, bought = false;
     for (size_t k = 0; k < p->n_items; k++) {
         asked |= p->v[k].kind == COLUMN && p->l->col[p->v[k].col].type == GLIM_LIB_PRICE;
-        pieces |= p->v[k].kind == WORD && p->v[k].word < GLIM_WORD_TO; /* "1000张以内" */
+        if (p->v[k].kind == WORD && p->v[k].word < GLIM_WORD_TO) return false; /* a bound */
     }
-    if (!asked || pieces) return false;
-    if (glim_measure_of(of + 1) < 0) p->f->quantity = it->number; /* a price a day may be less for a week */
-    return true;
+    for (size_t i = 0; i < GLIM_COUNT(deeds); i++) bought |= memcmp(p->s + it->from - 3, deeds[i], 3) == 0;
+    return asked && bought;
 }
 
 /* "五块行吗", "would you take 5 euros": what somebody would pay, and no bound of what he looks for. */

@@ -86,12 +86,17 @@ static bool typed_so(const glim_parse *p, size_t at, const glim_lib_value *v, co
     return false;
 }
 
-/* "IT" and "US" are values, "it" and "us" are none: a value that is such a word counts where it was typed as the cells have it. */
-static bool a_small_word(const glim_parse *p, const glim_lib_value *v, const char *alias) {
+/* "IT" and "US" are values, "it" and "us" are none: a value that is such a word counts where it was typed as the cells have it,
+ * or behind the name of its column. */
+static bool a_small_word(const glim_parse *p, size_t i, const glim_lib_col *col, const glim_lib_value *v, const char *alias) {
     static const char *const words[] = {"a", "i", "am", "no", "go", "it", "us", "in", "is", "or", "at", "to", "an", "as", "be", "by", "do", "he", "if", "me", "my", "of", "on", "so", "up", "we"};
     bool small = false;
     for (size_t k = 0; k < GLIM_COUNT(words); k++) small |= strcmp(alias, words[k]) == 0;
     const size_t n = strlen(v->text);
+    for (size_t a = 0; small && a < col->n_alias; a++) { /* "grade a" */
+        const size_t k = strlen(col->alias[a]);
+        if (i > k && p->s[i - 1] == ' ' && memcmp(p->s + i - 1 - k, col->alias[a], k) == 0) return false;
+    }
     for (const char *q = p->typed; small && (q = strstr(q, v->text)) != NULL; q++)
         if ((q == p->typed || !isalnum((unsigned char)q[-1])) && !isalnum((unsigned char)q[n])) return islower((unsigned char)v->text[0]) != 0;
     return small;
@@ -374,24 +379,17 @@ static void values_of_their_columns(glim_parse *p) {
     }
 }
 
-/* The length at i of "几天", "多少克", "how many days" where one column alone is counted in these; "per tray" behind "how many" of "Pieces per tray". */
-static size_t counted_unit(const glim_parse *p, size_t c, size_t i) {
-    static const char *const how[] = {"几", "多少", "how many "};
-    const glim_lib_col *col = &p->l->col[c];
-    const char *per = col->type == GLIM_LIB_NUMBER ? strcasestr(col->column, " per ") : NULL;
-    size_t longest = 0;
-    if (per && !strpbrk(per, "(/") && says(p, "how many", i) && strncasecmp(p->s + i, per + 1, strlen(per + 1)) == 0 && !glim_parse_alnum(p, i + strlen(per + 1))) longest = strlen(per + 1);
-    for (size_t k = 0; k < GLIM_COUNT(how) && col->type == GLIM_LIB_NUMBER && !col->part_of; k++) {
-        const char *u = k < 2 ? col->unit_zh : col->unit_en;
-        const size_t n = strlen(how[k]), un = u ? strlen(u) : 0;
-        if (un < 2 || strncmp(p->s + i, how[k], n) != 0 || strncasecmp(p->s + i + n, u, un) != 0 || (k == 2 && glim_parse_alnum(p, i + n + un + (p->s[i + n + un] == 's')))) continue;
-        for (size_t d = 0; d < p->l->n_col && longest < n + un; d++) {
-            const char *other = k < 2 ? p->l->col[d].unit_zh : p->l->col[d].unit_en;
-            if (d != c && p->l->col[d].type == GLIM_LIB_NUMBER && other && strcasecmp(other, u) == 0) break;
-            if (d + 1 == p->l->n_col) longest = n + un;
-        }
-    }
-    return longest;
+/* "41寸" is a value where a list has it, and no figure; "41寸以上" is a bound. */
+static bool figure_of_a_list(const glim_parse *p, const glim_item *best, size_t n) {
+    static const char *const behind[] = {"以", "左", "上", "下", "多", "到", "至", "起", "内", "-", "~"}, *const before[] = {"于", "到", "过", "少", "多", "足", "满", "约", "高", "低", "比", "than", "least", "most", "over", "under", "above", "below", "about"};
+    if (best->kind != NUMBER || best->col >= 0 || best->money || best->year || best->to == best->from || n != best->to - best->from) return false;
+    for (size_t k = 0; k < GLIM_COUNT(behind); k++)
+        if (strncmp(p->s + best->to, behind[k], strlen(behind[k])) == 0) return false;
+    size_t at = best->from;
+    while (at > 0 && p->s[at - 1] == ' ') at--;
+    for (size_t k = 0; k < GLIM_COUNT(before); k++)
+        if (at >= strlen(before[k]) && memcmp(p->s + at - strlen(before[k]), before[k], strlen(before[k])) == 0) return false;
+    return true;
 }
 
 /* "When does it end", "that end in July" are the verb or the day; "high end pans", "end grain" are neither. */
@@ -431,13 +429,11 @@ void glim_parse_items(glim_parse *p) {
                 for (size_t a = 0; a < col->value[v].n_alias; a++)
                     if (col->value[v].alias[a][0] == p->s[i]) {
                         const size_t n = stands_for_value(p, i, col->value[v].alias[a]);
-                        const bool figure = best.kind == NUMBER && best.col < 0 && !best.money && !best.year && best.to > best.from && n == best.to - best.from; /* "41寸" is a value where a list has it */
-                        if (figure) best.to = best.from;
-                        if (n > best.to - best.from && !a_small_word(p, &col->value[v], col->value[v].alias[a]) && meant(p, i, col, v, col->value[v].alias[a])) offer(&best, (glim_item){.kind = VALUE, .col = (int)c, .value = (uint16_t)v, .concept = -1}, i, n);
+                        if (figure_of_a_list(p, &best, n)) best.to = best.from;
+                        if (n > best.to - best.from && !a_small_word(p, i, col, &col->value[v], col->value[v].alias[a]) && meant(p, i, col, v, col->value[v].alias[a])) offer(&best, (glim_item){.kind = VALUE, .col = (int)c, .value = (uint16_t)v, .concept = -1}, i, n);
                     }
             for (size_t k = 0; k < n_stems; k++)
                 if (stems[k].col == (int)c) offer(&best, (glim_item){.kind = VALUE, .col = (int)c, .value = stems[k].value, .concept = -1, .stem = true}, i, stem_at(p, stems[k].text, i));
-            offer(&best, (glim_item){.kind = COLUMN, .col = (int)c, .concept = -1}, i, counted_unit(p, c, i));
             for (size_t a = col->n_named; a < col->n_alias; a++) offer(&best, (glim_item){.kind = COLUMN, .col = (int)c, .concept = -1}, i, deed_at(p, col->alias[a], i));
             for (size_t a = 0; a < col->n_named; a++)
                 if (col->alias[a][0] == p->s[i] && another_end(p, col->alias[a], i)) continue;

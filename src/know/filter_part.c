@@ -13,7 +13,7 @@ static bool in_item(const glim_parse *p, size_t at) {
 
 /* One to three characters behind "的" that end at `end`, no part of an item: where they begin, or `end`. */
 static size_t part_before(const glim_parse *p, size_t end) {
-    static const char *const plain[] = {"这", "那", "它", "店", "款", "种", "个", "你", "我", "们", "家"};
+    static const char *const plain[] = {"这", "那", "它", "店", "款", "种", "个", "你", "我", "们", "家", "般", "时", "常", "概", "共"};
     size_t at = end;
     for (size_t n = 0; n < 4 && at >= 3; n++) {
         uint32_t cp;
@@ -46,7 +46,10 @@ static void english(glim_parse *p) {
         if (strncmp(p->s + i, " of the ", 8) != 0 && strncmp(p->s + i, " of a ", 6) != 0 && strncmp(p->s + i, " of this ", 9) != 0) continue;
         size_t from = i;
         while (from > 0 && glim_parse_alnum(p, from - 1)) from--;
-        if (i - from < 3 || in_item(p, from) || from < 4 || memcmp(p->s + from - 4, "the ", 4) != 0) continue;
+        static const char *const whole[] = {"hire", "rental", "rent", "rate", "use", "care", "end", "start", "middle", "total", "sum", "rest", "kind", "type", "sort", "name"}; /* of all of it */
+        bool all = false;
+        for (size_t k = 0; k < GLIM_COUNT(whole) && !all; k++) all = strlen(whole[k]) == i - from && memcmp(p->s + from, whole[k], i - from) == 0;
+        if (all || i - from < 3 || in_item(p, from) || from < 4 || memcmp(p->s + from - 4, "the ", 4) != 0) continue;
         glim_buf_append(&p->f->part, p->s + from, i - from);
         return;
     }

@@ -14,7 +14,7 @@ static bool is_price(const glim_lib *l, size_t c) { return l->col[c].type == GLI
 
 /* Words of any price's heading: they set none apart. */
 static bool plain(const char *w) {
-    static const char *const words[] = {"price", "prices", "rate", "rates", "fee", "fees", "cost", "costs", "charge", "rental", "rent", "hire", "per", "eur", "usd", "gbp", "cny", "chf", "vat", "inc", "incl", "excl", "net", "gross", "and", "the", "of", "in", "for", "from", "sale", "retail", "unit"};
+    static const char *const words[] = {"price", "prices", "rate", "rates", "fee", "fees", "cost", "costs", "charge", "rental", "rent", "hire", "per", "eur", "usd", "gbp", "cny", "chf", "vat", "inc", "incl", "excl", "net", "gross", "and", "the", "of", "in", "for", "from", "sale", "retail", "unit", "with", "without", "online", "only", "new", "old", "our", "your", "you", "this", "all", "any", "are", "can", "each", "from", "total"};
     for (size_t i = 0; i < GLIM_COUNT(words); i++)
         if (strcmp(words[i], w) == 0) return true;
     return false;
@@ -30,6 +30,65 @@ static bool in_heading(const glim_lib_col *c, const char *w) {
             found = (unsigned char)*w >= 0x80 || ((p == s || !isalpha((unsigned char)p[-1])) && !isalpha((unsigned char)p[strlen(w)]));
     glim_buf_free(&b);
     return found;
+}
+
+/* Is what stands at `at` denied, "not weekly", "不加急", "non-member"? Within its clause, a few words before it. */
+static bool denied(const glim_parse *p, size_t at) {
+    static const char *const zh[] = {"不", "没", "非", "无", "免", "别", "除"}, *const en[] = {"no", "not", "non", "without", "never", "isn", "t", "don", "dont", "except", "excluding", "instead", "than"};
+    size_t from = at;
+    while (from > 0 && at - from < 40 && !strchr(",;.?!", p->s[from - 1]) && (from < 3 || memcmp(p->s + from - 3, "，", 3) != 0)) from--;
+    for (size_t i = from; i < at; i++) {
+        for (size_t k = 0; k < GLIM_COUNT(zh); k++)
+            if (at - i <= 18 && strncmp(p->s + i, zh[k], 3) == 0) return true;
+        for (size_t k = 0; k < GLIM_COUNT(en); k++)
+            if (glim_parse_stands(p, i, en[k])) return true;
+    }
+    return false;
+}
+
+static size_t word_before(const glim_parse *p, size_t at, size_t *n) {
+    while (at > 0 && (p->s[at - 1] == ' ' || p->s[at - 1] == '-')) at--;
+    const size_t end = at;
+    while (at > 0 && glim_parse_alnum(p, at - 1)) at--;
+    *n = end - at;
+    return at;
+}
+
+static bool one_of(const glim_parse *p, size_t at, size_t n, const char *const *words, size_t n_words) {
+    for (size_t i = 0; i < n_words; i++)
+        if (strlen(words[i]) == n && memcmp(p->s + at, words[i], n) == 0) return true;
+    return false;
+}
+
+/* "加急要加多少钱": by how much two prices differ is not answered. */
+static bool a_surcharge(const glim_parse *p, size_t behind) {
+    static const char *const more[] = {"要加", "加多少", "加收", "另加", "另收", "多收", "要多加", "多加", "贵多少", "便宜多少"};
+    for (size_t i = 0; i < GLIM_COUNT(more); i++)
+        if (strncmp(p->s + behind, more[i], strlen(more[i])) == 0) return true;
+    return false;
+}
+
+/* Does the word say which price? "Weekly price", "per pack", "price online", "for members", "a week", but not "this week", "with a dog",
+ * "I found you online". */
+static bool of_a_price(const glim_parse *p, const char *word, size_t at, size_t n) {
+    static const char *const prices[] = {"price", "prices", "rate", "rates", "cost", "costs", "fee", "charge"}, *const links[] = {"per", "for", "with", "by", "a", "an", "the", "one", "each", "every"}, *const dates[] = {"this", "next", "last", "coming", "following", "that"},
+                             *const times[] = {"hour", "day", "night", "week", "weekend", "month", "quarter", "year", "season"}, *const for_one[] = {"for", "per"}, *const once[] = {"a", "an", "each", "every", "one", "per"};
+    if (denied(p, at)) return false;
+    if ((unsigned char)*word >= 0x80) return true;
+    size_t len, before = word_before(p, at, &len), to = at + n;
+    if (one_of(p, before, len, dates, GLIM_COUNT(dates))) return false;
+    for (size_t i = 0; i < GLIM_COUNT(times); i++)
+        if (strcmp(word, times[i]) == 0 && (one_of(p, before, len, once, GLIM_COUNT(once)) || memcmp(p->s + to - 2, "ly", 2) == 0)) return true;
+    while (p->s[to] == ' ') to++;
+    size_t next = 0;
+    while (to + next < p->n && glim_parse_alnum(p, to + next)) next++;
+    if (one_of(p, to, next, prices, GLIM_COUNT(prices)) || one_of(p, before, len, for_one, GLIM_COUNT(for_one))) return true;
+    for (int k = 0; k < 3; k++) { /* "price with breakfast", "cost for a member" */
+        if (one_of(p, before, len, prices, GLIM_COUNT(prices))) return true;
+        if (!one_of(p, before, len, links, GLIM_COUNT(links))) return false;
+        before = word_before(p, before, &len);
+    }
+    return false;
 }
 
 /* Where the word stands in the question, "week" also in "weekly" and "weeks"; *n its length there. */
@@ -111,6 +170,12 @@ static bool of_filter(const glim_filter *f, int col) {
     return any;
 }
 
+static bool bound(const glim_filter *f, int col) {
+    for (size_t i = 0; i < f->n_cond; i++)
+        if (f->cond[i].col == col) return true;
+    return false;
+}
+
 /* "多少钱一张", "what is it per tray" of a price that is for one: no word to find rows by. */
 static void read_unit(glim_parse *p, const glim_lib_col *c) {
     static const char *const before_zh[] = {"一", "每", "/"}, *const before_en[] = {"per ", "a ", "each "};
@@ -141,12 +206,18 @@ void glim_parse_which_price(glim_parse *p) {
         for (size_t k = 0, all = apart(l, c, word); k < all; k++) {
             size_t at, len;
             if (!stands(p, word[k], &at, &len)) continue;
+            if (a_surcharge(p, at + len)) p->f->unread = true;
+            if (!of_a_price(p, word[k], at, len)) continue;
             if (meant >= 0 && meant != (int)c) return; /* "day rate or week rate" */
             meant = (int)c, from = at, n = len;
         }
     }
     if (n_prices < 2 || meant < 0 || other < 0) return;
     if (!of_filter(p->f, meant)) replace(p, other, meant);
+    else if (bound(p->f, other) && !bound(p->f, meant)) { /* "月租41元以上的": which of them is bounded is not sure */
+        p->f->unread = true;
+        return;
+    }
     for (size_t i = 0; i < p->n_items; i++)
         if (p->v[i].from < from + n && from < p->v[i].to && p->v[i].kind != WORD) return; /* part of what was read */
     read(p, from, n);

@@ -172,6 +172,16 @@ bool glim_lib_blank(const char *s) {
     return !*s;
 }
 
+/* Whole cells: "not in stock" has the words of its opposite. "预订" and "on order" are not there yet. */
+bool glim_lib_stock_word(const char *s, double *v) {
+    static const char *const gone[] = {"缺货", "无货", "售罄", "预订", "预售", "out of stock", "sold out", "on order", "pre-order", "preorder", "back order", "backorder"}, *const there[] = {"有货", "现货", "in stock"};
+    for (size_t i = 0; i < GLIM_COUNT(gone); i++)
+        if (strcasecmp(s, gone[i]) == 0) return *v = 0, true;
+    for (size_t i = 0; i < GLIM_COUNT(there); i++)
+        if (strcasecmp(s, there[i]) == 0) return *v = 1, true;
+    return false;
+}
+
 /* The number that a typed cell stands for; false if it stands for none. */
 static bool cell_number(const glim_lib_col *c, const char *s, double *v) {
     const char *unit;
@@ -186,13 +196,7 @@ static bool cell_number(const glim_lib_col *c, const char *s, double *v) {
         return true;
     case GLIM_LIB_STOCK: /* pieces, or whether there are any */
         if (glim_value_bool(s, &b)) return *v = b, true;
-        if (!strpbrk(s, "0123456789") && strlen(s) < 24) { /* "预订" and "on order" are not there yet */
-            static const char *const gone[] = {"缺货", "无货", "售罄", "预订", "预售", "out of stock", "sold out", "on order", "pre-order", "preorder", "back order", "backorder"}, *const there[] = {"有货", "现货", "in stock"};
-            for (size_t i = 0; i < GLIM_COUNT(gone); i++)
-                if (strcasestr(s, gone[i])) return *v = 0, true;
-            for (size_t i = 0; i < GLIM_COUNT(there); i++)
-                if (strcasestr(s, there[i])) return *v = 1, true;
-        }
+        if (glim_lib_stock_word(s, v)) return true;
         return number_of(s, c->comma, v, &unit) && strlen(unit) <= 24 && !strpbrk(unit, "0123456789"); /* "36 in stock", as a page shows it */
     case GLIM_LIB_DATE:
         return glim_lib_date(s, v);

@@ -142,12 +142,11 @@ static void count(seen *x, const glim_cell *v) {
 static void look(seen *x, const glim_cell *v) {
     double d;
     const char *unit;
-    static const char *const words[] = {"有货", "缺货", "现货", "无货", "售罄", "预订", "预售", "in stock", "out of stock", "sold out", "on order", "pre-order", "preorder", "back order", "backorder", NULL};
     if (v->n == 0) return;
     bool number = glim_lib_number(v->text, &d, &unit) && *unit && strlen(unit) < sizeof x->unit && !strpbrk(unit, "0123456789");
     if (!x->any && number) memcpy(x->unit, unit, strlen(unit) + 1);
     x->unit_fits = (x->any ? x->unit_fits : true) && number && strcmp(unit, x->unit) == 0;
-    x->stock_words = (x->any ? x->stock_words : true) && one_of(v->text, words) && v->n < 24;
+    x->stock_words = (x->any ? x->stock_words : true) && glim_lib_stock_word(v->text, &d);
     if (!x->no_comma_price && !glim_lib_price_in_words(v->text, &d) && !comma_number(x, v->text)) x->no_comma = x->no_comma_price = true;
     x->no_comma |= !strpbrk(v->text, "0123456789");
     x->any = true;

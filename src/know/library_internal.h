@@ -55,6 +55,7 @@ bool glim_lib_price_in_words(const char *s, double *v);
 bool glim_lib_money(const char *s, bool comma, const char **sign);
 /* A day or a month as tables write them, "2027-06-08", "08.06.2027", "2027-06", "06/2027": yyyymmdd. */
 bool glim_lib_date(const char *s, double *v);
+bool glim_lib_stock_word(const char *s, double *v); /* "有货", "out of stock": 1 or 0 */
 /* "1.200": a point before three figures, and no fraction of one. */
 bool glim_lib_thousands(const char *s);
 /* "—", "n/a": nothing is said. */
