@@ -556,7 +556,7 @@ static glim_status goods(glim_lib *l, const json_t *said, glim_err *err) {
             for (size_t j = 0; rc == GLIM_OK && col->concept == of[i].concept && col->type != GLIM_LIB_HIDDEN && of[i].words[j]; j++) rc = glim_lib_alias(&l->goods, &l->n_goods, of[i].words[j], err);
         static const struct {
             const char *heading, *words[4];
-        } zh[] = {{"房型", {"房间"}}, {"房名", {"房间"}}, {"课程", {"课程"}}, {"乐器", {"乐器"}}, {"配件", {"配件", "零件"}}, {"设备名称", {"设备"}}, {"产品名称", {"产品"}}, {"套餐", {"套餐"}}};
+        } zh[] = {{"房型", {"房间"}}, {"房名", {"房间"}}, {"课程", {"课程"}}, {"乐器", {"乐器"}}, {"配件", {"配件", "零件"}}, {"设备名称", {"设备"}}, {"产品名称", {"产品"}}};
         for (size_t i = 0; rc == GLIM_OK && col->type == GLIM_LIB_NAME && i < GLIM_COUNT(zh); i++)
             for (size_t j = 0; rc == GLIM_OK && strstr(col->column, zh[i].heading) && j < 4 && zh[i].words[j]; j++) rc = glim_lib_alias(&l->goods, &l->n_goods, zh[i].words[j], err);
         if (rc != GLIM_OK || (col->type != GLIM_LIB_NAME && col->type != GLIM_LIB_ID) || (has_cjk(col->column) && !isalpha((unsigned char)col->column[0]))) continue;
