@@ -55,7 +55,7 @@ typedef struct glim_table_params { /* zero means default */
     char separator;           /* CSV */
     const char *encoding;     /* CSV: one of the names in docs/know.md, case does not count */
     bool ragged;              /* CSV: rows of other lengths than the first are taken as they are */
-    size_t titles;            /* CSV: so many rows of one cell may stand above the first row of three or more, and are taken as they are */
+    size_t titles;            /* CSV: so many rows of one cell may stand above the headings of a table of three columns or more, and are taken as they are */
     uint64_t max_bytes;       /* XLSX: of one stream unpacked, default 4 GiB; CSV in another encoding than UTF-8: 1 GiB */
     uint64_t max_texts;       /* XLSX: bytes of shared texts, default 512 MiB */
 } glim_table_params;

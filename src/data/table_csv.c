@@ -2,14 +2,15 @@
  *
  * Quoted cells may hold separators, line breaks and doubled quotes; a quote inside an unquoted cell is a character of it,
  * as people write inches. Lines end with LF, CR LF or CR. Empty lines are no rows. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "data/table_internal.h"
 
 enum { GUESS_ROWS = 64, GUESS_BYTES = 1 << 18 };
 
-/* How well a separator explains the first rows: rows that have as many cells as the first, times the cells, or 0. Titles above it have one. */
-static size_t try_separator(const char *s, size_t n, char sep, size_t titles) {
+/* How well a separator explains the first rows: rows that have as many cells as the first, times the cells, or 0. */
+static size_t try_separator(const char *s, size_t n, char sep) {
     size_t cells = 1, first = 0, same = 0, rows = 0;
     bool at_start = true, quoted = false, empty = true;
     for (size_t i = 0; i <= n && rows < GUESS_ROWS; i++) {
@@ -18,7 +19,6 @@ static size_t try_separator(const char *s, size_t n, char sep, size_t titles) {
             if (i == n && n == GUESS_BYTES) break; /* the last row was cut */
             if (!empty) {
                 rows++;
-                if (first == 1 && cells > 2 && rows <= titles + 1) rows = 1, same = 0;
                 if (rows == 1) first = cells;
                 same += cells == first;
             }
@@ -46,8 +46,48 @@ static size_t try_separator(const char *s, size_t n, char sep, size_t titles) {
     return same * 100000 / rows * 64 + (first < 63 ? first : 63);
 }
 
+static bool has_digit(const char *s) { return strpbrk(s, "0123456789") != NULL; }
+
+/* Words in every cell, and no space behind a separator as in prose: "Name,Price,Stock". */
+static bool is_head(const glim_rowbuf *row) {
+    for (size_t c = 0; c < row->n; c++) {
+        const char *s = row->cell[c].text;
+        bool letter = false;
+        for (const char *p = s; *p; p++) letter |= (unsigned char)*p >= 0x80 || ((*p | 32) >= 'a' && (*p | 32) <= 'z');
+        if (!letter || *s == ' ') return false;
+    }
+    return row->n > 2;
+}
+
+/* So many rows of one cell, 1 to `most`, stand above a table of three columns and more, or 0. A table has headings, in all rows as many cells as they
+ * are, and a column of figures under a heading without one: "Box, small, red" is a cell with commas. */
+static size_t titles_above(const char *text, size_t n, char sep, size_t most) {
+    glim_table_csv c = {.s = text, .n = n, .line = 1, .sep = sep, .ragged = true};
+    glim_rowbuf row = {0};
+    bool more, table = false, *figures = NULL;
+    size_t titles = 0, rows = 0, cols = 0, line;
+    glim_err ignored = {0};
+    for (; rows < GUESS_ROWS && glim_table_csv_next(&c, &row, &line, &more, &ignored) == GLIM_OK && more; rows++) {
+        if (n == GUESS_BYTES && c.at == n) break; /* the last row was cut */
+        if (cols == 0 && row.n == 1 && titles < most) {
+            titles++;
+            continue;
+        }
+        table = titles > 0 && (cols ? row.n == cols : is_head(&row));
+        if (!table) break;
+        if (cols == 0) figures = glim_xcalloc(row.n, sizeof *figures);
+        for (size_t i = 0; i < row.n; i++) figures[i] = cols ? figures[i] && has_digit(row.cell[i].text) : !has_digit(row.cell[i].text);
+        cols = row.n;
+    }
+    bool any = false;
+    for (size_t i = 0; i < cols; i++) any |= figures[i];
+    free(figures);
+    glim_rowbuf_free(&row);
+    return table && any && rows > titles + 1 ? titles : 0;
+}
+
 void glim_table_csv_init(glim_table_csv *c, const char *text, size_t n, char sep, bool ragged, size_t titles) {
-    *c = (glim_table_csv){.s = text, .n = n, .line = 1, .sep = sep ? sep : ',', .ragged = ragged, .titles = titles};
+    *c = (glim_table_csv){.s = text, .n = n, .line = 1, .sep = sep ? sep : ',', .ragged = ragged};
     if (sep) return;
     /* "sep=;" is a line that Excel writes and reads. */
     if (n > 4 && memcmp(text, "sep=", 4) == 0 && (n == 5 || text[5] == '\n' || text[5] == '\r')) {
@@ -58,8 +98,13 @@ void glim_table_csv_init(glim_table_csv *c, const char *text, size_t n, char sep
     static const char known[] = {',', ';', '\t', '|'};
     size_t best = 0;
     for (size_t i = 0; i < sizeof known; i++) {
-        size_t v = try_separator(text, n < GUESS_BYTES ? n : GUESS_BYTES, known[i], titles);
+        size_t v = try_separator(text, n < GUESS_BYTES ? n : GUESS_BYTES, known[i]);
         if (v > best) best = v, c->sep = known[i];
+    }
+    for (size_t i = 0, n_tables = 0; best == 0 && i < sizeof known; i++) { /* the first row has one cell under any of them; of two tables neither is meant */
+        const size_t v = titles_above(text, n < GUESS_BYTES ? n : GUESS_BYTES, known[i], titles);
+        if (v && n_tables++ == 0) c->sep = known[i], c->titles = v;
+        else if (v) c->sep = ',', c->titles = 0;
     }
 }
 
@@ -122,10 +167,11 @@ glim_status glim_table_csv_next(glim_table_csv *c, glim_rowbuf *row, size_t *lin
         }
         c->at++; /* the separator */
     }
-    if (c->n_cols == 1 && c->titles > 0 && row->n > 2) c->n_cols = row->n; /* what stood above was a title */
-    else if (c->n_cols == 1 && c->titles > 0) c->titles--;
+    if (c->titles > 0) {
+        c->titles--;
+        return glim_rowbuf_finish(row, err);
+    }
     if (c->n_cols == 0) c->n_cols = row->n;
-    if (c->n_cols > 1) c->titles = 0;
     if (!c->ragged && row->n != c->n_cols) {
         glim_status rc = glim_fail(err, GLIM_E_FORMAT, "line %zu: got %zu cells, want %zu as in the first row", *line, row->n, c->n_cols);
         glim_err_hint(err, "a cell that holds the separator \"%c\" has to stand in quotes; or ask for ragged rows", c->sep);

@@ -43,7 +43,7 @@ typedef struct glim_table_csv {
     size_t n, at, line;
     char sep;
     bool ragged;
-    size_t titles; /* rows of one cell that may still come before the first row */
+    size_t titles; /* rows of one cell that still come before the first row */
     size_t n_cols; /* of the first row; 0 before it */
 } glim_table_csv;
 

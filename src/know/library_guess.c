@@ -32,7 +32,6 @@ typedef struct seen {
     size_t n_comma, n_parts, n_known; /* cells of parts behind commas, all parts, different ones */
     uint64_t known[PARTS];
     bool long_part;
-    double low, high; /* of the figures; both 0 where there are none */
 } seen;
 
 /* "24/7" and "357克/饼" are no lists. */
@@ -121,10 +120,6 @@ static void count(seen *x, const glim_cell *v) {
     if (digit && (glim_lib_money(v->text, false, &sign) || glim_lib_money(v->text, true, &sign))) {
         if (!x->money) x->money = sign;
         x->n_money++;
-    }
-    if (digit && glim_lib_number(v->text, &d, &unit)) {
-        x->low = x->n_figure ? fmin(x->low, d) : d;
-        x->high = x->n_figure ? fmax(x->high, d) : d;
     }
     x->n_figure += digit && glim_lib_number(v->text, &d, &unit) && strlen(unit) <= 24 && (!strpbrk(unit, "0123456789") || comma_number(&(seen){0}, v->text));
     x->n_words += (!digit && glim_lib_price_in_words(v->text, &d)) || strncasecmp(v->text, "from ", 5) == 0;
@@ -310,30 +305,15 @@ static bool only_second_names(const json_t *list) {
     return true;
 }
 
-/* "0.75", "1.5", "3" above columns of prices: sizes, each larger than the one before it and none of them a figure as those below it are. A product's
- * own figures lie among those of its column. */
-static bool matrix(const glim_table_schema *s, const seen *x) {
-    double last = -INFINITY, v;
-    const char *unit;
-    size_t n = 0;
-    for (size_t c = 0; c < glim_table_schema_n(s); c++) {
-        const char *name = glim_table_schema_column(s, c)->name;
-        if (!glim_lib_number(name, &v, &unit) || *unit) continue;
-        if (v <= last || x[c].n_cells == 0 || x[c].n_figure != x[c].n_cells || (v >= x[c].low && v <= x[c].high)) return false;
-        last = v, n++;
-    }
-    return n > 1;
-}
-
 /* "2.20" above a column of figures is a product's price and no heading: the first row is one of the goods. */
 static glim_status headings(const glim_table_schema *s, const seen *x, glim_err *err) {
-    for (size_t c = 0; c < glim_table_schema_n(s) && !matrix(s, x); c++) {
+    for (size_t c = 0; c < glim_table_schema_n(s); c++) {
         const char *name = glim_table_schema_column(s, c)->name, *sign, *unit;
         double v;
         const bool money = glim_lib_money(name, false, &sign) || glim_lib_money(name, true, &sign), fraction = glim_lib_number(name, &v, &unit) && !*unit && strchr(name, '.');
         if ((!money && !fraction) || x[c].n_cells == 0 || x[c].n_figure != x[c].n_cells) continue;
         glim_status rc = glim_fail(err, GLIM_E_FORMAT, "column %zu has the heading \"%.40s\" above figures: the first row seems to be a product", c + 1, name);
-        glim_err_hint(err, "put a row above it that says what the columns are: name, price, ...");
+        glim_err_hint(err, "put a row above it that says what the columns are: name, price, ...; or, where they are sizes, their unit: \"0.75 m\"");
         return rc;
     }
     return GLIM_OK;
