@@ -36,9 +36,9 @@ static int number_column(glim_parse *p, const glim_item *number, int concept, si
         if (a && (named->col == number->col || (same_unit(a, b) || (a->unit_zh && b->unit_zh && strcmp(a->unit_zh, b->unit_zh) == 0)))) return glim_parse_take(named);
         for (size_t c = 0; b->unit_zh && c < p->l->n_col; c++) { /* 256 GB are storage where memory ends at 32 */
             const glim_lib_col *x = &p->l->col[c];
-            if (x->number && x->unit_zh && strcmp(x->unit_zh, b->unit_zh) == 0 && spans(p->l, x, number->number)) return (int)c;
+            if (x->number && !x->part_of && x->unit_zh && strcmp(x->unit_zh, b->unit_zh) == 0 && spans(p->l, x, number->number)) return (int)c;
         }
-        return number->col;
+        return b->part_of ? -1 : number->col; /* "over 100 cm" of goods with three sides */
     }
     if (number->has_unit) return -1;
     if (concept >= 0) col = glim_parse_column(p->l, concept);
@@ -115,7 +115,7 @@ static void lone_number(glim_parse *p, size_t k) {
 /* Is a figure with a unit said of what is wanted, "27 inch monitor", "5000mAh的手机", "2人份的"? Not where a model is named beside it. */
 static bool describes(const glim_parse *p, size_t k) {
     const glim_item *it = &p->v[k];
-    if (it->money || !it->has_unit || it->col < 0 || p->l->col[it->col].type == GLIM_LIB_STOCK) return false;
+    if (it->money || !it->has_unit || it->col < 0 || p->l->col[it->col].type == GLIM_LIB_STOCK || p->l->col[it->col].part_of) return false;
     const char *unit = p->l->col[it->col].unit_en;
     if (unit && strlen(unit) == 1 && strchr("gks", unit[0] | 32) && (p->s[it->to - 1] | 32) == (unit[0] | 32)) return false; /* "5G" are no grams; "48V" are volts */
     size_t at = 0;
@@ -160,6 +160,7 @@ static void described(glim_parse *p, size_t k, bool bare) {
     glim_item *it = &p->v[k];
     const int c = number_column(p, it, -1, it->from, it->to);
     const bool portion = it->to >= it->from + 3 && memcmp(p->s + it->to - 3, "份", 3) == 0; /* "2人份" */
+    if (c < 0) return;
     it->used = true;
     if (p->l->col[c].concept == GLIM_CONCEPT_PEOPLE && !portion) {
         glim_parse_add_cond(p, (glim_cond){.col = c, .op = GLIM_COND_GE, .a = it->number});

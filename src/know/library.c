@@ -442,6 +442,7 @@ glim_status glim_lib_set(glim_lib *l, uint32_t row, size_t col, const char *text
     if (strlen(text) > 4096) return glim_fail(err, GLIM_E_LIMIT, "the text has %zu bytes, want at most 4096", strlen(text));
     if (c->number && !c->degree && !cell_number(c, text, &v))
         return glim_fail(err, GLIM_E_FORMAT, "column \"%s\": \"%.60s\" is no value of the type \"%s\"", c->column, text, type_names[c->type]);
+    if (!glim_lib_side_set(l, row, col, text)) return glim_fail(err, GLIM_E_FORMAT, "column \"%s\": \"%.60s\" does not say %zu figures as the other cells do", c->column, text, c->n_sides);
     l->unsettled = true;
     if (c->value_at) { /* values of one row are replaced in place: all rows behind move */
         uint16_t no[64], were[64];

@@ -38,8 +38,10 @@ glim_status glim_lib_value_derived(glim_lib_col *c, size_t value, const char *wo
 bool glim_lib_says(const glim_lib *l, const char *word);
 /* No row has the value any more and no schema lists it: no word means it, until a cell holds it again. */
 void glim_lib_value_forget(glim_lib_value *v);
-/* The sides that stand in one cell as columns of their own (library_sides.c), and their figures, again after every change. */
+/* The sides that stand in one cell as columns of their own (library_sides.c), once. */
 glim_status glim_lib_sides(glim_lib *l, glim_err *err);
+/* The figures of a cell that is about to be `text`, if the column has sides; false: the text does not say as many. */
+bool glim_lib_side_set(glim_lib *l, uint32_t row, size_t col, const char *text);
 /* Degrees, years and derived words from all rows as they are now. */
 glim_status glim_lib_derive(glim_lib *l, glim_err *err);
 glim_status glim_lib_guess_table(json_t **out, glim_table *t, glim_err *err);
