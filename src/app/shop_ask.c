@@ -97,6 +97,7 @@ static glim_status find_whole_names(asking *k) {
     glim_find_singular(k->s->find, &k->spelt);
     glim_buf_append(&k->whole, glim_buf_cstr(&k->spelt), k->spelt.len);
     rc = glim_buf_status(&k->whole, "a question", k->err);
+    k->s->asked = whole_of(k);
     if (rc == GLIM_OK) rc = next_name(k, k->named, &k->n_named);
     if (rc == GLIM_OK && k->n_named) rc = next_name(k, k->also, &k->n_also);
     if (rc == GLIM_OK && k->n_also && k->also[0].row == k->named[0].row) rc = next_name(k, k->also, &k->n_also); /* "L9多少钱，L9有红色吗" */
@@ -481,6 +482,7 @@ static glim_status decide(glim_shop *s, const glim_shop_question *q, const char 
     glim_status rc = GLIM_OK;
     for (size_t i = 0; i < GLIM_COUNT(steps) && rc == GLIM_OK && !k.done; i++) rc = steps[i](&k);
     *reason = k.reason;
+    s->asked = NULL;
     glim_buf_free(&k.whole);
     glim_buf_free(&k.spelt);
     glim_buf_free(&k.words);

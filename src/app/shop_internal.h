@@ -53,6 +53,7 @@ struct glim_shop {
     glim_intent *intents;
     glim_intent_work *work;
     glim_buf intent_words; /* folded: the examples of all intents but those out of scope */
+    const char *asked;     /* the question in hand, folded */
     glim_filter filter;
     glim_terms cut;
     /* the journal */

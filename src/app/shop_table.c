@@ -64,9 +64,12 @@ static bool of_a_heading(const glim_lib *l, const char *words) {
     return false;
 }
 
-/* Rows that warn of the words are none to take, and nobody is given the others beside them; but where these are called so, "rose soap", a row that
- * warns of roses is only left out. */
+/* Rows that warn of the words are none to take, and nobody is given the others beside them. Only where "products" are asked for by what they are called,
+ * "rose products", and all others are, a row that warns of roses is left out, and how many are is said. "Which products contain rose" asks for those too. */
 static glim_status without_warned(glim_shop *s, const char *words, uint32_t *among, size_t *n, bool *over, glim_err *err) {
+    static const char *const contents[] = {"contain", "contains", "containing", "with", "without", "in", "have", "has", "having", "include", "includes", "including", "made", "of", "from", "free", "allergic", "allergy", "allergies", "allergen",
+                                           "allergens", "for", "good", "safe", "traces", "no", "not", "can", "is", "are"};
+    glim_filter *f = &s->filter;
     size_t kept = 0, n_called = 0;
     glim_status rc = GLIM_OK;
     for (size_t i = 0; rc == GLIM_OK && i < *n; i++) {
@@ -78,8 +81,9 @@ static glim_status without_warned(glim_shop *s, const char *words, uint32_t *amo
         n_called += called;
         among[kept++] = among[i];
     }
-    *over = rc == GLIM_OK && kept < *n && (kept == 0 || n_called < kept || s->filter.of_it);
-    if (!*over) *n = kept;
+    const bool plain = f->goods && !f->zh && !f->of_it && !f->yes_no && !f->with && !f->count && !f->mean && !f->n_cond && f->sort < 0 && !glim_shop_any_of(s->asked, contents, GLIM_COUNT(contents));
+    *over = rc == GLIM_OK && kept < *n && (kept == 0 || n_called < kept || !plain);
+    if (!*over) f->n_warned = *n - kept, *n = kept;
     return rc;
 }
 
@@ -243,7 +247,7 @@ glim_status glim_shop_from_table(glim_shop *s, glim_shop_answer *a, const char *
         say_stock(s, a, asks_stock(s->lib, f));
         n = 0;
         *done = true;
-    } else if (rc == GLIM_OK && !conds && n_all == 1 && missing.len == 0) { /* one row, found by its words: what it says of them */
+    } else if (rc == GLIM_OK && !conds && n_all == 1 && missing.len == 0 && !f->n_warned) { /* one row, found by its words: what it says of them */
         glim_buf quote = {0};
         rc = glim_shop_sentence(s, row[0], rest, f->zh, &quote, err);
         if (rc == GLIM_OK) *done = glim_say(&a->text, s, f, GLIM_SAY_ROWS, row, 1, 1, glim_buf_cstr(&quote), NULL);
@@ -259,6 +263,7 @@ glim_status glim_shop_from_table(glim_shop *s, glim_shop_answer *a, const char *
         const bool one = n_all == 1 && new_ask && !f->count && missing.len == 0 && f->sort < 0; /* "who teaches Scrum Master in Munich" */
         *done = glim_say(&a->text, s, f, f->count ? GLIM_SAY_COUNT : one ? GLIM_SAY_ROWS : GLIM_SAY_LIST, row, n, n_all, NULL, glim_buf_cstr(&missing));
         if (!*done && one) *done = glim_say(&a->text, s, f, GLIM_SAY_LIST, row, n, n_all, NULL, NULL);
+        if (*done && f->n_warned) glim_buf_printf(&a->text, f->n_warned == 1 ? " %zu more warns of it and is left out." : " %zu more warn of it and are left out.", f->n_warned);
         a->n_all = *done ? n_all : 0;
     }
     if (*done) {

@@ -41,6 +41,7 @@ typedef struct glim_filter {
     bool of_it;                        /* it asks whether something is so of a thing, "can I", "is it", "能…吗", and not whether there is one */
     bool of_something_else;            /* where, who, why, or what may be done: a description is no answer */
     bool scattered;                    /* the words that no condition read stand in rows, and in no row all of them */
+    size_t n_warned;                   /* rows that have the words and warn of them, and are left out for that */
     bool unread;                       /* "not for 2019" and "before 2017" of ranges of years, "can it be frozen" of what is called "frozen": not answered */
     bool offer;                        /* a price that the customer would pay, "五块行吗": no bound */
     bool unlisted;                     /* something makes the customer ill, and it is no value of a column about that */
