@@ -3,7 +3,7 @@
  * Such a column stands behind those of the file (n_col > n_own), has no cell there and is not shown in lists: questions bound, order and ask it.
  * A column stays the text it is unless all of this is sure: the heading speaks of the goods' own size, says which side comes first, and nothing else
  * ("Packaging (L×W×H)", "Resolution (W×H)" do not); no other column has sides or is one; every cell is that many plain figures ("1,200" may be two
- * of them); and every figure's unit is known, or none has one. A correction of a cell has to read so too. */
+ * of them); and every figure's unit is known. A correction of a cell has to read so too. */
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ enum { SIDES = 3 };
 typedef struct sides {
     int about[SIDES];
     size_t n;
-    const char *unit; /* of the heading, or of the cells; NULL */
+    const char *unit; /* of the heading, or of the first cell */
     bool heads;       /* the heading has it, and a cell need not */
 } sides;
 
@@ -210,7 +210,7 @@ static bool fill(glim_lib *l, size_t of, const sides *s, const char *cell, uint3
     double v[SIDES];
     const char *unit[SIDES];
     const bool any = *cell && !glim_lib_blank(cell);
-    if (any && (!cell_sides(cell, s->n, v, unit) || (!s->unit && unit[0]) || (s->unit && !s->heads && !unit[0]))) return false;
+    if (any && (!cell_sides(cell, s->n, v, unit) || (!s->heads && !unit[0]))) return false;
     for (size_t c = l->n_own; c < l->n_col; c++) {
         glim_lib_col *x = &l->col[c];
         x->number[row] = NAN;
@@ -247,7 +247,7 @@ static bool rivals(const glim_lib_col *c) {
     return false;
 }
 
-/* The sides that column c is known by, with the unit of the first cell that has any where the heading has none. */
+/* The sides that column c is known by, with the unit of the first cell where the heading has none. */
 static bool sides_of(const glim_lib *l, size_t c, sides *s) {
     const glim_lib_type t = l->col[c].type;
     if ((t != GLIM_LIB_TEXT && t != GLIM_LIB_ENUM) || l->n_own + SIDES > GLIM_LIB_MAX_COLS || !heading_sides(l->col[c].column, s)) return false;
@@ -259,7 +259,7 @@ static bool sides_of(const glim_lib *l, size_t c, sides *s) {
     if (!cell_sides(cell, s->n, v, unit)) return false;
     s->heads = s->unit != NULL;
     if (!s->unit) s->unit = unit[0];
-    return true;
+    return s->unit != NULL; /* "205×65" of a tyre is a width and a share of it */
 }
 
 glim_status glim_lib_sides(glim_lib *l, glim_err *err) {

@@ -121,6 +121,7 @@ TEST(sides_are_those_that_heading_and_cells_surely_say) {
     check_sides("Size (L×W×T mm)", "60×55×85", "1x2x3", "length 60 mm, width 55 mm, thickness 85 mm");
     check_sides("Size (W×D×H cm)", "0,6 m × 55 × 85", "1x2x3", ""); /* a unit of one figure */
     check_sides("Size (W×D×H cm)", "2 m × 60 cm × 40 mm", "1x2x3", "width 200 cm, depth 60 cm, height 4 cm");
+    check_sides("Size (W×D×H)", "60×55×85", "1x2x3", ""); /* of no unit at all */
     check_sides("Size (W×D×H)", "2 cm × 60 cm × 40 cm", "1x2x3", ""); /* and no row says of which unit the others are */
     check_sides("Size (W×D×H mm)", "1,200 × 800 × 144", "1x2x3", ""); /* is it 1.2? */
     check_sides("Size (W×D×H mm)", "1.200 × 800 × 144", "1x2x3", "");
