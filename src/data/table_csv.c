@@ -48,6 +48,13 @@ static size_t try_separator(const char *s, size_t n, char sep) {
 
 static bool has_digit(const char *s) { return strpbrk(s, "0123456789") != NULL; }
 
+/* "199.00", "$5", "12,50 €", and no "2L". */
+static bool is_figure(const char *s) {
+    for (const char *p = s; *p; p++)
+        if ((unsigned char)*p < 0x80 && !strchr("0123456789.,$- ", *p)) return false;
+    return has_digit(s);
+}
+
 /* Words in every cell, and no space behind a separator as in prose: "Name,Price,Stock". */
 static bool is_head(const glim_rowbuf *row) {
     for (size_t c = 0; c < row->n; c++) {
@@ -76,7 +83,7 @@ static size_t titles_above(const char *text, size_t n, char sep, size_t most) {
         table = titles > 0 && (cols ? row.n == cols : is_head(&row));
         if (!table) break;
         if (cols == 0) figures = glim_xcalloc(row.n, sizeof *figures);
-        for (size_t i = 0; i < row.n; i++) figures[i] = cols ? figures[i] && has_digit(row.cell[i].text) : !has_digit(row.cell[i].text);
+        for (size_t i = 0; i < row.n; i++) figures[i] = cols ? figures[i] && is_figure(row.cell[i].text) : !has_digit(row.cell[i].text);
         cols = row.n;
     }
     bool any = false;

@@ -69,6 +69,7 @@ TEST(a_title_may_stand_above_the_headings) {
     CHECK(refused("Price list\nname,price,stock\nSaw,3\n"));
     CHECK(refused("Description\nA wardrobe\nBox, small, red\nTin, big, blue\nJar, mid, pink\n")); /* one column of texts with commas */
     CHECK(refused("Description\nA wardrobe\nBox,small,2\nTin,big,3\nJar,mid,4\n"));
+    CHECK(refused("Article\nBox,small,red\nTin,big,2L\nJar,mid,3L\n"));
 }
 
 TEST(a_separator_is_that_of_the_headings) {
