@@ -170,6 +170,28 @@ void glim_parse_conds(glim_parse *p) {
     }
 }
 
+/* "Where is it from", "where does it come from" ask the origin; "where can I buy it from", "where is it shipped from" do not. */
+static bool asks_origin(const glim_parse *p, size_t from, size_t to) {
+    static const char *const be[] = {"is ", "are "}, *const does[] = {"does ", "do ", "did "}, *const made[] = {"made", "produced", "sourced", "imported", "grown", "coming"}, *const deeds[] = {"sent", "sold", "bought", "brought", "taken", "got", "run", "held", "taught", "let", "rent", "pickup", "collection", "seen", "best", "back", "away", "far"};
+    bool is = false, comes = false;
+    for (size_t k = 0; k < GLIM_COUNT(be); k++) is |= strncmp(p->s + from, be[k], strlen(be[k])) == 0;
+    for (size_t k = 0; k < GLIM_COUNT(does); k++) comes |= strncmp(p->s + from, does[k], strlen(does[k])) == 0;
+    size_t end = to, begin;
+    while (end > from && p->s[end - 1] == ' ') end--;
+    for (begin = end; begin > from && glim_parse_alnum(p, begin - 1);) begin--;
+    const size_t n = end - begin;
+#define LAST(w) (n == strlen(w) && memcmp(p->s + begin, w, n) == 0)
+    if (comes) return LAST("come") || LAST("originate");
+    if (!is) return false;
+    for (size_t k = 0; k < GLIM_COUNT(made); k++)
+        if (LAST(made[k])) return true;
+    for (size_t k = 0; k < GLIM_COUNT(deeds); k++)
+        if (LAST(deeds[k])) return false;
+#undef LAST
+    const bool verb = n > 3 && (memcmp(p->s + end - 2, "ed", 2) == 0 || memcmp(p->s + end - 3, "ing", 3) == 0);
+    return !verb || glim_parse_of_names(p, p->s + begin, n);
+}
+
 /* "Where is the L9 from", "how long does the rye loaf keep": what is asked for is said around the name. */
 void glim_parse_split_phrases(glim_parse *p) {
     static const struct {
@@ -184,6 +206,7 @@ void glim_parse_split_phrases(glim_parse *p) {
         for (size_t k = 0; k < 4 && phrases[i].end[k]; k++) {
             const size_t len = strlen(phrases[i].end[k]), head = strlen(phrases[i].begin);
             if (n <= from + head + len || strncmp(p->s + from, phrases[i].begin, head) != 0 || memcmp(p->s + n - len, phrases[i].end[k], len) != 0) continue;
+            if (phrases[i].about == GLIM_CONCEPT_ORIGIN && !asks_origin(p, from + head, n - len)) continue;
             about = phrases[i].about, to = n - len;
         }
     for (size_t c = 0; about >= 0 && c < p->l->n_col; c++) {

@@ -25,6 +25,9 @@ enum { GLIM_PARSE_ITEMS = 256, GLIM_PARSE_DENIALS = 16 };
 
 typedef enum glim_item_kind { NUMBER, WORD, COLUMN, VALUE } glim_item_kind;
 
+/* Which side of a day is meant. */
+typedef enum glim_day_side { GLIM_DAY_ON, GLIM_DAY_BEFORE, GLIM_DAY_BY, GLIM_DAY_SINCE, GLIM_DAY_AFTER } glim_day_side;
+
 typedef struct glim_item {
     size_t from, to;
     glim_item_kind kind;
@@ -41,6 +44,8 @@ typedef struct glim_item {
     bool loose;     /* a number that may be up to a tenth more */
     bool year;      /* NUMBER: a year of a column of dates */
     double first, last; /* of a day or a month of it, yyyymmdd; last 0 where only the year is said */
+    size_t lead;        /* of such a day: where its verb or its heading begins */
+    glim_day_side side;
     bool stem;      /* VALUE: the question has what the value says no to, "辣" of "不辣" */
 } glim_item;
 
@@ -117,6 +122,8 @@ void glim_parse_part_bounds(glim_parse *p);            /* when all figures are r
 
 /* ---- filter_dates.c ---- */
 bool glim_parse_day(const glim_parse *p, size_t i, glim_item *it); /* a day or a month at i whose year nobody says */
+bool glim_parse_month(const glim_parse *p, size_t i); /* does a month's name stand at i? */
+bool glim_parse_of_names(const glim_parse *p, const char *w, size_t n); /* a word of a row's name or of a value */
 void glim_parse_year_conds(glim_parse *p, size_t k);
 void glim_parse_years_between(glim_parse *p, size_t k, size_t behind, size_t other); /* the items of "2015", "to" and "2018" */
 

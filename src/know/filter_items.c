@@ -396,6 +396,13 @@ static bool figure_of_a_list(const glim_parse *p, const glim_item *best, size_t 
 static bool another_end(const glim_parse *p, const char *alias, size_t i) {
     static const char *const behind[] = {"in", "on", "before", "after", "by", "at", "until", "this", "next", "date", "dates", "earliest", "latest", "first", "last"}, *const times[] = {"when", "until when", "what day", "what date", "which day", "what time"}, *const before[] = {"high", "low", "top", "front", "rear", "back", "other", "dead", "the", "one", "each", "either"};
     if ((strcmp(alias, "end") != 0 && strcmp(alias, "ends") != 0) || strncmp(p->s + i, "end", 3) != 0 || glim_parse_alnum(p, i + 3)) return false;
+    const size_t first = strncmp(p->s + strspn(p->s, " "), "the ", 4) == 0 ? strspn(p->s, " ") + 4 : strspn(p->s, " ");
+    bool day_of = i == first; /* "end of the Knife course?", "when is the end of Knife" */
+    for (size_t k = 0; k < GLIM_COUNT(times); k++) day_of |= says(p, times[k], i);
+    static const char *const spans[] = {"day", "the day", "week", "the week", "the month", "the year", "term", "this", "next"};
+    bool span = glim_parse_month(p, i + 7 < p->n ? i + 7 : p->n); /* "at the end of May" */
+    for (size_t k = 0; k < GLIM_COUNT(spans); k++) span |= i + 7 < p->n && glim_parse_stands(p, i + 7, spans[k]);
+    if (day_of && strncmp(p->s + i, "end of ", 7) == 0 && !span) return false;
     for (size_t k = 0; k < GLIM_COUNT(before); k++) {
         const size_t n = strlen(before[k]);
         if (i > n && memcmp(p->s + i - n - 1, before[k], n) == 0 && !isalnum((unsigned char)p->s[i - 1]) && (i == n + 1 || !glim_parse_alnum(p, i - n - 2))) return true;
@@ -408,11 +415,41 @@ static bool another_end(const glim_parse *p, const char *alias, size_t i) {
     return true;
 }
 
-/* "1.5" of a table whose columns are called 0.75, 1.5 and 3: the column, where no unit stands behind it and nothing is compared with it. */
+/* "1.5" of a table whose columns are called 0.75, 1.5 and 3: the column, where no unit stands behind it, nothing is compared with it and it counts
+ * nothing. "3 linen", "for 3 people", "at 4", "on 3 May" are no columns; "linen 3" at the end and "1.5 linen" are. */
 static bool is_heading(const glim_parse *p, const glim_item *number, const char *alias) {
+    static const char *const ends_zh[] = {"的", "多少", "什么价", "价", "怎么卖", "吗", "？", "。"};
     const glim_item *last = p->n_items ? &p->v[p->n_items - 1] : NULL;
     if (!isdigit((unsigned char)alias[0]) || number->kind != NUMBER || number->has_unit || number->money || number->to != number->from + strlen(alias)) return false;
-    return glim_parse_stands(p, number->from, alias) && !(last && last->kind == WORD && last->word < GLIM_WORD_TO && glim_parse_spaces(p, last->to) == number->from);
+    if (!glim_parse_stands(p, number->from, alias) || (last && last->kind == WORD && last->word < GLIM_WORD_TO && glim_parse_spaces(p, last->to) == number->from)) return false;
+    const bool part = strchr(alias, '.') != NULL; /* no count of goods */
+    const char *t = p->typed, *at = NULL; /* as typed: a row's name may be taken out of p->s */
+    for (const char *q = t; (q = strstr(q, alias)) != NULL; q++) {
+        if ((q > t && (isalnum((unsigned char)q[-1]) || strchr(".,-/", q[-1]))) || isalnum((unsigned char)q[strlen(alias)]) || (q[strlen(alias)] == '.' && isdigit((unsigned char)q[strlen(alias) + 1]))) continue;
+        if (at) return false;
+        at = q;
+    }
+    if (!at) return false;
+    const char *to = at, *from, *next = at + strlen(alias), *end;
+    while (to > t && to[-1] == ' ') to--;
+    for (from = to; from > t && isalnum((unsigned char)from[-1]);) from--;
+    next += strspn(next, " ");
+    for (end = next; isalnum((unsigned char)*end);) end++;
+    const size_t n = (size_t)(to - from);
+#define BEFORE(w) (n == strlen(w) && strncasecmp(from, w, n) == 0)
+    if (n == 0 && to > t && (unsigned char)to[-1] < 0x80) return false; /* "4-6", "2, 3" */
+    bool named = n > 0 ? glim_parse_of_names(p, from, n) || BEFORE("in") || (part && (BEFORE("at") || BEFORE("size") || BEFORE("width"))) : last && last->kind == VALUE && last->to == number->from;
+#undef BEFORE
+    for (size_t c = 0; n == 0 && c < p->l->n_col && !named; c++)
+        for (uint32_t r = 0; p->l->col[c].type == GLIM_LIB_NAME && r < p->l->n_rows && !named; r++) {
+            const char *cell = glim_lib_cell(p->l, r, c);
+            const size_t len = strlen(cell);
+            named = len > 0 && len <= (size_t)(to - t) && memcmp(to - len, cell, len) == 0;
+        }
+    bool ends = next[strspn(next, " ?.!")] == 0;
+    for (size_t k = 0; k < GLIM_COUNT(ends_zh); k++) ends |= strncmp(next, ends_zh[k], strlen(ends_zh[k])) == 0;
+    if (named && ends) return true;
+    return part && end > next && glim_parse_of_names(p, next, (size_t)(end - next));
 }
 
 void glim_parse_items(glim_parse *p) {
