@@ -176,7 +176,7 @@ static naming named_at(const glim_parse *p, size_t at, bool behind) {
 
 /* What turns a day's answer round or moves it: where a question has one of these, its days are not read. */
 static bool shifted(const glim_parse *p) {
-    static const char *const en[] = {"not", "no", "never", "without", "except", "excluding", "other", "apart", "but", "nothing", "none", "neither", "nor", "or", "unless", "instead", "outside", "rather", "later", "earlier", "latest", "earliest", "onward", "onwards", "than", "cannot", "dont", "doesnt", "didnt", "isnt", "arent", "wasnt", "werent", "havent", "hasnt", "hadnt", "wont", "cant", "exclude", "avoid", "miss", "away", "busy", "half", "week", "weekend", "around", "roughly", "approximately"};
+    static const char *const en[] = {"not", "no", "never", "without", "except", "excluding", "other", "apart", "but", "nothing", "none", "neither", "nor", "or", "unless", "instead", "outside", "rather", "later", "earlier", "latest", "earliest", "onward", "onwards", "than", "cannot", "dont", "doesnt", "didnt", "isnt", "arent", "wasnt", "werent", "havent", "hasnt", "hadnt", "wont", "cant", "exclude", "avoid", "miss", "away", "busy", "half", "week", "weekend", "around", "roughly", "approximately", "if", "still", "until"};
     static const char *const zh[] = {"不", "没", "非", "除", "别", "无", "或", "和", "跟", "与", "、", "还是", "左右", "大概", "大约", "前后", "以外", "之外", "之内", "以内", "最早", "最晚", "最迟", "早于", "晚于", "迟于"}, *const asks[] = {"有没有", "是不是", "会不会", "能不能"};
     for (size_t i = 0; i < p->n; i++) {
         for (size_t k = 0; k < GLIM_COUNT(asks); k++)
@@ -260,6 +260,17 @@ typedef struct days {
     bool range, loose; /* "以后": with that day, or without? */
 } days;
 
+/* "Can I start in May", "do prices start in May": of somebody or something that is no row. */
+static bool of_no_row(const glim_parse *p, size_t at) {
+    static const char *const who[] = {"i", "we", "you", "they", "he", "she", "can", "could", "price", "prices", "cost", "costs", "sale", "sales", "discount", "discounts", "delivery", "shop", "holiday", "holidays", "term", "season"};
+    while (at > 0 && p->s[at - 1] == ' ') at--;
+    size_t from = at;
+    while (from > 0 && glim_parse_alnum(p, from - 1)) from--;
+    for (size_t k = 0; k < GLIM_COUNT(who); k++)
+        if (strlen(who[k]) == at - from && memcmp(who[k], p->s + from, at - from) == 0) return true;
+    return false;
+}
+
 static bool english_phrase(const glim_parse *p, size_t i, days *d) {
     static const struct {
         const char *word;
@@ -296,7 +307,7 @@ static bool english_phrase(const glim_parse *p, size_t i, days *d) {
         const size_t len = strlen(small[k]);
         if (at > len + 1 && memcmp(p->s + at - len, small[k], len) == 0 && p->s[at - len - 1] == ' ') d->by = named_at(p, at - len - 1, false);
     }
-    if (d->by.col < 0) return false;
+    if (d->by.col < 0 || of_no_row(p, d->by.from)) return false;
     d->lead = d->by.from;
     const size_t next = glim_parse_spaces(p, d->to);
     if (strchr("-/~", p->s[next]) && p->s[next]) return false;
@@ -352,8 +363,11 @@ static bool half_said(const glim_parse *p, size_t i) {
     }
     if (!timed) return false;
     if (!zh && (glim_parse_of_names(p, months[month - 1], strlen(months[month - 1])) || glim_parse_of_names(p, months[month + 11], strlen(months[month + 11])))) return false;
-    for (size_t at = 0; at < p->n; at++)
-        if (named_at(p, at, true).col != -1) return true;
+    for (size_t at = 0; at < p->n; at++) {
+        const naming by = named_at(p, at, true);
+        const int about = by.col < 0 ? by.col == -2 ? GLIM_CONCEPT_START : -1 : p->l->col[by.col].concept;
+        if (!by.early && (about == GLIM_CONCEPT_START || about == GLIM_CONCEPT_END || (by.col >= 0 && about_release(&p->l->col[by.col])))) return true;
+    }
     return false;
 }
 

@@ -67,7 +67,7 @@ TEST(a_day_that_is_denied_or_moved_is_not_read) {
         {"what does Sushi cost in June", "Sushi: the price is €80", "start"},
     };
     check_all("starts", t, GLIM_COUNT(t));
-    static const char *const unread[] = {"courses not before June", "courses not after 1 May", "courses except in May", "courses starting other than in May", "courses not in May", "courses that do not start in December", "courses that don't start in May", "which courses have not started by 1 May", "courses that start on or before 3 May", "courses that start on or after 3 May", "courses that start earlier than 10 May", "courses starting in March and June", "courses that start in March or May", "courses starting around 5 May", "courses that start before November", "courses that do not start in May 2027", "courses in May", "may 2 people share the Sushi course?"};
+    static const char *const unread[] = {"courses not before June", "courses not after 1 May", "courses except in May", "courses starting other than in May", "courses not in May", "courses that do not start in December", "courses that don't start in May", "which courses have not started by 1 May", "courses that start on or before 3 May", "courses that start on or after 3 May", "courses that start earlier than 10 May", "courses starting in March and June", "courses that start in March or May", "courses starting around 5 May", "courses that start before November", "courses that do not start in May 2027", "courses in May", "can I still join Sushi if it started before June", "do prices start in May", "may 2 people share the Sushi course?"};
     glim_shop *s = own("starts");
     for (size_t i = 0; i < GLIM_COUNT(unread); i++) {
         glim_shop_answer a = ask(s, unread[i], NULL, NULL);
