@@ -448,8 +448,9 @@ static bool is_heading(const glim_parse *p, const glim_item *number, const char 
         }
     bool ends = next[strspn(next, " ?.!")] == 0;
     for (size_t k = 0; k < GLIM_COUNT(ends_zh); k++) ends |= strncmp(next, ends_zh[k], strlen(ends_zh[k])) == 0;
-    if (named && ends) return true;
-    return part && end > next && glim_parse_of_names(p, next, (size_t)(end - next));
+    const bool heading = (named && ends) || (part && end > next && glim_parse_of_names(p, next, (size_t)(end - next)));
+    p->f->unread |= !heading; /* how many of what? */
+    return heading;
 }
 
 void glim_parse_items(glim_parse *p) {
