@@ -236,6 +236,13 @@ static bool beside_column(const glim_parse *p, size_t k) {
     return false;
 }
 
+/* "Nightly" is of a night, "Midnight" is none. */
+static bool begins_a_word(const char *text, const char *word) {
+    for (const char *at = text; (at = strstr(at, word)) != NULL; at++)
+        if (at == text || !isalpha((unsigned char)at[-1])) return true;
+    return false;
+}
+
 /* What a price is for, at `at`: "kg", "斤", "night". Its length, or 0; *times: what a price for that is multiplied by for the column's. */
 static size_t per_at(const glim_parse *p, size_t at, double *times) {
     const int price = glim_parse_column(p->l, GLIM_CONCEPT_PRICE);
@@ -247,7 +254,7 @@ static size_t per_at(const glim_parse *p, size_t at, double *times) {
     for (size_t k = 0; k < GLIM_COUNT(periods); k++) {
         bool so = false;
         for (size_t i = 0; i < 2; i++) so |= own[i] && (strcmp(own[i], periods[k][2]) == 0 || strcasecmp(own[i], periods[k][3]) == 0);
-        for (size_t a = 0; a < c->n_alias; a++) so |= !zh && !en && (strstr(c->alias[a], periods[k][0]) || strstr(c->alias[a], periods[k][1]));
+        for (size_t a = 0; a < c->n_alias; a++) so |= !zh && !en && (strstr(c->alias[a], periods[k][0]) || begins_a_word(c->alias[a], periods[k][1]));
         if (so && !own[2]) own[2] = periods[k][2], own[3] = periods[k][3];
     }
     size_t longest = 0;
@@ -392,12 +399,12 @@ static bool quantity(const glim_parse *p, const glim_item *it) {
     return asked && bought;
 }
 
-/* "五块行吗", "would you take 5 euros": what somebody would pay, and no bound of what he looks for. */
+/* "便宜点，五块行吗", "would you take 5 euros": what somebody would pay, and no bound of what he looks for. */
 static bool offer(const glim_parse *p, const glim_item *it) {
     static const char *const ask_zh[] = {"行吗", "行不行", "行不", "可以吗", "可不可以", "卖吗", "卖不卖", "卖不", "成吗", "成不成", "成不", "能卖", "给我吧", "拿走", "出吗", "出不出", "好吗"}, *const ask_en[] = {"you take ", "you accept ", "you do ", "give you ", "take me for ", "offer you ", "offer "};
     const bool plain = !it->has_unit || it->money;
     if (!plain) return false;
-    if (word_at(p, glim_parse_spaces(p, it->to), ask_zh, GLIM_COUNT(ask_zh))) return true;
+    if (glim_parse_haggles(p, it->from) && word_at(p, glim_parse_spaces(p, it->to), ask_zh, GLIM_COUNT(ask_zh))) return true; /* "10元可以吗" asks what there is for it */
     for (size_t k = 0; k < GLIM_COUNT(ask_en) && it->money; k++) {
         const size_t n = strlen(ask_en[k]);
         if (n <= it->from && memcmp(p->s + it->from - n, ask_en[k], n) == 0) return true;

@@ -97,6 +97,7 @@ bool glim_parse_denies_words(const glim_parse *p);
 /* ---- filter_number.c ---- */
 /* The number that begins at i, with its unit, into *it. */
 bool glim_parse_number(const glim_parse *p, size_t i, glim_item *it);
+bool glim_parse_haggles(const glim_parse *p, size_t i); /* "便宜一点" before what stands at i */
 size_t glim_month_before(const char *s, size_t at, int *month, int *day);
 /* The first column of numbers about this, or -1. */
 int glim_parse_column(const glim_lib *l, int concept);

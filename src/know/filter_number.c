@@ -52,30 +52,52 @@ static size_t chinese_number(const glim_parse *p, size_t i, double *out, double 
     return i - from;
 }
 
-/* Does "块", "元" at i count money: "五块以下", "八元"? "五块蛋糕" are pieces. */
-static bool pays(const glim_parse *p, size_t i) {
-    static const char *const behind[] = {"钱", "以", "之", "左", "上下", "内", "的", "能", "行", "可", "有", "吗", "够", "卖", "到", "出", "成", "一", "每", "/", "?", "？", "，", ",", "。", " "};
-    if (strncmp(p->s + i, "元", 3) == 0 || strncmp(p->s + i, "欧元", 6) == 0 || strncmp(p->s + i, "美元", 6) == 0) return true;
-    if (strncmp(p->s + i, "块", 3) != 0) return false;
-    for (size_t k = 0; k < GLIM_COUNT(behind); k++)
-        if (strncmp(p->s + i + 3, behind[k], strlen(behind[k])) == 0) return true;
-    return i + 3 >= p->n;
+/* Does a cell that is no figure have what stands at i: "三元" of a brand, "三块" of a product's name? */
+static bool in_a_cell(const glim_parse *p, size_t i, size_t n) {
+    char word[16];
+    snprintf(word, sizeof word, "%.*s", (int)n, p->s + i);
+    for (size_t c = 0; c < p->l->n_own; c++)
+        for (uint32_t r = 0; !p->l->col[c].number && r < p->l->n_rows; r++)
+            if (strstr(glim_lib_cell(p->l, r, c), word)) return true;
+    return false;
 }
 
-/* "两" of "两份" and "三" of "三个人": a digit by itself counts only what is counted in pieces or people, "一款" says nothing. */
+static bool any_at(const glim_parse *p, size_t i, const char *const *words, size_t n) {
+    for (size_t k = 0; k < n; k++)
+        if (strncmp(p->s + i, words[k], strlen(words[k])) == 0) return true;
+    return false;
+}
+
+/* Does "块", "元" behind the digit at i count money: "五块以下", "八元的"? "三元" of a table that has the word is that word, and "两块" by themselves,
+ * of goods or behind "来" are pieces. */
+static bool pays(const glim_parse *p, size_t i) {
+    static const char *const yuan[] = {"钱", "以", "之", "左右", "上下", "内的", "的", "能买", "吗", "够", "到", "一斤", "一个", "每", "/", "?", "？", "，", ",", "。", " "}, *const kuai[] = {"钱", "以上", "以下", "以内", "之内", "左右", "上下", "能买什么", "可以买什么"}, *const deal[] = {"行", "可以", "卖", "成", "出"}, *const counts[] = {"来", "要", "买", "拿", "切", "称", "给", "订", "加"};
+    const size_t at = i + 3, piece = strlen("块");
+    const bool foreign = strncmp(p->s + at, "欧元", 6) == 0 || strncmp(p->s + at, "美元", 6) == 0;
+    if (foreign) return true;
+    if (strncmp(p->s + at, "元", 3) == 0) return (at + 3 >= p->n || any_at(p, at + 3, yuan, GLIM_COUNT(yuan))) && !in_a_cell(p, i, 6);
+    if (strncmp(p->s + at, "块", piece) != 0 || (i >= 3 && any_at(p, i - 3, counts, GLIM_COUNT(counts))) || in_a_cell(p, i, 6)) return false;
+    return any_at(p, at + piece, kuai, GLIM_COUNT(kuai)) || (glim_parse_haggles(p, i) && any_at(p, at + piece, deal, GLIM_COUNT(deal)));
+}
+
+/* "便宜一点五块行吗": what stands at i is what somebody would pay. */
+bool glim_parse_haggles(const glim_parse *p, size_t i) {
+    static const char *const words[] = {"便宜点", "便宜一点", "便宜些", "便宜一些", "再便宜", "能便宜", "砍价", "讲价", "还价", "打个折"};
+    for (size_t at = 0; at < i; at++)
+        if (any_at(p, at, words, GLIM_COUNT(words))) return true;
+    return false;
+}
+
+/* "两" of "两份" and "三" of "三个人": a digit by itself counts only what is counted in pieces or people, or money; "一款" says nothing. */
 static size_t lone_digit(const glim_parse *p, size_t i, double *out) {
-    const bool span = i + 3 < p->n && (strncmp(p->s + i + 3, "年", 3) == 0 || strncmp(p->s + i + 3, "个月", 6) == 0); /* "保修一年以上" */
-    if (i + 3 < p->n && (unsigned char)p->s[i] >= 0xe4 && pays(p, i + 3)) {
-        for (size_t k = 3; k < GLIM_COUNT(digits_zh); k++)
-            if (memcmp(p->s + i, digits_zh[k].text, 3) == 0) return *out = digits_zh[k].v, 3;
-        if (memcmp(p->s + i, "两", 3) == 0) return *out = 2, 3;
+    if (i + 3 >= p->n || (unsigned char)p->s[i] < 0xe3) return 0;
+    const bool span = strncmp(p->s + i + 3, "年", 3) == 0 || strncmp(p->s + i + 3, "个月", 6) == 0; /* "保修一年以上" */
+    const bool pieces = span || glim_piece_word(p->s + i + 3, p->n - i - 3) || glim_person_word(p->s + i + 3, p->n - i - 3);
+    for (size_t k = 0; k < GLIM_COUNT(digits_zh); k++) {
+        if (memcmp(p->s + i, digits_zh[k].text, 3) != 0 || (!pieces && !(digits_zh[k].v > 1 && pays(p, i)))) continue;
+        *out = digits_zh[k].v;
+        return 3;
     }
-    if (i + 3 >= p->n || (!span && glim_piece_word(p->s + i + 3, p->n - i - 3) == 0 && glim_person_word(p->s + i + 3, p->n - i - 3) == 0)) return 0;
-    for (size_t k = 0; k < GLIM_COUNT(digits_zh); k++)
-        if (memcmp(p->s + i, digits_zh[k].text, 3) == 0) {
-            *out = digits_zh[k].v;
-            return 3;
-        }
     return 0;
 }
 
