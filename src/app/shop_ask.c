@@ -139,6 +139,7 @@ static glim_status read_conditions(asking *k) {
     glim_filter *f = k->f;
     glim_status rc = glim_filter_parse_as(f, k->s->lib, glim_buf_cstr(&k->spelt), k->spelt.len, k->q->text, k->q->n, k->err);
     if (rc != GLIM_OK) return rc;
+    f->unread |= glim_shop_rents(k->s->lib, f, glim_buf_cstr(&k->spelt));
     k->values = column_of_values(k);
     if (k->values < 0 && f->n_ask && k->n_named == 0 && k->view == UINT32_MAX && blank(&f->rest) && !f->n_cond && !f->mean) { /* "有硬盘吗": no column is asked without a product */
         f->n_ask = 0;

@@ -8,6 +8,7 @@
  *   shop_note.c     which note it asks for
  *   shop_answer.c   the answer: the rows that it cites, JSON
  *   shop_warn.c     whom a product is not for
+ *   shop_rent.c     rents of a day and of a month
  *   shop_strange.c  whether a question is of nothing that the shop knows
  *   shop_words.c    words that say something in the question of any shop
  *   shop_prose.c    what the sentences of rows and notes say
@@ -166,6 +167,10 @@ glim_status glim_shop_covering_note(glim_shop *s, const glim_buf *words, const c
  * intent is a note's, and *note is one that has them. */
 glim_status glim_shop_another_price(glim_shop *s, uint32_t row, const glim_buf *words, const char *intent, bool *cells, uint32_t *note, glim_err *err);
 bool glim_shop_say_note(glim_shop *s, glim_shop_answer *a, uint32_t row, glim_shop_part part); /* true */
+
+/* ---- shop_rent.c ---- */
+/* Is the question for a rent of a period that the table says nothing of? One for "the rent" of a table with several asks for all of them. */
+bool glim_shop_rents(const glim_lib *l, glim_filter *f, const char *folded);
 
 /* ---- shop_strange.c ---- */
 /* Are most words of the folded English question in no example of an intent and in no note? Then no note is its answer. */

@@ -71,6 +71,7 @@ typedef struct glim_lib_col {
     char *unit_zh, *unit_en; /* or NULL */
     char **alias;            /* [n_alias] folded words for the column */
     size_t n_alias;
+    size_t lent_from, lent_to; /* of them those that heading_words.c lends it */
     size_t n_named;          /* of them those of its name; the others say what can be done, and are read only in such a question */
     glim_lib_value *value;   /* [n_value] of an enum */
     size_t n_value;

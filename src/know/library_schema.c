@@ -425,21 +425,24 @@ static glim_status derived(glim_lib_col *c, const char *name, glim_err *err) {
  * the schema (named: in both) has none. */
 static glim_status both_languages(glim_lib_col *c, bool named, glim_err *err) {
     glim_status rc = GLIM_OK;
-    for (size_t a = 0, n = c->n_alias; rc == GLIM_OK && a < n; a++) {
+    const size_t n = c->lent_from = c->n_alias;
+    for (size_t a = 0; rc == GLIM_OK && a < n; a++) {
         const bool cjk = has_cjk(c->alias[a]);
         const char *const *w = glim_heading_words(c->alias[a]);
         const int about = w || c->type != GLIM_LIB_BOOL || !cjk ? -1 : glim_concept_of(c->alias[a]);
         char **name = cjk ? &c->en : &c->zh;
-        if (w && !named && a < 2 && glim_concept_of(c->alias[a]) < 0) {
+        if (w && !named && a < 2 && !strchr("<>", **w) && glim_concept_of(c->alias[a]) < 0) {
             free(*name);
             *name = glim_xstrdup(*w);
         }
-        const char *const *same = glim_heading_synonyms(c->alias[a]);
-        for (; rc == GLIM_OK && w && *w; w++) rc = glim_lib_alias(&c->alias, &c->n_alias, *w, err);
-        for (; rc == GLIM_OK && same && *same; same++) rc = glim_lib_alias(&c->alias, &c->n_alias, *same, err);
+        const char *const *lists[] = {w, glim_heading_synonyms(c->alias[a])};
+        for (size_t k = 0; k < GLIM_COUNT(lists); k++)
+            for (const char *const *word = lists[k]; rc == GLIM_OK && word && *word; word++)
+                if (**word != '<') rc = glim_lib_alias(&c->alias, &c->n_alias, *word + (**word == '>'), err);
         for (const char *const *v = about >= 0 ? glim_concepts[about].word : NULL; rc == GLIM_OK && v && *v; v++)
             if (!has_cjk(*v)) rc = glim_lib_alias(&c->alias, &c->n_alias, *v, err);
     }
+    c->lent_to = c->n_alias;
     return rc;
 }
 
@@ -586,6 +589,45 @@ static void called_otherwise(char **name, const char *other) {
     *name = glim_xstrdup(other);
 }
 
+static bool has_alias(const glim_lib_col *c, const char *word) {
+    for (size_t a = 0; a < c->n_alias; a++)
+        if (strcmp(c->alias[a], word) == 0) return true;
+    return false;
+}
+
+/* Takes from the column the words of heading_words.c that are in the list; it is called by none of them. */
+static void drop_lent(glim_lib_col *c, char *const *list, size_t n) {
+    size_t kept = c->lent_from;
+    for (size_t a = c->lent_from; a < c->n_alias; a++) {
+        bool drop = false;
+        for (size_t i = 0; i < n && a < c->lent_to && !drop; i++) drop = strcmp(list[i], c->alias[a]) == 0;
+        char **names[] = {&c->zh, &c->en};
+        for (size_t i = 0; i < 2 && drop; i++)
+            if (strcmp(*names[i], c->alias[a]) == 0) free(*names[i]), *names[i] = glim_xstrdup(c->column);
+        if (drop) free(c->alias[a]);
+        else c->alias[kept++] = c->alias[a];
+    }
+    c->lent_to -= c->n_alias - kept;
+    c->n_alias = kept;
+}
+
+/* A word of heading_words.c that two columns would be asked by, "notes" of 备注 beside "Notes", is only of the one whose heading says it. */
+static void lend_to_one(glim_lib *l) {
+    char **list = NULL;
+    size_t n = 0;
+    for (size_t c = 0; c < l->n_col; c++)
+        for (size_t a = l->col[c].lent_from; a < l->col[c].lent_to; a++)
+            for (size_t d = 0; d < l->n_col; d++)
+                if (d != c && has_alias(&l->col[d], l->col[c].alias[a])) {
+                    add_word(&list, &n, glim_xstrdup(l->col[c].alias[a]));
+                    break;
+                }
+    for (size_t c = 0; c < l->n_col && n; c++)
+        if (l->col[c].lent_to > l->col[c].lent_from) drop_lent(&l->col[c], list, n);
+    for (size_t i = 0; i < n; i++) free(list[i]);
+    free(list);
+}
+
 glim_status glim_lib_read_schema(glim_lib *l, const glim_table_row *head, const json_t *schema, glim_err *err) {
     if (head->n == 0 || head->n > GLIM_LIB_MAX_COLS) return glim_fail(err, head->n ? GLIM_E_LIMIT : GLIM_E_FORMAT, "the table has %zu columns, want 1 to %d", head->n, GLIM_LIB_MAX_COLS);
     const json_t *list = json_object_get(schema, "columns"), *o;
@@ -622,6 +664,7 @@ glim_status glim_lib_read_schema(glim_lib *l, const glim_table_row *head, const 
             l->col_id = (int)c;
         }
     }
+    lend_to_one(l);
     for (size_t c = 0; c < l->n_col; c++) /* two prices are not both "the price" where their headings tell them apart */
         for (size_t d = 0; d < l->n_col; d++) {
             glim_lib_col *a = &l->col[c], *b = &l->col[d];

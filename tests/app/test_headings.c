@@ -41,3 +41,61 @@ TEST(what_is_to_spend_is_a_bound_and_what_is_haggled_for_is_none) {
     };
     check_all("fruit_zh", t, GLIM_COUNT(t));
 }
+
+TEST(a_heading_is_asked_by_no_verb_and_by_no_name_of_the_goods) {
+    static const asked tools[] = {
+        {"do you keep T02 in stock", NOT_HERE, "干燥处"},
+        {"can you keep T01 for me until Friday", NOT_HERE, "干燥处"},
+        {"how long can I keep T01", NOT_HERE, "干燥处"},
+        {"can I use T02 outdoors", "冲击钻", "墙面"},
+        {"is T01 in good condition", NOT_HERE, "可租"},
+        {"what can T01 be used for", "the purpose is 混凝土", ""},
+        {"how much is T02 per day", "the daily rent is 18", ""},
+    }, flowers[] = {
+        {"do you have flowers", "2 fit: 浪漫", ""},
+        {"do you have flowers for a wedding", NOT_HERE, "玫瑰"},
+        {"how many flowers do you have", "There are 2", ""},
+        {"cheapest flowers", "lowest first: 清新", ""},
+        {"flowers under 100 yuan", "1 fits: 清新", ""},
+    }, bikes[] = {
+        {"Zip的速度是多少", "Zip的速度是25 km/h", ""},
+        {"速度超过30的", "有2款符合：Zap", "Zip"},
+        {"Zip的转速", NOT_HERE_ZH, "25"},
+        {"Zip的镜框是什么", NOT_HERE_ZH, "Aluminium"},
+        {"Zip的状态", NOT_HERE_ZH, "Bavaria"},
+    };
+    check_all("tools_zh", tools, GLIM_COUNT(tools));
+    check_all("bouquets_zh", flowers, GLIM_COUNT(flowers));
+    check_all("bikes_en", bikes, GLIM_COUNT(bikes));
+}
+
+TEST(a_rent_is_of_the_period_that_its_heading_says_and_of_no_other) {
+    static const asked flats[] = {
+        {"Elm一天多少钱", NOT_HERE_ZH, "1200"},
+        {"Elm日租金多少", NOT_HERE_ZH, "1200"},
+        {"flats under 1300 euros per day", NOT_HERE, "Elm"},
+        {"日租金1000以下的有哪些", NOT_HERE_ZH, "Fir"},
+        {"flats under 1300 euros", "2 fit: Elm", "Oak"},
+        {"rental price of Elm", "the rental price is €1200", ""},
+        {"Elm多少钱", "Elm的租金是€1200", "日租"},
+    }, rents[] = {
+        {"rental price of 钻", "钻的月租金是500元。[R2]钻的日租金是35元", ""},
+        {"lowest rental price", NOT_HERE, "锤"},
+        {"daily rent of 钻", "钻的日租金是35元", "500"},
+        {"rent per month of 锤", "锤的月租金是400元", "25"},
+        {"member price of 锤", "锤的会员价是20元", ""},
+    };
+    check_all("flats", flats, GLIM_COUNT(flats));
+    check_all("rents_zh", rents, GLIM_COUNT(rents));
+}
+
+TEST(a_word_that_two_columns_would_be_asked_by_is_of_the_one_that_says_it) {
+    glim_lib *l;
+    glim_err err = {0};
+    static const char csv[] = "品名,备注,Notes,价格(元)\n甲,好,bitter,5\n乙,坏,sweet,6\n";
+    CHECK_OK(glim_lib_parse(&l, "notes.csv", csv, strlen(csv), NULL, &err), err);
+    for (size_t c = 1; c < 3; c++)
+        for (size_t a = 0; a < l->col[c].n_alias; a++) CHECK_MSG(strcmp(l->col[c].alias[a], c == 1 ? "notes" : "备注") != 0, "column %zu is asked by %s", c, l->col[c].alias[a]);
+    CHECK(strcmp(l->col[1].en, "备注") == 0 && strcmp(l->col[2].zh, "Notes") == 0);
+    glim_lib_free(l);
+}
