@@ -370,6 +370,14 @@ static bool of_a_column(const asking *k) {
     return false;
 }
 
+/* "What are your opening hours in December" of a table with days: the month is the shop's, and words are left that no row is asked by. */
+static bool only_days(const asking *k) {
+    const glim_filter *f = k->f;
+    for (size_t i = 0; i < f->n_cond; i++)
+        if (k->s->lib->col[f->cond[i].col].type != GLIM_LIB_DATE) return false;
+    return f->n_cond && !f->goods && f->n_ask == 0 && k->n_named == 0 && !blank(&k->rest) && k->guess.p >= 0.9f;
+}
+
 /* "I am allergic to peanuts, is it safe?" asks the row, not the note about wishes. */
 static bool unwanted(const glim_filter *f) {
     for (size_t i = 0; i < f->n_cond; i++)
@@ -425,7 +433,7 @@ static glim_status by_intent(asking *k) {
     if (cells && !no) rc = glim_shop_another_price(k->s, k->n_named ? k->named[0].row : k->view, &k->words, does(k, "note") ? k->guess.label : NULL, &cells, &other_note, k->err);
     if (rc == GLIM_OK && does(k, "oos")) rc = out_of_scope(k, &oos);
     if (rc != GLIM_OK) return rc;
-    if (does(k, "note") && sure && !cells && f->sort < 0 && !(f->n_cond && f->list) && !of_a_column(k)) return say_note_of_intent(k);
+    if (does(k, "note") && sure && !cells && f->sort < 0 && (!(f->n_cond && f->list) || only_days(k)) && !of_a_column(k)) return say_note_of_intent(k);
     if (other_note != UINT32_MAX) k->done = glim_shop_say_note(k->s, k->a, other_note, GLIM_PART_RETRIEVAL);
     else if ((does(k, "reply") || does(k, "handover") || does(k, "tool")) && sure && !k->product) say_reply(k);
     else if (oos) say_out_of_scope(k);

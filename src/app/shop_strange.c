@@ -38,5 +38,8 @@ bool glim_shop_strange(glim_shop *s, const char *folded) {
         n_strange += says && !has_word(glim_buf_cstr(&s->intent_words), p, n) && !in_notes(s, p, n);
         p += n ? n : 1;
     }
-    return n_strange > 1 && 2 * n_strange > n_all;
+    static const char *const pays[] = {"accept", "pay", "paying", "payment"}; /* "do you accept American Express or PayPal": of its names none need be known */
+    bool paying = false;
+    for (size_t i = 0; i < GLIM_COUNT(pays); i++) paying |= has_word(folded, pays[i], strlen(pays[i]));
+    return n_strange > 1 && (paying ? n_strange == n_all : 2 * n_strange > n_all);
 }

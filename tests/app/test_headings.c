@@ -99,3 +99,13 @@ TEST(a_word_that_two_columns_would_be_asked_by_is_of_the_one_that_says_it) {
     CHECK(strcmp(l->col[1].en, "备注") == 0 && strcmp(l->col[2].zh, "Notes") == 0);
     glim_lib_free(l);
 }
+
+TEST(a_note_answers_though_the_names_in_the_question_are_in_none) {
+    static const asked t[] = {
+        {"do you accept American Express or PayPal", "bank cards", NOT_HERE},
+        {"do you accept paypal", "bank cards", NOT_HERE},
+        {"what are your opening hours in December", "9:30 to 21:00", NOT_HERE},
+        {"what is available in January", "2 fit: Berit", "9:30"},
+    };
+    check_all("wardrobes", t, GLIM_COUNT(t));
+}
