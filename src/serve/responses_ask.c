@@ -236,6 +236,19 @@ static bool refuse_memory(const json_t *body, glim_api_error *e) {
     return !background || glim_api_fail(e, 400, "unsupported_value", "background", "\"background\": only false is possible here");
 }
 
+/* Probabilities of tokens are in no reply of this form: who asks for them learns that, and is sent no empty list. */
+static bool refuse_logprobs(const json_t *body, glim_api_error *e) {
+    const json_t *include = glim_field(body, "include"), *v;
+    int64_t top = 0;
+    size_t i;
+    if (!glim_field_int(body, "top_logprobs", 0, 20, &top, e)) return false;
+    if (top) return glim_api_fail(e, 400, "unsupported_value", "top_logprobs", "\"top_logprobs\": only 0 is possible here; /v1/chat/completions has them");
+    json_array_foreach((json_t *)include, i, v)
+        if (json_is_string(v) && strcmp(json_string_value(v), "message.output_text.logprobs") == 0)
+            return glim_api_fail(e, 400, "unsupported_value", "include", "\"include\": \"message.output_text.logprobs\" is not possible here; /v1/chat/completions has them");
+    return true;
+}
+
 bool glim_responses_ask(const json_t *body, json_t **chat, json_t **tools, glim_api_error *e) {
     static const char *const same[] = {"model", "stream", "temperature", "top_p", "parallel_tool_calls", "seed", "top_k", "min_p",
                                        "repetition_penalty", "chat_template_kwargs", "thinking", "priority", "user", "metadata", "stop", "frequency_penalty", "presence_penalty", "logit_bias"};
@@ -246,7 +259,7 @@ bool glim_responses_ask(const json_t *body, json_t **chat, json_t **tools, glim_
     *tools = json_array();
     for (size_t i = 0; i < GLIM_COUNT(same); i++)
         if (glim_field(body, same[i])) json_object_set(*chat, same[i], json_object_get(body, same[i]));
-    bool ok = refuse_memory(body, e) && glim_field_int(body, "max_output_tokens", 1, INT32_MAX, &max, e) &&
+    bool ok = refuse_memory(body, e) && refuse_logprobs(body, e) && glim_field_int(body, "max_output_tokens", 1, INT32_MAX, &max, e) &&
               glim_field_object(body, "metadata", &meta, e) && glim_field_object(body, "reasoning", &reasoning, e) && read_format(body, *chat, e) &&
               read_tools(body, *chat, *tools, e) && read_input(&r, body);
     if (max) json_object_set_new(*chat, "max_completion_tokens", json_integer(max));

@@ -69,6 +69,10 @@ static enum MHD_Result take_part(void *ctx, enum MHD_ValueKind kind, const char 
         glim_buf_append(&u->purpose, data, n);
         return MHD_YES;
     }
+    if (strncmp(key, "expires_after", 13) == 0) { /* "expires_after[seconds]": who counts on a file being gone must know that it stays */
+        glim_api_fail(&c->error, 400, "unsupported_value", "expires_after", "\"expires_after\": files are kept here until they are deleted");
+        return fail_part(u);
+    }
     if (strcmp(key, "file") != 0) return MHD_YES; /* unknown fields are ignored */
     if (off == 0 && n == 0 && u->name) return MHD_YES;
     if (off == 0 && n > 0 && (u->some || (u->n_files && u->name && filename && strcmp(filename, u->name) != 0))) {

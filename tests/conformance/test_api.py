@@ -467,9 +467,13 @@ def test_responses():
     # What is wrong is called as this API calls it, in the message too.
     output = {"type": "function_call_output", "call_id": "none", "output": "x"}
     for change, param in (({"reasoning": {"effort": "x"}}, "reasoning.effort"), ({"text": {"format": {"type": "json_schema", "schema": {"type": "object"}}}}, "text.format.name"),
-                          ({"text": {"format": {"type": "grammar"}}}, "text.format.type"), ({"input": [{"role": "user", "content": "x"}, output]}, "input"), ({"max_output_tokens": 0}, "max_output_tokens")):
+                          ({"text": {"format": {"type": "grammar"}}}, "text.format.type"), ({"input": [{"role": "user", "content": "x"}, output]}, "input"), ({"max_output_tokens": 0}, "max_output_tokens"),
+                          ({"top_logprobs": 3}, "top_logprobs"), ({"top_logprobs": 21}, "top_logprobs"), ({"include": ["message.output_text.logprobs"]}, "include")):
         e = s.post("/v1/responses", {**body, **change}).json["error"]
         check(e["param"] == param and e["message"].startswith('"%s":' % param), "%s: %s", change, e)
+    for change in ({"top_logprobs": 0}, {"top_logprobs": None}, {"include": ["reasoning.encrypted_content"]}, {"include": None}):
+        r = s.post("/v1/responses", {**body, "max_output_tokens": 4, **change})
+        check(r.status == 200, "%s: %d %s", change, r.status, r.text[:150])
 
 
 # ---- the official SDK ----

@@ -70,7 +70,8 @@ def test_forms_that_are_wrong():
     s = server(MODEL)
     file, purpose = ("file", "a.jsonl", ROWS), ("purpose", None, b"fine-tune")
     before = len(get(s, "").json["data"])
-    for about, parts, param in (("no file", [purpose], "file"), ("no purpose", [file], "purpose"), ("an empty purpose", [("purpose", None, b""), file], "purpose"),
+    for about, parts, param in (("an end", [purpose, ("expires_after[anchor]", None, b"created_at"), ("expires_after[seconds]", None, b"3600"), file], "expires_after"),
+                                ("no file", [purpose], "file"), ("no purpose", [file], "purpose"), ("an empty purpose", [("purpose", None, b""), file], "purpose"),
                                 ("another purpose", [("purpose", None, b"fun"), file], "purpose"), ("a result's purpose", [("purpose", None, b"fine-tune-results"), file], "purpose"),
                                 ("a long purpose", [("purpose", None, b"x" * 5000), file], "purpose"), ("two files", [purpose, file, ("file", "b.jsonl", b"x")], "file"), ("two files of one name", [purpose, file, file], "file"), ("a second file without a name", [purpose, file, ("file", None, b"x")], "file"),
                                 ("many parts", [purpose] + [("x%d" % i, None, b"") for i in range(80)] + [file], None), ("a long name", [purpose, ("file", "n" * 3000, b"x")], "file"),
