@@ -428,14 +428,18 @@ static glim_status both_languages(glim_lib_col *c, bool named, glim_err *err) {
     const size_t n = c->lent_from = c->n_alias;
     for (size_t a = 0; rc == GLIM_OK && a < n; a++) {
         const bool cjk = has_cjk(c->alias[a]);
-        const char *const *w = glim_heading_words(c->alias[a]);
+        char heading[260]; /* "转速(rpm)", of a unit that nobody here knows */
+        snprintf(heading, sizeof heading, "%s", c->alias[a]);
+        char *unit = cjk && !strstr(heading, " (") ? strchr(heading, '(') : NULL;
+        if (unit) *unit = 0;
+        const char *const *w = glim_heading_words(heading);
         const int about = w || c->type != GLIM_LIB_BOOL || !cjk ? -1 : glim_concept_of(c->alias[a]);
         char **name = cjk ? &c->en : &c->zh;
-        if (w && !named && a < 2 && !strchr("<>", **w) && glim_concept_of(c->alias[a]) < 0) {
+        if (w && !named && a < 2 && !unit && !strchr("<>", **w) && glim_concept_of(c->alias[a]) < 0) {
             free(*name);
             *name = glim_xstrdup(*w);
         }
-        const char *const *lists[] = {w, glim_heading_synonyms(c->alias[a])};
+        const char *const *lists[] = {w, glim_heading_synonyms(heading)};
         for (size_t k = 0; k < GLIM_COUNT(lists); k++)
             for (const char *const *word = lists[k]; rc == GLIM_OK && word && *word; word++)
                 if (**word != '<') rc = glim_lib_alias(&c->alias, &c->n_alias, *word + (**word == '>'), err);

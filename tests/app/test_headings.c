@@ -67,6 +67,8 @@ TEST(a_heading_is_asked_by_no_verb_and_by_no_name_of_the_goods) {
     check_all("tools_zh", tools, GLIM_COUNT(tools));
     check_all("bouquets_zh", flowers, GLIM_COUNT(flowers));
     check_all("bikes_en", bikes, GLIM_COUNT(bikes));
+    static const asked speeds[] = {{"rotational speed of 磨", "2000", "m/s"}, {"speed of 磨", "4 m/s", "2000"}};
+    check_all("speeds_zh", speeds, GLIM_COUNT(speeds));
 }
 
 TEST(a_rent_is_of_the_period_that_its_heading_says_and_of_no_other) {
@@ -84,7 +86,15 @@ TEST(a_rent_is_of_the_period_that_its_heading_says_and_of_no_other) {
         {"daily rent of 钻", "钻的日租金是35元", "500"},
         {"rent per month of 锤", "锤的月租金是400元", "25"},
         {"member price of 锤", "锤的会员价是20元", ""},
+        {"how much is 钻 per day", "钻的日租金是35元", "500"},
+        {"under 30 yuan a day", NOT_HERE, "<"},
+    }, cars[] = {
+        {"how much is the Golf per week", "the weekly rate is €300", "€50"},
+        {"cars under 250 euros a week", NOT_HERE, "Polo"},
+        {"cars under 45 euros a day", "1 fits: Polo", "Golf"},
+        {"rental price of Polo", "the daily rate is €40. [R2] Polo: the weekly rate is €240", ""},
     };
+    check_all("carhire", cars, GLIM_COUNT(cars));
     check_all("flats", flats, GLIM_COUNT(flats));
     check_all("rents_zh", rents, GLIM_COUNT(rents));
 }
