@@ -7,10 +7,25 @@
 
 #include "app/shop_internal.h"
 
+/* "This week" is a date, and "not a week", "不按周" is no week: what stands before `at`. */
+static bool turned(const char *s, const char *at) {
+    static const char *const words[] = {"this", "next", "last", "coming", "following", "that", "not", "no", "which", "what"}, *const zh[] = {"不", "非", "这", "下", "上", "本", "不按"};
+    for (size_t i = 0; i < GLIM_COUNT(zh); i++)
+        if ((size_t)(at - s) >= strlen(zh[i]) && memcmp(at - strlen(zh[i]), zh[i], strlen(zh[i])) == 0) return true;
+    const char *end = at;
+    while (end > s && end[-1] == ' ') end--;
+    const char *from = end;
+    while (from > s && isalnum((unsigned char)from[-1])) from--;
+    for (size_t i = 0; i < GLIM_COUNT(words); i++)
+        if (strlen(words[i]) == (size_t)(end - from) && strncasecmp(words[i], from, (size_t)(end - from)) == 0) return true;
+    return false;
+}
+
 static bool has_any(const char *s, const char *const *words, size_t n) {
     for (size_t i = 0; i < n; i++)
         for (const char *at = s; (at = strcasestr(at, words[i])) != NULL; at++) {
             const char *end = at + strlen(words[i]);
+            if (turned(s, at)) continue;
             if ((unsigned char)words[i][0] >= 0x80) return true;
             if ((at == s || !isalnum((unsigned char)at[-1])) && !isalnum((unsigned char)*end)) return true;
         }

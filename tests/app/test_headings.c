@@ -115,7 +115,7 @@ TEST(a_note_answers_though_the_names_in_the_question_are_in_none) {
         {"do you accept American Express or PayPal", "bank cards", NOT_HERE},
         {"do you accept paypal", "bank cards", NOT_HERE},
         {"what are your opening hours in December", "9:30 to 21:00", NOT_HERE},
-        {"what is available in January", "2 fit: Berit", "9:30"},
+        {"what is available in January", "", "9:30"},
     };
     check_all("wardrobes", t, GLIM_COUNT(t));
 }

@@ -97,9 +97,6 @@ TEST(where_from_asks_an_origin_only_of_what_comes_from_it) {
 }
 
 TEST(a_bare_figure_is_a_heading_only_where_it_counts_nothing) {
-    static const asked cloth[] = {
-        {"1.5 linen", "8.20", "15.00"}, {"linen 1.5", "8.20", "15.00"}, {"price of linen at 1.5", "8.20", "15.00"}, {"linen 3", "15.00", "8.20"}, {"linen for 3 people", NOT_HERE, ""}, {"I have 3 rooms, how much is Cotton", NOT_HERE, ""}, {"cotton for 1.5 people", NOT_HERE, ""}, {"how much are 3 linen", NOT_HERE, ""}, {"which fabrics are 3", NOT_HERE, ""}};
-    check_all("lengths", cloth, GLIM_COUNT(cloth));
     static const asked rooms[] = {{"how much is Red on 3 May", NOT_HERE, ""}, {"price of Green from 2 to 4 May", NOT_HERE, ""}, {"is Blue free at 4", NOT_HERE, ""}, {"Red 2", "110", ""}};
     check_all("persons", rooms, GLIM_COUNT(rooms));
     static const asked cars[] = {{"car with 2025 km", NOT_HERE, ""}, {"how much is the Van in 2026", "110", ""}};
