@@ -211,13 +211,6 @@ void glim_parse_part_bounds(glim_parse *p) {
     }
 }
 
-/* Does one of the words stand at `at`? Its length, or 0. */
-static size_t word_at(const glim_parse *p, size_t at, const char *const *words, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (strncmp(p->s + at, words[i], strlen(words[i])) == 0) return strlen(words[i]);
-    return 0;
-}
-
 /* Does the name of the column that it counts stand right beside it: "diameter 4 mm", "80 mm long", "zone 4", "保质期24个月"? */
 static bool beside_column(const glim_parse *p, size_t k) {
     const glim_item *it = &p->v[k];
@@ -279,7 +272,7 @@ static size_t per_at(const glim_parse *p, size_t at, double *times) {
 /* "10元/斤", "20 euros per kg", "500元一晚": what the price is for, behind `at`. Where it ends, or `at`. */
 static size_t per_behind(const glim_parse *p, size_t at, double *times) {
     static const char *const marks[] = {"/", "／", "per ", "a ", "an ", "each ", "一", "每"};
-    const size_t from = glim_parse_spaces(p, at), n = word_at(p, from, marks, GLIM_COUNT(marks));
+    const size_t from = glim_parse_spaces(p, at), n = glim_parse_word_at(p, from, marks, GLIM_COUNT(marks));
     const size_t x = glim_parse_spaces(p, from + n), len = n ? per_at(p, x, times) : 0;
     return len ? x + len : at;
 }
@@ -290,7 +283,7 @@ static size_t per_before(const glim_parse *p, size_t at, double *times) {
     size_t end = at;
     while (end > 0 && p->s[end - 1] == ' ') end--;
     for (size_t from = end; from-- > 0 && end - from < 24;) {
-        const size_t n = word_at(p, from, marks, GLIM_COUNT(marks)), len = n ? per_at(p, from + n, times) : 0;
+        const size_t n = glim_parse_word_at(p, from, marks, GLIM_COUNT(marks)), len = n ? per_at(p, from + n, times) : 0;
         if (len && from + n + len == end) return from;
     }
     return at;
@@ -404,7 +397,7 @@ static bool offer(const glim_parse *p, const glim_item *it) {
     static const char *const ask_zh[] = {"行吗", "行不行", "行不", "可以吗", "可不可以", "卖吗", "卖不卖", "卖不", "成吗", "成不成", "成不", "能卖", "给我吧", "拿走", "出吗", "出不出", "好吗"}, *const ask_en[] = {"you take ", "you accept ", "you do ", "give you ", "take me for ", "offer you ", "offer "};
     const bool plain = !it->has_unit || it->money;
     if (!plain) return false;
-    if (glim_parse_haggles(p, it->from) && word_at(p, glim_parse_spaces(p, it->to), ask_zh, GLIM_COUNT(ask_zh))) return true; /* "10元可以吗" asks what there is for it */
+    if (glim_parse_haggles(p, it->from) && glim_parse_word_at(p, glim_parse_spaces(p, it->to), ask_zh, GLIM_COUNT(ask_zh))) return true; /* "10元可以吗" asks what there is for it */
     for (size_t k = 0; k < GLIM_COUNT(ask_en) && it->money; k++) {
         const size_t n = strlen(ask_en[k]);
         if (n <= it->from && memcmp(p->s + it->from - n, ask_en[k], n) == 0) return true;

@@ -8,12 +8,6 @@
 
 #include "know/filter_internal.h"
 
-static size_t word_at(const glim_parse *p, size_t at, const char *const *words, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (strncmp(p->s + at, words[i], strlen(words[i])) == 0) return strlen(words[i]);
-    return 0;
-}
-
 static const char *const months[] = {"january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december", "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "sept"};
 
 /* The length of a month's name at i, or 0. */
@@ -40,7 +34,7 @@ static size_t day_at(const glim_parse *p, size_t i, int *day) {
     const size_t n = strspn(p->s + i, "0123456789");
     if (n == 0 || n > 2 || (i > 0 && (glim_parse_alnum(p, i - 1) || strchr(".,-/", p->s[i - 1])))) return 0;
     *day = atoi(p->s + i);
-    const size_t k = word_at(p, i + n, ends, GLIM_COUNT(ends));
+    const size_t k = glim_parse_word_at(p, i + n, ends, GLIM_COUNT(ends));
     return *day >= 1 && *day <= 31 && !glim_parse_alnum(p, i + n + k) && !(p->s[i + n] == '.' && isdigit((unsigned char)p->s[i + n + 1])) && p->s[i + n] != ':' ? n + k : 0;
 }
 
@@ -325,12 +319,12 @@ static bool chinese_phrase(const glim_parse *p, size_t i, days *d) {
     size_t n = chinese_day(p, i, &d->month[0], &d->day[0]), k;
     if (n == 0) return false;
     d->from = d->lead = i, d->to = i + n;
-    if ((k = word_at(p, d->to, tos, GLIM_COUNT(tos))) > 0) {
+    if ((k = glim_parse_word_at(p, d->to, tos, GLIM_COUNT(tos))) > 0) {
         if ((n = chinese_day(p, d->to + k, &d->month[1], &d->day[1])) == 0) return false;
         d->range = true, d->to += k + n;
-    } else if ((k = word_at(p, d->to, since, GLIM_COUNT(since))) > 0) d->side = GLIM_DAY_SINCE, d->loose = true, d->to += k;
-    else if ((k = word_at(p, d->to, from, GLIM_COUNT(from))) > 0) d->side = GLIM_DAY_SINCE, d->to += k;
-    else if ((k = word_at(p, d->to, until, GLIM_COUNT(until))) > 0) d->side = GLIM_DAY_BEFORE, d->loose = d->day[0] > 0, d->to += k;
+    } else if ((k = glim_parse_word_at(p, d->to, since, GLIM_COUNT(since))) > 0) d->side = GLIM_DAY_SINCE, d->loose = true, d->to += k;
+    else if ((k = glim_parse_word_at(p, d->to, from, GLIM_COUNT(from))) > 0) d->side = GLIM_DAY_SINCE, d->to += k;
+    else if ((k = glim_parse_word_at(p, d->to, until, GLIM_COUNT(until))) > 0) d->side = GLIM_DAY_BEFORE, d->loose = d->day[0] > 0, d->to += k;
     size_t at = i;
     bool stripped = false;
     for (size_t w = 0; w < GLIM_COUNT(is); w++) {
@@ -342,9 +336,9 @@ static bool chinese_phrase(const glim_parse *p, size_t i, days *d) {
     for (size_t w = 0; w < GLIM_COUNT(before); w++)
         if (strlen(before[w]) <= i && memcmp(p->s + i - strlen(before[w]), before[w], strlen(before[w])) == 0) return false;
     size_t to = d->to;
-    while ((k = word_at(p, to, small, GLIM_COUNT(small))) > 0) to += k;
+    while ((k = glim_parse_word_at(p, to, small, GLIM_COUNT(small))) > 0) to += k;
     d->by = named_at(p, to, true);
-    if (d->by.col < 0 || word_at(p, d->by.to, behind, GLIM_COUNT(behind))) return false;
+    if (d->by.col < 0 || glim_parse_word_at(p, d->by.to, behind, GLIM_COUNT(behind))) return false;
     if (ends_with(p->s, d->by.to, "开始") && strncmp(p->s + d->by.to, "有", 3) == 0) return false; /* "5月开始有哪些课": from May on */
     d->to = d->by.to;
     return true;
@@ -433,7 +427,7 @@ void glim_parse_years_between(glim_parse *p, size_t k, size_t behind, size_t oth
 /* "以后", "之前" behind a date, which reaches to *to. */
 static void side_behind(const glim_parse *p, size_t *to, bool *from, bool *until) {
     static const char *const since[] = {"以后", "之后", "以来", "后", "起", "至今"}, *const before[] = {"以前", "之前", "前"};
-    const size_t on = word_at(p, *to, since, GLIM_COUNT(since)), back = on ? 0 : word_at(p, *to, before, GLIM_COUNT(before));
+    const size_t on = glim_parse_word_at(p, *to, since, GLIM_COUNT(since)), back = on ? 0 : glim_parse_word_at(p, *to, before, GLIM_COUNT(before));
     *from = on > 0, *until = back > 0;
     *to += on + back;
 }

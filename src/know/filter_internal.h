@@ -74,6 +74,8 @@ static inline size_t glim_parse_spaces(const glim_parse *p, size_t i) {
 void glim_parse_items(glim_parse *p); /* p->s into p->v */
 /* Does the word stand at i? Its length with a plural ending, or 0. */
 size_t glim_parse_stands(const glim_parse *p, size_t i, const char *w);
+/* The length of the first of the words that the question goes on with at `at`, inside of a word too, or 0. */
+size_t glim_parse_word_at(const glim_parse *p, size_t at, const char *const *words, size_t n);
 
 /* ---- filter_not.c ---- */
 /* Is what stands at `at` denied? *from: where the no begins. */

@@ -22,6 +22,12 @@ size_t glim_parse_stands(const glim_parse *p, size_t i, const char *w) {
     return n;
 }
 
+size_t glim_parse_word_at(const glim_parse *p, size_t at, const char *const *words, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (strncmp(p->s + at, words[i], strlen(words[i])) == 0) return strlen(words[i]);
+    return 0;
+}
+
 /* The same for a value: "sofa", "brush" and "battery" of a list that says "Sofas", "Brushes" and "Batteries". */
 static size_t stands_for_value(const glim_parse *p, size_t i, const char *w) {
     const size_t n = strlen(w), k = glim_parse_stands(p, i, w), fe = n < 4 ? 0 : w[n - 1] == 'f' ? 1 : w[n - 1] == 'e' && w[n - 2] == 'f' ? 2 : 0;

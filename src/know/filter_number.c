@@ -62,29 +62,26 @@ static bool in_a_cell(const glim_parse *p, size_t i, size_t n) {
     return false;
 }
 
-static bool any_at(const glim_parse *p, size_t i, const char *const *words, size_t n) {
-    for (size_t k = 0; k < n; k++)
-        if (strncmp(p->s + i, words[k], strlen(words[k])) == 0) return true;
-    return false;
-}
-
 /* Does "块", "元" behind the digit at i count money: "五块以下", "八元的"? "三元" of a table that has the word is that word, and "两块" by themselves,
  * of goods or behind "来" are pieces. */
 static bool pays(const glim_parse *p, size_t i) {
-    static const char *const yuan[] = {"钱", "以", "之", "左右", "上下", "内的", "的", "能买", "吗", "够", "到", "一斤", "一个", "每", "/", "?", "？", "，", ",", "。", " "}, *const kuai[] = {"钱", "以上", "以下", "以内", "之内", "左右", "上下", "能买什么", "可以买什么"}, *const deal[] = {"行", "可以", "卖", "成", "出"}, *const counts[] = {"来", "要", "买", "拿", "切", "称", "给", "订", "加"};
-    const size_t at = i + 3, piece = strlen("块");
-    const bool foreign = strncmp(p->s + at, "欧元", 6) == 0 || strncmp(p->s + at, "美元", 6) == 0;
-    if (foreign) return true;
-    if (strncmp(p->s + at, "元", 3) == 0) return (at + 3 >= p->n || any_at(p, at + 3, yuan, GLIM_COUNT(yuan))) && !in_a_cell(p, i, 6);
-    if (strncmp(p->s + at, "块", piece) != 0 || (i >= 3 && any_at(p, i - 3, counts, GLIM_COUNT(counts))) || in_a_cell(p, i, 6)) return false;
-    return any_at(p, at + piece, kuai, GLIM_COUNT(kuai)) || (glim_parse_haggles(p, i) && any_at(p, at + piece, deal, GLIM_COUNT(deal)));
+    static const char *const foreign[] = {"欧元", "美元"}, *const bounds[] = {"以上", "以下", "以内", "之内", "左右", "上下"}, *const counts[] = {"来", "要", "买", "拿", "切", "称", "给", "订", "加"},
+                             *const yuan[] = {"钱", "之", "内的", "的", "能买", "吗", "够", "到", "一斤", "一个", "每", "/", "?", "？", "，", ",", "。", " "}, *const kuai[] = {"钱", "能买什么", "可以买什么"}, *const deal[] = {"行", "可以", "卖", "成", "出"};
+    const size_t at = i + 3, behind = at + 3;
+    if (glim_parse_word_at(p, at, foreign, GLIM_COUNT(foreign))) return true;
+    const bool is_yuan = strncmp(p->s + at, "元", 3) == 0;
+    if (!is_yuan && (strncmp(p->s + at, "块", 3) != 0 || (i >= 3 && glim_parse_word_at(p, i - 3, counts, GLIM_COUNT(counts))))) return false;
+    if (glim_parse_word_at(p, behind, bounds, GLIM_COUNT(bounds))) return true; /* whatever cells have */
+    const bool money = is_yuan ? behind >= p->n || glim_parse_word_at(p, behind, yuan, GLIM_COUNT(yuan))
+                               : glim_parse_word_at(p, behind, kuai, GLIM_COUNT(kuai)) || (glim_parse_haggles(p, i) && glim_parse_word_at(p, behind, deal, GLIM_COUNT(deal)));
+    return money && !in_a_cell(p, i, 6); /* reads every cell: last */
 }
 
 /* "便宜一点五块行吗": what stands at i is what somebody would pay. */
 bool glim_parse_haggles(const glim_parse *p, size_t i) {
     static const char *const words[] = {"便宜点", "便宜一点", "便宜些", "便宜一些", "再便宜", "能便宜", "砍价", "讲价", "还价", "打个折"};
     for (size_t at = 0; at < i; at++)
-        if (any_at(p, at, words, GLIM_COUNT(words))) return true;
+        if (glim_parse_word_at(p, at, words, GLIM_COUNT(words))) return true;
     return false;
 }
 

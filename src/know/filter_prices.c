@@ -14,7 +14,7 @@ static bool is_price(const glim_lib *l, size_t c) { return l->col[c].type == GLI
 
 /* Words of any price's heading: they set none apart. */
 static bool plain(const char *w) {
-    static const char *const words[] = {"price", "prices", "rate", "rates", "fee", "fees", "cost", "costs", "charge", "rental", "rent", "hire", "per", "eur", "usd", "gbp", "cny", "chf", "vat", "inc", "incl", "excl", "net", "gross", "and", "the", "of", "in", "for", "from", "sale", "retail", "unit", "with", "without", "online", "only", "new", "old", "our", "your", "you", "this", "all", "any", "are", "can", "each", "from", "total"};
+    static const char *const words[] = {"price", "prices", "rate", "rates", "fee", "fees", "cost", "costs", "charge", "rental", "rent", "hire", "per", "eur", "usd", "gbp", "cny", "chf", "vat", "inc", "incl", "excl", "net", "gross", "and", "the", "of", "in", "for", "from", "sale", "retail", "unit", "with", "without", "online", "only", "new", "old", "our", "your", "you", "this", "all", "any", "are", "can", "each", "total"};
     for (size_t i = 0; i < GLIM_COUNT(words); i++)
         if (strcmp(words[i], w) == 0) return true;
     return false;
