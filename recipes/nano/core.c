@@ -153,6 +153,30 @@ void put_plain(glim_buf *out, const char *text, bool lines) {
         else if (lines && out->len && out->s[out->len - 1] != '\n') glim_buf_putc(out, '\n');
 }
 
+void note_sense(gen *g, const char *kind, const char *name, const char *text) {
+    glim_buf words = {0}, plain = {0};
+    if (!g->senses) return;
+    glim_buf_printf(&words, "%s:%.*s ", kind, (int)strcspn(name, "|"), name);
+    bool inside = false;
+    for (const char *s = text; *s; s++)
+        if (*s == OPEN || *s == SHUT) inside = *s == OPEN;
+        else if (!inside) glim_buf_putc(&words, *s);
+    put_plain(&plain, text, false);
+    uint64_t h = hash_of(glim_buf_cstr(&words));
+    for (int i = 0; i < 3; i++, h++) {
+        if (set_has(&g->noted, h)) continue;
+        set_add(&g->noted, h);
+        fputc('"', g->senses);
+        for (const char *s = glim_buf_cstr(&plain); *s; s++) {
+            if (*s == '"') fputc('"', g->senses);
+            fputc(*s, g->senses);
+        }
+        fprintf(g->senses, "\",%s:%.*s\n", kind, (int)strcspn(name, "|"), name);
+        break;
+    }
+    glim_buf_free(&words), glim_buf_free(&plain);
+}
+
 void conv_clear(conv *c) {
     glim_buf_clear(&c->system), glim_buf_clear(&c->user), glim_buf_clear(&c->answer);
     glim_buf_clear(&c->wrong), glim_buf_clear(&c->tools), glim_buf_clear(&c->call), glim_buf_clear(&c->more);

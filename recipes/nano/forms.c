@@ -214,6 +214,16 @@ static void draw_anew(gen *g, filled *x, size_t n, bool form) {
     }
 }
 
+/* A tool's name and what it does, as src/text/sense.c is told them. */
+static void note_tool(gen *g, const shape *s, const char *name) {
+    glim_buf b = {0};
+    for (; *name; name++) glim_buf_putc(&b, *name == '_' ? ' ' : *name);
+    note_sense(g, "tool", s->names, glim_buf_cstr(&b));
+    glim_buf_printf(&b, ": %s", g->zh ? s->about_zh : s->about_en);
+    note_sense(g, "tool", s->names, glim_buf_cstr(&b));
+    glim_buf_free(&b);
+}
+
 /* Further sentences for the same form, or the same tool. */
 static void more_of(gen *g, const shape *s, filled *x, size_t n, conv *c, const char *call, bool say_what) {
     for (size_t k = more_turns(g); k > 0; k--) {
@@ -221,6 +231,7 @@ static void more_of(gen *g, const shape *s, filled *x, size_t n, conv *c, const 
         draw_anew(g, x, n, call == NULL);
         speak(g, s, x, n, say_what, &said);
         put_filled(&form, x, n, call != NULL);
+        if (call && say_what) note_sense(g, "tool", s->names, glim_buf_cstr(&said));
         add_turn(c, &said, &form, call);
         glim_buf_free(&said), glim_buf_free(&form);
     }
@@ -279,9 +290,11 @@ void tool_conv(gen *g, conv *c) {
         pick(g, s->names, name);
         if (i) glim_buf_puts(&c->tools, ", ");
         put_tool(g, &c->tools, s, name, x, n);
+        note_tool(g, s, name);
         if (i != right) continue;
         glim_buf_puts(&c->call, name);
         speak(g, s, x, n, n_tools > 1, &c->user);
+        if (n_tools > 1) note_sense(g, "tool", s->names, glim_buf_cstr(&c->user));
         put_filled(&c->answer, x, n, true);
         more_of(g, s, x, n, c, name, n_tools > 1);
     }

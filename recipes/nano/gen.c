@@ -4,6 +4,7 @@
  *   OUT/tokens.txt         the tokenizer's corpus: the same with lines broken around slots, so that a name has the same
  *                          tokens wherever it stands
  *   OUT/sft.jsonl          conversations; OUT/pairs.jsonl: conversations with a right answer and a wrong one
+ *   OUT/senses.csv: requests of sft.jsonl, and the labels, tools and columns that they were given, with what each is about
  *   OUT/eval/TASK-LANGUAGE.jsonl: held-out names, and at least one held-out phrase in each
  *   OUT/overlap.json       how many names, phrases and requests evaluation shares with training: the run fails unless 0 */
 #include <errno.h>
@@ -176,6 +177,8 @@ int main(int argc, char **argv) {
     fclose(corpus);
 
     FILE *sft = open_in(out, "sft.jsonl"), *pairs = open_in(out, "pairs.jsonl");
+    g.senses = open_in(out, "senses.csv");
+    fputs("text,label\n", g.senses);
     for (size_t i = 0; i < n_sft; i++) {
         g.zh = chance(&g, 50);
         make_known(&g, some_task(&g), &c);
@@ -187,7 +190,9 @@ int main(int argc, char **argv) {
         fwrite(line.s, 1, line.len, tokens);
         glim_buf_free(&line);
     }
-    fclose(sft), fclose(tokens);
+    fclose(sft), fclose(tokens), fclose(g.senses);
+    g.senses = NULL;
+    set_free(&g.noted);
     for (size_t i = 0; i < n_pairs; i++) {
         g.zh = chance(&g, 50);
         do make_known(&g, chance(&g, 45) ? T_REFUSE : chance(&g, 70) ? T_ANSWER : T_INTENT, &c);

@@ -184,6 +184,18 @@ static void make_list(gen *g, choice *c) {
     }
 }
 
+/* A label and what stands behind it, as src/text/offer.c reads them. */
+static void note_label(gen *g, const char *labels, const char *label, const char *about) {
+    glim_buf b = {0};
+    for (const char *s = label; *s; s++) glim_buf_putc(&b, *s == '_' ? ' ' : *s);
+    note_sense(g, "intent", labels, glim_buf_cstr(&b));
+    if (about) {
+        glim_buf_printf(&b, ": %s", about);
+        note_sense(g, "intent", labels, glim_buf_cstr(&b));
+    }
+    glim_buf_free(&b);
+}
+
 static void put_list(gen *g, glim_buf *b, const choice *c) {
     char d[TEXT];
     glim_buf_puts(b, g->zh ? "任务：选择意图\n" : "Task: choose an intent\n");
@@ -194,6 +206,7 @@ static void put_list(gen *g, glim_buf *b, const choice *c) {
             glim_buf_puts(b, ": ");
             glim_buf_puts(b, say(g, INTENTS[c->of[i]].zh, INTENTS[c->of[i]].en, d));
         }
+        note_label(g, INTENTS[c->of[i]].labels, c->label[i], c->described ? d : NULL);
         glim_buf_putc(b, '\n');
     }
     glim_buf_puts(b, g->zh ? "都不合适时写 none" : "If none fits, write none");
@@ -204,12 +217,15 @@ static void one(gen *g, const choice *c, glim_buf *said, glim_buf *label, glim_b
     const size_t at = below(g, c->n);
     if (chance(g, 78)) {
         utter(g, &INTENTS[c->of[at]], said);
+        note_sense(g, "intent", INTENTS[c->of[at]].labels, glim_buf_cstr(said));
         glim_buf_puts(label, c->label[at]);
         glim_buf_puts(wrong, chance(g, 30) ? "none" : c->label[(at + 1) % c->n]);
         return;
     }
-    if (chance(g, 45)) chat_line(g, said);
-    else {
+    if (chance(g, 45)) {
+        chat_line(g, said);
+        note_sense(g, "intent", "none", glim_buf_cstr(said));
+    } else {
         size_t k;
         bool there;
         do {
@@ -218,6 +234,7 @@ static void one(gen *g, const choice *c, glim_buf *said, glim_buf *label, glim_b
             for (size_t i = 0; i < c->n; i++) there |= c->of[i] == k;
         } while (there);
         utter(g, &INTENTS[k], said);
+        note_sense(g, "intent", INTENTS[k].labels, glim_buf_cstr(said));
     }
     glim_buf_puts(label, "none");
     glim_buf_puts(wrong, c->label[at]);

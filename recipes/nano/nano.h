@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/buf.h"
 #include "base/rng.h"
@@ -37,6 +38,8 @@ typedef struct gen {
     bool novel;      /* a held-out template was used since it was cleared */
     set *names, *templates, *sayings; /* of training, or of evaluation */
     const set *known; /* evaluation: the phrases of training; some stand in two lists */
+    FILE *senses;     /* of training's conversations: what a text is about; NULL: not noted */
+    set noted;
 } gen;
 
 uint64_t hash_of(const char *s);
@@ -55,6 +58,9 @@ typedef struct slot {
 void fill(glim_buf *b, const char *template, const slot *s, size_t n, bool capital);
 /* Appends a text as a slot. */
 void put_slot(glim_buf *b, const char *text);
+/* A line of senses.csv: text is about `name`, one of a list's |-separated names (the first stands for all), among things of this kind (intent, tool,
+ * column). The same words with other slots are noted three times. */
+void note_sense(gen *g, const char *kind, const char *name, const char *text);
 /* Appends b without the marks; for the tokenizer's corpus a line break stands for each. */
 void put_plain(glim_buf *out, const char *text, bool lines);
 

@@ -301,6 +301,8 @@ static void answer_cell(gen *g, glim_buf *b, const row *r, const cell *x, const 
     fill(b, t, s, 3, false);
 }
 
+static const char *column_of(const cell *x) { return x->c ? x->c->en : "other"; }
+
 static const char *none(const gen *g) { return g->zh ? "资料库里没有这个信息。" : "This is not in the library."; }
 
 typedef struct qa {
@@ -357,6 +359,7 @@ static void right_qa(gen *g, const row *rows, size_t n, qa *o) {
                 const slot s[] = {{'n', r->name}, {'m', p->name}, {'c', x->name}};
                 fill(&q, t, s, 3, false);
                 put_frame(g, &o->q, &q);
+                note_sense(g, "column", column_of(x), glim_buf_cstr(&o->q));
                 answer_cell(g, &o->a, r, x, x->value, r->id);
                 glim_buf_putc(&o->a, ' ');
                 answer_cell(g, &o->a, p, &p->cells[j], p->cells[j].value, p->id);
@@ -368,6 +371,7 @@ static void right_qa(gen *g, const row *rows, size_t n, qa *o) {
     subject(g, r, at == 0 && chance(g, n == 1 ? 45 : 30), who);
     ask_cell(g, &q, x, who);
     put_frame(g, &o->q, &q);
+    note_sense(g, "column", column_of(x), glim_buf_cstr(&o->q));
     answer_cell(g, &o->a, r, x, x->value, r->id);
     if (yes || chance(g, 40)) glim_buf_puts(&o->wrong, none(g));
     else {
@@ -387,6 +391,7 @@ static void missing_qa(gen *g, const row *rows, size_t n, qa *o) {
     const int way = (int)below(g, 100);
     if (way < 12) {
         chat_line(g, &o->q);
+        note_sense(g, "column", "other", glim_buf_cstr(&o->q));
         if (n && rows[0].n) answer_cell(g, &o->wrong, &rows[0], &rows[0].cells[0], rows[0].cells[0].value, rows[0].id);
     } else if (way < 55 || n == 0) { /* a name that is not there */
         make_row(g, &other, k, 2);
@@ -396,6 +401,7 @@ static void missing_qa(gen *g, const row *rows, size_t n, qa *o) {
         x = of->cells[below(g, of->n)];
         ask_cell(g, &q, &x, other.name);
         put_frame(g, &o->q, &q);
+        note_sense(g, "column", column_of(&x), glim_buf_cstr(&o->q));
         answer_cell(g, &o->wrong, &other, &x, x.value, of->id[0] ? of->id : "1");
     } else { /* a column that the row lacks */
         const size_t at = below(g, n);
@@ -410,6 +416,7 @@ static void missing_qa(gen *g, const row *rows, size_t n, qa *o) {
         subject(g, r, at == 0 && chance(g, 40), who);
         ask_cell(g, &q, &x, who);
         put_frame(g, &o->q, &q);
+        note_sense(g, "column", column_of(&x), glim_buf_cstr(&o->q));
         answer_cell(g, &o->wrong, r, &x, r->n && chance(g, 50) ? r->cells[0].value : x.value, r->id);
         if (has_column(r, x.name)) { /* every column is there: a question that cannot be */
             glim_buf_clear(&o->q);
@@ -427,6 +434,7 @@ static void put_all_rows(gen *g, glim_buf *b, const row *rows, size_t n) {
     for (size_t i = 0; i < n; i++) {
         put_row(b, &rows[i]);
         glim_buf_putc(b, '\n');
+        for (size_t j = 0; j < rows[i].n; j++) note_sense(g, "column", column_of(&rows[i].cells[j]), rows[i].cells[j].name);
     }
 }
 

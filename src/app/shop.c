@@ -61,7 +61,7 @@ static glim_status train_intents(glim_shop *s, const char *name, glim_err *err) 
         if (!text || !label) rc = glim_fail(err, GLIM_E_NOMEM, "could not allocate %zu examples of intents", n);
         else v[n++] = (glim_intent_example){.text = text, .n = row.cell[0].n, .label = label};
     }
-    if (rc == GLIM_OK) rc = glim_intent_train(&s->intents, v, n, NULL, err);
+    if (rc == GLIM_OK) rc = glim_intent_train(&s->intents, v, n, NULL, NULL, err);
     if (rc == GLIM_OK && !(s->work = glim_intent_work_new(s->intents, err))) rc = GLIM_E_NOMEM;
     glim_table_close(t);
     free(v);

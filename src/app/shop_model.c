@@ -94,7 +94,7 @@ void glim_shop_phrase(glim_shop *s, const glim_shop_question *q, glim_shop_answe
     pthread_mutex_unlock(&s->mu);
     if (!fine && same) { /* its own sentence does not hold: one of those that the rows make true */
         json_t *true_ones = NULL;
-        glim_statements(&true_ones, glim_buf_cstr(&p->system), glim_buf_cstr(&p->user), NULL);
+        glim_statements(&true_ones, NULL, glim_buf_cstr(&p->system), glim_buf_cstr(&p->user), NULL, NULL);
         if (glim_statements_refuse(true_ones)) json_array_remove(true_ones, 0); /* the desk has found that the rows answer */
         if (json_array_size(true_ones)) fine = say_it(s, q, a, p, true_ones, &cited);
         json_decref(true_ones);

@@ -13,6 +13,7 @@
 #include "cli/cli.h"
 #include "cli/folder.h"
 #include "cli/progress.h"
+#include "know/sense.h"
 #include "train/data_answer.h"
 #include "train/data_eval.h"
 
@@ -21,7 +22,7 @@ enum { MAX_LABELS = 1024, AUTO_LABELS = 256 };
 typedef struct eval_flags {
     const char *adapter, *format, *prompt, *answer, *system, *labels_from, *loss, *thinking;
     int64_t max_tokens, rows;
-    bool raw, skip_bad, classify, no_classify, constrain, only_adapter, json;
+    bool raw, skip_bad, classify, no_classify, constrain, no_senses, only_adapter, json;
 } eval_flags;
 
 typedef struct side {
@@ -290,6 +291,7 @@ static glim_status eval(const eval_flags *f, glim_model_flags *mf, const char *m
     glim_data_report rep = {0};
     glim_labels labels = {0};
     glim_answers *answers = NULL;
+    glim_senses *senses = NULL;
     glim_data_params p;
     side s[2] = {0};
     bool classify = false;
@@ -298,7 +300,8 @@ static glim_status eval(const eval_flags *f, glim_model_flags *mf, const char *m
     if (rc == GLIM_OK) rc = glim_cli_open(&e, model, mf, 0, false, err);
     if (rc == GLIM_OK) rc = read_params(&p, f, e, err);
     if (f->constrain) {
-        answers = glim_answers_new();
+        if (rc == GLIM_OK && !f->no_senses) rc = glim_senses_open(&senses, glim_ckpt_gguf(e->model->ckpt), err);
+        answers = glim_answers_new(glim_senses_sense(senses));
         p.conv = glim_answers_take;
         p.conv_ctx = answers;
     }
@@ -322,6 +325,7 @@ static glim_status eval(const eval_flags *f, glim_model_flags *mf, const char *m
     for (int i = 0; i < 2; i++) glim_eval_labels_free(&s[i].l);
     glim_labels_free(&labels);
     glim_answers_free(answers);
+    glim_senses_free(senses);
     glim_data_report_free(&rep);
     glim_dataset_free(d);
     glim_adapter_free(a);
@@ -348,6 +352,7 @@ int glim_cmd_eval(int argc, char **argv) {
         {"--no-classify", NULL, GLIM_FLAG_BOOL, &f.no_classify, NULL, "answers are no labels", 0, 0},
         {"--labels-from", NULL, GLIM_FLAG_STR, &f.labels_from, "DATA", "the answers of another file are labels too", 0, 0},
         {"--constrain", NULL, GLIM_FLAG_BOOL, &f.constrain, NULL, "rows with tools, a form's schema, labels, or rows of a library: also the model's own answer, the likeliest under that constraint", 0, 0},
+        {"--no-senses", NULL, GLIM_FLAG_BOOL, &f.no_senses, NULL, "with --constrain: without the model of intents that the file has beside its weights", 0, 0},
         {"--skip-bad", NULL, GLIM_FLAG_BOOL, &f.skip_bad, NULL, "leave bad rows out instead of refusing the file", 0, 0},
         {"--json", NULL, GLIM_FLAG_BOOL, &f.json, NULL, "one JSON object on stdout", 0, 0},
         {0}};

@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "data/table.h"
 #include "know/intent.h"
+#include "know/sense.h"
 
 typedef struct examples {
     glim_intent_example *v;
@@ -84,7 +85,9 @@ static glim_status read_examples(examples *x, const char *path, glim_err *err) {
 static int train(int argc, char **argv) {
     const char *out = NULL;
     bool json = false;
+    int64_t min_count = 0;
     const glim_flag own[] = {{"--out", "-o", GLIM_FLAG_STR, &out, "FILE", "where the model goes", 0, 0},
+                             {"--min-count", NULL, GLIM_FLAG_INT, &min_count, "N", "words and n-grams of fewer examples count as unknown: a smaller file (default: none)", 1, 1000000},
                              {"--json", NULL, GLIM_FLAG_BOOL, &json, NULL, "one JSON object on stdout", 0, 0},
                              {0}};
     const glim_page u = {"glim intent train DATA.csv -o FILE",
@@ -101,7 +104,7 @@ static int train(int argc, char **argv) {
     if (!out) rc = glim_fail(&err, GLIM_E_ARG, "where should the model go? -o FILE");
     if (rc == GLIM_OK) rc = read_examples(&x, pos.v[0], &err);
     if (rc == GLIM_OK) {
-        rc = glim_intent_train(&m, x.v, x.n, &r, &err);
+        rc = glim_intent_train(&m, x.v, x.n, &(glim_intent_params){.min_count = (uint32_t)min_count}, &r, &err);
         if (rc != GLIM_OK) glim_err_context(&err, "\"%s\"", pos.v[0]);
     }
     if (rc == GLIM_OK) rc = glim_intent_save(m, out, &err);
@@ -173,21 +176,38 @@ static int ask(int argc, char **argv) {
     return rc == GLIM_OK ? 0 : glim_cli_error(&err);
 }
 
+static int attach(int argc, char **argv) {
+    const char *out = NULL;
+    const glim_flag own[] = {{"--out", "-o", GLIM_FLAG_STR, &out, "OUT.gguf", "where the model goes; may be MODEL.gguf itself", 0, 0}, {0}};
+    const glim_page u = {"glim intent attach FILE MODEL.gguf -o OUT.gguf",
+                         "Puts a model of intents into a language model's file, beside its weights: where a prompt offers labels, tools or\n"
+                         "columns, `glim eval --constrain` and the service desk count both. Labels are KIND:MEANING with the kinds intent,\n"
+                         "tool and column; one without a kind is an intent.", {own}};
+    glim_str_list pos = {0};
+    int code = glim_args(argc, argv, &u, &pos, 2, 2);
+    if (code >= 0) return code;
+    glim_err err = {0};
+    glim_status rc = out ? GLIM_OK : glim_fail(&err, GLIM_E_ARG, "where should the model go? -o OUT.gguf");
+    if (rc == GLIM_OK) rc = glim_senses_attach(pos.v[1], pos.v[0], out, &err);
+    return rc == GLIM_OK ? 0 : glim_cli_error(&err);
+}
+
 int glim_cmd_intent(int argc, char **argv) {
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } verbs[] = {{"train", train}, {"eval", eval}, {"ask", ask}};
+    } verbs[] = {{"train", train}, {"eval", eval}, {"ask", ask}, {"attach", attach}};
     for (size_t i = 0; argc > 1 && i < GLIM_COUNT(verbs); i++)
         if (strcmp(argv[1], verbs[i].name) == 0) return verbs[i].run(argc - 1, argv + 1);
     bool help = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
     if (help) {
-        printf("usage: glim intent train DATA.csv -o FILE\n       glim intent eval FILE TEST.csv [--json]\n       glim intent ask FILE TEXT\n");
+        printf("usage: glim intent train DATA.csv -o FILE\n       glim intent eval FILE TEST.csv [--json]\n       glim intent ask FILE TEXT\n"
+               "       glim intent attach FILE MODEL.gguf -o OUT.gguf\n");
         return 0;
     }
     glim_err err;
     glim_fail(&err, GLIM_E_ARG, "intent: %s%s%s", argc > 1 ? "there is no verb \"" : "a verb is missing", argc > 1 ? argv[1] : "",
               argc > 1 ? "\"" : "");
-    glim_err_hint(&err, "train, eval and ask are known");
+    glim_err_hint(&err, "train, eval, ask and attach are known");
     return glim_cli_error(&err);
 }

@@ -22,7 +22,7 @@ static glim_status say(void *ctx, const glim_shop_prompt *p, glim_shop_said *out
         glim_constraint_spec spec = {.choices = p->choices, .kind = m->e->chat, .think = prompt.in_reasoning ? GLIM_THINK_OPENED : GLIM_THINK_NONE};
         rc = glim_constraint_compile(&c, m->vocab, &spec, err);
     }
-    if (rc == GLIM_OK && p->choices) rc = glim_offer_new(&offer, p->system, p->user, strlen(p->user), err);
+    if (rc == GLIM_OK && p->choices) rc = glim_offer_new(&offer, p->system, p->user, strlen(p->user), glim_senses_sense(m->senses), err);
     const glim_likely_params how = {.max_tokens = p->max_tokens, .for_reply = true, .cost = offer ? glim_offer_cost : NULL, .cost_ctx = offer};
     if (rc == GLIM_OK)
         rc = c ? glim_session_likeliest(&m->session, ids.v, ids.n, c, &how, &r, err)
@@ -54,6 +54,7 @@ glim_status glim_desk_model_open(glim_desk_model *m, glim_engine *e, glim_err *e
     glim_status rc = glim_engine_can_chat(e, err);
     if (rc == GLIM_OK) rc = glim_session_open(&m->session, e, err);
     if (rc == GLIM_OK) rc = glim_constraint_vocab_new(&m->vocab, e->tok, e->stops, e->n_stops, 0, err);
+    if (rc == GLIM_OK) rc = glim_senses_open(&m->senses, glim_ckpt_gguf(e->model->ckpt), err);
     if (rc != GLIM_OK) glim_desk_model_close(m);
     return rc;
 }
@@ -61,5 +62,6 @@ glim_status glim_desk_model_open(glim_desk_model *m, glim_engine *e, glim_err *e
 void glim_desk_model_close(glim_desk_model *m) {
     if (m->session.e) glim_session_close(&m->session);
     glim_constraint_vocab_free(m->vocab);
+    glim_senses_free(m->senses);
     *m = (glim_desk_model){0};
 }

@@ -4,6 +4,7 @@
 
 #include "app/shop.h"
 #include "engine/engine.h"
+#include "know/sense.h"
 #include "text/constrain.h"
 
 typedef struct glim_desk_model {
@@ -11,6 +12,7 @@ typedef struct glim_desk_model {
     glim_engine *e;       /* borrowed */
     glim_session session;
     glim_constraint_vocab *vocab;
+    glim_senses *senses; /* of the model's file; NULL: it has none */
 } glim_desk_model;
 
 /* Errors: as glim_session_open; the error of a template that is not known. */

@@ -35,8 +35,13 @@ typedef struct glim_intent_report {
     double seconds;
 } glim_intent_report;
 
-/* Errors: GLIM_E_ARG (fewer than two labels, a label of no examples' worth), GLIM_E_LIMIT, GLIM_E_NOMEM. r may be NULL. */
-glim_status glim_intent_train(glim_intent **out, const glim_intent_example *e, size_t n, glim_intent_report *r, glim_err *err);
+typedef struct glim_intent_params {
+    uint32_t min_count; /* words and n-grams of fewer examples count as unknown: a smaller file, to which names mean nothing; 0: all are kept */
+} glim_intent_params;
+
+/* Errors: GLIM_E_ARG (fewer than two labels, a label of no examples' worth), GLIM_E_LIMIT, GLIM_E_NOMEM. p and r may be NULL. */
+glim_status glim_intent_train(glim_intent **out, const glim_intent_example *e, size_t n, const glim_intent_params *p, glim_intent_report *r,
+                              glim_err *err);
 
 /* The file: "GLIMINT" with a version, the numbers, a checksum at the end. Errors of reading: GLIM_E_FORMAT (not one, cut
  * off, altered), GLIM_E_UNSUPPORTED (a newer version), GLIM_E_LIMIT. */

@@ -120,11 +120,31 @@ static glim_status make_feats(fit *f, const glim_intent_example *e, glim_err *er
     return rc;
 }
 
+/* Leaves only the features of min_count texts and more in the map. */
+static glim_status drop_rare(fit *f, uint32_t min_count, glim_err *err) {
+    const glim_featmap all = f->m->map;
+    uint32_t *count, row;
+    glim_status rc = grab(&count, all.n, sizeof *count, "counts of features", err);
+    f->m->map = (glim_featmap){0};
+    for (size_t i = 0; rc == GLIM_OK && i < f->n_all; i++)
+        for (size_t j = 0; j < f->feats[i].n; j++) count[glim_featmap_find(&all, f->feats[i].v[j].key)]++;
+    for (size_t k = 0; rc == GLIM_OK && k < all.n; k++)
+        if (count[k] >= min_count) rc = glim_featmap_add(&f->m->map, all.key[k], &row, err);
+    if (rc == GLIM_OK && f->m->map.n == 0)
+        rc = glim_fail(err, GLIM_E_ARG, "no word or n-gram stands in %u examples: there is nothing to learn from", min_count);
+    free(count);
+    glim_featmap_free(&(glim_featmap){all.key, all.slot, all.n, all.cap, all.n_slots});
+    return rc;
+}
+
 /* Which features the examples in use have, and in how many. */
 static void count_df(fit *f, size_t n_use) {
     memset(f->m->df, 0, f->m->map.n * sizeof *f->m->df);
     for (size_t u = 0; u < n_use; u++)
-        for (size_t j = 0; j < f->feats[f->use[u]].n; j++) f->m->df[glim_featmap_find(&f->m->map, f->feats[f->use[u]].v[j].key)]++;
+        for (size_t j = 0; j < f->feats[f->use[u]].n; j++) {
+            const uint32_t row = glim_featmap_find(&f->m->map, f->feats[f->use[u]].v[j].key);
+            if (row != UINT32_MAX) f->m->df[row]++;
+        }
     f->m->n_docs = (uint32_t)n_use;
 }
 
@@ -277,7 +297,8 @@ glim_status glim_intent_round(glim_intent *m, glim_err *err) {
     return rc;
 }
 
-glim_status glim_intent_train(glim_intent **out, const glim_intent_example *e, size_t n, glim_intent_report *report, glim_err *err) {
+glim_status glim_intent_train(glim_intent **out, const glim_intent_example *e, size_t n, const glim_intent_params *params, glim_intent_report *report,
+                              glim_err *err) {
     double t0 = glim_now_s();
     *out = NULL;
     if (n > 10000000) return glim_fail(err, GLIM_E_LIMIT, "there are %zu examples, want at most 10,000,000", n);
@@ -296,6 +317,7 @@ glim_status glim_intent_train(glim_intent **out, const glim_intent_example *e, s
     if (rc == GLIM_OK) rc = grab(&f.fold_of, n, sizeof *f.fold_of, "folds", err);
     if (rc == GLIM_OK) rc = grab(&f.per_label, m->n_labels, sizeof *f.per_label, "counts of labels", err);
     if (rc == GLIM_OK) rc = make_feats(&f, e, err);
+    if (rc == GLIM_OK && params && params->min_count > 1) rc = drop_rare(&f, params->min_count, err);
     if (rc == GLIM_OK) rc = grab(&f.idx, f.max_feats, sizeof *f.idx, "features of a text", err);
     if (rc == GLIM_OK) rc = grab(&f.val, f.max_feats, sizeof *f.val, "features of a text", err);
     if (rc == GLIM_OK) rc = grab(&m->df, m->map.n, sizeof *m->df, "counts of features", err);

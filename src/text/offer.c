@@ -2,15 +2,18 @@
 #include "text/offer.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/utf8.h"
+#include "text/priced.h"
 
 static const double SHARED = 3; /* what a label is cheaper by that has a word of the request alone */
-static const double NONE = 1;   /* what `none` costs more than a label that shares nothing */
+static const double NONE = 1;   /* what `none` costs more than a label that shares nothing; as much again where the request was read by a glim_sense */
+static const double SENSE = 1.5; /* of what a label costs by its sense */
 static const double SINGLE = 0.4, ALIKE = 0.7; /* of a pair or word: one Chinese character; words of one beginning and other ends */
 
 enum { WORD = 32, WORDS = 96, MOST = 64 };
@@ -26,9 +29,11 @@ typedef struct words {
     size_t n;
 } words;
 
+
 struct glim_offer {
     json_t *list;
     double *cost; /* [list] */
+    glim_priced priced;
 };
 
 /* Of English what any request or description has, by stem; of Chinese likewise, character by character. */
@@ -149,12 +154,13 @@ static bool names_none(const char *text) {
     return n >= 4 && memcmp(text + n - 4, "none", 4) == 0 && !memchr(text, '\n', n);
 }
 
-glim_status glim_offer_new(glim_offer **out, const char *system, const char *request, size_t n, glim_err *err) {
+glim_status glim_offer_new(glim_offer **out, const char *system, const char *request, size_t n, const glim_sense *sense, glim_err *err) {
     const char *text = behind_task(system);
     *out = NULL;
     if (!text) return GLIM_OK;
     glim_offer *l = NULL;
     words *line = NULL, asked = {.n = 0};
+    glim_sense_thing thing[MOST];
     void *mem;
     size_t n_lines = 0;
     glim_status rc = glim_try_calloc(&mem, 1, sizeof *l, "labels", err);
@@ -167,7 +173,10 @@ glim_status glim_offer_new(glim_offer **out, const char *system, const char *req
         if (strncmp(text, "- ", 2) == 0) {
             const char *name = text + 2, *colon = memchr(name, ':', (size_t)(end - name));
             fine = json_array_append_new(l->list, json_stringn_nocheck(name, (size_t)((colon ? colon : end) - name))) == 0;
-            if (n_lines < MOST) read_words(&line[n_lines++], name, (size_t)(end - name));
+            if (n_lines < MOST) {
+                thing[n_lines] = (glim_sense_thing){name, (size_t)(end - name)};
+                read_words(&line[n_lines++], name, (size_t)(end - name));
+            }
         } else if (names_none(text)) {
             none = true;
             fine = json_array_append_new(l->list, json_string("none")) == 0;
@@ -187,8 +196,19 @@ glim_status glim_offer_new(glim_offer **out, const char *system, const char *req
             const double part = i >= n_lines ? 0 : share[i] < 1 ? share[i] : 1;
             l->cost[i] = none && i + 1 == n_labels ? SHARED + NONE : SHARED * (1 - part);
         }
-        *out = l;
-        l = NULL;
+        if (sense) {
+            double means[MOST], left = 0;
+            bool any = false;
+            rc = glim_sense_shares(means, &left, &any, sense, "intent", thing, n_lines, request, n, err);
+            for (size_t i = 0; rc == GLIM_OK && any && i < n_labels; i++) l->cost[i] += SENSE * glim_sense_cost(i < n_lines ? means[i] : left);
+            if (any && none && rc == GLIM_OK) l->cost[n_labels - 1] += NONE;
+        }
+        l->priced = (glim_priced){l->list, l->cost, SHARED + NONE};
+        for (size_t i = 0; i < n_labels; i++) l->priced.other = l->cost[i] > l->priced.other ? l->cost[i] : l->priced.other;
+        if (rc == GLIM_OK) {
+            *out = l;
+            l = NULL;
+        }
     }
     free(line);
     glim_offer_free(l);
@@ -206,14 +226,5 @@ const json_t *glim_offer_labels(const glim_offer *l) { return l->list; }
 
 double glim_offer_cost(void *offer, const char *text, size_t n, bool ends) {
     const glim_offer *l = offer;
-    double least = -1;
-    for (; n && (*text == ' ' || *text == '\n'); n--) text++;
-    while (ends && n && (text[n - 1] == ' ' || text[n - 1] == '\n')) n--;
-    if (n == 0) return 0;
-    for (size_t i = 0; i < json_array_size(l->list); i++) {
-        const json_t *x = json_array_get(l->list, i);
-        if (json_string_length(x) < n || (ends && json_string_length(x) != n) || memcmp(json_string_value(x), text, n) != 0) continue;
-        if (least < 0 || l->cost[i] < least) least = l->cost[i];
-    }
-    return least < 0 ? SHARED + NONE : least;
+    return glim_priced_cost((void *)(uintptr_t)&l->priced, text, n, ends);
 }

@@ -14,11 +14,12 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "text/sense.h"
 
 typedef struct glim_offer glim_offer;
 /* Of a system message with lines "- label: description", or "- label", behind the task's, and a request [n]. *out is NULL where it is another task
  * or there are fewer than two labels. Errors: GLIM_E_NOMEM. */
-glim_status glim_offer_new(glim_offer **out, const char *system, const char *request, size_t n, glim_err *err);
+glim_status glim_offer_new(glim_offer **out, const char *system, const char *request, size_t n, const glim_sense *sense, glim_err *err);
 void glim_offer_free(glim_offer *l); /* takes NULL */
 /* The labels in their order, and `none` where the last line names it at its end; strings, of the list as long as it lives. */
 const json_t *glim_offer_labels(const glim_offer *l);

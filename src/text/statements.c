@@ -20,8 +20,15 @@ typedef struct row {
     size_t n;
 } row;
 
+/* What an answer is about: a row's name and its headings, one or two; NULL: none. */
+typedef struct about {
+    piece name, first, second;
+} about;
+
 typedef struct list {
     json_t *all, *seen;
+    about *about; /* [all] */
+    size_t cap;
     glim_buf text;
     size_t bytes; /* of all, as JSON about */
     bool zh, failed;
@@ -52,11 +59,13 @@ static bool read_row(row *r, const char *s, const char *end) {
     return true;
 }
 
-/* What stands in l->text joins the list, once. */
-static void put(list *l) {
+/* What stands in l->text, about these headings, joins the list, once. */
+static void put(list *l, const row *r, piece first, piece second) {
     const char *s = glim_buf_cstr(&l->text);
-    if (l->text.failed) l->failed = true;
+    const size_t n = json_array_size(l->all);
+    if (l->text.failed || (n == l->cap && glim_try_grow(&l->about, &l->cap, 64, sizeof *l->about, "answers", NULL) != GLIM_OK)) l->failed = true;
     else if (l->bytes <= MOST_BYTES && !json_object_get(l->seen, s)) {
+        l->about[n] = (about){r ? r->name : (piece){0}, first, second};
         l->bytes += l->text.len + 8; /* quotes, a comma, a few escapes */
         l->failed |= json_object_set_new(l->seen, s, json_true()) != 0 || json_array_append_new(l->all, json_string(s)) != 0;
     }
@@ -87,9 +96,12 @@ static void say_two(list *l, const row *r, size_t i, size_t j) {
     else
         glim_buf_printf(&l->text, "[%.*s] The %.*s of %.*s is %.*s and the %.*s is %.*s.", P(r->id), P(r->column[i]), P(r->name), P(r->value[i]), P(r->column[j]),
                         P(r->value[j]));
-    put(l);
+    put(l, r, r->column[i], r->column[j]);
 }
 
+/* What it costs to say that the rows do not answer; more where the question names a row, and its meaning was read; and what an answer from another row costs
+ * then. */
+static const double REFUSAL = 4, REFUSAL_NAMED = 5, UNNAMED = 3;
 static const char REFUSAL_ZH[] = "资料库里没有这个信息。", REFUSAL_EN[] = "This is not in the library.";
 
 bool glim_statements_refuse(const json_t *statements) {
@@ -97,23 +109,17 @@ bool glim_statements_refuse(const json_t *statements) {
     return first && (strcmp(first, REFUSAL_ZH) == 0 || strcmp(first, REFUSAL_EN) == 0);
 }
 
-double glim_statements_cost(void *unused, const char *text, size_t n, bool ends) {
-    (void)unused, (void)ends;
-    for (; n && (*text == ' ' || *text == '\n'); n--) text++;
-    return n && *text != '[' ? 4 : 0; /* the others begin with their row's number */
-}
-
 static void from_rows(list *l, const row *rows, size_t n) {
     size_t pairs = 0;
     glim_buf_puts(&l->text, l->zh ? REFUSAL_ZH : REFUSAL_EN);
-    put(l);
+    put(l, NULL, (piece){0}, (piece){0});
     for (size_t k = 0; k < n; k++) {
         pairs += rows[k].n * (rows[k].n + n);
         for (size_t i = 0; i < rows[k].n; i++) {
             say_cell(l, &rows[k], i, SAYS);
-            put(l);
+            put(l, &rows[k], rows[k].column[i], (piece){0});
             say_cell(l, &rows[k], i, YES_ITS);
-            put(l);
+            put(l, &rows[k], rows[k].column[i], (piece){0});
         }
     }
     if (pairs + json_array_size(l->all) > GLIM_STATEMENTS) return;
@@ -127,7 +133,7 @@ static void from_rows(list *l, const row *rows, size_t n) {
                         say_cell(l, &rows[k], i, SAYS);
                         glim_buf_putc(&l->text, ' ');
                         say_cell(l, &rows[m], j, SAYS);
-                        put(l);
+                        put(l, &rows[k], rows[k].column[i], (piece){0});
                     }
         }
 }
@@ -166,7 +172,7 @@ static void from_table(list *l, const char *text) {
             say_line(l, head, a, width);
             if (!l->zh) glim_buf_putc(&l->text, ' ');
             say_line(l, head, b, width);
-            put(l);
+            put(l, NULL, (piece){0}, (piece){0});
         }
 }
 
@@ -178,10 +184,71 @@ static const char *task_of(list *l, const char *system, const char *zh, const ch
     return l->zh || (n == strlen(en) && memcmp(system, en, n) == 0) ? end : NULL;
 }
 
-glim_status glim_statements(json_t **out, const char *system, const char *user, glim_err *err) {
+/* ---- what they cost ---- */
+
+static size_t place_of(const glim_sense_thing *v, size_t n, piece p) {
+    size_t i = 0;
+    while (i < n && (v[i].n != (size_t)p.n || memcmp(v[i].s, p.s, v[i].n) != 0)) i++;
+    return i;
+}
+
+/* The question: what stands behind the colon of the last line. */
+static glim_sense_thing question_of(const char *user) {
+    const char *last = strrchr(user, '\n'), *s = last ? last + 1 : user;
+    static const char *const begins[] = {"Question: ", "问题："};
+    for (size_t i = 0; i < GLIM_COUNT(begins); i++)
+        if (strncmp(s, begins[i], strlen(begins[i])) == 0) s += strlen(begins[i]);
+    return (glim_sense_thing){s, strlen(s)};
+}
+
+static bool names(glim_sense_thing question, piece name) { return name.n > 0 && memmem(question.s, question.n, name.s, (size_t)name.n); }
+
+static glim_status price_columns(double *cost, const list *l, const char *user, const glim_sense *sense, glim_err *err) {
+    const size_t n = json_array_size(l->all);
+    const glim_sense_thing question = question_of(user);
+    glim_sense_thing column[ROWS * CELLS + 1];
+    double share[ROWS * CELLS + 1] = {0}, none = 0;
+    size_t n_columns = 0;
+    bool any = false;
+    for (size_t i = 0; i < n; i++)
+        if (l->about[i].first.s && place_of(column, n_columns, l->about[i].first) == n_columns) column[n_columns++] = (glim_sense_thing){l->about[i].first.s, (size_t)l->about[i].first.n};
+    const glim_status rc = glim_sense_shares(share, &none, &any, sense, "column", column, n_columns, question.s, question.n, err);
+    bool named = false;
+    double answered = 0; /* how likely the question means a column of a row that it names */
+    for (size_t i = 0; rc == GLIM_OK && any && i < n; i++) named |= names(question, l->about[i].name);
+    for (size_t i = 0; rc == GLIM_OK && any && i < n; i++) {
+        const about *a = &l->about[i];
+        if (!a->first.s) continue;
+        double x = share[place_of(column, n_columns, a->first)];
+        if (a->second.s) x += share[place_of(column, n_columns, a->second)];
+        if (x > 1) x = 1;
+        const bool this = names(question, a->name);
+        cost[i] = glim_sense_cost(x) + (named && !this ? UNNAMED : 0);
+        if (x > answered && this) answered = x;
+    }
+    for (size_t i = 0; rc == GLIM_OK && any && i < n; i++)
+        if (!l->about[i].first.s) cost[i] = (named ? REFUSAL_NAMED : REFUSAL) + glim_sense_cost(1 - answered);
+    return rc;
+}
+
+static glim_status price(double **out, const list *l, const char *user, const glim_sense *sense, glim_err *err) {
+    void *mem;
+    glim_status rc = glim_try_calloc(&mem, json_array_size(l->all), sizeof **out, "what answers cost", err);
+    if (rc != GLIM_OK) return rc;
+    double *cost = mem;
+    for (size_t i = 0; i < json_array_size(l->all); i++) cost[i] = l->about[i].first.s ? 0 : REFUSAL;
+    if (sense) rc = price_columns(cost, l, user, sense, err);
+    if (rc == GLIM_OK) *out = cost;
+    else free(cost);
+    return rc;
+}
+
+glim_status glim_statements(json_t **out, double **cost, const char *system, const char *user, const glim_sense *sense, glim_err *err) {
     list l = {.all = json_array(), .seen = json_object()};
+    bool rows_too = false;
     l.failed = !l.all || !l.seen;
     *out = NULL;
+    if (cost) *cost = NULL;
     if (!l.failed && task_of(&l, system, "任务：回答", "Task: answer")) {
         row rows[ROWS];
         size_t n = 0;
@@ -189,11 +256,15 @@ glim_status glim_statements(json_t **out, const char *system, const char *user, 
         bool fine = *p != 0;
         for (; fine && *p == '['; p = *line_end(p) ? line_end(p) + 1 : line_end(p)) fine = n < ROWS && read_row(&rows[n++], p, line_end(p));
         if (fine) from_rows(&l, rows, n);
+        rows_too = fine;
     } else if (!l.failed && task_of(&l, system, "任务：概述", "Task: summarize")) from_table(&l, user);
+    glim_status rc = l.failed ? glim_fail(err, GLIM_E_NOMEM, "could not allocate what rows say") : GLIM_OK;
+    const bool there = rc == GLIM_OK && json_array_size(l.all) && l.bytes <= MOST_BYTES; /* more are too many to choose from */
+    if (there && rows_too && cost) rc = price(cost, &l, user, sense, err);
+    if (there && rc == GLIM_OK) *out = json_incref(l.all);
     glim_buf_free(&l.text);
+    free(l.about);
     json_decref(l.seen);
-    if (l.failed) json_decref(l.all);
-    else if (json_array_size(l.all) && l.bytes <= MOST_BYTES) *out = l.all; /* more are too many to choose from */
-    else json_decref(l.all);
-    return l.failed ? glim_fail(err, GLIM_E_NOMEM, "could not allocate what rows say") : GLIM_OK;
+    json_decref(l.all);
+    return rc;
 }

@@ -12,19 +12,21 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "text/sense.h"
 
 enum { GLIM_STATEMENTS = 4096 }; /* the most there are of a prompt; sentences about two cells or rows are left out where they are more */
 
 /* A new list of distinct strings in *out; NULL where system is neither task, or user has no rows or lines in that form, or the
  * sentences are more than half a MiB.
- * Errors: GLIM_E_NOMEM. */
-glim_status glim_statements(json_t **out, const char *system, const char *user, glim_err *err);
-
-/* Whether one of them says that the rows do not answer. */
+ *
+ * *cost [list], which the caller frees, is what each costs in the search of engine/likely.h (text/priced.h), of answers from rows; otherwise NULL, and
+ * cost may be NULL. Saying that the rows do not answer costs 4. That is one sentence, while what the model gives to an answer is shared by columns and
+ * rows. Where it asks for a column or a name that the rows lack, what it gives to any of theirs is less by far more than that. With a reader
+ * of senses (may be NULL) an answer costs by whether the question means its column, and the refusal by whether it means one of them. Chosen on requests of
+ * another seed than the card's (bench/NOTES.md).
+ * Errors: GLIM_E_NOMEM; the reader's. */
+glim_status glim_statements(json_t **out, double **cost, const char *system, const char *user, const glim_sense *sense, glim_err *err);
+/* Whether the first of them says that the rows do not answer. */
 bool glim_statements_refuse(const json_t *statements);
-/* What such an answer costs that begins with text [n], for the search of engine/likely.h: 4 for saying that the rows do not answer. That is one
- * sentence, while what the model gives to an answer is shared by columns and rows. Where it asks for a column or a name that the rows lack,
- * what it gives to any of theirs is less by far more than that. Chosen on requests of another seed than the card's (bench/NOTES.md). */
-double glim_statements_cost(void *unused, const char *text, size_t n, bool ends);
 
 #endif

@@ -9,10 +9,12 @@
 #include "text/chat_internal.h"
 #include "text/constrain.h"
 #include "text/offer.h"
+#include "text/priced.h"
 #include "text/reply.h"
 #include "text/said.h"
 #include "text/statements.h"
 
+static const double SENSE = 2; /* of what a tool costs by its sense */
 enum { LONGEST = 512, STRING = 100 /* characters of a string that has no bound of its own */ };
 
 typedef struct rule { /* all references are owned; none: the row does not say */
@@ -20,6 +22,9 @@ typedef struct rule { /* all references are owned; none: the row does not say */
     glim_offer *offered; /* labels are an intent's: their list */
     json_t *want;      /* the label, the object, or the arguments */
     bool statement;    /* labels are what rows say */
+    double *cost;      /* of labels, or of tools' names */
+    json_t *names;     /* of tools; NULL: they cost the same */
+    glim_priced priced;
     const char *name;  /* of the tool, in want's owner `calls` */
     json_t *call;
     glim_said *said;   /* of the request behind a form or tools */
@@ -28,9 +33,14 @@ typedef struct rule { /* all references are owned; none: the row does not say */
 struct glim_answers {
     rule *v; /* [n] by example */
     size_t n, cap, n_ruled;
+    const glim_sense *sense;
 };
 
-glim_answers *glim_answers_new(void) { return glim_xcalloc(1, sizeof(glim_answers)); }
+glim_answers *glim_answers_new(const glim_sense *sense) {
+    glim_answers *a = glim_xcalloc(1, sizeof *a);
+    a->sense = sense;
+    return a;
+}
 
 static void free_rule(rule *r) {
     json_decref(r->tools);
@@ -40,6 +50,8 @@ static void free_rule(rule *r) {
     json_decref(r->want);
     json_decref(r->call);
     glim_said_free(r->said);
+    json_decref(r->names);
+    free(r->cost);
     *r = (rule){0};
 }
 
@@ -107,6 +119,43 @@ static glim_status read_request(rule *r, const json_t *messages, glim_err *err) 
     return glim_said_new(&r->said, text.s, text.n, err);
 }
 
+/* What each tool costs by its name and description. */
+static glim_status price_tools(rule *r, const json_t *messages, const glim_sense *sense, glim_err *err) {
+    const json_t *user = json_array_get(messages, json_array_size(messages) - 2);
+    const glim_chat_str said = glim_chat_json_str(user, "content");
+    const size_t n = json_array_size(r->tools);
+    glim_sense_thing *thing = NULL;
+    glim_buf text = {0};
+    double none;
+    bool any = false;
+    void *mem = NULL, *cost = NULL;
+    r->names = json_array();
+    glim_status rc = r->names ? glim_try_calloc(&mem, n, sizeof *thing, "tools", err) : glim_fail(err, GLIM_E_NOMEM, "could not allocate a list");
+    if (rc == GLIM_OK) rc = glim_try_calloc(&cost, n, sizeof *r->cost, "what tools cost", err);
+    thing = mem;
+    r->cost = cost;
+    for (size_t i = 0; rc == GLIM_OK && i < n; i++) {
+        const json_t *f = glim_chat_tool_function(json_array_get(r->tools, i));
+        const size_t begin = text.len;
+        json_array_append(r->names, json_object_get(f, "name"));
+        glim_buf_puts(&text, glim_chat_json_str(f, "name").s);
+        if (glim_chat_json_str(f, "description").n) glim_buf_printf(&text, ": %s", glim_chat_json_str(f, "description").s);
+        thing[i].n = text.len - begin; /* where it begins is known when all stand there */
+    }
+    if (rc == GLIM_OK) rc = glim_buf_status(&text, "the names of tools", err);
+    for (size_t i = 0, at = 0; rc == GLIM_OK && i < n; at += thing[i++].n) thing[i].s = glim_buf_cstr(&text) + at;
+    if (rc == GLIM_OK) rc = glim_sense_shares(r->cost, &none, &any, sense, "tool", thing, n, said.s, said.n, err);
+    if (!any) {
+        json_decref(r->names);
+        r->names = NULL;
+    }
+    for (size_t i = 0; rc == GLIM_OK && any && i < n; i++) r->cost[i] = SENSE * glim_sense_cost(r->cost[i]);
+    r->priced = (glim_priced){r->names, r->cost, 0};
+    glim_buf_free(&text);
+    free(thing);
+    return rc;
+}
+
 glim_status glim_answers_take(void *ctx, size_t example, const json_t *messages, const json_t *tools, glim_err *err) {
     glim_answers *a = ctx;
     if (example >= a->cap) {
@@ -138,7 +187,7 @@ glim_status glim_answers_take(void *ctx, size_t example, const json_t *messages,
         if (!r->want) return glim_fail(err, GLIM_E_FORMAT, "the wanted answer is no JSON object");
     } else if (system && task_of(system, "任务：选择意图\n", "Task: choose an intent\n")) {
         const glim_chat_str said = glim_chat_json_str(json_array_get(messages, json_array_size(messages) - 2), "content");
-        glim_status rc = glim_offer_new(&r->offered, system, said.s, said.n, err);
+        glim_status rc = glim_offer_new(&r->offered, system, said.s, said.n, a->sense, err);
         if (rc != GLIM_OK) return rc;
         r->labels = r->offered ? json_incref((json_t *)glim_offer_labels(r->offered)) : NULL;
         r->want = json_incref(json_object_get(last, "content"));
@@ -147,9 +196,10 @@ glim_status glim_answers_take(void *ctx, size_t example, const json_t *messages,
     } else {
         const json_t *user = json_array_get(messages, json_array_size(messages) - 2);
         const char *asked = strcmp(glim_chat_json_str(user, "role").s, "user") == 0 ? json_string_value(json_object_get(user, "content")) : NULL;
-        glim_status rc = system && asked ? glim_statements(&r->labels, system, asked, err) : GLIM_OK;
+        glim_status rc = system && asked ? glim_statements(&r->labels, &r->cost, system, asked, a->sense, err) : GLIM_OK;
         if (rc != GLIM_OK || !r->labels) return rc;
         r->statement = true;
+        r->priced = (glim_priced){r->labels, r->cost, 0};
         r->want = json_incref(json_object_get(last, "content"));
         if (!among(r->labels, r->want)) { /* an answer in words of its own: nothing says which others are right */
             free_rule(r);
@@ -157,7 +207,8 @@ glim_status glim_answers_take(void *ctx, size_t example, const json_t *messages,
         }
     }
     a->n_ruled++;
-    return r->tools || r->schema ? read_request(r, messages, err) : GLIM_OK;
+    glim_status rc = r->tools || r->schema ? read_request(r, messages, err) : GLIM_OK;
+    return rc == GLIM_OK && r->tools && r->said && a->sense ? price_tools(r, messages, a->sense, err) : rc;
 }
 
 /* ---- what came out, looked at without the automaton ---- */
@@ -284,7 +335,12 @@ static void note_wrong(glim_eval_answers *out, const rule *r, size_t line, const
 static double cost_of(void *ctx, const char *text, size_t n, bool ends) {
     (void)ends;
     const rule *r = ctx;
-    return glim_said_cost(r->said, r->schema, r->tools, text, n);
+    const double said = glim_said_cost(r->said, r->schema, r->tools, text, n);
+    if (!r->names) return said;
+    const char *line;
+    for (; n && (*text == '\n' || *text == ' '); n--) text++;
+    line = memchr(text, '\n', n); /* ends the tool's name in GLM-4's form */
+    return said + glim_priced_cost((void *)(uintptr_t)&r->priced, text, line ? (size_t)(line - text) : n, line != NULL);
 }
 
 static glim_status one(glim_eval_answers *out, glim_session *s, glim_constraint_vocab *v, const rule *r, const glim_example *x, size_t line, glim_err *err) {
@@ -297,8 +353,8 @@ static glim_status one(glim_eval_answers *out, glim_session *s, glim_constraint_
     glim_status rc = required && !schema == !r->schema && !tools == !r->tools ? glim_constraint_compile(&c, v, &spec, err) : glim_fail(err, GLIM_E_NOMEM, "could not allocate a word");
     /* Arguments that may be left out make a shorter call the likelier one: without a request to account for, a call is written token by token. */
     const glim_likely_params how = {.max_tokens = LONGEST, .max_reads = r->tools && !r->said ? 1 : 0, .for_reply = true,
-                                    .cost = r->said ? cost_of : r->offered ? glim_offer_cost : r->statement && glim_statements_refuse(r->labels) ? glim_statements_cost : NULL,
-                                    .cost_ctx = r->offered ? (void *)r->offered : (void *)r};
+                                    .cost = r->said ? cost_of : r->offered ? glim_offer_cost : r->statement && r->cost ? glim_priced_cost : NULL,
+                                    .cost_ctx = r->offered ? (void *)r->offered : r->statement ? (void *)(uintptr_t)&r->priced : (void *)(uintptr_t)r};
     if (rc == GLIM_OK) rc = glim_session_likeliest(s, x->tokens, answer_begins(x, s->e->tok), c, &how, &g, err);
     if (rc == GLIM_OK && g.stop_id >= 0) rc = judge(r, s->e->chat, glim_buf_cstr(&g.text), g.text.len, &valid, &right, err);
     if (rc == GLIM_OK) {

@@ -17,11 +17,13 @@
 #ifndef GLIM_TRAIN_DATA_ANSWER_H
 #define GLIM_TRAIN_DATA_ANSWER_H
 
+#include "text/sense.h"
 #include "train/data_eval.h"
 
 typedef struct glim_answers glim_answers; /* of each example: what may be answered, and what is wanted */
 
-glim_answers *glim_answers_new(void);
+/* sense: what is offered is read by it too; may be NULL, and lives longer. */
+glim_answers *glim_answers_new(const glim_sense *sense);
 void glim_answers_free(glim_answers *a); /* takes NULL */
 /* As glim_data_params.conv, with the glim_answers as its context. Errors: GLIM_E_FORMAT (a wanted answer that the row itself
  * does not allow), GLIM_E_NOMEM. */

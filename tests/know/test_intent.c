@@ -72,7 +72,7 @@ TEST(sentences_of_unseen_things_find_their_intent_in_two_languages) {
     glim_err err = {0};
     glim_intent *m;
     glim_intent_report r;
-    CHECK_OK(glim_intent_train(&m, s.v, s.n, &r, &err), err);
+    CHECK_OK(glim_intent_train(&m, s.v, s.n, NULL, &r, &err), err);
     CHECK(r.n_labels == 3 && r.n_oos == 16 && r.n_held_out == s.n);
     CHECK_STR(ask(m, "How much does the red lamp cost?", NULL), "price");
     CHECK_STR(ask(m, "键盘多少钱？", NULL), "price");
@@ -90,7 +90,7 @@ TEST(a_text_without_a_known_word_is_out_of_scope_for_sure) {
     glim_err err = {0};
     glim_intent *m;
     float p;
-    CHECK_OK(glim_intent_train(&m, s.v, s.n, NULL, &err), err);
+    CHECK_OK(glim_intent_train(&m, s.v, s.n, NULL, NULL, &err), err);
     CHECK_STR(ask(m, "", &p), "oos");
     CHECK(p == 1);
     CHECK_STR(ask(m, "\xff\xfe\xff", &p), "oos");
@@ -107,10 +107,10 @@ TEST(too_few_labels_are_an_error_that_says_so) {
     set s = {0};
     glim_err err = {0};
     glim_intent *m;
-    CHECK(glim_intent_train(&m, NULL, 0, NULL, &err) == GLIM_E_ARG && !m);
+    CHECK(glim_intent_train(&m, NULL, 0, NULL, NULL, &err) == GLIM_E_ARG && !m);
     add(&s, "hello", "greet");
     add(&s, "what is the weather", "oos");
-    CHECK(glim_intent_train(&m, s.v, s.n, NULL, &err) == GLIM_E_ARG && !m);
+    CHECK(glim_intent_train(&m, s.v, s.n, NULL, NULL, &err) == GLIM_E_ARG && !m);
     CHECK(strstr(err.msg, "1 label, want at least 2"));
     clear(&s);
 }
@@ -132,8 +132,8 @@ TEST(the_same_examples_give_the_same_bytes_and_the_file_answers_as_the_model_doe
     set s = shop(true);
     glim_err err = {0};
     glim_intent *a, *b, *c;
-    CHECK_OK(glim_intent_train(&a, s.v, s.n, NULL, &err), err);
-    CHECK_OK(glim_intent_train(&b, s.v, s.n, NULL, &err), err);
+    CHECK_OK(glim_intent_train(&a, s.v, s.n, NULL, NULL, &err), err);
+    CHECK_OK(glim_intent_train(&b, s.v, s.n, NULL, NULL, &err), err);
     glim_buf x = save(a), y = save(b);
     CHECK(x.len == y.len && memcmp(x.s, y.s, x.len) == 0);
     CHECK_OK(glim_intent_parse(&c, x.s, x.len, &err), err);
@@ -155,7 +155,7 @@ TEST(a_damaged_file_is_refused_wherever_the_damage_is) {
     set s = shop(false);
     glim_err err = {0};
     glim_intent *m, *got;
-    CHECK_OK(glim_intent_train(&m, s.v, s.n, NULL, &err), err);
+    CHECK_OK(glim_intent_train(&m, s.v, s.n, NULL, NULL, &err), err);
     glim_buf b = save(m);
     for (size_t i = 0; i < b.len; i += i < 200 ? 1 : b.len / 97 + 1) {
         b.s[i] = (char)(b.s[i] ^ 0x10);
@@ -177,7 +177,7 @@ TEST(refused_allocations_leave_an_error_and_no_memory) {
         glim_err err = {0};
         glim_intent *m = NULL;
         glim_alloc_fail_after(k);
-        glim_status rc = glim_intent_train(&m, s.v, s.n, NULL, &err);
+        glim_status rc = glim_intent_train(&m, s.v, s.n, NULL, NULL, &err);
         glim_alloc_fail_after(0);
         CHECK(rc == GLIM_OK ? m != NULL : (rc == GLIM_E_NOMEM && !m && err.msg[0]));
         glim_intent_free(m);
@@ -190,7 +190,7 @@ TEST(figures_add_up_and_confusions_are_named) {
     set s = shop(true);
     glim_err err = {0};
     glim_intent *m;
-    CHECK_OK(glim_intent_train(&m, s.v, s.n, NULL, &err), err);
+    CHECK_OK(glim_intent_train(&m, s.v, s.n, NULL, NULL, &err), err);
     set t = {0};
     add(&t, "耳机多少钱", "price");
     add(&t, "耳机多少钱", "unheard_of");
@@ -261,7 +261,7 @@ TEST(banking77_whole_training_set_is_right_in_more_than_nine_of_ten) {
     glim_intent *m;
     glim_intent_report r;
     glim_intent_figures f;
-    CHECK_OK(glim_intent_train(&m, train.v, train.n, &r, &err), err);
+    CHECK_OK(glim_intent_train(&m, train.v, train.n, NULL, &r, &err), err);
     CHECK_OK(glim_intent_eval(m, test.v, test.n, &f, NULL, &err), err);
     printf("    accuracy %.4f, held out %.4f, ece %.4f, trained in %.2f s, %.1f us a text\n", f.accuracy, r.held_out_accuracy, f.ece,
            r.seconds, f.us_mean);
@@ -302,7 +302,7 @@ TEST(banking77_ten_a_label_over_five_draws) {
         glim_intent *m;
         glim_intent_figures f;
         CHECK(s.n == 770);
-        CHECK_OK(glim_intent_train(&m, s.v, s.n, NULL, &err), err);
+        CHECK_OK(glim_intent_train(&m, s.v, s.n, NULL, NULL, &err), err);
         CHECK_OK(glim_intent_eval(m, test.v, test.n, &f, NULL, &err), err);
         sum += f.accuracy;
         ece += f.ece;

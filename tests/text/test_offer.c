@@ -11,7 +11,7 @@ static const char ZH[] = "任务：选择意图\n- ask_price: 询问价格\n- re
 static glim_offer *offer(const char *system, const char *request) {
     glim_offer *o = NULL;
     glim_err err = {0};
-    CHECK_OK(glim_offer_new(&o, system, request, strlen(request), &err), err);
+    CHECK_OK(glim_offer_new(&o, system, request, strlen(request), NULL, &err), err);
     return o;
 }
 static double cost(const char *system, const char *request, const char *answer) {

@@ -2,17 +2,19 @@
 #include "text/statements.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "test.h"
+#include "text/priced.h"
 
 static const char *const EN = "Task: answer\nYou are the clerk.\n1. Be polite.", *const ZH = "任务：回答\n你是店员。";
 
 static json_t *of(const char *system, const char *user) {
     json_t *l = NULL;
     glim_err err = {0};
-    CHECK_OK(glim_statements(&l, system, user, &err), err);
+    CHECK_OK(glim_statements(&l, NULL, system, user, NULL, &err), err);
     return l;
 }
 static bool has(const json_t *l, const char *s) {
@@ -70,10 +72,17 @@ TEST(a_table_with_more_to_say_than_can_be_chosen_from_says_nothing) {
 
 TEST(only_the_refusal_costs) {
     static const struct { const char *text; double cost; } cases[] = {{"", 0}, {"\n", 0}, {"[", 0}, {"\n[2] The price", 0}, {"T", 4}, {"\nThis is", 4}, {"资料", 4}, {" \n资", 4}, {"This is not in the library. [1]", 4}};
+    glim_err err = {0};
+    json_t *l;
+    double *price;
+    CHECK_OK(glim_statements(&l, &price, EN, "Rows:\n[1] Nova | weight: 3 g\n[2] Luma | price: 4 CNY\n\nQuestion: how much?", NULL, &err), err);
     for (size_t i = 0; i < GLIM_COUNT(cases); i++) {
-        const double cost = glim_statements_cost(NULL, cases[i].text, strlen(cases[i].text), false);
+        glim_priced p = {l, price, 4};
+        const double cost = glim_priced_cost(&p, cases[i].text, strlen(cases[i].text), false);
         CHECK_MSG(cost == cases[i].cost, "\"%s\": %g, want %g", cases[i].text, cost, cases[i].cost);
     }
+    json_decref(l);
+    free(price);
     json_t *rows = of(EN, "Rows:\n[1] Nova X5 | price: 2999 CNY\n\nQuestion: how much?"), *zh = of(ZH, "资料：\n（无）\n\n问题：多少钱？"),
            *table = of("Task: summarize", "month | sales\nThis | 120\nMay | 154"), *none = json_array();
     CHECK(glim_statements_refuse(rows) && glim_statements_refuse(zh) && !glim_statements_refuse(table) && !glim_statements_refuse(none) && !glim_statements_refuse(NULL));

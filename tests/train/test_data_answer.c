@@ -42,7 +42,7 @@ static glim_engine *engine(const char *fixture) {
 }
 
 static glim_status measure_as(glim_eval_answers *out, size_t *n_ruled, glim_engine *e, const glim_buf *rows, const glim_adapter *adapter, glim_data_params p, glim_err *err) {
-    glim_answers *a = glim_answers_new();
+    glim_answers *a = glim_answers_new(NULL);
     glim_dataset *d = NULL;
     p.tok = e->tok, p.config = &e->model->cfg, p.conv = glim_answers_take, p.conv_ctx = a;
     glim_status rc = glim_dataset_parse(&d, "rows.jsonl", rows->s, rows->len, &p, NULL, err);
