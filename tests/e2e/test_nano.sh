@@ -7,7 +7,7 @@ gen="$NANO_GEN"
 run 0 $gen "$work/d1" 60 60 10 5 7
 run 0 $gen "$work/d2" 60 60 10 5 7
 run 0 $gen "$work/d3" 60 60 10 5 8
-for f in corpus.jsonl sft.jsonl pairs.jsonl tokens.txt eval/answer-zh.jsonl; do same "$work/d1/$f" "$work/d2/$f"; done
+for f in corpus.jsonl sft.jsonl pairs.jsonl tokens.txt senses.csv eval/answer-zh.jsonl; do same "$work/d1/$f" "$work/d2/$f"; done
 cmp -s "$work/d1/sft.jsonl" "$work/d3/sft.jsonl" && bad "two seeds make the same conversations" || ok
 [ "$(grep -o '"both": 0' "$work/d1/overlap.json" | wc -l)" -eq 3 ] && ok || bad "overlap: $(cat "$work/d1/overlap.json")"
 # The forms of docs/desk.md: the number before each sentence is that of a row that is there.
@@ -21,7 +21,16 @@ for l in zh en; do
     [ "$n" -eq 5 ] && ok || bad "refusals in $l: $n, want 5"
 done
 
+# The reader of senses is taught by training's conversations alone: none of evaluation's requests stands among its examples.
+grep -ho '"role": "user", "content": "[^"]*"}, {"role": "assistant"' "$work"/d1/eval/{intent,tool}-*.jsonl | sed 's/.*"content": "//; s/"}, .*//' | sort -u > "$work/asked"
+tail -n +2 "$work/d1/senses.csv" | sed 's/^"//; s/",[a-z]*:[^"]*$//; s/""/"/g' | sort -u > "$work/taught"
+[ "$(wc -l < "$work/asked")" -ge 15 ] && [ "$(wc -l < "$work/taught")" -ge 150 ] && [ -z "$(comm -12 "$work/asked" "$work/taught")" ] && ok ||
+    bad "of $(wc -l < "$work/asked") requests these are among $(wc -l < "$work/taught") examples: $(comm -12 "$work/asked" "$work/taught")"
+grep -q '"Hello\|你好' "$work/d1/senses.csv" && [ "$(grep -c ',intent:' "$work/d1/senses.csv")" -gt 20 ] && [ "$(grep -c ',tool:' "$work/d1/senses.csv")" -gt 5 ] &&
+    [ "$(grep -c ',column:' "$work/d1/senses.csv")" -gt 20 ] && ok || bad "senses.csv lacks a kind"
+
 run 0 bash "$GLIM_SOURCE_DIR/recipes/nano/run" "$work/nano" test
+grep -qa 'glim.senses' "$work/nano/glim-nano.gguf" && ok || bad "the GGUF has no reader of senses"
 says 'sha256'
 [ -s "$work/nano/glim-nano.gguf" ] && ok || bad "there is no GGUF"
 grep -q "$(sha256sum < "$work/nano/glim-nano.gguf" | cut -d' ' -f1)" "$work/nano/card.md" && ok || bad "the card has another hash"
@@ -41,6 +50,7 @@ done
 run 0 $GLIM eval "$work/nano/glim-nano.gguf" "$work/nano/data/eval/answer-zh.jsonl" --no-classify --constrain --json --threads 1
 says '"statements": 3,'
 printf '{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]}\n' > "$work/plain-chat.jsonl"
+run 0 $GLIM eval "$work/nano/glim-nano.gguf" "$work/nano/data/eval/intent-zh.jsonl" --no-classify --constrain --no-senses --json --threads 1
 run 2 $GLIM eval "$work/nano/glim-nano.gguf" "$work/plain-chat.jsonl" --constrain
 one_error 'no row of .* says which answers there may be'
 run 0 $GLIM run "$work/nano/glim-nano.gguf" -p "你好" -n 4 --temp 0
