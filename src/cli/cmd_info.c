@@ -6,12 +6,15 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "know/sense.h"
 
 typedef struct info {
     glim_model *m;
     glim_tok *tok;
     glim_chat_kind chat;
     glim_err tok_err, chat_err;
+    glim_senses *senses; /* NULL: none, or one that cannot be read */
+    glim_err senses_err;
     const char *known;
     uint64_t known_params;
 } info;
@@ -80,6 +83,8 @@ static void print_text(const info *in) {
     if (in->tok) printf(", %zu tokens\n", glim_tok_n(in->tok));
     else printf("; no tokenizer: %s\n", in->tok_err.msg);
     printf("template   %s\n", in->chat ? glim_chat_name(in->chat) : in->tok ? in->chat_err.msg : "not known");
+    if (in->senses) printf("reader     of %zu meanings beside the weights (glim eval, glim desk ask)\n", glim_senses_sense(in->senses)->n);
+    else if (in->senses_err.code) printf("reader     not readable: %s\n", in->senses_err.msg);
     printf("context    trained for %zu tokens\n", c->max_ctx);
     printf("weights    stored as %s, run as %s, %s read for a token\n", glim_dtype_of(m->layers[0].wo.type)->name,
            glim_dtype_of(p->weight_type)->name, glim_human_bytes(a, sizeof a, (double)m->bytes_per_token));
@@ -127,6 +132,7 @@ static void print_json(const info *in) {
                                   "fell_back_to_int8", p->fell_back, "bytes_per_token", (json_int_t)m->bytes_per_token));
     json_object_set_new(o, "machine", json_pack("{s:s, s:i, s:s}", "cpu", cpu, "threads", glim_cpu_count(), "kernels",
                                                 m->k->name));
+    json_object_set_new(o, "meanings", json_integer(in->senses ? (json_int_t)glim_senses_sense(in->senses)->n : 0));
     glim_buf b = {0};
     glim_json_dump_py(&b, o, -1, false);
     puts(glim_buf_cstr(&b));
@@ -162,11 +168,13 @@ int glim_cmd_info(int argc, char **argv) {
                    glim_chat_detect(&in.chat, glim_ckpt_chat_template(in.m->ckpt), &in.m->cfg, in.tok, &in.chat_err) != GLIM_OK)
             in.chat = GLIM_CHAT_NONE;
     }
+    glim_senses_open(&in.senses, glim_ckpt_gguf(in.m->ckpt), &in.senses_err);
     if (rc == GLIM_OK) {
         if (json) print_json(&in);
         else print_text(&in);
         rc = glim_model_fits(in.m, &err);
     }
+    glim_senses_free(in.senses);
     glim_tok_free(in.tok);
     glim_model_free(in.m);
     return rc == GLIM_OK ? 0 : glim_cli_error(&err);

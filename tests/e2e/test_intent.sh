@@ -36,6 +36,10 @@ model=$GLIM_SOURCE_DIR/models/glim-nano.gguf
 if [ -s "$model" ]; then
     run 0 $GLIM intent attach "$work/m.intent" "$model" -o "$work/with.gguf"
     grep -qa "stock" "$work/with.gguf" && ok || bad "the labels are not in the file"
+    run 0 $GLIM info "$work/with.gguf"
+    says 'reader     of 3 meanings'
+    run 0 $GLIM info "$work/with.gguf" --json
+    says '"meanings": 3'
     # What the model's own reader knows and the model alone does not; this one knows nothing of it.
     cat > "$work/row.jsonl" << 'ROW'
 {"messages": [{"role": "system", "content": "任务：选择意图\n- book_room: 订房\n- cancel_order: 取消订单\n- return_goods: 要求退货\n- order_status: 问包裹到哪里了\n- ask_shipping: 询问运费\n- ask_address: 店在哪里\n- check_stock: 询问有没有货\n- ask_hours: 几点开门\n- ask_recommendation: 求推荐\n- allergy_query: 询问成分\n都不合适时写 none"}, {"role": "user", "content": "请问查一下物流，谢谢"}, {"role": "assistant", "content": "order_status"}]}
