@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "cli/cli.h"
 #include "data/table.h"
@@ -178,7 +179,9 @@ static int ask(int argc, char **argv) {
 
 static int attach(int argc, char **argv) {
     const char *out = NULL;
-    const glim_flag own[] = {{"--out", "-o", GLIM_FLAG_STR, &out, "OUT.gguf", "where the model goes; may be MODEL.gguf itself", 0, 0}, {0}};
+    bool force = false;
+    const glim_flag own[] = {{"--out", "-o", GLIM_FLAG_STR, &out, "OUT.gguf", "where the model goes", 0, 0},
+                             {"--force", NULL, GLIM_FLAG_BOOL, &force, NULL, "write over OUT.gguf if it is there; it may be MODEL.gguf itself", 0, 0}, {0}};
     const glim_page u = {"glim intent attach FILE MODEL.gguf -o OUT.gguf",
                          "Puts a model of intents into a language model's file, beside its weights: where a prompt offers labels, tools or\n"
                          "columns, `glim eval --constrain` and the service desk count both. Labels are KIND:MEANING with the kinds intent,\n"
@@ -188,6 +191,10 @@ static int attach(int argc, char **argv) {
     if (code >= 0) return code;
     glim_err err = {0};
     glim_status rc = out ? GLIM_OK : glim_fail(&err, GLIM_E_ARG, "where should the model go? -o OUT.gguf");
+    if (rc == GLIM_OK && !force && glim_path_exists(out)) {
+        rc = glim_fail(&err, GLIM_E_ARG, "\"%s\" exists", out);
+        glim_err_hint(&err, "--force writes over it");
+    }
     if (rc == GLIM_OK) rc = glim_senses_attach(pos.v[1], pos.v[0], out, &err);
     return rc == GLIM_OK ? 0 : glim_cli_error(&err);
 }

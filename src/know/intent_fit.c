@@ -123,7 +123,7 @@ static glim_status make_feats(fit *f, const glim_intent_example *e, glim_err *er
 /* Leaves only the features of min_count texts and more in the map. */
 static glim_status drop_rare(fit *f, uint32_t min_count, glim_err *err) {
     const glim_featmap all = f->m->map;
-    uint32_t *count, row;
+    uint32_t *count = NULL, row;
     glim_status rc = grab(&count, all.n, sizeof *count, "counts of features", err);
     f->m->map = (glim_featmap){0};
     for (size_t i = 0; rc == GLIM_OK && i < f->n_all; i++)

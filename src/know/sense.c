@@ -36,6 +36,7 @@ static glim_status ask(void *ctx, const char *kind, const char *text, size_t n, 
         if (!what || strcmp(what, "none") == 0 || strcmp(what, "other") == 0 || strcmp(what, GLIM_INTENT_OOS) == 0) p[i] = 0;
     }
     for (size_t i = 0; rc == GLIM_OK && i < s->sense.n; i++) p[i] = all > 0 ? (float)((double)p[i] / all) : 0;
+    if (rc == GLIM_OK && g.oos && g.p >= 1) p[0] = -1; /* no known feature */
     return rc;
 }
 
@@ -79,6 +80,29 @@ void glim_senses_free(glim_senses *s) {
 const glim_sense *glim_senses_sense(glim_senses *s) { return s ? &s->sense : NULL; }
 
 /* out [tensors of g] lives until the writer is done. */
+/* Each label is of a known kind, and each kind that is there has two: of one alone every text would be that. */
+static glim_status check_kinds(const glim_intent *m, glim_err *err) {
+    static const char *const kinds[] = {"intent", "tool", "column"};
+    size_t known = 0;
+    for (size_t k = 0; k < GLIM_COUNT(kinds); k++) {
+        size_t n = 0;
+        for (size_t i = 0; i < glim_intent_n_labels(m); i++) n += meaning(glim_intent_label(m, i), kinds[k]) != NULL;
+        if (n == 1) {
+            glim_fail(err, GLIM_E_ARG, "there is one label of the kind \"%s\", want two or none", kinds[k]);
+            glim_err_hint(err, "give it examples of \"%s:none\", which have none of its meanings", kinds[k]);
+            return GLIM_E_ARG;
+        }
+        known += n;
+    }
+    for (size_t i = 0; i < glim_intent_n_labels(m) && known < glim_intent_n_labels(m); i++) {
+        const char *label = glim_intent_label(m, i);
+        bool some = false;
+        for (size_t k = 0; k < GLIM_COUNT(kinds); k++) some |= meaning(label, kinds[k]) != NULL;
+        if (!some) return glim_fail(err, GLIM_E_ARG, "label \"%.80s\": its kind is none of intent, tool and column", label);
+    }
+    return GLIM_OK;
+}
+
 static glim_status copy(glim_gguf_writer *w, const glim_gguf *g, const glim_buf *senses, glim_tensor_out *out, glim_err *err) {
     uint64_t n_files;
     glim_status rc = glim_gguf_u64(g, "split.count", 1, &n_files, err);
@@ -105,6 +129,7 @@ glim_status glim_senses_attach(const char *in, const char *intents, const char *
     glim_gguf_writer *w = NULL;
     void *tensors = NULL;
     glim_status rc = glim_intent_open(&m, intents, err); /* what is no such file is not put into a model */
+    if (rc == GLIM_OK && (rc = check_kinds(m, err)) != GLIM_OK) glim_err_context(err, "\"%s\"", intents);
     glim_intent_free(m);
     if (rc == GLIM_OK) rc = glim_file_read(&senses, intents, (size_t)1 << 30, err);
     if (rc == GLIM_OK) rc = glim_gguf_open(&g, in, err);

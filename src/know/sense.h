@@ -19,7 +19,7 @@ glim_status glim_senses_open(glim_senses **out, const glim_gguf *g, glim_err *er
 glim_status glim_senses_of(glim_senses **out, const glim_intent *m, glim_err *err);
 void glim_senses_free(glim_senses *s); /* takes NULL */
 /* Writes the GGUF at `in` to `out` with the model of intents at `intents` in it, in place of what it has; the same weights and other keys. Both may be
- * one file. Errors: those of reading and writing the files, GLIM_E_UNSUPPORTED (a model in several files). */
+ * one file. Errors: those of reading and writing the files, GLIM_E_ARG (a label of another kind, a kind of one label), GLIM_E_UNSUPPORTED (a model in several files). */
 glim_status glim_senses_attach(const char *in, const char *intents, const char *out, glim_err *err);
 const glim_sense *glim_senses_sense(glim_senses *s); /* NULL for NULL; lives as long as s */
 

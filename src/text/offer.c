@@ -203,8 +203,8 @@ glim_status glim_offer_new(glim_offer **out, const char *system, const char *req
             for (size_t i = 0; rc == GLIM_OK && any && i < n_labels; i++) l->cost[i] += SENSE * glim_sense_cost(i < n_lines ? means[i] : left);
             if (any && none && rc == GLIM_OK) l->cost[n_labels - 1] += NONE;
         }
-        l->priced = (glim_priced){l->list, l->cost, SHARED + NONE};
-        for (size_t i = 0; i < n_labels; i++) l->priced.other = l->cost[i] > l->priced.other ? l->cost[i] : l->priced.other;
+        l->priced = glim_priced_of(l->list, l->cost);
+        if (l->priced.other < SHARED + NONE) l->priced.other = SHARED + NONE;
         if (rc == GLIM_OK) {
             *out = l;
             l = NULL;

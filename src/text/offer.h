@@ -23,8 +23,8 @@ glim_status glim_offer_new(glim_offer **out, const char *system, const char *req
 void glim_offer_free(glim_offer *l); /* takes NULL */
 /* The labels in their order, and `none` where the last line names it at its end; strings, of the list as long as it lives. */
 const json_t *glim_offer_labels(const glim_offer *l);
-/* What an answer that begins with text [n], or (ends) is that, costs: 0 to 3 for a label, 4 for `none` and what is no label; of several labels that
- * begin so the least. Weights were chosen on requests of another seed than the card's (bench/NOTES.md). */
+/* What an answer that begins with text [n], or (ends) is that, costs: 0 to 3 for a label, 4 for `none` and what is no label; with a reader up to
+ * 10.4 more, and 1 more for `none` (sense may be NULL); of several labels that begin so the least. Weights were chosen on requests of another seed than the card's (bench/NOTES.md). */
 double glim_offer_cost(void *offer, const char *text, size_t n, bool ends);
 
 #endif

@@ -3,6 +3,12 @@
 
 #include <string.h>
 
+glim_priced glim_priced_of(const json_t *list, const double *cost) {
+    glim_priced p = {list, cost, 0};
+    for (size_t i = 0; cost && i < json_array_size(list); i++) p.other = cost[i] > p.other ? cost[i] : p.other;
+    return p;
+}
+
 static bool is_space(char c) { return c == ' ' || c == '\n'; }
 
 double glim_priced_cost(void *list, const char *text, size_t n, bool ends) {

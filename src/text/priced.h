@@ -14,6 +14,8 @@ typedef struct glim_priced {
     double other;       /* of what is none of them: the most */
 } glim_priced;
 
+glim_priced glim_priced_of(const json_t *list, const double *cost);
+
 /* What an answer that begins with text [n], or (ends) is that, costs; white space around it does not count. list: glim_priced. As
  * glim_likely_params.cost. */
 double glim_priced_cost(void *list, const char *text, size_t n, bool ends);

@@ -7,7 +7,7 @@
 
 #include "base/alloc.h"
 
-static const float SURE = 0.5f;     /* from where a thing's meaning is known */
+static const float SURE = 0.9f;     /* from where a thing's meaning is known */
 static const double IN_OTHER_WORDS = 0.1; /* of a meaning that nothing offered is known to have: that an unknown thing has it after all */
 static const double LEAST = 0.001;  /* of a share: a reader is wrong at times */
 
@@ -26,7 +26,7 @@ static size_t meaning_of(const float *p, size_t n) {
     size_t best = 0;
     for (size_t i = 1; i < n; i++)
         if (p[i] > p[best]) best = i;
-    return n && p[best] >= SURE ? best : SIZE_MAX;
+    return n && p[0] >= 0 && p[best] >= SURE ? best : SIZE_MAX;
 }
 
 glim_status glim_sense_shares(double *share, double *none, bool *any, const glim_sense *s, const char *kind, const glim_sense_thing *thing, size_t n,
@@ -45,6 +45,7 @@ glim_status glim_sense_shares(double *share, double *none, bool *any, const glim
         *any |= means[i] != SIZE_MAX;
     }
     if (rc == GLIM_OK && *any) rc = read(s, kind, request, n_request, p, err);
+    if (rc == GLIM_OK && *any && p[0] < 0) *any = false;
     if (rc == GLIM_OK && *any) {
         double left = 1, other = 1; /* other: of no known meaning at all */
         for (size_t i = 0; i < s->n; i++) other -= (double)p[i];

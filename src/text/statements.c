@@ -192,16 +192,36 @@ static size_t place_of(const glim_sense_thing *v, size_t n, piece p) {
     return i;
 }
 
-/* The question: what stands behind the colon of the last line. */
+/* The question: what stands behind its word where that begins a line, the last that does; without one the last line. Space around it does not count. */
 static glim_sense_thing question_of(const char *user) {
-    const char *last = strrchr(user, '\n'), *s = last ? last + 1 : user;
-    static const char *const begins[] = {"Question: ", "问题："};
+    static const char *const begins[] = {"\nQuestion: ", "\n问题："};
+    size_t n = strlen(user);
+    while (n && strchr(" \t\r\n", user[n - 1])) n--;
+    const char *last = memrchr(user, '\n', n), *s = NULL;
     for (size_t i = 0; i < GLIM_COUNT(begins); i++)
-        if (strncmp(s, begins[i], strlen(begins[i])) == 0) s += strlen(begins[i]);
-    return (glim_sense_thing){s, strlen(s)};
+        for (const char *at = user; (at = memmem(at, n - (size_t)(at - user), begins[i], strlen(begins[i]))); ) {
+            at += strlen(begins[i]);
+            if (!s || at > s) s = at;
+        }
+    if (!s) s = last ? last + 1 : user;
+    return (glim_sense_thing){s, n - (size_t)(s - user)};
 }
 
-static bool names(glim_sense_thing question, piece name) { return name.n > 0 && memmem(question.s, question.n, name.s, (size_t)name.n); }
+/* Whether a name that ends before s may go on there: "Nova X5" does in "Nova X5 Pro" and "Nova X50", not in "Nova X5?" or "Nova X5 cost". */
+static bool goes_on(const char *s, const char *end) {
+    if (s < end && *s == ' ') {
+        const unsigned char c = s + 1 < end ? (unsigned char)s[1] : 0;
+        return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    }
+    return s < end && ((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9'));
+}
+
+static bool names(glim_sense_thing question, piece name) {
+    const char *end = question.s + question.n;
+    for (const char *at = question.s; name.n > 0 && (at = memmem(at, (size_t)(end - at), name.s, (size_t)name.n)); at++)
+        if (!goes_on(at + name.n, end)) return true;
+    return false;
+}
 
 static glim_status price_columns(double *cost, const list *l, const char *user, const glim_sense *sense, glim_err *err) {
     const size_t n = json_array_size(l->all);

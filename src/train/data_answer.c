@@ -150,7 +150,7 @@ static glim_status price_tools(rule *r, const json_t *messages, const glim_sense
         r->names = NULL;
     }
     for (size_t i = 0; rc == GLIM_OK && any && i < n; i++) r->cost[i] = SENSE * glim_sense_cost(r->cost[i]);
-    r->priced = (glim_priced){r->names, r->cost, 0};
+    r->priced = glim_priced_of(r->names, r->cost);
     glim_buf_free(&text);
     free(thing);
     return rc;
@@ -199,7 +199,7 @@ glim_status glim_answers_take(void *ctx, size_t example, const json_t *messages,
         glim_status rc = system && asked ? glim_statements(&r->labels, &r->cost, system, asked, a->sense, err) : GLIM_OK;
         if (rc != GLIM_OK || !r->labels) return rc;
         r->statement = true;
-        r->priced = (glim_priced){r->labels, r->cost, 0};
+        r->priced = glim_priced_of(r->labels, r->cost);
         r->want = json_incref(json_object_get(last, "content"));
         if (!among(r->labels, r->want)) { /* an answer in words of its own: nothing says which others are right */
             free_rule(r);

@@ -50,15 +50,19 @@ ROW
     done
     # The other way round is an error that says which is which, and the model stays as it is.
     before=$(sha256sum < "$work/with.gguf")
-    run 2 $GLIM intent attach "$work/with.gguf" "$work/m.intent" -o "$work/with.gguf"
+    run 2 $GLIM intent attach "$work/with.gguf" "$work/m.intent" -o "$work/with.gguf" --force
     one_error 'this is no file of intents'
-    run 2 $GLIM intent attach "$work/train.csv" "$work/with.gguf" -o "$work/with.gguf"
+    run 2 $GLIM intent attach "$work/train.csv" "$work/with.gguf" -o "$work/with.gguf" --force
+    run 2 $GLIM intent attach "$work/m.intent" "$work/with.gguf" -o "$work/with.gguf"
+    one_error 'exists'
+    run 2 $GLIM intent attach "$work/m.intent" "$work/with.gguf" -o "$work/m.intent"
+    one_error 'exists'
     run 2 $GLIM intent attach "$work/m.intent" "$work/no.gguf" -o "$work/x.gguf"
     run 2 $GLIM intent attach "$work/m.intent" "$work/with.gguf"
     one_error 'where should the model go'
     [ "$before" = "$(sha256sum < "$work/with.gguf")" ] && [ ! -e "$work/x.gguf" ] && ok || bad "a refused attach changed a file"
     # In its own place: the same file, once.
-    run 0 $GLIM intent attach "$work/m.intent" "$work/with.gguf" -o "$work/with.gguf"
+    run 0 $GLIM intent attach "$work/m.intent" "$work/with.gguf" -o "$work/with.gguf" --force
     [ "$before" = "$(sha256sum < "$work/with.gguf")" ] && ok || bad "attached twice it is another file"
 fi
 finish

@@ -21,7 +21,7 @@ for l in zh en; do
     [ "$n" -eq 5 ] && ok || bad "refusals in $l: $n, want 5"
 done
 
-# The reader of senses is taught by training's conversations alone: none of evaluation's requests stands among its examples.
+# The reader of senses is taught by training's conversations alone: none of these requests of evaluation stands among its examples (of the full recipe's some short calls do: the card counts them).
 grep -ho '"role": "user", "content": "[^"]*"}, {"role": "assistant"' "$work"/d1/eval/{intent,tool}-*.jsonl | sed 's/.*"content": "//; s/"}, .*//' | sort -u > "$work/asked"
 tail -n +2 "$work/d1/senses.csv" | sed 's/^"//; s/",[a-z]*:[^"]*$//; s/""/"/g' | sort -u > "$work/taught"
 [ "$(wc -l < "$work/asked")" -ge 15 ] && [ "$(wc -l < "$work/taught")" -ge 150 ] && [ -z "$(comm -12 "$work/asked" "$work/taught")" ] && ok ||

@@ -150,6 +150,20 @@ TEST(a_gguf_carries_a_reader_beside_its_weights) {
     CHECK(glim_senses_attach(at("m.gguf"), at("m.gguf"), at("bad.gguf"), &err) == GLIM_E_FORMAT && !glim_path_exists(at("bad.gguf")));
     CHECK(glim_senses_attach(at("m.intent"), at("m.intent"), at("bad.gguf"), &err) == GLIM_E_FORMAT && !glim_path_exists(at("bad.gguf")));
     CHECK(glim_senses_attach(at("no.gguf"), at("m.intent"), at("bad.gguf"), &err) == GLIM_E_NOT_FOUND);
+    /* a kind of one label, a kind that is none, a model in parts */
+    const glim_intent_example lone[] = {{"book a room", 11, "tool:book"}, {"the price", 9, "price"}, {"is it left", 10, "stock"}},
+                              faq[] = {{"book a room", 11, "faq:book"}, {"the price", 9, "faq:price"}};
+    glim_intent *few;
+    CHECK_OK(glim_intent_train(&few, lone, 3, NULL, NULL, &err), err);
+    CHECK_OK(glim_intent_save(few, at("few.intent"), &err), err);
+    glim_intent_free(few);
+    CHECK(glim_senses_attach(at("m.gguf"), at("few.intent"), at("bad.gguf"), &err) == GLIM_E_ARG && strstr(err.msg, "one label of the kind \"tool\""));
+    CHECK_OK(glim_intent_train(&few, faq, 2, NULL, NULL, &err), err);
+    CHECK_OK(glim_intent_save(few, at("few.intent"), &err), err);
+    glim_intent_free(few);
+    CHECK(glim_senses_attach(at("m.gguf"), at("few.intent"), at("bad.gguf"), &err) == GLIM_E_ARG && strstr(err.msg, "faq:"));
+    unlink(at("few.intent"));
+    CHECK(!glim_path_exists(at("bad.gguf")));
     /* a broken one in a file is an error that names the key */
     glim_gguf_writer *w = glim_gguf_writer_new(NULL);
     CHECK_OK(glim_gguf_put_array(w, GLIM_SENSES_KEY, GLIM_GGUF_U8, "GLIMINT\nrest", 12, &err), err);

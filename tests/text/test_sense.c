@@ -12,10 +12,11 @@
 #include "text/statements.h"
 
 enum { PRICE, STOCK, WEIGHT, N };
+static const char *only_kind; /* NULL: it knows the same words of every kind */
 static char last_kind[16], last_text[GLIM_SENSE_TEXT + 1];
 static bool fail_next;
 
-/* "cost" is surely the price, "left" the stock, "heavy" the weight; anything else is nothing known. Half a word, half a meaning: "costleft". */
+/* "xyzzy" is nothing at all, "cost" is surely the price, "left" the stock, "heavy" the weight; anything else is nothing known. Half a word, half a meaning: "costleft". */
 static glim_status by_words(void *ctx, const char *kind, const char *text, size_t n, float *p, glim_err *err) {
     static const char *const words[N][2] = {{"cost", "price"}, {"left", "stock"}, {"heavy", "weight"}};
     (void)ctx;
@@ -24,6 +25,9 @@ static glim_status by_words(void *ctx, const char *kind, const char *text, size_
     snprintf(last_text, sizeof last_text, "%.*s", (int)n, text);
     size_t hits = 0;
     for (size_t i = 0; i < N; i++) p[i] = 0;
+    if (only_kind && strcmp(kind, only_kind) != 0) return GLIM_OK;
+    if (strstr(last_text, "xyzzy")) p[0] = -1;
+    if (strstr(last_text, "xyzzy")) return GLIM_OK;
     for (size_t i = 0; i < N; i++)
         for (size_t k = 0; k < 2; k++)
             if (strstr(last_text, words[i][k])) p[i] = 0.98f;
@@ -63,6 +67,17 @@ TEST(of_what_it_does_not_know_it_says_nothing) {
     fail_next = true;
     CHECK(glim_sense_shares(share, &none, &any, &sense, "intent", offered, 3, "cost", 4, &err) == GLIM_E_NOMEM && !any);
     fail_next = false;
+}
+
+TEST(a_request_of_which_nothing_is_known_has_no_shares) {
+    const glim_sense_thing offered[] = {thing("ask_price"), thing("xyzzy")};
+    double share[2] = {7, 7}, none = 7;
+    bool any = true;
+    glim_err err = {0};
+    CHECK_OK(glim_sense_shares(share, &none, &any, &sense, "intent", offered, 2, "xyzzy", 5, &err), err);
+    CHECK(!any && share[0] == 7 && none == 7);
+    CHECK_OK(glim_sense_shares(share, &none, &any, &sense, "intent", offered, 2, "the cost", 8, &err), err);
+    CHECK(any && near(share[0], 0.98) && near(share[1], 0.02));
 }
 
 TEST(two_things_of_one_meaning_share_it_and_underscores_are_spaces) {
@@ -108,6 +123,12 @@ TEST(a_label_is_cheap_that_the_request_means) {
     CHECK(label_cost("so much does it cost", "ask_price", NULL) == label_cost("so much does it cost", "in_stock", NULL));
     CHECK(label_cost("so much does it cost", "ask_price", &sense) + 6 < label_cost("so much does it cost", "in_stock", &sense));
     CHECK(label_cost("so much does it cost", "ask_price", &sense) + 6 < label_cost("so much does it cost", "none", &sense));
+    only_kind = "tool"; /* labels are intents */
+    CHECK(label_cost("so much does it cost", "ask_price", &sense) == label_cost("so much does it cost", "in_stock", &sense));
+    only_kind = "intent";
+    CHECK(label_cost("so much does it cost", "ask_price", &sense) + 6 < label_cost("so much does it cost", "in_stock", &sense));
+    CHECK(fabs(label_cost("so much does it cost", "none", &sense) - (4 + 1 + 1.5 * glim_sense_cost(0.02))) < 1e-3);
+    only_kind = NULL;
     /* what nothing offered means is none */
     CHECK(label_cost("is it heavy", "none", &sense) + 4 < label_cost("is it heavy", "ask_price", &sense));
     /* a request of which it knows nothing: as without it, and no label dearer than another */
@@ -143,6 +164,16 @@ TEST(an_answer_is_cheap_whose_column_and_row_are_asked_for) {
     CHECK(says(q, "[2] The price of Luma Q2 is 99 CNY.", &sense) > says(q, "[1] The price of Nova X5 is 2999 CNY.", &sense) + 2);
     CHECK(says(q, NOT_THERE, &sense) > 8);
     CHECK(says(q, "[1] The weight of Nova X5 is 188 g and the price is 2999 CNY.", &sense) < 0.1);
+    CHECK_MSG(says(q, "[1] The price of Nova X5 is 2999 CNY and the weight is 188 g.", &sense) < 0.1, "the second heading counts too");
+    /* behind its word, wherever that stands */
+    static const char *const also[] = {"How heavy is Nova X5?\n", "How heavy is Nova X5? \r\n\n", "So heavy is Nova X5?\nThanks!", "the price?\nQuestion: How heavy is Nova X5?", "the price?\n问题：Nova X5 heavy?"};
+    for (size_t i = 0; i < GLIM_COUNT(also); i++) {
+        CHECK_MSG(says(also[i], "[1] The weight of Nova X5 is 188 g.", &sense) < 0.1 && says(also[i], NOT_THERE, &sense) > 8, "%s", also[i]);
+        CHECK_MSG(says(also[i], "[1] The price of Nova X5 is 2999 CNY.", &sense) > 6, "%s", also[i]);
+    }
+    only_kind = "intent"; /* headings are columns */
+    CHECK(says(q, "[1] The price of Nova X5 is 2999 CNY.", &sense) == 0 && says(q, NOT_THERE, &sense) == 4);
+    only_kind = NULL;
 }
 
 TEST(a_refusal_is_cheap_where_the_row_lacks_the_column_or_no_row_is_named) {
@@ -150,6 +181,15 @@ TEST(a_refusal_is_cheap_where_the_row_lacks_the_column_or_no_row_is_named) {
     CHECK(says("How heavy is Luma Q2?", "[1] The weight of Nova X5 is 188 g.", &sense) >= 3);
     CHECK(says("How heavy is Zeta 9?", NOT_THERE, &sense) == 4 && says("How heavy is Zeta 9?", "[1] The weight of Nova X5 is 188 g.", &sense) < 0.1);
     CHECK(says("How heavy is Nova X5?", NOT_THERE, NULL) == 4 && says("How heavy is Nova X5?", "[2] The stock of Luma Q2 is 8 pcs.", NULL) == 0);
+}
+
+TEST(a_name_is_named_where_it_does_not_go_on) {
+    static const char *const other[] = {"How heavy is Nova X5 Pro?", "How heavy is Nova X5 2?", "How heavy is Nova X50?", "How heavy is Nova X5s?"},
+                             *const same[] = {"How heavy is Nova X5?", "How heavy is Nova X5 please", "Nova X5重吗 heavy", "Is Nova X5 Pro as heavy as Nova X5?", "heavy Nova X5"};
+    for (size_t i = 0; i < GLIM_COUNT(other); i++) CHECK_MSG(says(other[i], NOT_THERE, &sense) == 4, "%s", other[i]);
+    for (size_t i = 0; i < GLIM_COUNT(same); i++) CHECK_MSG(says(same[i], NOT_THERE, &sense) > 8, "%s", same[i]);
+    /* five where the row that is named lacks the column */
+    CHECK(near(says("How heavy is Luma Q2?", NOT_THERE, &sense), 5));
 }
 
 TEST(only_answers_from_rows_have_a_price) {

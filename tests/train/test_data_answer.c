@@ -41,8 +41,10 @@ static glim_engine *engine(const char *fixture) {
     return e;
 }
 
+static const glim_sense *reader; /* beside the model; NULL: none */
+
 static glim_status measure_as(glim_eval_answers *out, size_t *n_ruled, glim_engine *e, const glim_buf *rows, const glim_adapter *adapter, glim_data_params p, glim_err *err) {
-    glim_answers *a = glim_answers_new(NULL);
+    glim_answers *a = glim_answers_new(reader);
     glim_dataset *d = NULL;
     p.tok = e->tok, p.config = &e->model->cfg, p.conv = glim_answers_take, p.conv_ctx = a;
     glim_status rc = glim_dataset_parse(&d, "rows.jsonl", rows->s, rows->len, &p, NULL, err);
@@ -191,5 +193,63 @@ TEST(rows_whose_wanted_answer_is_not_allowed_are_bad_rows) {
         glim_buf_free(&rows);
         glim_buf_free(&system);
     }
+    glim_engine_free(e);
+}
+
+/* ---- a reader beside the model ---- */
+
+/* Knows by the first letter behind "say " which of two meanings is meant, and of things by their own first letter; kind tells nothing here. */
+static const char *reads_kind;
+static glim_status by_letter(void *ctx, const char *kind, const char *text, size_t n, float *p, glim_err *err) {
+    (void)ctx, (void)err;
+    p[0] = p[1] = 0;
+    if (strcmp(kind, reads_kind) != 0) return GLIM_OK;
+    for (size_t i = 0; i + 5 <= n; i++)
+        if (memcmp(text + i, "say ", 4) == 0) text += i + 4, n -= i + 4, i = 0;
+    if (n && (*text == 'b' || *text == 'a')) p[0] = 1;
+    if (n && (*text == 'c' || *text == 'r')) p[1] = 1;
+    return GLIM_OK;
+}
+
+TEST(a_reader_decides_where_the_model_knows_nothing) {
+    static const glim_sense letters = {.n = 2, .read = by_letter};
+    glim_engine *e = engine("tests/fixtures/glm4");
+    glim_buf rows = {0};
+    glim_err err = {0};
+    glim_eval_answers out;
+    size_t n;
+    /* A random model weighs answers by their length more than the reader does; of two orders of one row it may be right in one, with the reader in both. */
+    static const char *const price = "{\"role\": \"system\", \"content\": \"Task: choose an intent\\n- aaaa\\n- rrrr\"}",
+                            *const facts = "{\"role\": \"system\", \"content\": \"Task: answer\"}";
+    const struct {
+        const char *kind;
+        int what;
+    } of[] = {{"intent", 0}, {"tool", 1}, {"column", 2}};
+    for (size_t k = 0; k < GLIM_COUNT(of); k++) {
+        size_t right[2] = {0, 0};
+        glim_buf_clear(&rows);
+        if (of[k].what == 0) put_row(&rows, price, "say aaa", "aaaa"), put_row(&rows, price, "say rrr", "rrrr");
+        if (of[k].what == 1) put_call(&rows, "say b", "book", "{\"room\": \"twin\", \"late\": false}"), put_call(&rows, "say c", "cancel", "{\"sure\": false}");
+        if (of[k].what == 2)
+            put_row(&rows, facts, "Rows:\\n[1] Nova | aaa: yes | rrr: yes\\n\\nQuestion: Nova, say aaa", "[1] Yes, Nova has aaa."),
+                put_row(&rows, facts, "Rows:\\n[1] Nova | aaa: yes | rrr: yes\\n\\nQuestion: Nova, say rrr", "[1] Yes, Nova has rrr.");
+        for (int with = 0; with < 2; with++) {
+            reads_kind = of[k].kind;
+            reader = with ? &letters : NULL;
+            CHECK_OK(measure(&out, &n, e, &rows, NULL, &err), err);
+            CHECK(n == 2 && out.n == 2 && out.n_valid == 2);
+            right[with] = out.n_right;
+            if (of[k].what == 1) { /* the tool's name alone: its arguments are the model's */
+                right[with] = 2;
+                for (size_t i = 0; i < out.n_wrong; i++) {
+                    const char *want = out.wrong[i].want;
+                    right[with] -= strncmp(want, out.wrong[i].got, strcspn(want, " ")) != 0;
+                }
+            }
+        }
+        CHECK_MSG(right[1] == 2 && right[0] < 2, "%s: %zu of 2 right without the reader, %zu with it", of[k].kind, right[0], right[1]);
+    }
+    reader = NULL;
+    glim_buf_free(&rows);
     glim_engine_free(e);
 }
