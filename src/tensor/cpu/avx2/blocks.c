@@ -4,15 +4,19 @@
  * cpu/ref/matmul.c, bit for bit, whichever instruction makes them:
  *
  *   vpdpbusd     codes unsigned; sum (u - minus) x = sum u x - minus * sum x: the sum starts at -minus * xsum
- *   vpmaddubsw   adds two products in 16 bits and saturates, so each type says how many of its results may be
- *                added up before vpmaddwd widens them (activations lie in -127 .. 127). Largest code
- *                15: 8 (30480)   24, 31: 4 (31496)   63: 2 (32004)
+ *   vpmaddubsw   adds two products in 16 bits; vpaddw adds as many such pairs up as surely fit, vpmaddwd widens
+ *                (activations lie in -127 .. 127).
+ *                types with an offset: 16-bit sums start at -minus * xsum of their inputs. Every sum on the way is one of
+ *                (u - minus) x, with u = 0 for what is still to come: 16 inputs of Q5_0 16 * 127 * 16 = 32512, 8 of half a
+ *                block of Q6_K 32 * 127 * 8 = 32512
+ *                others: as many pairs as fit. Largest code 15: 8 (30480)   31: 4 (31496)
  *                8-bit types: |w| * (x with w's sign), 128 * 127 * 2 = 32512 fits once; with many rows
  *                vpmaddwd of 16-bit codes instead; no start
  *
- * Two ways through the same sums, as in cpu/avx512/blocks.c: up to 8 rows read the panel itself; more read a
- * segment of it that was unpacked once into the first-level cache (plain codes, f32 scales) and serves up
- * to 128 rows in tiles of 6, where twelve sums, two registers of codes and one of activations fill the sixteen.
+ * Two ways through the same sums, as in cpu/avx512/blocks.c: up to 16 rows (8 with vpdpbusd) read the panel itself, in
+ * parts that take turns at each block; more read a segment of it that was unpacked once into the first-level cache (plain
+ * codes, f32 scales) and serves up to 128 rows. By vpdpbusd tiles have 6 rows: twelve sums, two registers of codes and
+ * one of activations fill the sixteen. vpmaddubsw needs registers for what it makes as well: 4 rows, or 5.
  * In both the rows are first laid side by side, block by block, so that the inner loop walks one pointer with
  * constant offsets. Between segments the accumulators rest in y, which changes nothing. */
 #if defined __x86_64__
@@ -42,52 +46,71 @@ bool glim_avx2_has_dots(void) { return has_avx_vnni(); }
 /* ---- rows side by side ---- */
 
 typedef struct rows_x {
-    _Alignas(64) int8_t q[SEGMENT * ROWS * 32];
-    float xs[SEGMENT * ROWS];
-    int32_t start[2 * SEGMENT * ROWS];
-    float sum[2 * SEGMENT * ROWS];
+    _Alignas(64) int8_t q[LAID_OUT * 32];
+    float xs[LAID_OUT];
+    int32_t start[2 * LAID_OUT];
+    float sum[2 * LAID_OUT];
 } rows_x;
-_Static_assert(SEGMENT * ROWS >= SEGMENT_1 && SEGMENT * ROWS >= SEGMENT_FEW * FEW, "segments of few rows fit");
 
-/* Lays rows [row, row + R) of blocks [b0, b0 + n) out for a tile, in z from its `at`-th block of a row. */
+/* Where 16-bit sums of a block's products begin, in every 32 bits of each half: what -minus times its activations come
+ * to, the first and second of four inputs in the lower 16 bits, the third and fourth in the upper. */
+static __m256i starts_of(__m256i q, int minus) {
+    __m256i v = _mm256_maddubs_epi16(_mm256_set1_epi8(1), q);
+    v = _mm256_add_epi16(v, _mm256_shuffle_epi32(v, 0x4e));
+    v = _mm256_add_epi16(v, _mm256_shuffle_epi32(v, 0xb1));
+    return _mm256_mullo_epi16(v, _mm256_set1_epi16((int16_t)-minus));
+}
+
+/* Lays rows [row, row + rows) of blocks [b0, b0 + n) out for a tile of `parts` of R rows, in z from its `at`-th block of a
+ * row. Rows that only fill the last part up are the last row again. */
 static void fill_tile(tile_x *x, rows_x *z, size_t at, const block_tiles *k, glim_dtype T, const glim_act *a,
-                      bool words, size_t row, size_t R, size_t b0, size_t n) {
+                      bool words, size_t row, size_t rows, size_t parts, size_t R, size_t b0, size_t n) {
     const int32_t minus = minus_of((int)T, k->dots), magic = MAGIC;
-    const size_t n_blocks = glim_act_blocks(a->n_in), H = has_halves((int)T) ? 2 : 1;
+    const size_t n_blocks = glim_act_blocks(a->n_in), H = has_halves((int)T) ? 2 : 1, wide = parts * R;
     int8_t *const zq = z->q + at * (words ? 64 : 32);
     float *const zxs = z->xs + at, *const zsum = z->sum + 2 * at;
     int32_t *const zstart = z->start + 2 * at;
     *x = (tile_x){.q = zq, .xs = zxs, .start = zstart, .sum = zsum};
-    if (R == 1) {
+    if (wide == 1) {
         x->q = a->q8 + (row * n_blocks + b0) * 32;
         x->xs = a->q8_scale + row * n_blocks + b0;
     }
-    for (size_t r = 0; r < R; r++) {
-        const size_t first = (row + r) * n_blocks + b0;
+    for (size_t r = 0; r < wide; r++) {
+        const size_t first = (row + (r < rows ? r : rows - 1)) * n_blocks + b0, part = r / R * R;
         const int8_t *q = a->q8 + first * 32;
         const float *xs = a->q8_scale + first;
         const int32_t *sum = a->q8_sum + 2 * first;
-        for (size_t b = 0; R > 1 && b < n; b++) {
+        for (size_t b = 0; b < n; b++) {
             const __m256i v = _mm256_loadu_si256((const void *)(q + 32 * b));
+            if (minus && !k->dots) {
+                const __m256i s = starts_of(v, minus);
+                const __m128i lower = _mm256_castsi256_si128(s), upper = _mm256_extracti128_si256(s, 1);
+                int32_t *to = zstart + b * H * wide + H * part + r % R;
+                *to = _mm_cvtsi128_si32(H == 2 ? lower : _mm_add_epi16(lower, upper));
+                if (H == 2) to[R] = _mm_cvtsi128_si32(upper);
+            }
+            if (wide == 1) continue;
             if (words) {
                 const __m256i even = even_bytes(v), odd = odd_bytes(v); /* as unpacked weights, four inputs by four */
                 const __m256i low = _mm256_unpacklo_epi32(even, odd), high = _mm256_unpackhi_epi32(even, odd);
-                int8_t *to = zq + (b * R + r) * 64;
+                int8_t *to = zq + (b * wide + r) * 64;
                 _mm256_store_si256((void *)to, _mm256_permute2x128_si256(low, high, 0x20));
                 _mm256_store_si256((void *)(to + 32), _mm256_permute2x128_si256(low, high, 0x31));
             } else {
-                _mm256_store_si256((void *)(zq + (b * R + r) * 32), v);
+                _mm256_store_si256((void *)(zq + (b * wide + r) * 32), v);
             }
-            zxs[b * R + r] = xs[b];
+            zxs[b * wide + r] = xs[b];
         }
-        if (minus && H == 2)
-            for (size_t i = 0; i < 2 * n; i++) zstart[i * R + r] = magic - minus * sum[i];
-        else if (minus)
-            for (size_t i = 0; i < n; i++) zstart[i * R + r] = magic - minus * (sum[2 * i] + sum[2 * i + 1]);
+        int32_t *const to = zstart + H * part + r % R;
+        float *const to_sum = zsum + H * part + r % R;
+        if (minus && k->dots && H == 2)
+            for (size_t i = 0; i < 2 * n; i++) to[i / 2 * 2 * wide + i % 2 * R] = magic - minus * sum[i];
+        else if (minus && k->dots)
+            for (size_t i = 0; i < n; i++) to[i * wide] = magic - minus * (sum[2 * i] + sum[2 * i + 1]);
         if (has_add((int)T) && H == 2)
-            for (size_t i = 0; i < 2 * n; i++) zsum[i * R + r] = xs[i / 2] * (float)sum[i];
+            for (size_t i = 0; i < 2 * n; i++) to_sum[i / 2 * 2 * wide + i % 2 * R] = xs[i / 2] * (float)sum[i];
         else if (has_add((int)T))
-            for (size_t i = 0; i < n; i++) zsum[i * R + r] = xs[i] * (float)(sum[2 * i] + sum[2 * i + 1]);
+            for (size_t i = 0; i < n; i++) to_sum[i * wide] = xs[i] * (float)(sum[2 * i] + sum[2 * i + 1]);
     }
 }
 
@@ -107,18 +130,26 @@ static const uint8_t *panel_at(const job *b, size_t o, size_t block) {
     return b->first + o / GLIM_PANEL * b->stride + block / b->l.blocks * b->l.group_bytes;
 }
 
+/* Of rows that a segment was unpacked for; as tile_rows, or fours with a rest of threes. */
+static size_t many_rows(const block_tiles *k, size_t left) {
+    return k->many_rows == TILE_ROWS ? tile_rows(left) : left % 4 == 0 || left == 7 || left > 9 ? 4 : 3;
+}
+
 static void run(const job *b, size_t row, size_t rows, rows_x *z) {
     _Alignas(64) uint8_t panel[SEGMENT * UNPACKED_MOST];
-    _Alignas(32) float acc[TILE_ROWS][GLIM_PANEL];
+    _Alignas(32) float acc[FEW][GLIM_PANEL] = {{0}};
     tile_x x[ROWS / 3 + 1];
-    const bool many = rows > FEW, words = many && is_words(unpacked_of((int)b->T, b->k->dots));
-    const size_t segment = many ? SEGMENT / (words ? 2 : 1) : rows > 1 ? SEGMENT_FEW : SEGMENT_1;
+    const bool many = rows > b->k->few_most, words = many && is_words(unpacked_of((int)b->T, b->k->dots));
+    const size_t parts = many ? 1 : (rows + b->k->few_rows - 1) / b->k->few_rows, part_rows = (rows + parts - 1) / parts;
+    /* Few rows are laid out as far as there is room, most often whole: where segments end, what follows in memory is not what
+     * comes next. */
+    const size_t segment = many ? SEGMENT / (words ? 2 : 1) : LAID_OUT / (parts * part_rows) / SEGMENT * SEGMENT;
     tile_fn *const *tiles = many ? b->k->many[b->T] : b->k->few[b->T];
     for (size_t b0 = 0; b0 < b->n_blocks; b0 += segment) {
         const size_t n = b->n_blocks - b0 < segment ? b->n_blocks - b0 : segment;
         for (size_t r = 0, i = 0, R; r < rows; r += R, i++) {
-            R = tile_rows(rows - r);
-            fill_tile(&x[i], z, r * segment, b->k, b->T, b->j->x, words, row + r, R, b0, n);
+            R = many ? many_rows(b->k, rows - r) : rows;
+            fill_tile(&x[i], z, r * segment, b->k, b->T, b->j->x, words, row + r, R, parts, many ? R : part_rows, b0, n);
         }
         for (size_t o = 0; o < b->n_out; o += GLIM_PANEL) {
             const uint8_t *p = panel_at(b, o, b0);
@@ -127,9 +158,9 @@ static void run(const job *b, size_t row, size_t rows, rows_x *z) {
                 p = panel;
             }
             for (size_t r = 0, i = 0, R; r < rows; r += R, i++) {
-                R = tile_rows(rows - r);
+                R = many ? many_rows(b->k, rows - r) : rows;
                 take_y(b->j, b->out0 + o, b->n_out - o, row + r, R, b0 == 0, acc);
-                tiles[R - 1](p, &x[i], n, acc);
+                tiles[(many ? R : part_rows) - 1](p, &x[i], n, parts, acc);
                 give_y(b->j, b->out0 + o, b->n_out - o, row + r, R, b0 + n == b->n_blocks, acc);
             }
         }

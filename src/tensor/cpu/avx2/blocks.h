@@ -9,11 +9,10 @@
 
 enum {
     TILE_ROWS = 6,
-    FEW = 8,          /* rows up to which tiles read the panels themselves */
+    FEW = 16,         /* rows up to which tiles read the panels themselves, at most */
     ROWS = 128,       /* that one unpacking serves */
     SEGMENT = 32,     /* blocks that are unpacked at a time, half as many as words; a multiple of every group */
-    SEGMENT_FEW = 64, /* that few rows are laid out for */
-    SEGMENT_1 = 512,  /* of a single row, which is read where it lies */
+    LAID_OUT = SEGMENT * ROWS, /* blocks of all rows that are laid out at a time, if they are few */
     AHEAD = 4096      /* bytes: how far weights are asked for before they are used (bench/NOTES.md) */
 };
 
@@ -21,28 +20,31 @@ enum {
 INLINE __m256i even_bytes(__m256i v) { return _mm256_srai_epi16(_mm256_slli_epi16(v, 8), 8); }
 INLINE __m256i odd_bytes(__m256i v) { return _mm256_srai_epi16(v, 8); }
 
-/* Rows of one tile over one segment. */
+/* Rows of one tile over one segment, or of its parts of R rows each. */
 typedef struct tile_x {
-    const int8_t *q;      /* [block, R, 32]; or int16, ordered as unpacked words are */
-    const float *xs;      /* [block, R] */
-    const int32_t *start; /* [block, R], or [block, 2, R] for types with two scales: MAGIC - minus * xsum */
+    const int8_t *q;      /* [block, part, R, 32]; or int16, ordered as unpacked words are */
+    const float *xs;      /* [block, part, R] */
+    const int32_t *start; /* [block, part, R], or [block, part, 2, R] for types with two scales: where sums begin */
     const float *sum;     /* the same shape: xs * xsum */
 } tile_x;
 
-/* acc [R][16] += the products of n blocks with the panel's group, or the unpacked blocks, at p. */
-typedef void tile_fn(const uint8_t *p, const tile_x *x, size_t n, float (*acc)[GLIM_PANEL]);
+/* acc [parts * R][16] += the products of n blocks with the panel's group, or the unpacked blocks, at p. More parts than
+ * one only of the panel, by 3 rows and more. */
+typedef void tile_fn(const uint8_t *p, const tile_x *x, size_t n, size_t parts, float (*acc)[GLIM_PANEL]);
 /* n blocks from the group at p, to z; the same of the next panel, `ahead` bytes on, are asked for. */
 typedef void unpack_fn(const uint8_t *p, size_t n, size_t ahead, uint8_t *z);
 
 typedef struct block_tiles {
     bool dots;
-    tile_fn *few[GLIM_N_DTYPE][TILE_ROWS];  /* of the panels, 1 .. 6 rows */
-    tile_fn *many[GLIM_N_DTYPE][TILE_ROWS]; /* of what was unpacked, 3 .. 6 rows */
+    uint8_t few_most;                       /* rows up to which tiles read the panels, <= FEW */
+    uint8_t few_rows, many_rows;            /* of the largest tile below, <= TILE_ROWS */
+    tile_fn *few[GLIM_N_DTYPE][TILE_ROWS];  /* of the panels, from 1 row */
+    tile_fn *many[GLIM_N_DTYPE][TILE_ROWS]; /* of what was unpacked, from 3 rows */
     unpack_fn *unpack[GLIM_N_DTYPE];
 } block_tiles;
 extern const block_tiles glim_avx2_tiles_plain, glim_avx2_tiles_vnni;
 
-/* Sums of products are turned into f32 by their place in this float's last bits: the bits of MAGIC + i, taken as
+/* Sums of vpdpbusd are turned into f32 by their place in this float's last bits: the bits of MAGIC + i, taken as
  * a float and less MAGIC as a float, are i exactly for |i| < 2^22, and no sum of a block comes near. A sum
  * starts from a number anyway, and subtracting floats keeps the ports free that products need. */
 #define MAGIC 0x4b400000
@@ -60,14 +62,13 @@ INLINE bool has_add(int S) {
     return S & UNPACKED ? S & ADD
                         : S == GLIM_Q4_1 || S == GLIM_Q5_1 || S == GLIM_Q4_K || S == GLIM_Q5_K || S == GLIM_Q2_K;
 }
-/* How many vpmaddubsw results fit one 16-bit sum; 1: codes are signed. Of no matter with vpdpbusd. */
+/* How many vpmaddubsw results fit one 16-bit sum of a type without a start (with one all do, blocks.c); 1: codes are
+ * signed. Of no matter with vpdpbusd. */
 INLINE int sums_of(int S) {
     if (S & UNPACKED) return S % SUMS;
     switch (S) {
-    case GLIM_Q4_0:
     case GLIM_Q4_1:
     case GLIM_Q4_K: return 8;
-    case GLIM_Q6_K: return 2;
     case GLIM_Q8_0:
     case GLIM_IQ4_NL:
     case GLIM_IQ4_XS: return 1;
@@ -92,7 +93,7 @@ INLINE bool has_start(int S, bool dots) { return S & UNPACKED ? S & START : minu
 /* What a block type is once unpacked. */
 INLINE int unpacked_of(int T, bool dots) {
     return UNPACKED | (has_halves(T) ? HALVES : 0) | (has_add(T) ? ADD : 0) | (minus_of(T, dots) ? START : 0) |
-           (dots ? 0 : sums_of(T));
+           (dots || minus_of(T, dots) ? 0 : sums_of(T));
 }
 /* Whether codes are unpacked to 16 bits: of signed bytes vpmaddubsw would want |w|, and x with w's sign, each time. */
 INLINE bool is_words(int U) { return U % SUMS == 1; }

@@ -143,7 +143,8 @@ INLINE __m256i in_order(__m256i v) {
     return v;
 }
 
-/* s[r][c] += sum over inputs [4 t0, 4 t1) of codes times row r's activations (q: row 0's block). */
+/* s[r][c] += sum over inputs [4 t0, 4 t1) of codes times row r's activations (q: row 0's block). Without vpdpbusd it
+ * begins at 0, or where s says in 16 bits. */
 INLINE void dot(const int S, const int R, const uint8_t *p, const int8_t *q, const int t0, const int t1,
                 __m256i s[TILE_ROWS][2]) {
 #if DOTS
@@ -167,7 +168,8 @@ INLINE void dot(const int S, const int R, const uint8_t *p, const int8_t *q, con
         }
         return;
     }
-    const int G = sums_of(S) < t1 - t0 ? sums_of(S) : t1 - t0;
+    const bool starts = has_start(S, DOTS);
+    const int G = starts || sums_of(S) > t1 - t0 ? t1 - t0 : sums_of(S);
     const __m256i ones = _mm256_set1_epi16(1);
     UNROLL for (int g = t0; g < t1; g += G) {
         __m256i v[TILE_ROWS][2];
@@ -181,81 +183,125 @@ INLINE void dot(const int S, const int R, const uint8_t *p, const int8_t *q, con
                     continue;
                 }
                 const __m256i m0 = _mm256_maddubs_epi16(w0, x), m1 = _mm256_maddubs_epi16(w1, x);
-                v[r][0] = t == g ? m0 : in_order(_mm256_add_epi16(v[r][0], m0));
-                v[r][1] = t == g ? m1 : in_order(_mm256_add_epi16(v[r][1], m1));
+                v[r][0] = t > g ? in_order(_mm256_add_epi16(v[r][0], m0)) : starts ? in_order(_mm256_add_epi16(s[r][0], m0)) : m0;
+                v[r][1] = t > g ? in_order(_mm256_add_epi16(v[r][1], m1)) : starts ? in_order(_mm256_add_epi16(s[r][1], m1)) : m1;
             }
         }
         UNROLL for (int r = 0; r < R; r++) {
             UNROLL for (int c = 0; c < 2; c++) {
                 const __m256i m = _mm256_madd_epi16(v[r][c], ones);
-                s[r][c] = g == t0 && !has_start(S, DOTS) ? m : in_order(_mm256_add_epi32(s[r][c], m));
+                s[r][c] = g == t0 ? m : in_order(_mm256_add_epi32(s[r][c], m));
             }
         }
     }
 #endif
 }
 
-/* Sums as f32; they began at MAGIC if the type has a start, and always with vpdpbusd. */
-INLINE __m256 as_f32(const int S, __m256i s) {
-    return DOTS || has_start(S, DOTS) ? _mm256_sub_ps(_mm256_castsi256_ps(s), _mm256_set1_ps(MAGIC_FLOAT))
-                                      : _mm256_cvtepi32_ps(s);
+/* Sums as f32; with vpdpbusd they began at MAGIC. */
+INLINE __m256 as_f32(__m256i s) {
+    return DOTS ? _mm256_sub_ps(_mm256_castsi256_ps(s), _mm256_set1_ps(MAGIC_FLOAT)) : _mm256_cvtepi32_ps(s);
 }
 
-/* acc [R][16] over n blocks from the panel's group at p. The sixteen registers hold the sums; the accumulators,
- * needed once a block, rest in memory unless there are few. */
-INLINE void tile(const int S, const int R, const uint8_t *p, const tile_x *x, size_t n, float (*acc)[GLIM_PANEL]) {
+/* Where R rows are in what was laid out for them, and their accumulators: with one or two rows in registers, otherwise in
+ * memory, since the sixteen registers hold the sums. */
+typedef struct place {
+    const int8_t *q;
+    const float *xs, *sum;
+    const int32_t *start;
+    float (*acc)[GLIM_PANEL];
+    __m256 a[2][2];
+} place;
+#define GET(r, c) (R > 2 ? _mm256_load_ps(x->acc[r] + 8 * (c)) : x->a[r][c])
+#define PUT(r, c, v) (R > 2 ? _mm256_store_ps(x->acc[r] + 8 * (c), (v)) : (void)(x->a[r][c] = (v)))
+
+/* The scales of a block, and minima where its type has them; [half][columns]. */
+typedef struct block_scales {
+    __m256 scale[2][2], add[2][2];
+} block_scales;
+INLINE void load_scales(const int S, const uint8_t *g, const k4_bytes *k4, size_t j, const size_t h, block_scales *to) {
+    UNROLL for (size_t c = 0; c < 2; c++) {
+        to->scale[h][c] = scale_of(S, g, k4, j, h, c);
+        if (has_add(S)) to->add[h][c] = add_of(S, g, k4, j, h, c);
+    }
+}
+
+/* R rows by block j of the group at g. Its codes are at `code` as those of C. */
+INLINE void part(const int S, const int C, const int R, const uint8_t *g, size_t j, const uint8_t *code, block_scales *f, place *x) {
+    const int H = has_halves(S) ? 2 : 1, T = 8 / H;
+    UNROLL for (int h = 0; h < H; h++) {
+        __m256i s[TILE_ROWS][2];
+        UNROLL for (int r = 0; r < R; r++) {
+            UNROLL for (int c = 0; c < 2; c++) s[r][c] =
+                has_start(S, DOTS) ? _mm256_set1_epi32(x->start[r]) : _mm256_set1_epi32(MAGIC);
+        }
+        dot(C, R, code, x->q, T * h, T * h + T, s);
+        if (S & UNPACKED) load_scales(S, g, NULL, j, (size_t)h, f); /* not before: registers are few */
+        UNROLL for (int r = 0; r < R; r++) {
+            const __m256 v = _mm256_set1_ps(x->xs[r]);
+            PUT(r, 0, _mm256_fmadd_ps(_mm256_mul_ps(f->scale[h][0], v), as_f32(s[r][0]), GET(r, 0)));
+            PUT(r, 1, _mm256_fmadd_ps(_mm256_mul_ps(f->scale[h][1], v), as_f32(s[r][1]), GET(r, 1)));
+        }
+        if (has_start(S, DOTS)) x->start += R;
+    }
+    UNROLL for (int h = 0; h < 2; h++) {
+        if (h >= H || !has_add(S)) continue;
+        UNROLL for (int r = 0; r < R; r++) {
+            const __m256 v = _mm256_set1_ps(x->sum[r]);
+            PUT(r, 0, _mm256_fmadd_ps(f->add[h][0], v, GET(r, 0)));
+            PUT(r, 1, _mm256_fmadd_ps(f->add[h][1], v, GET(r, 1)));
+        }
+        x->sum += R;
+    }
+    x->q += (S & UNPACKED && is_words(S) ? 64 : 32) * R;
+    x->xs += R;
+    x->acc += R;
+}
+
+/* Whether codes take so long to put together that parts read them from where they were put by, once for all. */
+INLINE bool is_kept(int S) { return !DOTS && (S == GLIM_Q3_K || S == GLIM_Q5_K || S == GLIM_Q6_K); }
+
+/* acc [parts * R][16] over n blocks from the panel's group at p. All parts take a block before any takes the next: its
+ * codes come from memory once and at an even pace, and its scales are made once. */
+INLINE void tile(const int S, const int R, const uint8_t *p, const tile_x *rows, size_t n, const size_t parts, float (*acc)[GLIM_PANEL]) {
     const glim_panel_layout l = layout_of(S);
-    const int H = has_halves(S) ? 2 : 1, T = 8 / H, q_bytes = S & UNPACKED && is_words(S) ? 64 : 32;
-    const int8_t *q = x->q;
-    const float *xs = x->xs, *sum = x->sum;
-    const int32_t *start = x->start;
-    __m256 a[TILE_ROWS][2]; /* with one or two rows */
-#define GET(r, c) (R > 2 ? _mm256_load_ps(acc[r] + 8 * (c)) : a[r][c])
-#define PUT(r, c, v) (R > 2 ? _mm256_store_ps(acc[r] + 8 * (c), (v)) : (void)(a[r][c] = (v)))
+    place at = {.q = rows->q, .xs = rows->xs, .sum = rows->sum, .start = rows->start}, *const x = &at;
     if (R <= 2) {
-        UNROLL for (int i = 0; i < 2 * R; i++) a[i / 2][i % 2] = _mm256_load_ps(acc[i / 2] + 8 * (i % 2));
+        UNROLL for (int i = 0; i < 2 * R; i++) x->a[i / 2][i % 2] = _mm256_load_ps(acc[i / 2] + 8 * (i % 2));
     }
     for (size_t b = 0; b < n; p += l.group_bytes) {
         k4_bytes k4;
-        if (!(S & UNPACKED)) {
-            UNROLL for (size_t i = 0; i < l.group_bytes; i += 64) _mm_prefetch((const char *)p + AHEAD + i, _MM_HINT_T0);
-        }
         group_scales(S, p, &k4);
         const size_t m = n - b < l.blocks ? n - b : l.blocks;
         b += m;
-        for (size_t j = 0; j < m; j++, q += q_bytes * R, xs += R) {
-            UNROLL for (int h = 0; h < H; h++) {
-                __m256i s[TILE_ROWS][2];
-                UNROLL for (int r = 0; r < R; r++) {
-                    UNROLL for (int c = 0; c < 2; c++) s[r][c] =
-                        has_start(S, DOTS) ? _mm256_set1_epi32(start[r]) : _mm256_set1_epi32(MAGIC);
-                }
-                dot(S, R, p + l.codes + j * l.code_bytes, q, T * h, T * h + T, s);
-                const __m256 s0 = scale_of(S, p, &k4, j, (size_t)h, 0), s1 = scale_of(S, p, &k4, j, (size_t)h, 1);
-                UNROLL for (int r = 0; r < R; r++) {
-                    const __m256 v = _mm256_set1_ps(xs[r]);
-                    PUT(r, 0, _mm256_fmadd_ps(_mm256_mul_ps(s0, v), as_f32(S, s[r][0]), GET(r, 0)));
-                    PUT(r, 1, _mm256_fmadd_ps(_mm256_mul_ps(s1, v), as_f32(S, s[r][1]), GET(r, 1)));
-                }
-                if (has_start(S, DOTS)) start += R;
+        for (size_t j = 0; j < m; j++) {
+            const uint8_t *code = p + l.codes + j * l.code_bytes;
+            block_scales f;
+            if (!(S & UNPACKED)) {
+                const size_t block_bytes = l.group_bytes / l.blocks;
+                UNROLL for (size_t i = 0; i < block_bytes; i += 64) /* a group's at once would hold up what is loaded meanwhile */
+                    _mm_prefetch((const char *)p + AHEAD + j * block_bytes + i, _MM_HINT_T0);
+                load_scales(S, p, &k4, j, 0, &f);
+                if (has_halves(S)) load_scales(S, p, &k4, j, 1, &f);
             }
-            if (!has_add(S)) continue;
-            UNROLL for (int h = 0; h < H; h++, sum += R) {
-                const __m256 a0 = add_of(S, p, &k4, j, (size_t)h, 0), a1 = add_of(S, p, &k4, j, (size_t)h, 1);
-                UNROLL for (int r = 0; r < R; r++) {
-                    const __m256 v = _mm256_set1_ps(sum[r]);
-                    PUT(r, 0, _mm256_fmadd_ps(a0, v, GET(r, 0)));
-                    PUT(r, 1, _mm256_fmadd_ps(a1, v, GET(r, 1)));
+            x->acc = acc;
+            if (is_kept(S) && R > 2 && parts > 1) {
+                _Alignas(32) uint8_t z[512];
+                UNROLL for (int t = 0; t < 8; t++) {
+                    _mm256_store_si256((void *)(z + 64 * t), load_code(S, code, t));
+                    _mm256_store_si256((void *)(z + 64 * t + 32), load_code(S, code + 32, t));
                 }
+                for (size_t k = 0; k < parts; k++) part(S, unpacked_of(S, DOTS), R, p, j, z, &f, x);
+            } else {
+                for (size_t k = 0; k < parts; k++) part(S, S, R, p, j, code, &f, x);
             }
         }
     }
     if (R <= 2) {
-        UNROLL for (int i = 0; i < 2 * R; i++) _mm256_store_ps(acc[i / 2] + 8 * (i % 2), a[i / 2][i % 2]);
+        UNROLL for (int i = 0; i < 2 * R; i++) _mm256_store_ps(acc[i / 2] + 8 * (i % 2), x->a[i / 2][i % 2]);
     }
+}
 #undef GET
 #undef PUT
-}
 
 /* ---- unpacking ---- */
 
@@ -292,61 +338,62 @@ INLINE void unpack(const glim_dtype T, const uint8_t *p, size_t n, size_t ahead,
 
 /* ---- one function for each ---- */
 
-#define TILE(NAME, S, R)                                                                                     \
-    static void tile_##NAME##_##R(const uint8_t *p, const tile_x *x, size_t n, float (*acc)[GLIM_PANEL]) { \
-        tile(S, R, p, x, n, acc);                                                                            \
+/* Without vpdpbusd products need registers besides their sums: more rows than these at once are slower (bench/NOTES.md). */
+enum { FEW_MOST = DOTS ? 8 : 16, FEW_ROWS = DOTS ? 6 : 5, MANY_ROWS = DOTS ? 6 : 4 };
+
+#define TILE(NAME, S, R)                                                                                                     \
+    static void tile_##NAME##_##R(const uint8_t *p, const tile_x *x, size_t n, size_t parts, float (*acc)[GLIM_PANEL]) { \
+        tile(S, R, p, x, n, (S) & UNPACKED || R <= 2 ? 1 : parts, acc);                                                  \
     }
-#define TYPE(T)                                                                             \
-    TILE(T, GLIM_##T, 1) TILE(T, GLIM_##T, 2) TILE(T, GLIM_##T, 3) TILE(T, GLIM_##T, 4)     \
-    TILE(T, GLIM_##T, 5) TILE(T, GLIM_##T, 6)                                               \
-    static void unpack_##T(const uint8_t *p, size_t n, size_t ahead, uint8_t *z) {          \
-        unpack(GLIM_##T, p, n, ahead, z);                                                   \
+#define TYPE(T)                                                                         \
+    TILE(T, GLIM_##T, 1) TILE(T, GLIM_##T, 2) TILE(T, GLIM_##T, 3) TILE(T, GLIM_##T, 4) \
+    TILE(T, GLIM_##T, 5) IF_DOTS(TILE(T, GLIM_##T, 6))                                  \
+    static void unpack_##T(const uint8_t *p, size_t n, size_t ahead, uint8_t *z) {      \
+        unpack(GLIM_##T, p, n, ahead, z);                                               \
     }
+#if DOTS
+#define IF_DOTS(...) __VA_ARGS__
+#else
+#define IF_DOTS(...)
+#endif
 TYPE(Q4_0) TYPE(Q4_1) TYPE(Q5_0) TYPE(Q5_1) TYPE(Q8_0) TYPE(Q2_K) TYPE(Q3_K) TYPE(Q4_K)
 TYPE(Q5_K) TYPE(Q6_K) TYPE(IQ4_NL) TYPE(IQ4_XS) TYPE(MXFP4)
 
-#define KIND(NAME, S)                                                                     \
-    TILE(NAME, UNPACKED | (S), 3) TILE(NAME, UNPACKED | (S), 4) TILE(NAME, UNPACKED | (S), 5) \
-    TILE(NAME, UNPACKED | (S), 6)
-#if DOTS
+#define KIND(NAME, S)                                                         \
+    TILE(NAME, UNPACKED | (S), 3) TILE(NAME, UNPACKED | (S), 4)               \
+    IF_DOTS(TILE(NAME, UNPACKED | (S), 5) TILE(NAME, UNPACKED | (S), 6))
 KIND(start, START)
-KIND(add, ADD)
 KIND(start_halves, START | HALVES)
+#if DOTS
+KIND(add, ADD)
 KIND(add_halves, ADD | HALVES)
-#define start_8 start
-#define start_4 start
 #define signed_1 start
 #define add_8 add
 #define add_4 add
-#define start_halves_4 start_halves
-#define start_halves_2 start_halves
 #define add_halves_4 add_halves
 #else
-KIND(start_8, START | 8)
-KIND(start_4, START | 4)
 KIND(signed_1, 1)
 KIND(add_8, ADD | 8)
 KIND(add_4, ADD | 4)
-KIND(start_halves_4, START | HALVES | 4)
-KIND(start_halves_2, START | HALVES | 2)
 KIND(add_halves_4, ADD | HALVES | 4)
 #endif
 
 #define ROW_FEW(T) \
-    [GLIM_##T] = {tile_##T##_1, tile_##T##_2, tile_##T##_3, tile_##T##_4, tile_##T##_5, tile_##T##_6}
+    [GLIM_##T] = {tile_##T##_1, tile_##T##_2, tile_##T##_3, tile_##T##_4, tile_##T##_5, IF_DOTS(tile_##T##_6)}
 #define ROW_UNPACK(T) [GLIM_##T] = unpack_##T
 #define ROW_MANY_(T, NAME) \
-    [GLIM_##T] = {NULL, NULL, tile_##NAME##_3, tile_##NAME##_4, tile_##NAME##_5, tile_##NAME##_6}
+    [GLIM_##T] = {NULL, NULL, tile_##NAME##_3, tile_##NAME##_4, IF_DOTS(tile_##NAME##_5, tile_##NAME##_6)}
 #define ROW_MANY(T, NAME) ROW_MANY_(T, NAME)
 #define EACH(ROW)                                                                                  \
     ROW(Q4_0), ROW(Q4_1), ROW(Q5_0), ROW(Q5_1), ROW(Q8_0), ROW(Q2_K), ROW(Q3_K), ROW(Q4_K), ROW(Q5_K), \
         ROW(Q6_K), ROW(IQ4_NL), ROW(IQ4_XS), ROW(MXFP4)
 #define BLOCK_TILES                                                                                       \
     {                                                                                                     \
-        .dots = DOTS, .few = {EACH(ROW_FEW)}, .unpack = {EACH(ROW_UNPACK)},                               \
-        .many = {ROW_MANY(Q4_0, start_8), ROW_MANY(Q4_1, add_8), ROW_MANY(Q5_0, start_4),                 \
+        .dots = DOTS, .few_most = FEW_MOST, .few_rows = FEW_ROWS, .many_rows = MANY_ROWS,                 \
+        .few = {EACH(ROW_FEW)}, .unpack = {EACH(ROW_UNPACK)},                                             \
+        .many = {ROW_MANY(Q4_0, start), ROW_MANY(Q4_1, add_8), ROW_MANY(Q5_0, start),                     \
                  ROW_MANY(Q5_1, add_4), ROW_MANY(Q8_0, signed_1), ROW_MANY(Q2_K, add_halves_4),           \
-                 ROW_MANY(Q3_K, start_halves_4), ROW_MANY(Q4_K, add_8), ROW_MANY(Q5_K, add_4),            \
-                 ROW_MANY(Q6_K, start_halves_2), ROW_MANY(IQ4_NL, signed_1), ROW_MANY(IQ4_XS, signed_1),  \
-                 ROW_MANY(MXFP4, start_4)},                                                               \
+                 ROW_MANY(Q3_K, start_halves), ROW_MANY(Q4_K, add_8), ROW_MANY(Q5_K, add_4),              \
+                 ROW_MANY(Q6_K, start_halves), ROW_MANY(IQ4_NL, signed_1), ROW_MANY(IQ4_XS, signed_1),    \
+                 ROW_MANY(MXFP4, start)},                                                                 \
     }
