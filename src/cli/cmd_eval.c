@@ -41,6 +41,7 @@ static bool on_examples(void *ctx, size_t done, size_t total) {
 /* What is asked for must have an effect. */
 static glim_status check_flags(const eval_flags *f, glim_err *err) {
     if (f->only_adapter && !f->adapter) return glim_fail(err, GLIM_E_ARG, "--only-adapter wants an --adapter DIR");
+    if (f->no_senses && !f->constrain) return glim_fail(err, GLIM_E_ARG, "--no-senses leaves something out of --constrain only: want that too");
     if (f->no_classify && (f->classify || f->labels_from)) return glim_fail(err, GLIM_E_ARG, "--no-classify beside %s: want one of them", f->classify ? "--classify" : "--labels-from");
     return GLIM_OK;
 }

@@ -225,6 +225,6 @@ void glim_offer_free(glim_offer *l) {
 const json_t *glim_offer_labels(const glim_offer *l) { return l->list; }
 
 double glim_offer_cost(void *offer, const char *text, size_t n, bool ends) {
-    const glim_offer *l = offer;
-    return glim_priced_cost((void *)(uintptr_t)&l->priced, text, n, ends);
+    glim_offer *l = offer;
+    return glim_priced_cost(&l->priced, text, n, ends);
 }

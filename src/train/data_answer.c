@@ -137,7 +137,7 @@ static glim_status price_tools(rule *r, const json_t *messages, const glim_sense
     for (size_t i = 0; rc == GLIM_OK && i < n; i++) {
         const json_t *f = glim_chat_tool_function(json_array_get(r->tools, i));
         const size_t begin = text.len;
-        json_array_append(r->names, json_object_get(f, "name"));
+        if (json_array_append_new(r->names, json_string(glim_chat_json_str(f, "name").s)) != 0) rc = glim_fail(err, GLIM_E_NOMEM, "could not allocate a name");
         glim_buf_puts(&text, glim_chat_json_str(f, "name").s);
         if (glim_chat_json_str(f, "description").n) glim_buf_printf(&text, ": %s", glim_chat_json_str(f, "description").s);
         thing[i].n = text.len - begin; /* where it begins is known when all stand there */
@@ -334,13 +334,12 @@ static void note_wrong(glim_eval_answers *out, const rule *r, size_t line, const
 
 static double cost_of(void *ctx, const char *text, size_t n, bool ends) {
     (void)ends;
-    const rule *r = ctx;
+    rule *r = ctx;
     const double said = glim_said_cost(r->said, r->schema, r->tools, text, n);
     if (!r->names) return said;
-    const char *line;
     for (; n && (*text == '\n' || *text == ' '); n--) text++;
-    line = memchr(text, '\n', n); /* ends the tool's name in GLM-4's form */
-    return said + glim_priced_cost((void *)(uintptr_t)&r->priced, text, line ? (size_t)(line - text) : n, line != NULL);
+    const char *line = memchr(text, '\n', n); /* ends the tool's name in GLM-4's form */
+    return said + glim_priced_cost(&r->priced, text, line ? (size_t)(line - text) : n, line != NULL);
 }
 
 static glim_status one(glim_eval_answers *out, glim_session *s, glim_constraint_vocab *v, const rule *r, const glim_example *x, size_t line, glim_err *err) {
@@ -354,7 +353,7 @@ static glim_status one(glim_eval_answers *out, glim_session *s, glim_constraint_
     /* Arguments that may be left out make a shorter call the likelier one: without a request to account for, a call is written token by token. */
     const glim_likely_params how = {.max_tokens = LONGEST, .max_reads = r->tools && !r->said ? 1 : 0, .for_reply = true,
                                     .cost = r->said ? cost_of : r->offered ? glim_offer_cost : r->statement && r->cost ? glim_priced_cost : NULL,
-                                    .cost_ctx = r->offered ? (void *)r->offered : r->statement ? (void *)(uintptr_t)&r->priced : (void *)(uintptr_t)r};
+                                    .cost_ctx = r->offered ? (void *)r->offered : r->statement ? (void *)&r->priced : (void *)r};
     if (rc == GLIM_OK) rc = glim_session_likeliest(s, x->tokens, answer_begins(x, s->e->tok), c, &how, &g, err);
     if (rc == GLIM_OK && g.stop_id >= 0) rc = judge(r, s->e->chat, glim_buf_cstr(&g.text), g.text.len, &valid, &right, err);
     if (rc == GLIM_OK) {

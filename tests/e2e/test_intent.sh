@@ -48,6 +48,8 @@ ROW
         run 0 $GLIM eval ${how#* } "$work/row.jsonl" --constrain --no-classify --json --threads 1
         says "\"right\": ${how%% *}"
     done
+    run 2 $GLIM eval "$model" "$work/row.jsonl" --no-senses
+    one_error 'constrain'
     # The other way round is an error that says which is which, and the model stays as it is.
     before=$(sha256sum < "$work/with.gguf")
     run 2 $GLIM intent attach "$work/with.gguf" "$work/m.intent" -o "$work/with.gguf" --force
