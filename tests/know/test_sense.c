@@ -87,6 +87,17 @@ TEST(what_few_examples_have_is_unknown_with_a_least_count) {
     CHECK_STR(g.best, "stock");
     glim_intent_work_free(w);
     const glim_intent_example two[] = {{"a", 1, "x"}, {"b", 1, "y"}};
+    /* "flute" stands in three */
+    const glim_intent_example music[] = {{"flute one", 9, "x"}, {"flute two", 9, "x"}, {"flute six", 9, "x"}, {"drum one", 8, "y"}, {"drum two", 8, "y"}, {"drum six", 8, "y"}, {"drum ten", 8, "y"}};
+    for (uint32_t least = 3; least <= 4; least++) {
+        glim_intent *few;
+        CHECK_OK(glim_intent_train(&few, music, GLIM_COUNT(music), &(glim_intent_params){.min_count = least}, NULL, &err), err);
+        w = glim_intent_work_new(few, &err);
+        CHECK_OK(glim_intent_ask(few, w, "flute", 5, &g, NULL, &err), err);
+        CHECK_MSG((g.oos && g.p >= 1) == (least == 4), "known or not with a least count of %u", least);
+        glim_intent_work_free(w);
+        glim_intent_free(few);
+    }
     glim_intent *none;
     CHECK(glim_intent_train(&none, two, 2, &(glim_intent_params){.min_count = 50}, NULL, &err) == GLIM_E_ARG && !none && strstr(err.msg, "50 examples"));
     glim_buf_free(&x), glim_buf_free(&y);
@@ -115,6 +126,17 @@ static glim_gguf *small(const char *path) {
     glim_gguf *g;
     CHECK_OK(glim_gguf_open(&g, path, &err), err);
     return g;
+}
+
+/* A model in two files. */
+static void write_parts(const float *v) {
+    glim_err err = {0};
+    glim_gguf_writer *w = glim_gguf_writer_new(&(glim_gguf_writer_params){.max_file_bytes = 2048});
+    glim_tensor_out t[2] = {{.name = "a", .type = GLIM_F32, .n_dims = 1, .dims = {512}, .data = v}, {.name = "b", .type = GLIM_F32, .n_dims = 1, .dims = {512}, .data = v}};
+    for (int i = 0; i < 2; i++) CHECK_OK(glim_gguf_add_tensor(w, &t[i], &err), err);
+    CHECK_OK(glim_gguf_write(w, at("parts.gguf"), &err), err);
+    CHECK(glim_gguf_writer_n_files(w) == 2);
+    glim_gguf_writer_free(w);
 }
 
 TEST(a_gguf_carries_a_reader_beside_its_weights) {
@@ -163,6 +185,10 @@ TEST(a_gguf_carries_a_reader_beside_its_weights) {
     glim_intent_free(few);
     CHECK(glim_senses_attach(at("m.gguf"), at("few.intent"), at("bad.gguf"), &err) == GLIM_E_ARG && strstr(err.msg, "faq:"));
     unlink(at("few.intent"));
+    static const float half[512];
+    write_parts(half);
+    CHECK(glim_senses_attach(at("parts-00001-of-00002.gguf"), at("m.intent"), at("bad.gguf"), &err) == GLIM_E_UNSUPPORTED && strstr(err.msg, "2 files"));
+    unlink(at("parts-00001-of-00002.gguf")), unlink(at("parts-00002-of-00002.gguf"));
     CHECK(!glim_path_exists(at("bad.gguf")));
     /* a broken one in a file is an error that names the key */
     glim_gguf_writer *w = glim_gguf_writer_new(NULL);

@@ -211,6 +211,9 @@ static glim_status by_letter(void *ctx, const char *kind, const char *text, size
     return GLIM_OK;
 }
 
+static const char *const NAMED = "{\"type\": \"function\", \"function\": {\"name\": ",
+                        *const SURE = ", \"parameters\": {\"type\": \"object\", \"properties\": {\"sure\": {\"type\": \"boolean\"}}, \"required\": [\"sure\"]}}}";
+
 TEST(a_reader_decides_where_the_model_knows_nothing) {
     static const glim_sense letters = {.n = 2, .read = by_letter};
     glim_engine *e = engine("tests/fixtures/glm4");
@@ -224,12 +227,16 @@ TEST(a_reader_decides_where_the_model_knows_nothing) {
     const struct {
         const char *kind;
         int what;
-    } of[] = {{"intent", 0}, {"tool", 1}, {"column", 2}};
+    } of[] = {{"intent", 0}, {"tool", 1}, {"tool", 3}, {"column", 2}};
     for (size_t k = 0; k < GLIM_COUNT(of); k++) {
         size_t right[2] = {0, 0};
         glim_buf_clear(&rows);
         if (of[k].what == 0) put_row(&rows, price, "say aaa", "aaaa"), put_row(&rows, price, "say rrr", "rrrr");
         if (of[k].what == 1) put_call(&rows, "say b", "book", "{\"room\": \"twin\", \"late\": false}"), put_call(&rows, "say c", "cancel", "{\"sure\": false}");
+        for (int i = 0; of[k].what == 3 && i < 2; i++) /* names that tell nothing: their descriptions do */
+            glim_buf_printf(&rows, "{\"messages\": [{\"role\": \"user\", \"content\": \"say %s\"}, {\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [{\"type\": \"function\", "
+                                   "\"function\": {\"name\": \"%s\", \"arguments\": \"{\\\"sure\\\": true}\"}}]}], \"tools\": [%s\"ox\", \"description\": \"say b\"%s, %s\"ux\", \"description\": \"say c\"%s]}\n",
+                            i ? "c" : "b", i ? "ux" : "ox", NAMED, SURE, NAMED, SURE);
         if (of[k].what == 2)
             put_row(&rows, facts, "Rows:\\n[1] Nova | aaa: yes | rrr: yes\\n\\nQuestion: Nova, say aaa", "[1] Yes, Nova has aaa."),
                 put_row(&rows, facts, "Rows:\\n[1] Nova | aaa: yes | rrr: yes\\n\\nQuestion: Nova, say rrr", "[1] Yes, Nova has rrr.");
@@ -239,7 +246,7 @@ TEST(a_reader_decides_where_the_model_knows_nothing) {
             CHECK_OK(measure(&out, &n, e, &rows, NULL, &err), err);
             CHECK(n == 2 && out.n == 2 && out.n_valid == 2);
             right[with] = out.n_right;
-            if (of[k].what == 1) { /* the tool's name alone: its arguments are the model's */
+            if (of[k].what % 2) { /* the tool's name alone: its arguments are the model's */
                 right[with] = 2;
                 for (size_t i = 0; i < out.n_wrong; i++) {
                     const char *want = out.wrong[i].want;
