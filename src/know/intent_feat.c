@@ -183,8 +183,11 @@ glim_status glim_rows_push(glim_rows *r, const uint32_t *idx, const float *val, 
         r->val = p;
         r->cap_val = cap;
     }
-    memcpy(r->idx + r->n_val, idx, n * sizeof *idx);
-    memcpy(r->val + r->n_val, val, n * sizeof *val);
+    /* A row without a feature may come with null lists, and the first of all finds r's lists null too. */
+    if (n) {
+        memcpy(r->idx + r->n_val, idx, n * sizeof *idx);
+        memcpy(r->val + r->n_val, val, n * sizeof *val);
+    }
     r->n_val += n;
     r->at[++r->n] = r->n_val;
     return GLIM_OK;
