@@ -20,7 +20,7 @@ release: setup ## build/glim, optimised
 setup:
 	@tools/setup.sh
 
-test: setup ## every test with -O2, all but the slowest again under AddressSanitizer and UBSan (eight to nine minutes on 2 slow cores)
+test: setup ## every test with -O2, all but the slowest again under AddressSanitizer and UBSan (nine to ten minutes on 2 slow cores)
 	@tools/setup.sh page || echo 'without a browser the test of the chat page skips'
 	@.ci/suite release asan
 
