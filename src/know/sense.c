@@ -79,7 +79,6 @@ void glim_senses_free(glim_senses *s) {
 
 const glim_sense *glim_senses_sense(glim_senses *s) { return s ? &s->sense : NULL; }
 
-/* out [tensors of g] lives until the writer is done. */
 /* Each label is of a known kind, and each kind that is there has two: of one alone every text would be that. */
 static glim_status check_kinds(const glim_intent *m, glim_err *err) {
     static const char *const kinds[] = {"intent", "tool", "column"};
@@ -103,6 +102,7 @@ static glim_status check_kinds(const glim_intent *m, glim_err *err) {
     return GLIM_OK;
 }
 
+/* out [tensors of g] lives until the writer is done. */
 static glim_status copy(glim_gguf_writer *w, const glim_gguf *g, const glim_buf *senses, glim_tensor_out *out, glim_err *err) {
     uint64_t n_files;
     glim_status rc = glim_gguf_u64(g, "split.count", 1, &n_files, err);
