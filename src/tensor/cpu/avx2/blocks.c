@@ -82,6 +82,7 @@ static void fill_tile(tile_x *x, rows_x *z, size_t at, const block_tiles *k, gli
         const int32_t *sum = a->q8_sum + 2 * first;
         for (size_t b = 0; b < n; b++) {
             const __m256i v = _mm256_loadu_si256((const void *)(q + 32 * b));
+            _mm_prefetch((const char *)q + n_blocks * 32 + 32 * b, _MM_HINT_T0);
             if (minus && !k->dots) {
                 const __m256i s = starts_of(v, minus);
                 const __m128i lower = _mm256_castsi256_si128(s), upper = _mm256_extracti128_si256(s, 1);
@@ -144,6 +145,7 @@ static void run(const job *b, size_t row, size_t rows, rows_x *z) {
     /* Few rows are laid out as far as there is room, most often whole: where segments end, what follows in memory is not what
      * comes next. */
     const size_t segment = many ? SEGMENT / (words ? 2 : 1) : LAID_OUT / (parts * part_rows) / SEGMENT * SEGMENT;
+    const size_t segment_bytes = segment / b->l.blocks * b->l.group_bytes, slice = segment_bytes / 64 / (rows / 6 + 1) + 1;
     tile_fn *const *tiles = many ? b->k->many[b->T] : b->k->few[b->T];
     for (size_t b0 = 0; b0 < b->n_blocks; b0 += segment) {
         const size_t n = b->n_blocks - b0 < segment ? b->n_blocks - b0 : segment;
@@ -153,12 +155,16 @@ static void run(const job *b, size_t row, size_t rows, rows_x *z) {
         }
         for (size_t o = 0; o < b->n_out; o += GLIM_PANEL) {
             const uint8_t *p = panel_at(b, o, b0);
+            const uint8_t *next = NULL, *end = NULL;
             if (many) {
-                b->k->unpack[b->T](p, n, b->stride, panel);
+                b->k->unpack[b->T](p, n, panel);
                 p = panel;
+                next = o + GLIM_PANEL < b->n_out ? panel_at(b, o + GLIM_PANEL, b0) : panel_at(b, 0, b0 + segment);
+                end = next + segment_bytes;
             }
             for (size_t r = 0, i = 0, R; r < rows; r += R, i++) {
                 R = many ? many_rows(b->k, rows - r) : rows;
+                for (size_t k = 0; k < slice && next < end; k++, next += 64) _mm_prefetch((const char *)next, _MM_HINT_T1);
                 take_y(b->j, b->out0 + o, b->n_out - o, row + r, R, b0 == 0, acc);
                 tiles[(many ? R : part_rows) - 1](p, &x[i], n, parts, acc);
                 give_y(b->j, b->out0 + o, b->n_out - o, row + r, R, b0 + n == b->n_blocks, acc);

@@ -31,8 +31,8 @@ typedef struct tile_x {
 /* acc [parts * R][16] += the products of n blocks with the panel's group, or the unpacked blocks, at p. More parts than
  * one only of the panel, by 3 rows and more. */
 typedef void tile_fn(const uint8_t *p, const tile_x *x, size_t n, size_t parts, float (*acc)[GLIM_PANEL]);
-/* n blocks from the group at p, to z; the same of the next panel, `ahead` bytes on, are asked for. */
-typedef void unpack_fn(const uint8_t *p, size_t n, size_t ahead, uint8_t *z);
+/* n blocks from the group at p, to z. */
+typedef void unpack_fn(const uint8_t *p, size_t n, uint8_t *z);
 
 typedef struct block_tiles {
     bool dots;

@@ -255,6 +255,7 @@ INLINE void part(const int S, const int C, const int R, const uint8_t *g, size_t
     x->q += (S & UNPACKED && is_words(S) ? 64 : 32) * R;
     x->xs += R;
     x->acc += R;
+    if (R > 2) __asm__("" ::: "memory"); /* or accumulators are kept in a second place too, and stored to both */
 }
 
 /* Whether codes take so long to put together that parts read them from where they were put by, once for all. */
@@ -305,13 +306,12 @@ INLINE void tile(const int S, const int R, const uint8_t *p, const tile_x *rows,
 
 /* ---- unpacking ---- */
 
-INLINE void unpack(const glim_dtype T, const uint8_t *p, size_t n, size_t ahead, uint8_t *z) {
+INLINE void unpack(const glim_dtype T, const uint8_t *p, size_t n, uint8_t *z) {
     const glim_panel_layout l = layout_of(T);
     const int U = unpacked_of(T, DOTS);
     const size_t H = has_halves(T) ? 2 : 1;
     for (size_t b = 0; b < n; p += l.group_bytes) {
         k4_bytes k4;
-        UNROLL for (size_t i = 0; i < l.group_bytes; i += 64) _mm_prefetch((const char *)p + ahead + i, _MM_HINT_T0);
         group_scales(T, p, &k4);
         const size_t m = n - b < l.blocks ? n - b : l.blocks;
         for (size_t j = 0; j < m; j++, b++, z += unpacked_bytes(U)) {
@@ -348,9 +348,7 @@ enum { FEW_MOST = DOTS ? 8 : 16, FEW_ROWS = DOTS ? 6 : 5, MANY_ROWS = DOTS ? 6 :
 #define TYPE(T)                                                                         \
     TILE(T, GLIM_##T, 1) TILE(T, GLIM_##T, 2) TILE(T, GLIM_##T, 3) TILE(T, GLIM_##T, 4) \
     TILE(T, GLIM_##T, 5) IF_DOTS(TILE(T, GLIM_##T, 6))                                  \
-    static void unpack_##T(const uint8_t *p, size_t n, size_t ahead, uint8_t *z) {      \
-        unpack(GLIM_##T, p, n, ahead, z);                                               \
-    }
+    static void unpack_##T(const uint8_t *p, size_t n, uint8_t *z) { unpack(GLIM_##T, p, n, z); }
 #if DOTS
 #define IF_DOTS(...) __VA_ARGS__
 #else

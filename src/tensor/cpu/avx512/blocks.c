@@ -247,11 +247,13 @@ INLINE void tile(const glim_dtype T, const int R, const uint8_t *p, const tile_x
     UNROLL for (int r = 0; r < R; r++) acc[r] = out[r];
     for (size_t b = 0; b < n; p += l.group_bytes) {
         k4_bytes k4;
-        UNROLL for (size_t i = 0; i < l.group_bytes; i += 64) _mm_prefetch((const char *)p + AHEAD + i, _MM_HINT_T0);
         group_scales(T, p, &k4);
         const size_t m = n - b < l.blocks ? n - b : l.blocks;
         b += m;
         for (size_t j = 0; j < m; j++) {
+            const size_t block_bytes = l.group_bytes / l.blocks;
+            UNROLL for (size_t i = 0; i < block_bytes; i += 64) /* a group's at once would hold up what is loaded meanwhile */
+                _mm_prefetch((const char *)p + AHEAD + j * block_bytes + i, _MM_HINT_T0);
             __m512i w[8];
             load_codes(T, p + l.codes + j * l.code_bytes, w);
             const __m512 s0 = scale_of(T, p, &k4, j, 0);
