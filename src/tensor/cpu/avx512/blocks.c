@@ -8,7 +8,7 @@
  *
  * Two ways through the same sums, for few rows and for many:
  *
- *   few     up to 8 rows, 3 where rows are long, by one panel: a block's codes are unpacked into eight registers (16 columns x 4
+ *   few     up to 8 rows by one panel: a block's codes are unpacked into eight registers (16 columns x 4
  *           inputs each) and multiplied with every row's broadcast activations
  *   many    a segment of two panels is unpacked once into the first-level cache, scales as f32, and serves up
  *           to 128 rows in tiles of 8; what the codes looked like no longer matters there. Two panels, because
@@ -16,8 +16,8 @@
  *
  * In both the rows are first laid side by side, block by block (rows_x), so that the inner loop walks one
  * pointer with constant offsets; rows that a tile lacks are zero and their results are dropped. Between
- * segments (of SEGMENT blocks, or SEGMENT_FEW with few rows, so that a panel is read in long runs: what is asked for
- * AHEAD then lies in the run) the accumulators rest in y, which changes nothing. */
+ * segments (of SEGMENT blocks, or SEGMENT_FEW with few rows, so that a panel is read in long runs; what is asked for
+ * AHEAD goes on in the next panel's run) the accumulators rest in y, which changes nothing. */
 #if defined __x86_64__
 #include "tensor/cpu/avx512/vec.h"
 #include "tensor/kernels_internal.h"
@@ -29,7 +29,6 @@ enum {
     SEGMENT = 16,   /* blocks; a multiple of every group: codes and a tile's rows stay in the first-level cache */
     SEGMENT_FEW = 64, /* that few rows are laid out for: 20 KB of 8 rows; a multiple of every group */
     SEGMENT_1 = 512, /* of a single row, which is read where it lies */
-    LONG_ROW = 2048, /* from here on four rows repay unpacking two panels at a time */
     AHEAD = 4096    /* bytes: how far weights are asked for before they are used (bench/NOTES.md) */
 };
 
@@ -39,6 +38,8 @@ typedef struct tile_x {
     const float *xs;      /* [block, R] */
     const int32_t *start; /* [block, R], or [block, 2, R] for types with two scales: -minus * xsum */
     const float *sum;     /* the same shape: xs * xsum */
+    const uint8_t *end;   /* of the panel's segment (few rows only) */
+    size_t jump;          /* bytes from there to the next panel's segment, which is asked for from there on */
 } tile_x;
 
 /* ---- what the types are; T is a constant wherever these are called ---- */
@@ -252,8 +253,10 @@ INLINE void tile(const glim_dtype T, const int R, const uint8_t *p, const tile_x
         b += m;
         for (size_t j = 0; j < m; j++) {
             const size_t block_bytes = l.group_bytes / l.blocks;
+            const char *ahead = (const char *)p + AHEAD + j * block_bytes;
+            if ((uintptr_t)ahead >= (uintptr_t)x->end) ahead += x->jump;
             UNROLL for (size_t i = 0; i < block_bytes; i += 64) /* a group's at once would hold up what is loaded meanwhile */
-                _mm_prefetch((const char *)p + AHEAD + j * block_bytes + i, _MM_HINT_T0);
+                _mm_prefetch(ahead + i, _MM_HINT_T0);
             __m512i w[8];
             load_codes(T, p + l.codes + j * l.code_bytes, w);
             const __m512 s0 = scale_of(T, p, &k4, j, 0);
@@ -509,7 +512,10 @@ static void run_few(const glim_matmul_job *j, size_t out0, size_t n_out, size_t 
         const uint8_t *p = (const uint8_t *)w->panels + out0 / GLIM_PANEL * stride + b0 / l.blocks * l.group_bytes;
         tile_x x;
         fill_tile(&x, z, 0, T, j->x, row, rows, R, b0, n);
+        const size_t segment_bytes = (n + l.blocks - 1) / l.blocks * l.group_bytes;
+        x.jump = stride - segment_bytes;
         for (size_t o = 0; o < n_out; o += GLIM_PANEL, p += stride) {
+            x.end = p + segment_bytes;
             const __mmask16 mask = first_lanes(n_out - o);
             float *y = j->y + row * j->y_stride + out0 + o;
             __m512 acc[TILE_ROWS];
@@ -583,7 +589,7 @@ void glim_avx512_matmul_blocks(const glim_matmul_job *j, size_t out0, size_t n_o
     rows_x z; /* 120 KB, touched as far as rows go */
     for (size_t row = row0; row < row0 + n_rows;) {
         const size_t left = row0 + n_rows - row, rows = left < ROWS ? left : ROWS;
-        if (rows <= 3 || (rows <= TILE_ROWS && j->w->n_in < LONG_ROW)) run_few(j, out0, n_out, row, rows, &z);
+        if (rows <= TILE_ROWS) run_few(j, out0, n_out, row, rows, &z);
         else run_many(j, out0, n_out, row, rows, &z);
         row += rows;
     }
