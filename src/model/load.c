@@ -15,6 +15,7 @@
 
 #include "base/cgroup.h"
 #include "base/log.h"
+#include "model/ahead.h"
 #include "model/bind.h"
 #include "model/finite.h"
 #include "model/forward.h"
@@ -189,11 +190,13 @@ typedef struct prepare {
     const glim_tensor **tensors; /* by address */
     size_t n_tensors;
     size_t done, total;
+    glim_ahead *ahead; /* reads the matrices that come next; NULL: nobody does */
     void *stage; /* [STAGE_BYTES, or one panel] where panels are made before they go into the cache file */
     size_t stage_bytes;
 } prepare;
 
 enum { SLAB_ROWS = 64 * GLIM_PANEL, STAGE_BYTES = 16 << 20, PUT_BYTES = 512 << 10 };
+enum { READ_AHEAD = 64 << 20 }; /* bytes read beyond the matrix in work */
 enum { CACHE_FROM = 16 << 20 }; /* packed bytes below which a cache file saves nothing */
 
 typedef struct convert_job {
@@ -401,6 +404,7 @@ static glim_status prepare_mat(void *ctx, glim_mat *w, mat_role role, glim_err *
     if (rc != GLIM_OK) return rc;
     if (w->rows != source) drop_pages(source, source_bytes);
     s->done += source_bytes;
+    glim_ahead_next(s->ahead);
     if (s->params->progress && !s->params->progress(s->params->progress_ctx, s->done, s->total))
         return glim_fail(err, GLIM_E_CANCELLED, "loading was stopped");
     return GLIM_OK;
@@ -411,6 +415,30 @@ static glim_status sum_bytes(void *ctx, glim_mat *w, mat_role role, glim_err *er
     (void)err;
     *(size_t *)ctx += w->n_out * w->row_bytes;
     return GLIM_OK;
+}
+
+typedef struct range_list {
+    glim_ahead_range *r;
+    size_t n;
+} range_list;
+
+static glim_status list_range(void *ctx, glim_mat *w, mat_role role, glim_err *err) {
+    (void)role;
+    (void)err;
+    range_list *l = ctx;
+    if (l->r) l->r[l->n] = (glim_ahead_range){w->rows, w->n_out * w->row_bytes};
+    l->n++;
+    return GLIM_OK;
+}
+
+/* Has the matrices read ahead in the order in which they are prepared. *ranges is the caller's to free after glim_ahead_stop. */
+static void read_ahead(prepare *s, void **ranges) {
+    range_list l = {0};
+    each_mat(s->m, list_range, &l, NULL);
+    if (glim_try_calloc(ranges, l.n, sizeof *l.r, "a list of matrices", NULL) != GLIM_OK) return;
+    l = (range_list){.r = *ranges};
+    each_mat(s->m, list_range, &l, NULL);
+    s->ahead = glim_ahead_start(l.r, l.n, READ_AHEAD);
 }
 
 static glim_status prepare_all(glim_model *m, const glim_model_params *params, glim_err *err) {
@@ -435,7 +463,11 @@ static glim_status prepare_all(glim_model *m, const glim_model_params *params, g
     for (size_t i = 0; i < s.n_tensors; i++) s.tensors[i] = glim_ckpt_tensor(m->ckpt, i);
     qsort(s.tensors, s.n_tensors, sizeof *s.tensors, by_address);
     if (!m->tied && !s.found) rc = check_finite(&s, &embd, err);
+    void *ranges = NULL;
+    if (rc == GLIM_OK && !s.found && s.total >= READ_AHEAD) read_ahead(&s, &ranges);
     if (rc == GLIM_OK) rc = each_mat(m, prepare_mat, &s, err);
+    glim_ahead_stop(s.ahead);
+    free(ranges);
     if (rc == GLIM_OK) glim_packed_commit(&m->packed);
     free(s.stage);
     free(list);
