@@ -64,6 +64,12 @@ static void *read_on(void *ctx) {
     return NULL;
 }
 
+static void release(glim_ahead *a) {
+    pthread_cond_destroy(&a->moved);
+    pthread_mutex_destroy(&a->lock);
+    free(a);
+}
+
 glim_ahead *glim_ahead_start(const glim_ahead_range *ranges, size_t n, size_t most) {
     if (n == 0 || populate(ranges[0].data, ranges[0].n_bytes != 0) != 0) return NULL;
     glim_ahead *a = calloc(1, sizeof *a);
@@ -72,9 +78,7 @@ glim_ahead *glim_ahead_start(const glim_ahead_range *ranges, size_t n, size_t mo
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->moved, NULL);
     if (pthread_create(&a->thread, NULL, read_on, a) == 0) return a;
-    pthread_cond_destroy(&a->moved);
-    pthread_mutex_destroy(&a->lock);
-    free(a);
+    release(a);
     return NULL;
 }
 
@@ -93,7 +97,5 @@ void glim_ahead_stop(glim_ahead *a) {
     pthread_cond_signal(&a->moved);
     pthread_mutex_unlock(&a->lock);
     pthread_join(a->thread, NULL);
-    pthread_cond_destroy(&a->moved);
-    pthread_mutex_destroy(&a->lock);
-    free(a);
+    release(a);
 }

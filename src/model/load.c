@@ -464,7 +464,7 @@ static glim_status prepare_all(glim_model *m, const glim_model_params *params, g
     qsort(s.tensors, s.n_tensors, sizeof *s.tensors, by_address);
     if (!m->tied && !s.found) rc = check_finite(&s, &embd, err);
     void *ranges = NULL;
-    if (rc == GLIM_OK && !s.found && s.total >= READ_AHEAD) read_ahead(&s, &ranges);
+    if (rc == GLIM_OK && !s.found) read_ahead(&s, &ranges);
     if (rc == GLIM_OK) rc = each_mat(m, prepare_mat, &s, err);
     glim_ahead_stop(s.ahead);
     free(ranges);
